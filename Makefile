@@ -1,0 +1,30 @@
+# Everything a newcomer needs: `make quickstart` and `make test`. PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: venv quickstart test lint clean
+venv: $(VENV)/installed
+
+$(VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'tfgans needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+quickstart: venv
+	$(RUN) launch/train.py --gin_file=gin_configs/quickstart.gin --model_dir=runs/quickstart
+	$(RUN) launch/evaluate.py --model_dir=runs/quickstart
+	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
+
+test: venv
+	$(RUN) -m pytest tests
+
+lint: venv
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

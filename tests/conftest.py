@@ -1,0 +1,33 @@
+"""Test-wide settings: quiet TensorFlow, no display, and a clean gin and Keras state for every test."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
+
+import gin
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def clean_state():
+    """gin and Keras keep global state: a test must not see what another one left."""
+    yield
+    gin.clear_config()
+    import keras
+
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")
+
+
+@pytest.fixture
+def golden():
+    """Opens a file of `tests/golden` as a dictionary of arrays."""
+    import numpy as np
+
+    return lambda name: dict(np.load(GOLDEN / f"{name}.npz"))

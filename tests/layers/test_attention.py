@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from tfgans.config import ConfigError
+from tfgans.layers.attention import SelfAttention
+
+
+def loaded(data, prefix):
+    layer = SelfAttention(spectral_normalization=prefix == "sn", dtype="float64")
+    layer.build(data[f"{prefix}_x_nhwc"].shape)
+    layer.gamma.assign(data[f"{prefix}_gamma"])
+    for name in ("theta", "phi", "g", "o"):
+        projection = getattr(layer, name)
+        projection.kernel.assign(data[f"{prefix}_{name}_kernel_hwio"])
+        if prefix == "sn":
+            projection.u.assign(data[f"sn_{name}_u0"])
+    return layer
+
+
+@pytest.mark.parametrize("prefix", ["plain", "sn"])
+def test_golden(golden, prefix):
+    data = golden("fastgan_attention")
+    layer = loaded(data, prefix)
+    outputs = layer(data[f"{prefix}_x_nhwc"], training=True)
+    np.testing.assert_allclose(outputs, data[f"{prefix}_out_nhwc"], atol=1e-12)
+    if prefix == "sn":
+        for name in ("theta", "phi", "g", "o"):
+            np.testing.assert_allclose(getattr(layer, name).u, data[f"sn_{name}_u1"], atol=1e-12)
+
+
+def test_starts_as_the_identity():
+    inputs = np.random.default_rng(0).normal(size=(2, 4, 4, 8)).astype("float32")
+    np.testing.assert_array_equal(SelfAttention()(inputs), inputs)
+
+
+def test_parameter_count():
+    layer = SelfAttention()
+    layer.build((None, 16, 16, 128))
+    assert layer.count_params() == 128 * (16 + 16 + 64) + 64 * 128 + 1 == 20_481
+
+
+def test_too_few_channels():
+    with pytest.raises(ConfigError, match="at least 8 channels. Received: 7"):
+        SelfAttention().build((None, 4, 4, 7))

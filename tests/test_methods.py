@@ -1,0 +1,174 @@
+"""Composition of methods, neutral settings, and the penalties as methods."""
+
+import ast
+import inspect
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+import tfgans.methods
+from tfgans import config
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.methods import HOOKS, compose
+from tfgans.methods.regularized import GradientPenaltyGAN, R1GAN, WeightClippedGAN
+
+NEUTRAL = [
+    (GradientPenaltyGAN, {"gradient_penalty_weight": 0.0}),
+    (R1GAN, {"r1_weight": 0.0}),
+    (WeightClippedGAN, {"clip_limit": float("inf")}),
+]
+
+
+class Loud(GAN):
+    replaces = ("discriminator_step",)
+
+    def discriminator_step(self, real):
+        return {"d/adversarial": tf.constant(1.0)}
+
+
+class Louder(GAN):
+    replaces = ("discriminator_step", "generator_step")
+
+    def discriminator_step(self, real):
+        return {"d/adversarial": tf.constant(2.0)}
+
+
+class Doubling(GAN):
+    def __init__(self, generator, discriminator, factor=2.0, **kwargs):
+        super().__init__(generator, discriminator, **kwargs)
+        self.factor = factor
+
+    def discriminator_step(self, real):
+        return {name: self.factor * value for name, value in super().discriminator_step(real).items()}
+
+
+def trained(cls, **options):
+    model = cls(*toys.image_networks(batch_norm=False), **options)
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model.fit(toys.images(24), batch_size=8, shuffle=False, verbose=0)
+    return toys.values(model)
+
+
+@pytest.mark.parametrize("method, options", NEUTRAL)
+def test_neutral_is_the_base_bit_for_bit(method, options):
+    toys.assert_same(trained(GAN), trained(method, **options))
+
+
+@pytest.mark.parametrize("method", [GradientPenaltyGAN, R1GAN, WeightClippedGAN])
+def test_default_is_not_the_base(method):
+    base, other = trained(GAN), trained(method)
+    assert any(np.any(base[name] != other[name]) for name in base)
+
+
+def test_every_method_has_a_neutral_case():
+    config.import_packages(["tfgans.methods"])
+    ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods")}
+    assert ours == {method for method, _ in NEUTRAL}
+
+
+def _subclasses(cls):
+    return {s for c in cls.__subclasses__() for s in {c} | _subclasses(c)}
+
+
+def test_a_method_declares_every_hook_it_does_not_hand_on():
+    folder = pathlib.Path(tfgans.methods.__file__).parent
+    checked = 0
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            declared = next((ast.literal_eval(s.value) for s in node.body if _assigns(s, "replaces")), ())
+            for hook in node.body:
+                if isinstance(hook, ast.FunctionDef) and hook.name in HOOKS:
+                    checked += 1
+                    calls = {n.func.attr for n in ast.walk(hook) if _is_super_call(n)}
+                    assert (hook.name in calls) != (hook.name in declared), f"{path}: {node.name}.{hook.name}"
+    assert checked >= 3
+    assert all(inspect.isfunction(getattr(GAN, hook, None)) for hook in HOOKS)
+
+
+def _assigns(statement, name):
+    return isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") == name
+
+
+def _is_super_call(node):
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return call and isinstance(node.func.value, ast.Call) and getattr(node.func.value.func, "id", "") == "super"
+
+
+def test_compose_joins_in_order_with_replacements_last():
+    assert compose() is GAN and compose(GAN) is GAN and compose(Loud) is Loud
+    joined = compose(Loud, Doubling)
+    assert joined.__name__ == "LoudDoublingGAN" or joined.__name__ == "DoublingLoudGAN"
+    model = joined(*toys.image_networks(), factor=3.0)
+    logs = model.discriminator_step({"images": tf.constant(toys.images(4)), "labels": None})
+    assert float(logs["d/adversarial"]) == 3.0  # the extending method runs although it was named last
+
+
+def test_compose_refuses_what_cannot_be_combined():
+    with pytest.raises(ConfigError, match="Loud and Louder both replace discriminator_step"):
+        compose(Loud, Louder)
+    with pytest.raises(ConfigError, match="a method is a subclass of GAN"):
+        compose(dict)
+    with pytest.raises(ConfigError, match="named twice"):
+        compose(Doubling, Doubling)
+
+
+def test_order_does_not_matter_where_methods_do_not_meet():
+    orders = [(GradientPenaltyGAN, R1GAN, WeightClippedGAN), (WeightClippedGAN, R1GAN, GradientPenaltyGAN)]
+    first, second = (trained(compose(*order)) for order in orders)
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], atol=1e-5, err_msg=name)
+
+
+def test_penalties_of_a_linear_discriminator_by_hand():
+    batch = {"images": tf.constant([[1.0], [2.0]]), "labels": None}
+    fake = {"images": tf.constant([[0.0], [5.0]]), "labels": None}
+    # D(x) = 3 x: the slope is 3 everywhere; (3 - 1)^2 = 4 and 3^2 = 9.
+    penalised = GradientPenaltyGAN(*toys.scalar_networks(), gradient_penalty_weight=10.0)
+    terms = penalised.discriminator_losses(batch, fake)
+    assert float(terms["d/gradient_penalty"]) == pytest.approx(40.0, abs=1e-4)
+    regularized = R1GAN(*toys.scalar_networks(), r1_weight=2.0, r2_weight=4.0)
+    terms = regularized.discriminator_losses(batch, fake)
+    assert float(terms["d/r1"]) == pytest.approx(9.0, abs=1e-4)
+    assert float(terms["d/r2"]) == pytest.approx(18.0, abs=1e-4)
+
+
+def test_penalties_leave_statistics_to_the_losses():
+    real = {"images": tf.constant(toys.images(4)), "labels": None}
+    fake = {"images": tf.constant(toys.images(4, seed=1)), "labels": None}
+    moved = []
+    for cls, options in ((GAN, {}), (GradientPenaltyGAN, {}), (R1GAN, {"r2_weight": 1.0})):
+        model = cls(*toys.image_networks(), **options)
+        model.discriminator_losses(real, fake)
+        moved.append([v.numpy() for v in model.discriminator.non_trainable_variables])
+    for other in moved[1:]:
+        for a, b in zip(moved[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_clipping_follows_every_discriminator_update():
+    model = WeightClippedGAN(*toys.image_networks(), clip_limit=0.02, discriminator_steps=2)
+    model.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
+    generator_before = [w.numpy() for w in model.generator.trainable_variables]
+    model.fit(toys.images(16), batch_size=16, verbose=0)
+    assert max(np.abs(w.numpy()).max() for w in model.discriminator.trainable_variables) <= np.float32(0.02)
+    assert max(np.abs(w).max() for w in generator_before) > 0.02
+
+
+@pytest.mark.parametrize(
+    "cls, options",
+    [
+        (GradientPenaltyGAN, {"gradient_penalty_weight": -1.0}),
+        (R1GAN, {"r1_weight": -1.0}),
+        (WeightClippedGAN, {"clip_limit": 0.0}),
+    ],
+)
+def test_bad_weights_are_refused_by_name(cls, options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        cls(*toys.image_networks(), **options)

@@ -1,0 +1,38 @@
+"""Training GANs better, with TensorFlow and Keras 3.
+
+The names below are imported when first used: importing `tfgans` alone does not load TensorFlow.
+"""
+
+import importlib
+
+_HOMES = {
+    "ConfigError": "tfgans.config",
+    "configurable": "tfgans.config",
+    "Dataset": "tfgans.data",
+    "Evaluator": "tfgans.evaluate.evaluator",
+    "GAN": "tfgans.gan",
+    "compose": "tfgans.methods",
+    "GradientPenaltyGAN": "tfgans.methods.regularized",
+    "R1GAN": "tfgans.methods.regularized",
+    "WeightClippedGAN": "tfgans.methods.regularized",
+    "losses": "tfgans",
+    "penalties": "tfgans",
+    "layers": "tfgans",
+    "networks": "tfgans",
+    "schedules": "tfgans",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfgans' has no attribute '{name}'")
+    home = _HOMES[name]
+    if home == "tfgans":
+        return importlib.import_module(f"tfgans.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__():
+    return __all__

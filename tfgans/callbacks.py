@@ -1,0 +1,275 @@
+"""What happens between training steps, on the host: saving, evaluating, drawing, watching.
+
+All of them see the number of generator updates done, across restarts, rather than Keras's batch number.
+"""
+
+import math
+import signal
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfgans import pictures
+
+
+class Diverged(Exception):
+    """Training gave a loss or gradient that is not a number; the message names it."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and it has been saved; `number` is the signal's."""
+
+    def __init__(self, number):
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
+class StepCallback(keras.callbacks.Callback):
+    """A callback that is told the number of generator updates: `at_start(step)` and `after(step)`."""
+
+    def on_train_begin(self, logs=None):
+        self.step = int(self.model.step.numpy())
+        self.at_start(self.step)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += self.model.steps_per_execution
+        self.after(self.step)
+
+    def at_start(self, step):
+        """Training starts, or resumes, with `step` updates done."""
+
+    def after(self, step):
+        """`step` updates are done."""
+
+
+class StopWhenDiverged(StepCallback):
+    """Stops the run, before anything is saved, when a loss or a gradient is not finite."""
+
+    def after(self, step):
+        for name, value in self.model.step_logs.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} is {value} at step {step}")
+
+
+class StopOnSignal(StepCallback):
+    """On SIGTERM or SIGINT: lets the step end, calls `save(step)`, and raises `Interrupted`.
+
+    A second SIGINT stops at once, as Python does.
+    """
+
+    def __init__(self, save):
+        super().__init__()
+        self.save, self.received, self._previous = save, None, {}
+
+    def __enter__(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number, frame):
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+        logging.warning("signal %d: saving after this step", number)
+
+    def check(self):
+        """Raises `Interrupted` if a signal has come: for work between steps whose state is saved already."""
+        if self.received is not None:
+            raise Interrupted(self.received)
+
+    def after(self, step):
+        if self.received is not None:
+            self.save(step)
+            raise Interrupted(self.received)
+
+
+class Every(StepCallback):
+    """Calls `action(step)` every so many updates, and when a run starts or resumes at such a step.
+
+    The action must do nothing if its work for that step is there already.
+    """
+
+    def __init__(self, interval, action):
+        super().__init__()
+        self.interval, self.action = interval, action
+
+    def at_start(self, step):
+        self.after(step)
+
+    def after(self, step):
+        if step % self.interval == 0:
+            self.action(step)
+
+
+class TrainingClock(StepCallback):
+    """Measures the seconds spent in training steps alone; the first step's, mostly compilation, apart.
+
+    Args:
+        about: dictionary saved with the run, whose `train_seconds` and `compile_seconds` go on.
+    """
+
+    def __init__(self, about):
+        super().__init__()
+        self.about, self._fresh = about, True
+        about.setdefault("train_seconds", 0.0)
+        about.setdefault("compile_seconds", 0.0)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._began = time.perf_counter()
+
+    def after(self, step):
+        kind = "compile_seconds" if self._fresh else "train_seconds"
+        self.about[kind] += time.perf_counter() - self._began
+        self._fresh = False
+
+
+class TrainingCurves(StepCallback):
+    """TensorBoard scalars under `train/`: mean losses and gradient norms, learning rates, images a second.
+
+    Args:
+        folder: of the event files.
+        interval: updates between two points of a curve.
+        images_per_step: real images that one update sees.
+        histograms: also write a histogram of every weight.
+    """
+
+    def __init__(self, folder, interval, images_per_step, histograms=False):
+        super().__init__()
+        self.folder, self.interval = Path(folder), interval
+        self.images_per_step, self.histograms = images_per_step, histograms
+
+    def at_start(self, step):
+        forget_later_events(self.folder, step)
+        self._writer = tf.summary.create_file_writer(str(self.folder))
+        self._begin(step)
+
+    def _begin(self, step):
+        self._sums, self._count, self._first = {}, 0, step
+        self._began = time.perf_counter()
+
+    def after(self, step):
+        for name, value in self.model.step_logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+        if step % self.interval == 0:
+            self._write(step)
+            self._begin(step)
+
+    def _write(self, step):
+        rate = (step - self._first) * self.images_per_step / (time.perf_counter() - self._began)
+        with self._writer.as_default(step=step):
+            for name, total in self._sums.items():
+                tf.summary.scalar(name, total / self._count)
+            for name, optimizer in self.model.optimizers().items():
+                tf.summary.scalar(f"learning_rate/{name}", optimizer.learning_rate)
+            tf.summary.scalar("images_per_second", rate)
+            if self.histograms:
+                for network in (self.model.generator, self.model.discriminator):
+                    for weight in network.trainable_variables:
+                        tf.summary.histogram(f"{network.name}/{weight.path}", weight.value)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+class SampleGrid:
+    """Draws what fixed latents give, `samples/step_00001000.png`, and shows it in TensorBoard.
+
+    Args:
+        gan: the model.
+        folder: of the pictures.
+        writer: TensorBoard writer, or None.
+        count: images a picture; a conditional model has one class a column.
+        modes: true modes of a 2-D mixture, or None.
+    """
+
+    def __init__(self, gan, folder, writer=None, count=64, modes=None):
+        self.gan, self.folder, self.writer, self.count, self.modes = gan, Path(folder), writer, count, modes
+
+    def __call__(self, step):
+        path = self.folder / f"step_{step:08d}.png"
+        if path.exists():
+            return
+        picture = self.picture()
+        if self.writer is not None:
+            with self.writer.as_default(step=step):
+                tf.summary.image("samples", picture[None])
+            self.writer.flush()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pictures.save_png(path, picture)
+
+    def picture(self):
+        """The present picture, uint8 [H, W, C]."""
+        points = len(self.gan.sample_shape) == 1
+        classes, columns = self.gan.num_classes, None
+        count = 1000 if points else self.count
+        labels = None
+        if classes and not points and classes <= self.count:
+            columns, labels = classes, range(classes)
+            count = max(self.count // classes, 1) * classes
+        images = self.gan.generate(count, labels=labels, seed=self.gan.seed)
+        return pictures.page(images, columns, self.modes)
+
+
+class ProgressBar(StepCallback):
+    """A bar with the rate, the time left and the losses; a line now and then where there is no terminal.
+
+    Args:
+        steps: updates of the whole run.
+        images_per_step: real images that one update sees.
+    """
+
+    def __init__(self, steps, images_per_step):
+        super().__init__()
+        self.steps, self.images_per_step = steps, images_per_step
+
+    def at_start(self, step):
+        import sys
+
+        import tqdm
+
+        interval = 0.2 if sys.stderr.isatty() else 10.0
+        self._bar = tqdm.tqdm(
+            total=self.steps, initial=step, unit="step", mininterval=interval, maxinterval=interval, desc="training"
+        )
+
+    def after(self, step):
+        logs = self.model.step_logs
+        adversarial = {k: f"{v:.3f}" for k, v in logs.items() if k.endswith("/adversarial")}
+        rate = (self._bar.format_dict["rate"] or 0) * self.images_per_step
+        self._bar.set_postfix(adversarial | {"images/s": f"{rate:.0f}"}, refresh=False)
+        self._bar.update(step - self._bar.n)
+
+    def close(self):
+        """Ends the bar, whatever ended the run."""
+        if hasattr(self, "_bar"):
+            self._bar.close()
+
+
+def forget_later_events(folder, step):
+    """Tells TensorBoard to drop what a run that crashed wrote in `folder` after `step`, which comes again."""
+    if not step or not Path(folder).is_dir():
+        return
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    start = SessionLog(status=SessionLog.START)
+    writer.add_event(Event(step=step + 1, wall_time=time.time(), session_log=start))
+    writer.close()
+
+
+def finite_or_none(metrics):
+    """JSON has no NaN: a metric that is not finite becomes null."""
+    return {
+        k: None if isinstance(v, float | np.floating) and not np.isfinite(v) else v for k, v in metrics.items()
+    }

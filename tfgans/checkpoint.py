@@ -1,0 +1,189 @@
+"""Saving and restoring a whole run, bit for bit.
+
+A checkpoint is one `.npz` file with every variable a step depends on: both networks with their statistics, the
+average, every optimizer, the state of the methods, the position of the random streams and of the data, which
+are functions of the step. Keras's own formats each lose some of it. A file is complete or absent.
+"""
+
+import fcntl
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfgans import distribute, files
+from tfgans.config import ConfigError
+
+_NAME = re.compile(r"step_(\d{8,})\.npz$")
+_ABOUT = "about"
+
+
+def variables_of(model):
+    """Every variable of a run by a name that does not depend on how many models a process has made."""
+    named = {f"model/{i:04d}": variable for i, variable in enumerate(model.variables)}
+    for name, optimizer in model.optimizers().items():
+        named |= {f"optimizer/{name}/{i:04d}": v for i, v in enumerate(optimizer.variables)}
+    return named
+
+
+def read_state(model):
+    """The values of `variables_of(model)` as arrays; [replicas, ...] for those that differ by replica."""
+    separate = {id(v) for v in model.per_replica_variables()}
+    return {
+        name: gather(variable) if id(variable) in separate else np.asarray(variable.value)
+        for name, variable in variables_of(model).items()
+    }
+
+
+def write_state(model, state):
+    """Sets every variable from `read_state`'s arrays.
+
+    Raises: ConfigError if the arrays are not exactly those of this model.
+    """
+    named = variables_of(model)
+    separate = {id(v) for v in model.per_replica_variables()}
+    if set(named) != set(state):
+        odd = sorted(set(named) ^ set(state))
+        raise ConfigError(f"the checkpoint is of another model: {len(odd)} variables differ, such as {odd[0]}")
+    for name, variable in named.items():
+        value, split = state[name], id(variable) in separate
+        if tuple(value.shape[split:]) != tuple(variable.shape):
+            raise ConfigError(
+                f"the checkpoint is of another model: {variable.path} has shape {tuple(variable.shape)}, "
+                f"the file's {tuple(value.shape[split:])}"
+            )
+        if split:
+            scatter(variable, value)
+        else:
+            variable.assign(value)
+
+
+def gather(variable):
+    """A per-replica variable's values over all workers, [replicas, ...]."""
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1:
+        return np.asarray(variable.value)[None]
+    local = strategy.run(lambda: tf.convert_to_tensor(variable.value)[None])
+    return strategy.gather(local, axis=0).numpy()
+
+
+def scatter(variable, values):
+    """Gives every replica of this worker its own part of [replicas, ...]."""
+    strategy = tf.distribute.get_strategy()
+    if len(values) != strategy.num_replicas_in_sync:
+        raise ConfigError(
+            f"the checkpoint holds the state of {len(values)} replicas, this run has "
+            f"{strategy.num_replicas_in_sync}"
+        )
+    first, count = distribute.local_replicas(strategy)
+    parts = getattr(variable.value, "values", [variable.value])
+    for replica in range(count):
+        parts[replica].assign(values[first + replica])
+
+
+class Checkpoints:
+    """The checkpoints of one run, `step_00001000.npz` and so on.
+
+    Args:
+        folder: where they are; made when the first is saved.
+        keep: how many of the newest stay when older ones are pruned; at least 1, and 2 survive a damaged one.
+    """
+
+    def __init__(self, folder, keep=3):
+        if keep < 1:
+            raise ConfigError(f"the number of checkpoints to keep is at least 1. Received: {keep}")
+        self.folder, self.keep = Path(folder), keep
+
+    def path(self, step):
+        """The file of one step."""
+        return self.folder / f"step_{step:08d}.npz"
+
+    def steps(self):
+        """Steps that have a file, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(m.group(1)) for m in map(_NAME.match, os.listdir(self.folder)) if m)
+
+    def save(self, model, step, about, write=True):
+        """Saves the run; every worker calls it, and only one, with `write`, has a file to write.
+
+        Args:
+            about: what is not a variable, JSON-able, such as seconds trained.
+        """
+        state = read_state(model)
+        if not write:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with files.replacing(self.path(step)) as file:
+            np.savez(file, **state, **{_ABOUT: np.array(json.dumps({"step": step} | about))})
+
+    def load(self, step):
+        """`(state, about)` of one step.
+
+        Raises: ConfigError if there is no such file; ValueError, OSError or BadZipFile if it is damaged.
+        """
+        if not self.path(step).exists():
+            have = ", ".join(map(str, self.steps())) or "none"
+            raise ConfigError(f"no checkpoint of step {step} in {self.folder}. There are: {have}")
+        with np.load(self.path(step)) as data:
+            state = {name: data[name] for name in data.files}
+        return state, json.loads(str(state.pop(_ABOUT)))
+
+    def restore(self, model, step=None):
+        """Restores one step, or the newest that can be read; what cannot is reported and left where it is.
+
+        Returns: what was saved as `about`, with `step`; None if there is no checkpoint.
+        Raises: ConfigError if there are checkpoints and none can be read.
+        """
+        damaged = []
+        for candidate in [step] if step is not None else reversed(self.steps()):
+            try:
+                state, about = self.load(candidate)
+            except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                if isinstance(error, ConfigError):
+                    raise
+                logging.warning("%s cannot be read (%s)", self.path(candidate), error)
+                damaged.append(self.path(candidate).name)
+                continue
+            write_state(model, state)
+            return about
+        if damaged:
+            raise ConfigError(f"no checkpoint in {self.folder} can be read: {', '.join(damaged)}")
+        return None
+
+    def prune(self, protected=()):
+        """Removes all but the newest `keep` and the `protected` steps."""
+        for step in self.steps()[: -self.keep]:
+            if step not in protected:
+                self.path(step).unlink(missing_ok=True)
+
+
+class Lock:
+    """Keeps a second trainer out of a folder; the system lets go of it when the process dies."""
+
+    def __init__(self, folder):
+        self.path = Path(folder) / "train.lock"
+
+    def __enter__(self):
+        self.file = open(self.path, "a+")  # noqa: SIM115 - held until the run ends
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.file.seek(0)
+            owner = self.file.read().strip() or "unknown"
+            self.file.close()
+            raise ConfigError(
+                f"{self.path.parent} is being trained by another process (number {owner})"
+            ) from error
+        self.file.truncate(0)
+        self.file.write(f"{os.getpid()}\n")
+        self.file.flush()
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()

@@ -1,0 +1,253 @@
+"""The commands `train`, `evaluate`, `generate`, `describe`: flags, messages and exit codes.
+
+`launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
+read, so that `--help` answers at once.
+
+Exit codes: 0 done; 2 bad configuration or input, one line on stderr; 3 training diverged; 128 + signal after
+an interruption that was saved.
+"""
+
+import os
+import sys
+
+from absl import app, flags, logging
+
+FLAGS = flags.FLAGS
+
+
+def run(command):
+    """Runs one command with the flags on the command line; does not return."""
+    define, action = COMMANDS[command]
+    define()
+    for flag in FLAGS.flags_by_module_dict().get(__name__, ()):
+        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(lambda _: sys.exit(_guarded(command, action)), flags_parser=_parse)
+
+
+def console():
+    """The installed command `tfgans COMMAND --flag=value ...`."""
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        asked_for_help = len(sys.argv) > 1 and sys.argv[1] in ("--help", "-h", "help")
+        usage = f"usage: tfgans {{{','.join(COMMANDS)}}} [flags]; --help after a command lists its flags"
+        print(usage, file=sys.stdout if asked_for_help else sys.stderr)
+        sys.exit(0 if asked_for_help else 2)
+    command = sys.argv.pop(1)
+    sys.modules["__main__"].__doc__ = _SUMMARIES[command]
+    run(command)
+
+
+def _parse(arguments):
+    try:
+        left = FLAGS(arguments)
+    except flags.Error as error:
+        _complain(str(error).splitlines()[0])
+        sys.exit(2)
+    if FLAGS["help"].value or FLAGS["helpfull"].value:
+        return left
+    if len(left) > 1:
+        _complain(f"unexpected argument {left[1]!r}; every option is a flag, --name=value")
+        sys.exit(2)
+    return left
+
+
+def _complain(line):
+    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+
+
+def _guarded(command, action):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO if command == "train" else logging.WARNING)
+    from tfgans.config import ConfigError
+
+    try:
+        return _interpreted(action, ConfigError)
+    except ConfigError as error:
+        _complain(" ".join(str(error).split()))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _import_tensorflow():
+    """Imports TensorFlow without the lines its libraries write to stderr while they load."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _interpreted(action, config_error):
+    """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
+    for path in getattr(FLAGS, "gin_file", None) or ():
+        _check_file(path, config_error)
+    _import_tensorflow()
+    from tfgans import callbacks
+
+    try:
+        action()
+    except callbacks.Diverged as error:
+        _complain(str(error))
+        return 3
+    except callbacks.Interrupted as error:
+        _complain(f"{error}; the same command goes on from there")
+        return 128 + error.number
+    return 0
+
+
+def _check_file(path, config_error):
+    package = os.path.dirname(os.path.abspath(__file__))
+    places = (os.getcwd(), os.path.dirname(package), package)
+    if not any(os.path.isfile(os.path.join(place, path)) for place in places):
+        raise config_error(f"no such gin file: {path}")
+
+
+def _gin_flags(required=True):
+    flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be given several times.")
+    flags.DEFINE_multi_string("gin_param", [], "One binding, Name.parameter=value; overrides the files.")
+    if required:
+        flags.mark_flag_as_required("gin_file")
+
+
+def _run_flags():
+    _gin_flags(required=False)
+    flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
+    flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
+
+
+def _train_flags():
+    _gin_flags()
+    flags.DEFINE_string("model_dir", None, "Folder of the run; a part of it there is taken up.", required=True)
+    flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
+    flags.DEFINE_integer("seed", None, "Seed of everything random.")
+
+
+def _evaluate_flags():
+    _run_flags()
+    flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
+
+
+def _generate_flags():
+    _run_flags()
+    flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
+    flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
+    flags.DEFINE_list("labels", None, "Classes to go round, such as 0,1.")
+    flags.DEFINE_bool("interpolate", False, "Rows of images between two latents.")
+    flags.DEFINE_float("truncation", None, "Bound of the latents' absolute values.")
+    flags.DEFINE_integer("seed", 0, "Seed of the latents.")
+
+
+def _describe_flags():
+    _gin_flags()
+    flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
+
+
+def _train():
+    from tfgans import experiment
+
+    given = list(FLAGS.gin_param)
+    if FLAGS.steps is not None:
+        given.append(f"train.steps={FLAGS.steps}")
+    if FLAGS.seed is not None:
+        given.append(f"numerics.seed={FLAGS.seed}")
+    experiment.prepare(FLAGS.gin_file, given)
+    from tfgans import training
+
+    if not FLAGS.model_dir:
+        raise experiment.ConfigError("--model_dir is empty")
+    with _missing_parameters():
+        metrics = training.train(FLAGS.model_dir)
+    if metrics:
+        print(experiment.to_json(metrics))
+
+
+def _missing_parameters():
+    """gin reports a required parameter that nothing sets as a TypeError of several lines."""
+    import contextlib
+
+    from tfgans.config import ConfigError
+
+    @contextlib.contextmanager
+    def manager():
+        try:
+            yield
+        except TypeError as error:
+            if "No values supplied by Gin or caller" not in str(error):
+                raise
+            raise ConfigError(str(error).split("No values", 1)[1].splitlines()[0].join(("no values", ""))) from error
+
+    return manager()
+
+
+def _evaluate():
+    from tfgans import experiment
+
+    _refuse_gin_files()
+    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), FLAGS.gin_param)
+    print(experiment.to_json(row))
+
+
+def _generate():
+    from tfgans import experiment
+
+    _refuse_gin_files()
+    try:
+        labels = None if FLAGS.labels is None else [int(label) for label in FLAGS.labels]
+    except ValueError as error:
+        raise experiment.ConfigError(f"--labels is a list of integers. Received: {FLAGS.labels}") from error
+    paths = experiment.generate(
+        FLAGS.model_dir,
+        FLAGS.output_dir,
+        FLAGS.num_images,
+        labels=labels,
+        interpolate=FLAGS.interpolate,
+        truncation=FLAGS.truncation,
+        seed=FLAGS.seed,
+        step=_step(),
+        gin_params=FLAGS.gin_param,
+    )
+    print(f"{len(paths)} files in {FLAGS.output_dir}, the last {paths[-1].name}")
+
+
+def _describe():
+    from tfgans import experiment
+
+    facts, model = experiment.describe(FLAGS.gin_file, FLAGS.gin_param)
+    if FLAGS.summary:
+        print(experiment.summary(facts, model))
+    else:
+        print(experiment.to_json(facts))
+
+
+def _step():
+    from tfgans.config import ConfigError
+
+    if FLAGS.step is None or FLAGS.step == "best" or FLAGS.step.isdigit():
+        return FLAGS.step
+    raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
+
+
+def _refuse_gin_files():
+    from tfgans.config import ConfigError
+
+    if FLAGS.gin_file:
+        raise ConfigError("a run has its own configuration: use --gin_param to change a part of it")
+
+
+COMMANDS = {
+    "train": (_train_flags, _train),
+    "evaluate": (_evaluate_flags, _evaluate),
+    "generate": (_generate_flags, _generate),
+    "describe": (_describe_flags, _describe),
+}
+_SUMMARIES = {
+    "train": "Trains a GAN, or goes on where a run stopped.",
+    "evaluate": "Evaluates a run's generator: prints one JSON object and appends it to metrics.jsonl.",
+    "generate": "Writes images that a run's generator makes.",
+    "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
+}

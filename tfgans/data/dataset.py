@@ -1,0 +1,259 @@
+"""`Dataset`: what gin files name; a source, its options, training batches and the evaluation reference."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from tfgans.config import ConfigError, configurable
+from tfgans.data import philox
+from tfgans.data.pipeline import Batches, check_size
+from tfgans.data.sources import find_source
+from tfgans.data.store import ImageStore, PointStore
+from tfgans.data.subset import check_labels, select_classes, select_fraction, select_half
+
+
+@configurable
+class Dataset:
+    """Images (or points) for training and for evaluation, read and checked when constructed.
+
+    Args:
+        source: `digits`, `photos`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`;
+            see `sources.py`, `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`.
+        batch_size: images of a discriminator step, over all replicas.
+        resolution: height and width in pixels; None keeps the images' own size (photos: 64), which
+            must then be the same for all.
+        channels: 1 (gray) or 3 (RGB); None: 1 if every image is gray, else 3.
+        num_classes: labels must be below it; None: as many as there are. None if there are no labels.
+        crop: `center`: the short side becomes `resolution`, then the middle is cut out; `random`: the
+            same with a new position at every access; `none`: squashed to a square.
+        flip: mirror half of the training images, anew at every access.
+        random_area: (low, high), or None: every access cuts a window of this share of the area (with
+            the proportions of the whole) and enlarges it bilinearly. FastGAN uses (0.8, 1.0).
+        classes: indices or names of the classes to keep, relabelled 0, 1, ... in this order.
+        fraction: share of the training images to use: floor(fraction * n).
+        fraction_order: which: `random`, or `first` in the order of the source (Re-GAN's code).
+        fraction_seed: seed of the random fraction and of the random halves.
+        half: 0 or 1 for one of two disjoint halves (architecture search), taken of the fraction; None: both.
+        half_order: `random`, or `contiguous` in the order of the source (AlphaGAN's code).
+        use_labels: False drops the labels, after `classes`.
+        split: split to train on. evaluation_split: split of `reference`; where a source has no split
+            `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
+            images whatever `fraction` and `half` are.
+        on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
+            before training; `skip`: they are left out and counted in `skipped`.
+        min_size: an image is tiny if its shorter side has fewer pixels; None: a quarter of `resolution`.
+        memory_limit_gb: images are held decoded in memory up to this (1e9 bytes), else read when needed.
+        data_dir, image_key, label_key: see `tfds.py`.
+    Attributes: name, num_examples (trained on), num_classes, item_shape ((H, W, C) or (2,)), class_names
+        (or None), labels (int32 [num_examples], or None), skipped, batch_size; modes (float32 [M, 2]) and
+        mode_std of ring and grid, else None.
+    Raises: ConfigError, one line, for whatever cannot be run.
+    """
+
+    def __init__(
+        self,
+        source,
+        batch_size=64,
+        resolution=None,
+        channels=None,
+        num_classes=None,
+        crop="center",
+        flip=False,
+        fraction=1.0,
+        classes=None,
+        split="train",
+        half=None,
+        on_bad_image="fail",
+        data_dir=None,
+        evaluation_split="test",
+        fraction_seed=0,
+        fraction_order="random",
+        half_order="random",
+        random_area=None,
+        min_size=None,
+        memory_limit_gb=4.0,
+        image_key=None,
+        label_key=None,
+        use_labels=True,
+    ):
+        self.source, self.batch_size, self.resolution, self.channels = source, batch_size, resolution, channels
+        self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
+        self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
+        self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
+        self._check_options(fraction, fraction_order, half, half_order)
+        self.name = _short_name(source)
+        self._origin = find_source(source, data_dir, image_key, label_key, memory_limit_gb)
+        self.modes, self.mode_std = self._modes()
+        self.resolution = self._resolution()
+        self._stores = {}
+        self._store, labels, self.class_names = self._open(split)
+        self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
+        self.num_classes = check_labels(labels, num_classes, source)
+        indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
+        if half is not None:
+            indices = select_half(indices, half, half_order, fraction_seed)
+        self._indices, self._labels, self.num_examples = indices, labels, len(indices)
+        self.labels = None if labels is None else labels[indices]
+
+    def check(self, discriminator_steps):
+        """Raises ConfigError if there are too few images for one step."""
+        check_size(self.num_examples, self.batch_size, discriminator_steps)
+
+    def batches(
+        self, discriminator_steps, seed, start_step=0, first_replica=0, local_replicas=1, total_replicas=1
+    ):
+        """Training batches without end.
+
+        Args:
+            discriminator_steps: batches of a step. seed: of order and augmentation.
+            start_step: the step to begin at; batches depend on the step alone, not on where one began.
+            first_replica, local_replicas, total_replicas: whose share of the global batch to read.
+        Returns: tf.data.Dataset of {"images": float32 [discriminator_steps, n, H, W, C] (points:
+            [discriminator_steps, n, 2]) in [-1, 1], "labels": int32 [discriminator_steps, n] if there
+            are labels}, n = batch_size / total_replicas. Element e belongs to step start_step +
+            e // local_replicas and to replica r = first_replica + e % local_replicas; it is
+            [:, r * n : (r + 1) * n] of the global batch.
+        Raises: ConfigError if there are too few images, or `batch_size` is not a multiple of the replicas.
+        """
+        self.check(discriminator_steps)
+        if self.batch_size % total_replicas:
+            raise ConfigError(
+                f"Dataset.batch_size must be a multiple of the number of replicas, {total_replicas}. "
+                f"Received: {self.batch_size}"
+            )
+        batches = Batches(
+            self._store,
+            self._indices,
+            self._labels,
+            self.batch_size,
+            discriminator_steps,
+            seed,
+            self.flip,
+            self.random_area,
+        )
+        return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
+
+    def reference(self, split=None, limit=None, batch_size=256):
+        """Images to compare with, in a fixed order and without augmentation.
+
+        Args:
+            split: None for `evaluation_split`. `classes` applies, `fraction` and `half` do not.
+            limit: at most so many, a sample fixed once for all (not the first, which may be one class).
+        Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
+            n = `batch_size` except at the end.
+        """
+        store, labels, _ = self._open(self._evaluation(split))
+        indices = np.arange(len(store))
+        if limit is not None and limit < len(store):
+            indices = np.sort(philox.permutation(len(store), 0, philox.LIMIT)[:limit])
+        parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
+        return ((store.reference(part), None if labels is None else labels[part]) for part in parts)
+
+    def reference_size(self, split=None):
+        """The number of items of `reference(split)`."""
+        return len(self._open(self._evaluation(split))[0])
+
+    def fingerprint(self, split=None):
+        """Hash (hexadecimal) of `reference(split)`: of source, options, and the images with their labels."""
+        split = self._evaluation(split)
+        store, labels, _ = self._open(split)
+        options = (self.source, split, store.item_shape, self.classes, "none" if self.crop == "none" else "center")
+        digest = hashlib.sha256(repr(options).encode())
+        digest.update(b"" if labels is None else labels.tobytes())
+        if store.in_memory:
+            for items, _ in self.reference(split):
+                digest.update(items.tobytes())
+        else:
+            digest.update(store.content())
+        return digest.hexdigest()
+
+    def _open(self, split):
+        """(store, labels int32 of its items or None, class names or None) of a split, kept once read."""
+        if split in self._stores:
+            return self._stores[split]
+        self._check_split(split)
+        items = self._origin.open(split)
+        indices, labels, names = select_classes(items.labels, items.class_names, self.classes)
+        if self.modes is not None:
+            store = PointStore(items, indices)
+        else:
+            store = ImageStore(
+                items,
+                indices,
+                self.source,
+                self.resolution,
+                self.channels,
+                self.crop,
+                self.min_size,
+                self.on_bad_image,
+                self.memory_limit_gb,
+            )
+        labels = labels[store.kept].astype(np.int32) if self.use_labels and labels is not None else None
+        self._stores[split] = store, labels, names if self.use_labels else None
+        return self._stores[split]
+
+    def _check_split(self, split):
+        name = str(split).split("[")[0].split("+")[0]  # tfds slices and sums: train[:50%], train+test
+        if split not in self._origin.splits and not (_is_tfds(self.source) and name in self._origin.splits):
+            raise ConfigError(
+                f"{self.source} has no split {split!r}. Allowed: {', '.join(self._origin.splits)}"
+            )
+
+    def _evaluation(self, split):
+        split = self.evaluation_split if split is None else split
+        return self.split if split == "test" and "test" not in self._origin.splits else split
+
+    def _modes(self):
+        modes = getattr(self._origin, "modes", None)
+        if modes is None:
+            return None, None
+        for option in ("resolution", "channels", "flip", "random_area"):
+            if getattr(self, option):
+                raise ConfigError(f"Dataset.{option} is for images; {self.source} has points")
+        if self.classes is not None:
+            select_classes(np.arange(len(modes)), None, self.classes)  # refuses unknown ones
+            modes = modes[list(self.classes)]
+        return modes, self._origin.mode_std
+
+    def _resolution(self):
+        if self.modes is not None or self.resolution is not None:
+            return self.resolution
+        return getattr(self._origin, "default_resolution", None)
+
+    def _check_options(self, fraction, fraction_order, half, half_order):
+        _require_count("batch_size", self.batch_size)
+        if self.resolution is not None:
+            _require_count("resolution", self.resolution)
+        if self.min_size is not None:
+            _require_count("min_size", self.min_size)
+        _require_choice("channels", self.channels, (None, 1, 3))
+        _require_choice("crop", self.crop, ("center", "random", "none"))
+        _require_choice("on_bad_image", self.on_bad_image, ("fail", "skip"))
+        _require_choice("fraction_order", fraction_order, ("random", "first"))
+        _require_choice("half_order", half_order, ("random", "contiguous"))
+        _require_choice("half", half, (None, 0, 1))
+        if not 0.0 < fraction <= 1.0:
+            raise ConfigError(f"Dataset.fraction is a share of the images, in (0, 1]. Received: {fraction}")
+        area = self.random_area
+        if area is not None and not (len(area) == 2 and 0.0 < area[0] <= area[1] <= 1.0):
+            raise ConfigError(f"Dataset.random_area is (low, high) with 0 < low <= high <= 1. Received: {area}")
+
+
+def _short_name(source):
+    kind, _, rest = str(source).partition(":")
+    return {"folder": Path(rest).name, "npz": Path(rest).stem, "tfds": rest}.get(kind, kind)
+
+
+def _is_tfds(source):
+    return source.startswith("tfds:")
+
+
+def _require_count(name, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"Dataset.{name} must be a positive integer. Received: {value!r}")
+
+
+def _require_choice(name, value, allowed):
+    if value not in allowed or isinstance(value, bool):
+        raise ConfigError(f"Dataset.{name} must be one of {', '.join(map(repr, allowed))}. Received: {value!r}")

@@ -1,0 +1,87 @@
+"""A folder of image files, flat or with one sub-folder a class."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfgans.config import ConfigError
+from tfgans.data.decode import BadImage, open_image
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+class Folder:
+    """Images below `path`, in the order of their paths.
+
+    Images directly in it: no labels. Images in sub-folders: one class for each sub-folder with an
+    image, sorted by name; deeper folders belong to the class above them. Extensions count in either
+    case; other files, and names that begin with a dot, are ignored. There is only one split, `train`.
+    """
+
+    splits = ("train",)
+    default_resolution = None
+
+    def __init__(self, path):
+        self.path = Path(path).expanduser()
+
+    def open(self, split):
+        if not self.path.is_dir():
+            found = "it is not a folder" if self.path.exists() else "it does not exist"
+            raise ConfigError(f"folder {self.path} has no images: {found}")
+        files = _image_files(self.path)
+        if not files:
+            raise ConfigError(f"folder {self.path} has no images; looked for {', '.join(EXTENSIONS)}")
+        flat = [file for file in files if len(file.parts) == 1]
+        if len(flat) == len(files):
+            return FileItems(self.path, files)
+        if flat:
+            raise ConfigError(
+                f"folder {self.path} has images both directly in it ({len(flat)}, as {flat[0]}) and in "
+                f"sub-folders ({len(files) - len(flat)}); it must be flat or have one sub-folder a class"
+            )
+        class_names = sorted({file.parts[0] for file in files})
+        labels = np.array([class_names.index(file.parts[0]) for file in files], np.int32)
+        return FileItems(self.path, files, labels, class_names)
+
+
+class FileItems:
+    """Image files, decoded when read."""
+
+    def __init__(self, root, files, labels=None, class_names=None):
+        self.root, self.files = root, files
+        self.labels, self.class_names = labels, class_names
+
+    def __len__(self):
+        return len(self.files)
+
+    def name(self, i):
+        return self.files[i].as_posix()
+
+    def read(self, i):
+        path = self.root / self.files[i]
+        try:
+            if path.stat().st_size == 0:
+                raise BadImage("empty file")
+        except OSError as error:
+            raise BadImage("cannot be opened") from error
+        return open_image(path)
+
+    def content(self, i):
+        return (self.root / self.files[i]).read_bytes()
+
+
+def _image_files(root):
+    """Paths of image files relative to `root`, sorted; links are followed, each folder once."""
+    files, seen = [], set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if real in seen:
+            folders[:] = []
+            continue
+        seen.add(real)
+        for name in names:
+            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
+                files.append((Path(folder) / name).relative_to(root))
+    return sorted(files, key=lambda file: file.parts)

@@ -1,0 +1,56 @@
+"""A NumPy archive with the arrays `images` and, if there are classes, `labels`."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tfgans.config import ConfigError
+from tfgans.data.items import ArrayItems
+
+
+class Npz:
+    """`images`: uint8 [n, h, w] or [n, h, w, c] with c 1 (gray), 3 (RGB) or 4 (RGB and alpha).
+    `labels` (optional): integers [n] or [n, 1], from 0. There is only one split, `train`."""
+
+    splits = ("train",)
+    default_resolution = None
+
+    def __init__(self, path):
+        self.path = Path(path).expanduser()
+
+    def open(self, split):
+        arrays = self._read()
+        if "images" not in arrays:
+            raise ConfigError(f"npz file {self.path} has no array 'images'. Found: {', '.join(arrays) or 'none'}")
+        images = arrays["images"]
+        gray = images.ndim == 3
+        if images.dtype != np.uint8 or not (gray or images.ndim == 4 and images.shape[3] in (1, 3, 4)):
+            raise ConfigError(
+                f"npz file {self.path}: images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. "
+                f"Received: {images.dtype} {list(images.shape)}"
+            )
+        if images.size == 0:
+            raise ConfigError(f"npz file {self.path} has no images: its images are {list(images.shape)}")
+        return ArrayItems(images[..., None] if gray else images, self._labels(arrays, len(images)))
+
+    def _read(self):
+        if not self.path.exists():
+            raise ConfigError(f"npz file {self.path} does not exist")
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                wanted = ("images", "labels")
+                return {name: archive[name] if name in wanted else None for name in archive.files}
+        except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"npz file {self.path} is not a readable .npz archive") from error
+
+    def _labels(self, arrays, count):
+        labels = arrays.get("labels")
+        if labels is None:
+            return None
+        if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
+            raise ConfigError(
+                f"npz file {self.path}: labels must be integers [{count}]. "
+                f"Received: {labels.dtype} {list(labels.shape)}"
+            )
+        return labels.reshape(count).astype(np.int64)

@@ -1,0 +1,126 @@
+"""From stored images to training batches.
+
+Which images a step sees, and how they are flipped and cut, is a pure function of (seed, step, position
+in the global batch): a resumed run needs only its step, and any number of replicas sees the same data.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfgans.config import ConfigError
+from tfgans.data import philox
+from tfgans.data.decode import from_array, to_array
+from tfgans.data.scaling import to_float
+
+
+class Batches:
+    """The batches of a run.
+
+    Args:
+        store: ImageStore or PointStore. indices: its items to train on, int [n].
+        labels: int32, of every item of the store, or None.
+        batch_size: global; discriminator_steps: batches of a step. The n images give
+            floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
+            of which the remainder is dropped.
+        flip: mirror half of the images. random_area: (low, high) or None, see `view`.
+    """
+
+    def __init__(self, store, indices, labels, batch_size, discriminator_steps, seed, flip, random_area):
+        self.store, self.indices, self.labels = store, indices, labels
+        self.shape = (discriminator_steps, batch_size)
+        self.seed, self.flip, self.random_area = seed, flip, random_area
+        self.steps_per_epoch = len(indices) // (discriminator_steps * batch_size)
+        self._order = functools.lru_cache(2)(self._order_of_epoch)
+
+    def dataset(self, start_step, first_replica, local_replicas, total_replicas):
+        """tf.data.Dataset without end of the elements `Dataset.batches` describes."""
+        steps, count = self.shape[0], self.shape[1] // total_replicas
+        points = self.store.item_shape == (2,)
+        kinds = [tf.float32 if points else tf.uint8, tf.int32]
+
+        def read(number):
+            step = start_step + int(number) // local_replicas
+            return self.read(step, first_replica + int(number) % local_replicas, total_replicas)
+
+        def element(number):
+            images, labels = tf.numpy_function(read, [number], kinds, stateful=False)
+            images.set_shape((steps, count, *self.store.item_shape))
+            labels.set_shape((steps, count))
+            images = {"images": images if points else to_float(images)}
+            return images if self.labels is None else images | {"labels": labels}
+
+        data = tf.data.Dataset.counter().map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        options = tf.data.Options()
+        options.deterministic = True
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return data.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+    def read(self, step, replica=0, total_replicas=1):
+        """One replica's part of one step: (items [discriminator_steps, n, ...], labels int32, 0 if none)."""
+        count = self.shape[1] // total_replicas
+        part = np.s_[:, replica * count : (replica + 1) * count]
+        chosen = self.positions(step)[part]
+        uniforms = philox.uniform((*self.shape, 4), self.seed, philox.AUGMENTATION, step)[part]
+        items = self.store.read(chosen.ravel())
+        if self.store.item_shape != (2,):
+            size = self.store.item_shape[:2]
+            items = augment(items, size, uniforms.reshape(-1, 4), self.flip, self.random_area)
+        labels = np.zeros(chosen.shape, np.int32) if self.labels is None else self.labels[chosen]
+        return items.reshape(*chosen.shape, *self.store.item_shape), labels.astype(np.int32)
+
+    def positions(self, step):
+        """Store indices of a step's global batches: int [discriminator_steps, batch_size]."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        size = self.shape[0] * self.shape[1]
+        return self.indices[self._order(epoch)[place * size : (place + 1) * size]].reshape(self.shape)
+
+    def _order_of_epoch(self, epoch):
+        return philox.permutation(len(self.indices), self.seed, philox.ORDER, epoch)
+
+
+def augment(images, size, uniforms, flip, random_area):
+    """Cuts images to `size` and mirrors them.
+
+    Args:
+        images: uint8 [n, H, W, C], or a list of [H_i, W_i, C].
+        uniforms: float [n, 4] in [0, 1): mirror (below 0.5), top, left, area.
+    Returns: uint8 [n, *size, C]
+    """
+    if isinstance(images, list) or random_area is not None:
+        pairs = zip(images, uniforms, strict=True)
+        images = np.stack([view(image, size, draws, random_area) for image, draws in pairs])
+    if flip:
+        mirrored = uniforms[:, 0] < 0.5
+        images[mirrored] = images[mirrored, :, ::-1]
+    return images
+
+
+def view(image, size, draws, random_area):
+    """A window of an image at a random place: uint8 [H, W, C] -> [*size, C].
+
+    Without `random_area` the window has that size. With it, its area is a share of that size's drawn
+    uniformly from [low, high], its proportions are kept, and it is enlarged to `size` bilinearly.
+    """
+    height, width = size
+    if random_area is not None:
+        low, high = random_area
+        side = np.sqrt(low + (high - low) * draws[3])
+        height, width = max(1, round(height * side)), max(1, round(width * side))
+    top = int(draws[1] * (image.shape[0] - height + 1))
+    left = int(draws[2] * (image.shape[1] - width + 1))
+    window = image[top : top + height, left : left + width]
+    if (height, width) == tuple(size):
+        return window
+    return to_array(from_array(window).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def check_size(num_examples, batch_size, discriminator_steps):
+    """Raises ConfigError if one step needs more images than there are."""
+    if batch_size * discriminator_steps > num_examples:
+        raise ConfigError(
+            f"too few images for one step: {num_examples}, but it takes {batch_size * discriminator_steps} "
+            f"(batch_size {batch_size} x discriminator_steps {discriminator_steps})"
+        )

@@ -1,0 +1,108 @@
+"""Where images come from.
+
+`find_source` turns the name of a source into an object with `splits`, the names of its splits, and
+`open(split)`, which returns the items of one in a fixed order: `labels` (integers [n] or None),
+`class_names` (or None), `len()`; points also have `points`, images `name(i)`, `read(i)` (an opened
+Pillow image; raises BadImage) and `content(i)` (the bytes that decide it).
+"""
+
+import numpy as np
+from PIL import Image
+
+from tfgans.config import ConfigError
+from tfgans.data import philox
+from tfgans.data.folder import Folder
+from tfgans.data.items import ArrayItems
+from tfgans.data.mixtures import Mixture
+from tfgans.data.npz import Npz
+from tfgans.data.tfds import Tfds
+
+_ALLOWED = "digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
+
+
+def find_source(source, data_dir=None, image_key=None, label_key=None, memory_limit_gb=4.0):
+    """The source called `source`. Raises ConfigError if there is no such source."""
+    kind, _, rest = str(source).partition(":")
+    if source == "digits":
+        return Digits()
+    if source == "photos":
+        return Photos()
+    if source in ("ring", "grid"):
+        return Mixture(source)
+    if kind == "folder" and rest:
+        return Folder(rest)
+    if kind == "npz" and rest:
+        return Npz(rest)
+    if kind == "tfds" and rest:
+        return Tfds(rest, data_dir, image_key, label_key, memory_limit_gb)
+    raise ConfigError(f"Dataset.source is unknown. Received: {source!r}. Allowed: {_ALLOWED}")
+
+
+class Digits:
+    """scikit-learn's 1,797 handwritten digits, 8x8 gray, 10 classes (Alpaydin and Kaynak, 1998).
+
+    Ink 0 .. 16 becomes 0 .. 255. Of every class one fifth (rounded down; 355 in all) is the test
+    split, chosen once for all; the other 1,442 are the training split.
+    """
+
+    splits = ("train", "test")
+    default_resolution = None
+
+    def open(self, split):
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        test = np.zeros(len(digits.target), bool)
+        for label in range(10):
+            members = np.flatnonzero(digits.target == label)
+            order = philox.permutation(len(members), label, philox.DIGITS_SPLIT)
+            test[members[order[: len(members) // 5]]] = True
+        chosen = test if split == "test" else ~test
+        images = np.floor(digits.images[chosen] * (255 / 16) + 0.5).astype(np.uint8)
+        return ArrayItems(images[..., None], digits.target[chosen].astype(np.int32), list("0123456789"))
+
+
+class Photos:
+    """Square crops of scikit-learn's two photographs, china (class 0) and flower (1), RGB, 427x640.
+
+    4,000 training crops come from the left 384 columns, 1,000 test crops from the right 256: the
+    splits share no pixel. Sides are 128 .. 256 pixels, positions anywhere; both are drawn once for
+    all, whatever the resolution (beyond 256 crops are enlarged). Crops alternate between the photos.
+    """
+
+    splits = ("train", "test")
+    default_resolution = 64
+
+    def open(self, split):
+        from sklearn.datasets import load_sample_image
+
+        photos = [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+        return PhotoItems(photos, *((1000, 384, 640) if split == "test" else (4000, 0, 384)))
+
+
+class PhotoItems:
+    """`count` crops of `photos` between the columns `first` and `last`."""
+
+    class_names = ["china", "flower"]
+
+    def __init__(self, photos, count, first, last):
+        self.photos = photos
+        self.labels = (np.arange(count) % 2).astype(np.int32)
+        draws = philox.uniform((count, 3), first, philox.PHOTO_CROPS)
+        sides = (128 + 129 * draws[:, 0]).astype(int)
+        tops = (draws[:, 1] * (photos[0].shape[0] - sides + 1)).astype(int)
+        lefts = first + (draws[:, 2] * (last - first - sides + 1)).astype(int)
+        self.boxes = np.stack([lefts, tops, lefts + sides, tops + sides], axis=1)
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def name(self, i):
+        return f"crop {i}"
+
+    def read(self, i):
+        left, top, right, bottom = self.boxes[i]
+        return Image.fromarray(np.ascontiguousarray(self.photos[i % 2][top:bottom, left:right]))
+
+    def content(self, i):
+        return self.boxes[i].tobytes()

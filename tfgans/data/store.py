@@ -1,0 +1,197 @@
+"""The usable items of one split, at the size they are trained at: in memory if they fit, else on disk."""
+
+import hashlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from tfgans.config import ConfigError
+from tfgans.data.decode import BadImage, cover, decode, fit, header, to_array
+
+_CHUNK = 256  # images handed to the threads at once
+_NAMED = 10  # offenders a message names
+
+
+class PointStore:
+    """Points float32 [n, 2]."""
+
+    def __init__(self, items, indices):
+        self.points = items.points if indices is None else items.points[indices]
+        self.kept = np.arange(len(self.points))
+        self.item_shape, self.skipped, self.in_memory = (2,), 0, True
+
+    def __len__(self):
+        return len(self.points)
+
+    def read(self, indices):
+        """float32 [len(indices), 2]."""
+        return self.points[indices]
+
+    reference = read
+
+
+class ImageStore:
+    """Images uint8 at the target size; every one was decoded once when this was built.
+
+    Args:
+        items: of a source, with `read(i)`. indices: which of them, or None for all.
+        title: what messages call the source.
+        resolution: side in pixels, or None for the images' own size, which must then be one.
+        channels: 1, 3, or None for 1 if every image is gray and else 3.
+        crop: `center`, `random` or `none`, see `decode.fit`.
+        min_size: an image with a shorter side is too small; None for a quarter of the resolution.
+        on_bad_image: `fail` or `skip`.
+        memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
+    Raises: ConfigError naming up to 10 images that cannot be used, or if sizes differ without `resolution`.
+    """
+
+    def __init__(
+        self, items, indices, title, resolution, channels, crop, min_size, on_bad_image, memory_limit_gb
+    ):
+        self.items, self.title, self.crop = items, title, crop
+        self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
+        headers = self._map(self._header, "Reading headers")
+        shortest = max(1, (resolution or 1) // 4) if min_size is None else min_size
+        bad = {k: found for k, found in enumerate(headers) if isinstance(found, BadImage)}
+        for k, found in enumerate(headers):
+            if k not in bad and min(found[0]) < shortest:
+                bad[k] = BadImage(f"too small, {found[0][1]}x{found[0][0]}")
+        usable = [found for k, found in enumerate(headers) if k not in bad]
+        self.size = self._size(resolution, usable)
+        self.channels = channels or (1 if usable and all(gray for _, gray in usable) else 3)
+        self.item_shape = (*self.size, self.channels)
+        self.in_memory = self._bytes(usable) <= memory_limit_gb * 1e9
+        self.images = None
+        self._decode_all(bad)
+        self._report(bad, on_bad_image)
+
+    def __len__(self):
+        return len(self.kept)
+
+    def read(self, indices):
+        """The stored images at `indices`: uint8 [n, H, W, C], or a list where `crop` is `random`."""
+        if self.images is None:
+            found = list(self.pool.map(self._load_or_fail, self.sources[self.kept[indices]]))
+        elif isinstance(self.images, np.ndarray):
+            return self.images[indices]
+        else:
+            found = [self.images[i] for i in indices]
+        return found if self.crop == "random" else np.stack(found)
+
+    def reference(self, indices):
+        """uint8 [n, H, W, C] without any randomness: the middle of images that are not cut yet."""
+        height, width = self.size
+        middles = []
+        for image in self.read(indices):
+            top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+            middles.append(image[top : top + height, left : left + width])
+        return np.stack(middles)
+
+    def content(self):
+        """Hash of the bytes that the images are made from, without decoding them."""
+        digest = hashlib.sha256()
+        for i in self.sources[self.kept]:
+            digest.update(hashlib.sha256(self.items.content(i)).digest())
+        return digest.digest()
+
+    def _header(self, i):
+        try:
+            image = self.items.read(i)
+            found = header(image)
+            image.close()
+            return found
+        except BadImage as error:
+            return error
+
+    def _load(self, i):
+        image = decode(self.items.read(i), self.channels)
+        if self.fixed and (image.height, image.width) != self.size:
+            raise BadImage(f"of another size, {image.width}x{image.height}")
+        return to_array(fit(image, self.size, self.crop))
+
+    def _load_or_error(self, i):
+        try:
+            return self._load(i)
+        except BadImage as error:
+            return error
+
+    def _load_or_fail(self, i):
+        try:
+            return self._load(i)
+        except BadImage as error:
+            raise ConfigError(f"{self.title}: {self.items.name(i)} cannot be read any more ({error})") from error
+
+    def _map(self, function, title):
+        """[function(i) for i in sources] by threads, with a bar if it takes more than ten seconds."""
+        found = []
+        with tqdm(total=len(self.sources), desc=f"{title} of {self.title}", unit="image", delay=10) as bar:
+            for start in range(0, len(self.sources), _CHUNK):
+                chunk = self.sources[start : start + _CHUNK]
+                found.extend(self.pool.map(function, chunk))
+                bar.update(len(chunk))
+        return found
+
+    def _size(self, resolution, usable):
+        self.fixed = resolution is None
+        if resolution is not None:
+            return resolution, resolution
+        sizes = sorted({size for size, _ in usable})
+        if len(sizes) > 1:
+            (a, b), (c, d) = sizes[0], sizes[-1]
+            raise ConfigError(
+                f"Dataset.resolution is required: images of {self.title} have {len(sizes)} sizes, "
+                f"from {b}x{a} to {d}x{c}"
+            )
+        return sizes[0] if sizes else (1, 1)
+
+    def _bytes(self, usable):
+        shapes = [cover(size, self.size) if self.crop == "random" else self.size for size, _ in usable]
+        return self.channels * sum(height * width for height, width in shapes)
+
+    def _decode_all(self, bad):
+        """Decodes what is not bad yet, adds to `bad`, keeps the others' indices and, if they fit, pixels."""
+        todo, images = [k for k in range(len(self.sources)) if k not in bad], []
+        if self.in_memory and self.crop != "random":
+            images = np.empty((len(todo), *self.item_shape), np.uint8)
+        kept = []
+        with tqdm(total=len(todo), desc=f"Decoding {self.title}", unit="image", delay=10) as bar:
+            for start in range(0, len(todo), _CHUNK):
+                chunk = todo[start : start + _CHUNK]
+                for k, found in zip(chunk, self.pool.map(self._load_or_error, self.sources[chunk]), strict=True):
+                    if isinstance(found, BadImage):
+                        bad[k] = found
+                        continue
+                    if isinstance(images, np.ndarray):
+                        images[len(kept)] = found
+                    elif self.in_memory:
+                        images.append(found)
+                    kept.append(k)
+                bar.update(len(chunk))
+        self.kept = np.array(kept, np.int64)
+        if self.in_memory:
+            self.images = images[: len(kept)]
+
+    def _report(self, bad, on_bad_image):
+        self.skipped = len(bad)
+        if bad:
+            reasons = [f"{_printable(self.items.name(self.sources[k]))} ({bad[k]})" for k in sorted(bad)[:_NAMED]]
+            more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            line = (
+                f"{self.title}: {len(bad)} of {len(self.sources)} images cannot be used: {', '.join(reasons)}{more}"
+            )
+            if on_bad_image == "fail":
+                raise ConfigError(f"{line}; Dataset.on_bad_image = 'skip' leaves them out")
+            if not len(self.kept):
+                raise ConfigError(line)
+            logging.getLogger(__name__).warning("%s; skipped", line)
+        if self.in_memory:
+            self.items = None  # encoded or original images are not needed any more
+            self.pool.shutdown()
+
+
+def _printable(name):
+    return name if name.isprintable() else ascii(name)

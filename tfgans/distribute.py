@@ -1,0 +1,151 @@
+"""Which `tf.distribute` strategy runs the training, and the few places where replicas must agree."""
+
+import json
+import os
+
+import tensorflow as tf
+
+from tfgans.config import ConfigError, configurable
+
+KINDS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+@configurable
+def strategy(kind="auto", virtual_devices=None, tpu=""):
+    """The strategy to build and train under.
+
+    Args:
+        kind: `auto` takes several workers if `TF_CONFIG` names them, else a TPU if `TPU_NAME` is set, else
+            all GPUs if there are several, else one device.
+        virtual_devices: split the CPU into so many logical devices, to try a replicated run on a machine
+            without accelerators; `mirrored` then uses them all.
+        tpu: name or address of the TPU, for `kind="tpu"`.
+    Raises: ConfigError if the kind is unknown or its machines are not there.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"strategy.kind is one of {', '.join(KINDS)}. Received: {kind!r}")
+    if virtual_devices:
+        _split_cpu(virtual_devices)
+    if kind == "auto":
+        kind = _detect()
+    if kind == "one_device":
+        return tf.distribute.get_strategy()
+    if kind == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if kind == "multi_worker":
+        return _multi_worker()
+    return _tpu(tpu)
+
+
+def _detect():
+    if _workers_in_environment() > 1:
+        return "multi_worker"
+    if os.environ.get("TPU_NAME"):
+        return "tpu"
+    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
+
+
+def _workers_in_environment():
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"TF_CONFIG is not JSON: {error}") from error
+    return len(cluster.get("worker", ())) + len(cluster.get("chief", ()))
+
+
+def _split_cpu(count):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    wanted = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
+    try:
+        tf.config.set_logical_device_configuration(cpu, wanted)
+    except RuntimeError as error:
+        if len(tf.config.list_logical_devices("CPU")) != count:
+            raise ConfigError(
+                "strategy.virtual_devices must be set before TensorFlow uses the CPU"
+            ) from error
+
+
+def _multi_worker():
+    if _workers_in_environment() < 1:
+        raise ConfigError("strategy.kind = 'multi_worker' needs the cluster in the variable TF_CONFIG")
+    options = tf.distribute.experimental.CommunicationOptions()
+    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+def _tpu(name):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        raise ConfigError(f"no TPU found at {name or os.environ.get('TPU_NAME', '')!r}") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def num_replicas():
+    """Replicas over all workers."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def replica_id():
+    """This replica's number over all workers; 0 outside a replicated step."""
+    context = tf.distribute.get_replica_context()
+    return 0 if context is None else context.replica_id_in_sync_group
+
+
+def local_replicas(strategy):
+    """`(first, count)`: the number of this worker's first replica, and how many it runs."""
+    resolver = strategy.cluster_resolver
+    total = strategy.num_replicas_in_sync
+    if resolver is None or not resolver.cluster_spec() or isinstance(strategy, tf.distribute.TPUStrategy):
+        return 0, total
+    workers = _workers_in_environment()
+    count = total // max(workers, 1)
+    return worker_index(strategy) * count, count
+
+
+def worker_index(strategy):
+    """This process's number among the workers; 0 is the chief, the only one that writes files."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not getattr(resolver, "task_type", None):
+        return 0
+    cluster = resolver.cluster_spec().as_dict()
+    chiefs = len(cluster.get("chief", ()))
+    return resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+
+
+def mean(tensors):
+    """The mean over replicas of each tensor; differentiable, so methods may use it inside a tape."""
+    if num_replicas() == 1 or not tensors:
+        return tensors
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+
+def average(variables):
+    """Sets per-replica variables (moving statistics) to their mean over replicas, so that all agree."""
+    if num_replicas() == 1:
+        return
+    variables = [v for v in variables if v.dtype.startswith(("float", "bfloat"))]
+    for variable, value in zip(variables, mean([tf.convert_to_tensor(v.value) for v in variables]), strict=True):
+        variable.assign(value)
+
+
+def update_each(variables, sources, update):
+    """`variable.assign(update(variable, source))` on every replica by itself, with nothing exchanged."""
+    pairs = [(v.value, s.value) for v, s in zip(variables, sources, strict=True)]
+
+    def assign(strategy, pairs):
+        for variable, source in pairs:
+            strategy.extended.update(
+                variable, lambda v, s: v.assign(update(v, s)), args=(source,), group=False
+            )
+
+    context = tf.distribute.get_replica_context()
+    if num_replicas() == 1:
+        for variable, source in pairs:
+            variable.assign(update(variable, source))
+    elif context is None:
+        assign(tf.distribute.get_strategy(), pairs)
+    else:
+        context.merge_call(assign, args=(pairs,))

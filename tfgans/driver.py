@@ -1,0 +1,134 @@
+"""What runs a training step: the strategy, compilation, the step's randomness, and its logs."""
+
+import zlib
+
+import keras
+import tensorflow as tf
+
+from tfgans import distribute
+
+
+class Driver(keras.Model):
+    """A Keras model whose `fit` runs `train_step` under the strategy it was built in.
+
+    Keras's own train function is replaced because it reduces logs per replica (which fails with several
+    workers), draws a batch before training starts, and has one optimizer in mind.
+
+    Randomness is a pure function of (seed, draw, purpose): `draws` counts the draws made so far and is saved
+    with the model. Every replica draws the numbers of the whole global batch and keeps its own share, so a
+    run does not depend on how many replicas share its batch.
+    """
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = int(seed)
+        self.draws = self.add_weight(
+            name="draws", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
+        self.step_logs = {}
+        self._xla_functions = {}
+        self._log_names = ()
+        self._log_sum, self._log_count = 0.0, 0
+
+    def per_replica_variables(self):
+        """Variables that differ between replicas, saved for each; methods that have some extend this."""
+        return []
+
+    # Randomness
+
+    def stream(self, purpose):
+        """The seed [2] of one purpose at the present draw."""
+        return tf.stack([tf.constant(stream_hash(self.seed, purpose), tf.int64), tf.cast(self.draws.value, tf.int64)])
+
+    def random_normal(self, count, shape, purpose):
+        """This replica's share, [count, *shape], of the global batch's standard normal numbers."""
+        total = count * distribute.num_replicas()
+        values = tf.random.stateless_normal([total, *shape], self.stream(purpose), alg="philox")
+        return self._share(values, count)
+
+    def random_uniform(self, count, shape, purpose, maxval=1.0, dtype=tf.float32):
+        """Like `random_normal`, uniform in [0, maxval)."""
+        total = count * distribute.num_replicas()
+        values = tf.random.stateless_uniform(
+            [total, *shape], self.stream(purpose), 0, maxval, dtype=dtype, alg="philox"
+        )
+        return self._share(values, count)
+
+    def _share(self, values, count):
+        start = distribute.replica_id() * count
+        return values[start : start + count]
+
+    # Compilation
+
+    def xla(self, function):
+        """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
+
+        Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step.
+        """
+        if not self.jit_compile or self.run_eagerly:
+            return function
+        key = (function.__func__, function.__self__) if hasattr(function, "__func__") else function
+        if key not in self._xla_functions:
+            self._xla_functions[key] = tf.function(function, jit_compile=True, autograph=False)
+        return self._xla_functions[key]
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Nothing: the networks are built, and Keras would take a batch out of the data to build them."""
+
+    def make_train_function(self, force=False):
+        """The function `fit` calls: `steps_per_execution` training steps, then the mean of their logs."""
+        if self.train_function is not None and not force:
+            return self.train_function
+        one_step = self._replicated_step()
+        if not self.run_eagerly:
+            one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
+
+        def train_function(iterator):
+            done, total = 0, 0.0
+            for _ in range(self.steps_per_execution):
+                try:
+                    total = total + one_step(iterator)
+                except (tf.errors.OutOfRangeError, StopIteration):
+                    break
+                done += 1
+            if not done:
+                raise StopIteration
+            return self._record(total.numpy(), done)
+
+        self.train_function = train_function
+        return train_function
+
+    def _replicated_step(self):
+        strategy = self.distribute_strategy
+
+        def replica_step(data):
+            # Without this, counters move in the step that finds the data at its end.
+            with tf.control_dependencies(tf.nest.flatten(data)):
+                logs = self.train_step(data)
+            self._log_names = tuple(sorted(logs))
+            return tf.stack([tf.cast(logs[name], tf.float32) for name in self._log_names])
+
+        def one_step(iterator):
+            values = strategy.run(replica_step, args=(iterator.get_next(),))
+            return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+
+        return one_step
+
+    def _record(self, total, done):
+        self.step_logs = dict(zip(self._log_names, (float(v) for v in total / done), strict=True))
+        self._log_sum = self._log_sum + total
+        self._log_count += done
+        means = self._log_sum / self._log_count
+        return dict(zip(self._log_names, (float(v) for v in means), strict=True))
+
+    def reset_metrics(self):
+        """Forgets the running means of the logs; Keras calls it at the start of every epoch."""
+        self._log_sum, self._log_count = 0.0, 0
+
+
+def stream_hash(seed, purpose):
+    """A number for one purpose under one seed: the key of its random numbers."""
+    return zlib.crc32(f"{seed}/{purpose}".encode()) + (seed << 32 & 0x7FFFFFFF00000000)

@@ -1,0 +1,172 @@
+"""What a network costs: trainable parameters and multiply-accumulates, exactly, by tracing its graph.
+
+Nothing is computed: the network is traced once, in inference mode, for one sample. A multiply-accumulate
+is counted for every product of a weight with a value that depends on the input, in convolutions (also
+transposed, depthwise, grouped), matrix products and einsums, whatever layer, sub-model or raw operation
+they come from. What depends on weights alone is done once, not once a sample, and is not counted: the power
+iteration and the sum behind a spectral norm, for example. Products of two values that both depend on the
+input (attention's maps) are counted apart and left out of `macs`, as the published tables do; so are
+biases, norms, activations and resampling.
+
+A transposed convolution costs its kernel once per *input* pixel, the true number of products.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+from tfgans.evaluate.graph_products import graph_products
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer's own share: `name` (path from the network down), trainable `parameters`, `macs` of
+    weights and `attention_macs` of products of two activations, each for one sample."""
+
+    name: str
+    parameters: int
+    macs: int
+    attention_macs: int
+
+
+def parameters(network):
+    """Number of trainable scalars of a built layer or model, so without statistics and spectral `u`."""
+    return sum(_size(variable) for variable in network.trainable_variables)
+
+
+def macs(network, inputs=None):
+    """Multiply-accumulates of one forward pass of one sample; an int. See `layer_costs`."""
+    return sum(layer.macs for layer in layer_costs(network, inputs))
+
+
+def layer_costs(network, inputs=None):
+    """Costs of every layer that has any, in the order of the network's layers.
+
+    A layer called twice counts twice; a weight shared by two layers counts for the first.
+
+    Args:
+        network: a built keras layer or model, functional, sequential or subclassed.
+        inputs: what it is called with, as a structure of `tf.TensorSpec` with a leading batch axis (its
+            size is taken as 1); a tuple is several arguments. None reads it from the model, which works
+            if the model is functional or was built on one floating-point input (or a dict of them).
+    Returns: list of LayerCost; the sums of its columns are the network's totals.
+    Raises: ConfigError if the inputs are not known, or a weighted operation has an unknown shape or sits
+        in a loop.
+    """
+    structure = _input_structure(network) if inputs is None else inputs
+    specs = tf.nest.map_structure(_one_sample, structure)
+    arguments = specs if isinstance(specs, tuple) else (specs,)
+    calls = []
+    with _recorded_calls(calls):
+        function = tf.function(lambda *x: network(*x, training=False), autograph=False)
+        graph = function.get_concrete_function(*arguments).graph
+    rows = _layer_rows(network)
+    owners = _owners(calls, {id(layer) for layer, _ in rows})
+    totals = {id(layer): [0, 0] for layer, _ in rows}
+    for place, index, caller, amount, both in graph_products(graph):
+        owner = _owner(owners, place, index)
+        if owner is None and caller is not None:
+            owner = _owner(owners, *caller)
+        totals[id(network) if owner is None else owner][both] += amount
+    seen, costs = set(), []
+    for layer, name in rows:
+        own = _own_parameters(layer, seen)
+        if own or any(totals[id(layer)]):
+            costs.append(LayerCost(name, own, *totals[id(layer)]))
+    return costs
+
+
+def _one_sample(spec):
+    shape = (1, *tuple(spec.shape)[1:])
+    if None in shape:
+        raise ConfigError(f"the input's size must be known to count products. Received: {tuple(spec.shape)}")
+    return tf.TensorSpec(shape, spec.dtype)
+
+
+def _input_structure(network):
+    if isinstance(network, keras.Model) and getattr(network, "inputs", None):
+        return network.input
+    config = network.get_build_config() or {}
+    if config.get("input_shape"):
+        return tf.nest.map_structure(
+            lambda shape: tf.TensorSpec(tuple(shape), network.variable_dtype),
+            _shapes_as_leaves(config["input_shape"]),
+        )
+    raise ConfigError(f"{network.name}: its input is not known; pass inputs=tf.TensorSpec((1, ...))")
+
+
+def _shapes_as_leaves(shape):
+    """A structure whose leaves are tensor shapes: tuples of numbers would be taken apart otherwise."""
+    if isinstance(shape, dict):
+        return {name: _shapes_as_leaves(value) for name, value in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return tf.TensorShape(shape)
+    return [_shapes_as_leaves(value) for value in shape]
+
+
+def _size(variable):
+    return int(np.prod(variable.shape, dtype=np.int64))
+
+
+def _layer_rows(network, name=None, seen=None):
+    """(layer, path) of the network and everything inside it, once each."""
+    seen = set() if seen is None else seen
+    name = name or network.name
+    seen.add(id(network))
+    rows = [(network, name)]
+    for child in network._flatten_layers(include_self=False, recursive=False):
+        if id(child) not in seen:
+            rows += _layer_rows(child, f"{name}/{child.name}", seen)
+    return rows
+
+
+def _own_parameters(layer, seen):
+    """Trainable scalars of the layer that none of its sub-layers holds."""
+    children = layer._flatten_layers(include_self=False, recursive=False)
+    inner = {id(variable) for child in children for variable in child.trainable_variables}
+    own = [v for v in layer.trainable_variables if id(v) not in inner and id(v) not in seen]
+    seen |= {id(variable) for variable in own}
+    return sum(_size(variable) for variable in own)
+
+
+@contextlib.contextmanager
+def _recorded_calls(calls):
+    """Notes which graph operations each layer's call creates: (layer, graph, first, last + 1).
+
+    Name scopes would not do: they are made unique by suffixes and lost in functions.
+    """
+    original = keras.layers.Layer.__call__
+
+    def call(self, *args, **kwargs):
+        if not tf.inside_function():
+            return original(self, *args, **kwargs)
+        graph = tf.compat.v1.get_default_graph()
+        first = len(graph.get_operations())
+        outputs = original(self, *args, **kwargs)
+        calls.append((self, graph, first, len(graph.get_operations())))
+        return outputs
+
+    keras.layers.Layer.__call__ = call
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = original
+
+
+def _owners(calls, known):
+    """For each graph, operation index -> id of the innermost layer of the network that made it."""
+    owners = {}
+    for layer, graph, first, end in calls:  # an inner call ends, and so is noted, before its outer one
+        if id(layer) in known:
+            indices = owners.setdefault(id(graph), {})
+            for index in range(first, end):
+                indices.setdefault(index, id(layer))
+    return owners
+
+
+def _owner(owners, graph, index):
+    return owners.get(id(graph), {}).get(index)

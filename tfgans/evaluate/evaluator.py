@@ -1,0 +1,212 @@
+"""One evaluation: generated samples against a dataset's reference images, as a flat dictionary."""
+
+import numpy as np
+
+from tfgans.config import ConfigError, configurable
+from tfgans.evaluate import coverage, scores
+from tfgans.evaluate.frechet import frechet_distance
+from tfgans.evaluate.sliced_wasserstein import sliced_wasserstein
+from tfgans.evaluate.statistics import cached_reference, collect
+
+_PRECISION_NEIGHBOURS = 3
+_DENSITY_NEIGHBOURS = 5
+_KERNEL_BLOCK = 1024
+
+
+@configurable
+class Evaluator:
+    """Measures a generator; call it with `generate` and a dataset.
+
+    All samples count for the Frechet distance, the Inception score and the coverage of classes and
+    modes. Of features themselves only max(kernel_samples, neighbour_samples) vectors a side are kept, in
+    float32, so memory does not grow with the number of samples.
+
+    Args:
+        features: an extractor of `features.py`, e.g. `@DigitsFeatures()`.
+        num_samples: samples to generate, at least 2 and at least `inception_splits`.
+        batch_size: samples asked of `generate` at a time.
+        inception_score: `inception_score`, `inception_score_std` (population deviation over
+            `inception_splits` parts); absent if the extractor gives no logits.
+        inception_splits: parts of the Inception score.
+        kernel_distance: `kid` and `kid_std` (standard error of `kid`), from up to `kernel_samples` a side.
+        kernel_samples: see above.
+        precision_recall: `precision`, `recall` (3 neighbours), from up to `neighbour_samples` a side.
+        density_coverage: `density`, `coverage` (5 neighbours), from up to `neighbour_samples` a side.
+        neighbour_samples: see above.
+        sliced_wasserstein: `sliced_wasserstein`, mean over the pyramid's levels, from up to
+            `sliced_samples` square images a side.
+        sliced_samples: see above.
+        class_coverage: `classes_covered` (classes the extractor's classifier gives to at least one
+            sample) and `class_kl` (nats, of the classes' shares to the uniform distribution); absent
+            without logits.
+        cache_dir: where reference statistics are cached; None is the user's cache folder.
+    Raises: ConfigError for counts out of range.
+    """
+
+    def __init__(
+        self,
+        features,
+        num_samples=10000,
+        batch_size=256,
+        inception_score=True,
+        inception_splits=10,
+        kernel_distance=True,
+        kernel_samples=10000,
+        precision_recall=True,
+        density_coverage=True,
+        neighbour_samples=5000,
+        sliced_wasserstein=False,
+        sliced_samples=1024,
+        class_coverage=False,
+        cache_dir=None,
+    ):
+        self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
+        self.inception_score, self.inception_splits = inception_score, inception_splits
+        self.kernel_distance, self.kernel_samples = kernel_distance, kernel_samples
+        self.precision_recall, self.density_coverage = precision_recall, density_coverage
+        self.neighbour_samples = neighbour_samples
+        self.sliced_wasserstein, self.sliced_samples = sliced_wasserstein, sliced_samples
+        self.class_coverage, self.cache_dir = class_coverage, cache_dir
+        self._check_counts()
+
+    def _check_counts(self):
+        smallest = {
+            "inception_splits": 1,
+            "num_samples": max(2, self.inception_splits if self.inception_score else 2),
+            "batch_size": 1,
+            "kernel_samples": 2,
+            "neighbour_samples": _DENSITY_NEIGHBOURS + 1,
+            "sliced_samples": 1,
+        }
+        for name, bound in smallest.items():
+            if getattr(self, name) < bound:
+                received = getattr(self, name)
+                raise ConfigError(f"Evaluator.{name} must be at least {bound}. Received: {received}")
+
+    def check(self):
+        """Raises ConfigError, before any training, if the feature extractor cannot be loaded."""
+        self.features.check()
+
+    def __call__(self, generate, dataset):
+        """Generates and measures.
+
+        Args:
+            generate: `generate(count)` -> uint8 [count, H, W, C] in [0, 255], or float points
+                [count, d]; successive calls continue one stream.
+            dataset: has `reference()` (iterator of (images, labels or None)), `reference_size()`,
+                `fingerprint()`; a Gaussian mixture also has `modes` [m, d] and `mode_std`.
+        Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
+            `num_reference`. A metric switched off, or that these data do not allow, is absent; one that
+            is not a finite number (a generator that diverged) is None.
+        Raises: ConfigError if `generate` returns another shape, type or number of samples.
+        """
+        reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+        watch = _Watch(self)
+        batches = self._generated(generate)
+        sample = collect(
+            self.features, batches, self.num_samples, self._keep(), 1, watch, label="generated images"
+        )
+        result = {"fid": frechet_distance(reference.moments, sample.moments)}
+        result |= watch.results()
+        result |= self._from_features(reference, sample)
+        if self.sliced_wasserstein:
+            result |= self._sliced(dataset, watch)
+        if not sample.finite:
+            result = dict.fromkeys(result)
+        if getattr(dataset, "modes", None) is not None and watch.points:
+            result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
+        result = {name: _json_number(value) for name, value in result.items()}
+        counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
+        return {**result, "features": self.features.name, **counts}
+
+    def _keep(self):
+        kernel = self.kernel_samples if self.kernel_distance else 0
+        neighbours = self.neighbour_samples if self.precision_recall or self.density_coverage else 0
+        return max(kernel, neighbours)
+
+    def _generated(self, generate):
+        for start in range(0, self.num_samples, self.batch_size):
+            count = min(self.batch_size, self.num_samples - start)
+            samples = np.asarray(generate(count))
+            images = samples.ndim == 4 and samples.dtype == np.uint8
+            points = samples.ndim == 2 and np.issubdtype(samples.dtype, np.floating)
+            if len(samples) != count or not (images or points):
+                raise ConfigError(
+                    f"generate({count}) must return uint8 [{count}, H, W, C] or float points [{count}, d]. "
+                    f"Received: {samples.dtype} {samples.shape}"
+                )
+            yield samples
+
+    def _from_features(self, reference, sample):
+        result = {}
+        real, fake = reference.kept[: self.kernel_samples], sample.kept[: self.kernel_samples]
+        if self.kernel_distance and min(len(real), len(fake)) >= 2:
+            blocks = -(-max(len(real), len(fake)) // _KERNEL_BLOCK)
+            if min(len(real), len(fake)) < 2 * blocks:  # the smaller set cannot fill the larger one's blocks
+                size = min(len(real), len(fake))
+                real, fake = real[:size], fake[:size]
+            result["kid"], result["kid_std"] = scores.kernel_inception_distance(real, fake, _KERNEL_BLOCK)
+        real, fake = reference.kept[: self.neighbour_samples], sample.kept[: self.neighbour_samples]
+        if self.precision_recall and min(len(real), len(fake)) > _PRECISION_NEIGHBOURS:
+            pair = scores.precision_recall(real, fake, _PRECISION_NEIGHBOURS)
+            result["precision"], result["recall"] = pair
+        if self.density_coverage and len(real) > _DENSITY_NEIGHBOURS:
+            pair = scores.density_coverage(real, fake, _DENSITY_NEIGHBOURS)
+            result["density"], result["coverage"] = pair
+        return result
+
+    def _sliced(self, dataset, watch):
+        """Real images are drawn evenly from the reference; absent unless all are square and >= 8."""
+        if not watch.images:
+            return {}
+        total = dataset.reference_size()
+        count = min(self.sliced_samples, self.num_samples, total)
+        chosen = set(np.linspace(0, total - 1, count).astype(int).tolist())
+        real, seen = [], 0
+        for images, _ in dataset.reference():
+            real += [image for index, image in enumerate(np.asarray(images), seen) if index in chosen]
+            seen += len(images)
+        real, fake = np.stack(real), np.concatenate(watch.images)[:count]
+        if real.shape != fake.shape or real.ndim != 4 or real.shape[1] != real.shape[2] or real.shape[1] < 8:
+            return {}
+        return {"sliced_wasserstein": float(np.mean(sliced_wasserstein(real, fake)))}
+
+
+class _Watch:
+    """Sees every generated batch: sums for scores of logits, and the samples other metrics need."""
+
+    def __init__(self, evaluator):
+        self._options = evaluator
+        self._score = self._histogram = None
+        self.points, self.images, self._images_kept = [], [], 0
+
+    def __call__(self, samples, outputs):
+        if samples.ndim == 2:
+            self.points.append(samples)
+        elif self._options.sliced_wasserstein and self._images_kept < self._options.sliced_samples:
+            self.images.append(samples)
+            self._images_kept += len(samples)
+        logits = outputs.get("logits")
+        if logits is None:
+            return
+        if self._options.inception_score:
+            if self._score is None:
+                self._score = scores.InceptionScore(self._options.num_samples, self._options.inception_splits)
+            self._score.update(logits)
+        if self._options.class_coverage:
+            counts = coverage.class_histogram(logits)
+            self._histogram = counts if self._histogram is None else self._histogram + counts
+
+    def results(self):
+        result = {}
+        if self._score is not None:
+            result["inception_score"], result["inception_score_std"] = self._score.result()
+        if self._histogram is not None:
+            result["classes_covered"] = int(np.count_nonzero(self._histogram))
+            result["class_kl"] = coverage.kl_to_uniform(self._histogram)
+        return result
+
+
+def _json_number(value):
+    """JSON has no nan and no infinity: they become None."""
+    return None if value is None or not np.isfinite(value) else value

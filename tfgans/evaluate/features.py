@@ -1,0 +1,190 @@
+"""Feature extractors: callables from images to features and, where there is a classifier, logits.
+
+Each has a `name` that goes into every result, a `check()` that loads what it needs before training
+starts, and a `fingerprint()` of its weights, so that cached statistics of one are not used for another.
+"""
+
+import hashlib
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfgans.config import ConfigError, configurable, first_line
+from tfgans.evaluate import digits_network, tfgan
+
+_TIMEOUT_SECONDS = 20
+
+
+@configurable
+class DigitsFeatures:
+    """The embedded digits classifier (64 features, 10 logits): works offline, for any image size.
+
+    Call: uint8 [n, H, W, C] -> {"features": float32 [n, 64], "logits": float32 [n, 10]}. Channels are
+    averaged and images resized to 16x16. Frechet distances in these features compare runs on digits
+    with each other; they are not FIDs in Inception's features.
+    """
+
+    name = "digits_classifier"
+    path = Path(__file__).with_name("digits_classifier.npz")
+
+    def __init__(self, batch_size=512):
+        self.batch_size = batch_size
+        self._run = None
+
+    def check(self):
+        """Loads the weights. Raises ConfigError if the installed package has lost them."""
+        if self._run is not None:
+            return
+        if not self.path.exists():
+            raise ConfigError(f"the package lacks {self.path.name}: install tfgans again")
+        with np.load(self.path) as stored:
+            weights = {name: tf.constant(stored[name], tf.float32) for name in digits_network.SHAPES}
+
+        @tf.function(reduce_retracing=True)
+        def run(images):
+            return digits_network.forward(weights, digits_network.prepare(images))
+
+        self._run = run
+
+    def fingerprint(self):
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def __call__(self, images):
+        self.check()
+        return _in_batches(self._run, _as_images(images), self.batch_size)
+
+
+@configurable
+class InceptionFeatures:
+    """TF-GAN's Inception (2048 pooled features, 1008 logits): the features of published FIDs.
+
+    Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, 2048], "logits":
+    float32 [n, 1008]}. Preprocessing is TF-GAN's: [-1, 1], bilinear to 299x299.
+
+    Args:
+        path: folder of a SavedModel of that network (as TensorFlow Hub stores it); None uses `handle`.
+        handle: TensorFlow Hub address; None is TF-GAN's own. TFHUB_CACHE_DIR is honoured.
+        batch_size: images a pass.
+    `name` is "inception_local" with a path, else "inception_tfhub".
+    """
+
+    def __init__(self, path=None, handle=None, batch_size=64):
+        self.path, self.handle, self.batch_size = path, handle, batch_size
+        self.name = "inception_local" if path else "inception_tfhub"
+        self._network = None
+
+    def check(self):
+        """Loads the network and passes one image.
+
+        Raises: ConfigError, in one line, if it cannot be reached, read, or is another kind of network.
+            Unreachable hosts are given up after 20 s without an answer; there are no retries.
+        """
+        if self._network is not None:
+            return
+        source = str(self.path) if self.path else self.handle or _default_handle()
+        if self.path and not (Path(self.path) / "saved_model.pb").exists():
+            raise ConfigError(f"InceptionFeatures.path: no saved_model.pb in '{self.path}'")
+        try:
+            with _socket_timeout(_TIMEOUT_SECONDS):
+                loaded = tfgan.load_inception(source)
+            self._network = _as_function(loaded)
+            self._run(np.zeros((1, 32, 32, 3), np.uint8))
+        except Exception as error:
+            self._network = None
+            raise ConfigError(
+                f"Inception cannot be loaded from '{source}': {first_line(error)}. Set "
+                "InceptionFeatures.path to a local SavedModel, or use @DigitsFeatures()"
+            ) from error
+
+    def fingerprint(self):
+        if not self.path:
+            return self.handle or _default_handle()
+        digest = hashlib.sha256()
+        for file in sorted(p for p in Path(self.path).rglob("*") if p.is_file()):
+            digest.update(str(file.relative_to(self.path)).encode())
+            with open(file, "rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        return digest.hexdigest()
+
+    def __call__(self, images):
+        self.check()
+        images = _as_images(images)
+        if images.shape[-1] not in (1, 3):
+            raise ConfigError(f"Inception needs images with 1 or 3 channels. Received: {images.shape}")
+        return _in_batches(self._run, images, self.batch_size)
+
+    def _run(self, images):
+        if images.shape[-1] == 1:
+            images = np.repeat(images, 3, axis=-1)
+        return tfgan.run_inception(images, self._network)
+
+
+@configurable
+class PointFeatures:
+    """Points as they are, for 2-D mixtures: float [n, d] -> {"features": float32 [n, d]}; no logits."""
+
+    name = "points"
+
+    def check(self):
+        """Nothing to load."""
+
+    def fingerprint(self):
+        return self.name
+
+    def __call__(self, points):
+        points = np.asarray(points, np.float32)
+        if points.ndim != 2:
+            raise ConfigError(f"PointFeatures needs points [n, d]. Received shape: {points.shape}")
+        return {"features": points}
+
+
+def _default_handle():
+    try:
+        return tfgan.inception_handle()
+    except ImportError as error:
+        raise ConfigError(first_line(error)) from error
+
+
+def _as_images(images):
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ConfigError(
+            f"feature extractors need uint8 images [n, H, W, C]. Received: {images.dtype} {images.shape}"
+        )
+    return images
+
+
+def _in_batches(run, images, batch_size):
+    """Runs the network; the last batch is filled up with repeats so that only one shape is compiled."""
+    features, logits = [], []
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        count = len(batch)
+        if count < batch_size and start:
+            batch = np.resize(batch, (batch_size, *batch.shape[1:]))
+        outputs = [np.asarray(output, np.float32)[:count] for output in run(batch)]
+        features.append(outputs[0])
+        logits.append(outputs[1])
+    return {"features": np.concatenate(features), "logits": np.concatenate(logits)}
+
+
+def _as_function(loaded):
+    """A callable of a SavedModel: itself, or its serving signature. Kept referenced by the closure."""
+    if callable(loaded):
+        return lambda images: loaded(images)
+    signature = loaded.signatures["serving_default"]
+    name = next(iter(signature.structured_input_signature[1]))
+    return lambda images: signature(**{name: images})
+
+
+@contextmanager
+def _socket_timeout(seconds):
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

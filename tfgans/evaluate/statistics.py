@@ -1,0 +1,127 @@
+"""What an evaluation keeps of a stream of images: moments of all, features of a few; and its cache."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from tfgans.config import ConfigError
+from tfgans.evaluate.frechet import Moments, save_arrays
+
+_FORMAT = 1
+_SECONDS_BEFORE_PROGRESS = 10
+
+
+class Statistics:
+    """Moments of every feature vector of a set, and up to `keep` vectors themselves in random order.
+
+    Attributes: `moments`; `kept` float32 [min(keep, n), d].
+    """
+
+    def __init__(self, moments, kept):
+        self.moments, self.kept = moments, kept
+
+    @property
+    def finite(self):
+        return bool(np.isfinite(self.moments.mean).all() and np.isfinite(self.kept).all())
+
+    def save(self, path):
+        save_arrays(path, {**self.moments.arrays(), "kept": self.kept})
+
+    @classmethod
+    def load(cls, path):
+        with np.load(path) as arrays:
+            statistics = cls(Moments.from_arrays(arrays), arrays["kept"])
+        width = len(statistics.moments.mean)
+        if statistics.kept.shape[1:] != (width,) or statistics.moments.covariance.shape != (width, width):
+            raise ValueError("arrays of different widths")
+        return statistics
+
+
+def collect(extract, batches, total, keep, seed=0, watch=None, label="evaluating"):
+    """Runs a stream of images through a feature extractor.
+
+    Args:
+        extract: images -> {"features": [n, d], "logits": [n, k] (optional)}.
+        batches: iterable of image arrays, `total` images in all.
+        total: length of the stream, > 0.
+        keep: how many feature vectors to keep, chosen and ordered at random by `seed`.
+        watch: called with every batch's (images, outputs), if given.
+        label: shown by the progress bar, which appears after ten seconds.
+    Returns: Statistics.
+    Raises: ConfigError if another number of images comes.
+    """
+    places = _places(total, keep, seed)
+    moments = kept = None
+    seen = 0
+    with tqdm(total=total, desc=label, unit="image", delay=_SECONDS_BEFORE_PROGRESS, leave=False) as progress:
+        for images in batches:
+            outputs = extract(images)
+            features = outputs["features"]
+            if moments is None:
+                moments = Moments(features.shape[1])
+                kept = np.empty((min(keep, total), features.shape[1]), np.float32)
+            if seen + len(features) > total:
+                raise ConfigError(f"{label}: more than the {total} images announced")
+            with np.errstate(invalid="ignore", over="ignore"):  # reported as null by the evaluator
+                moments.update(features)
+            place = places[seen : seen + len(features)]
+            kept[place[place >= 0]] = features[place >= 0]
+            if watch:
+                watch(images, outputs)
+            seen += len(features)
+            progress.update(len(features))
+    if seen != total:
+        raise ConfigError(f"{label}: {seen} images came of the {total} announced")
+    return Statistics(moments, kept)
+
+
+def _places(total, keep, seed):
+    """For each position in the stream, its row among the kept ones, or -1."""
+    order = np.random.RandomState(seed).permutation(total)[:keep]
+    places = np.full(total, -1)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def cached_reference(dataset, features, keep, cache_dir=None):
+    """Statistics of a dataset's reference images, from the cache when the content is the same.
+
+    The file's name is a hash of the dataset's fingerprint, the extractor's name and weights, and `keep`.
+    A file that cannot be read is computed again and replaced; a folder that cannot be written to costs
+    a warning and the time to compute them at the next evaluation.
+
+    Args:
+        dataset: has `reference()` (iterator of (images, labels)), `reference_size()`, `fingerprint()`.
+        features: an extractor of `features.py`.
+        keep: how many feature vectors to keep.
+        cache_dir: folder; None is `$XDG_CACHE_HOME/tfgans` or `~/.cache/tfgans`.
+    """
+    total = dataset.reference_size()
+    content = [_FORMAT, str(dataset.fingerprint()), features.name, features.fingerprint(), keep]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+    path = Path(cache_dir or _default_cache()) / f"reference-{features.name}-{key}.npz"
+    if path.exists():
+        try:
+            statistics = Statistics.load(path)
+            if statistics.moments.count == total and len(statistics.kept) == min(keep, total):
+                return statistics
+            reason = "it holds another number of images"
+        except Exception as error:  # numpy, zipfile and zlib each raise their own
+            reason = str(error) or type(error).__name__
+        logging.warning("cached statistics %s are computed again: %s", path, reason)
+    images = (batch for batch, _ in dataset.reference())
+    statistics = collect(features, images, total, keep, seed=0, label="reference images")
+    try:
+        statistics.save(path)
+    except OSError as error:
+        logging.warning("reference statistics are not cached: %s", error)
+    return statistics
+
+
+def _default_cache():
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfgans"

@@ -1,0 +1,265 @@
+"""The gin root: from a configuration to a model, and what can be done with a trained one.
+
+gin files bind `numerics`, `strategy`, `Dataset`, `build`, `GAN` and the methods, `Evaluator` and `train`.
+"""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans import checkpoint, config, distribute, files, pictures
+from tfgans.callbacks import finite_or_none
+from tfgans.config import ConfigError, configurable
+from tfgans.data import Dataset
+from tfgans.evaluate import cost
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.methods import compose
+
+for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
+    gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
+
+
+@configurable
+def numerics(seed=0, precision="float32", deterministic=True):
+    """Seeds and precision of the whole process; returns the seed.
+
+    Args:
+        seed: of the initial weights, the order of the data and everything drawn in training.
+        precision: `float32` or `mixed_bfloat16` (weights stay float32).
+        deterministic: makes TensorFlow choose kernels that give the same bits every time. Resuming exactly
+            needs it; GPUs are a little slower with it.
+    """
+    if precision not in ("float32", "mixed_bfloat16"):
+        raise ConfigError(f"numerics.precision is float32 or mixed_bfloat16. Received: {precision!r}")
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return seed
+
+
+@configurable
+def build(
+    generator,
+    discriminator,
+    generator_optimizer=None,
+    discriminator_optimizer=None,
+    methods=(),
+    learning_rate_schedule=None,
+    jit_compile=False,
+    steps_per_execution=1,
+    seed=0,
+):
+    """A compiled model of the configuration.
+
+    Args:
+        generator, discriminator: functions that make the networks, such as `@resnet_generator`.
+        generator_optimizer, discriminator_optimizer: functions that make the optimizers, such as
+            `@generator/Adam`; Adam with rate 2e-4 and betas 0, 0.9 if not given.
+        methods: subclasses of `GAN` to combine, such as `[@GradientPenaltyGAN]`; none is `GAN`.
+        learning_rate_schedule: see `GAN.compile`, as are `jit_compile` and `steps_per_execution`.
+        seed: of the model's random streams.
+    """
+    model = compose(*methods)(made(generator), made(discriminator), seed=seed)
+    model.compile(
+        optimizer=made(generator_optimizer or default_optimizer),
+        discriminator_optimizer=made(discriminator_optimizer or default_optimizer),
+        learning_rate_schedule=made(learning_rate_schedule),
+        jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
+    )
+    return model
+
+
+def default_optimizer():
+    """Adam as most of the published methods use it."""
+    return keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9, epsilon=1e-8)
+
+
+def made(thing):
+    """What a gin reference stands for, whether it was written `@name` or `@name()`."""
+    ready = thing is None or isinstance(thing, keras.Model | keras.optimizers.Optimizer)
+    schedule = hasattr(thing, "__call__") and not isinstance(thing, type) and not hasattr(thing, "__name__")
+    return thing if ready or schedule else thing()
+
+
+@contextlib.contextmanager
+def explained():
+    """Turns what gin, Keras and files raise while things are built into one line for the user."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(config.first_line(error)) from error
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"{type(error).__name__}: {config.first_line(error)}") from error
+
+
+def prepare(gin_files, gin_params):
+    """Makes every configurable name known, then parses the configuration."""
+    with explained():
+        config.import_packages()
+        import tfgans.training  # noqa: F401 - the name `train`
+
+        config.parse(gin_files, gin_params)
+
+
+def build_model():
+    """`(model, strategy)` of the parsed configuration."""
+    with explained():
+        strategy = distribute.strategy()
+        seed = numerics()
+        with strategy.scope():
+            return build(seed=seed), strategy
+
+
+def build_evaluator():
+    """The evaluator, ready to use, or None if the configuration binds nothing of it."""
+    if not config.is_bound("Evaluator"):
+        return None
+    with explained():
+        evaluator = Evaluator()
+        evaluator.check()
+    return evaluator
+
+
+def load(model_dir, gin_params=(), step=None):
+    """`(model, step)` of a run's folder, restored from a checkpoint.
+
+    Args:
+        gin_params: bindings that override the run's own.
+        step: which checkpoint: a number, `best` (by the run's metric), or None for the newest.
+    """
+    folder = Path(model_dir)
+    if not (folder / "operative.gin").exists():
+        raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
+    prepare([str(folder / "operative.gin")], gin_params)
+    checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
+    if step == "best":
+        step = best_step(folder, checkpoints.steps())
+    model, _ = build_model()
+    about = checkpoints.restore(model, None if step is None else int(step))
+    if about is None:
+        raise ConfigError(f"{model_dir} has no checkpoint yet")
+    return model, about["step"]
+
+
+def best_step(folder, steps, metric="fid", highest=False):
+    """The step whose evaluation in training was best, of those given."""
+    rows = [
+        row
+        for row in files.JsonLines(Path(folder) / "metrics.jsonl").read()
+        if row.get("step") in steps and row.get(metric) is not None and "command" not in row
+    ]
+    if not rows:
+        raise ConfigError(f"{folder} has no evaluated checkpoint with the metric {metric}")
+    return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
+
+
+def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
+    """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`."""
+    if num_samples is not None:
+        gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
+    model, step = load(model_dir, gin_params, step)
+    evaluator = build_evaluator()
+    if evaluator is None:
+        raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
+    with explained():
+        dataset = Dataset()
+    config.refuse_unused(gin_params)
+    began = time.perf_counter()
+    metrics = evaluator(model.stream_of(model.seed), dataset)
+    seconds = round(time.perf_counter() - began, 3)
+    row = {"step": step} | finite_or_none(metrics) | {"eval_seconds": seconds, "command": "evaluate"}
+    files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
+    return row
+
+
+def generate(
+    model_dir,
+    output_dir,
+    num_images,
+    labels=None,
+    interpolate=False,
+    truncation=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+):
+    """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
+
+    Args:
+        interpolate: rows of up to 8 images between two latents each.
+    """
+    if num_images < 1:
+        raise ConfigError(f"--num_images is at least 1. Received: {num_images}")
+    if interpolate and labels:
+        raise ConfigError("--interpolate draws its own labels: leave --labels out")
+    model, _ = load(model_dir, gin_params, step)
+    config.refuse_unused(gin_params)
+    columns = None
+    if interpolate:
+        columns = min(num_images, 8)
+        rows = -(-num_images // columns)
+        images = model.interpolate(rows, columns, seed=seed, truncation=truncation)[:num_images]
+    else:
+        images = model.generate(num_images, labels=labels, seed=seed, truncation=truncation)
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write_images(folder, images, columns)
+
+
+def _write_images(folder, images, columns):
+    if images.ndim == 2:
+        with files.replacing(folder / "points.npy") as file:
+            np.save(file, images)
+        pictures.save_png(folder / "points.png", pictures.scatter(images))
+        return [folder / "points.npy", folder / "points.png"]
+    paths = [folder / f"image_{i:05d}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        pictures.save_png(path, image)
+    pictures.save_png(folder / "grid.png", pictures.grid(images[:400], columns))
+    return [*paths, folder / "grid.png"]
+
+
+def describe(gin_files, gin_params=()):
+    """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes."""
+    prepare(gin_files, gin_params)
+    model, _ = build_model()
+    facts = {
+        name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
+        for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
+    }
+    bases = [cls.__name__ for cls in type(model).__mro__ if "replaces" in vars(cls)]
+    methods = [name for name in bases if name != "GAN" and name != (type(model).__name__ if len(bases) > 2 else "")]
+    return facts | {
+        "methods": methods,
+        "model": type(model).__name__,
+        "latent_dim": model.latent_dim,
+        "image_shape": list(model.sample_shape),
+        "num_classes": model.num_classes,
+        "discriminator_steps": model.discriminator_steps,
+        "ema_decay": model.ema_decay,
+    }, model
+
+
+def to_json(value):
+    """One line of JSON."""
+    return json.dumps(value, allow_nan=False)
+
+
+def summary(facts, model):
+    """A readable table of `describe`: every layer with its parameters and multiply-accumulates."""
+    lines = [f"{facts['model']}: methods {', '.join(facts['methods']) or 'none'}"]
+    for name, network in (("generator", model.generator), ("discriminator", model.discriminator)):
+        lines += ["", f"{name}: {facts[name]['parameters']:,} parameters, {facts[name]['macs']:,} MACs"]
+        rows = cost.layer_costs(network)
+        width = max([len(row.name) for row in rows], default=0)
+        for row in rows:
+            lines.append(f"  {row.name:<{width}}  {row.parameters:>12,}  {row.macs:>16,}")
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Files that are whole or not there: written beside, flushed to disk, then renamed."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path, mode="wb"):
+    """Opens a file that takes the name `path` only when the block ends without an error."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part{os.getpid()}")
+    try:
+        with open(part, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path, text):
+    """Writes a text file, whole or not at all."""
+    with replacing(path, "w") as file:
+        file.write(text)
+
+
+class JsonLines:
+    """A file of one JSON object a line (`metrics.jsonl`)."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def read(self):
+        """All whole rows; a last line torn by a crash is left out."""
+        if not self.path.exists():
+            return []
+        rows = []
+        for line in self.path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return rows
+
+    def append(self, row):
+        """Adds a row in one write, on a line of its own even after a torn one."""
+        line = json.dumps(row, allow_nan=False) + "\n"
+        with open(self.path, "ab+") as file:
+            if file.tell() and not self._ends_a_line(file):
+                line = "\n" + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @staticmethod
+    def _ends_a_line(file):
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+    def keep(self, wanted):
+        """Drops every row for which `wanted(row)` is false, and whatever is torn."""
+        if self.path.exists():
+            rows = [row for row in self.read() if wanted(row)]
+            write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))

@@ -1,0 +1,393 @@
+"""GAN: the base model. Methods are subclasses that extend or replace its hooks (`tfgans.methods`)."""
+
+import keras
+import tensorflow as tf
+
+from tfgans import distribute, losses
+from tfgans.config import ConfigError, configurable
+from tfgans.data.scaling import to_float
+from tfgans.driver import Driver
+from tfgans.generation import Generation
+from tfgans.layers.state import depends_on_batch, frozen_state
+
+
+@configurable
+class GAN(Generation, Driver):
+    """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
+
+    Args:
+        generator: latents [N, latent_dim] (and labels [N], if it has a second input) -> images in [-1, 1]
+            [N, H, W, C], or points [N, D].
+        discriminator: images (and labels, if it has a second input) -> logits [N, 1], or a dictionary with
+            `adversarial` [N, 1] and, for an auxiliary classifier, `class` [N, num_classes].
+        latent_dim: size of a latent; read off the generator's first input if not given.
+        num_classes: number of classes of a conditional GAN; None trains without labels.
+        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`.
+        discriminator_steps: discriminator updates for each generator update (n_critic), each on real images
+            and latents of its own.
+        generator_batch_ratio: size of the generator step's batch relative to the discriminator's, an integer.
+        real_class_weight, fake_class_weight, generator_class_weight: weights of the auxiliary classifier's
+            terms on real images, on fakes in the discriminator step, and in the generator step.
+        fake_class_loss: `class_cross_entropy` (ACGAN) or a function of the same arguments.
+        joint_batch: True sends real and fake images through the discriminator in one batch; False, as the
+            published codes do, separately; None joins them where it makes no difference to the result, that
+            is where no layer depends on its batch or changes state.
+        freeze_discriminator_state: whether the generator step leaves the discriminator's statistics and
+            spectral vectors alone. False moves them once more, as PyTorch code that runs it in training mode.
+        ema_decay: decay a generator update of the exponential moving average of the generator's weights
+            (statistics are copied), in [0, 1); 0 keeps none.
+        ema_start: generator updates before the average starts; until then it is a copy.
+        seed: of latents and everything else drawn in training.
+    Raises: ConfigError if a value leaves its range or the networks do not fit each other.
+    """
+
+    replaces = ()
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim=None,
+        num_classes=None,
+        discriminator_loss=losses.non_saturating_discriminator,
+        generator_loss=losses.non_saturating_generator,
+        discriminator_steps=1,
+        generator_batch_ratio=1,
+        real_class_weight=1.0,
+        fake_class_weight=1.0,
+        generator_class_weight=1.0,
+        fake_class_loss=losses.class_cross_entropy,
+        joint_batch=None,
+        freeze_discriminator_state=True,
+        ema_decay=0.0,
+        ema_start=0,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        _check_count("discriminator_steps", discriminator_steps, 1)
+        _check_count("generator_batch_ratio", generator_batch_ratio, 1)
+        _check_count("ema_start", ema_start, 0)
+        if not 0.0 <= ema_decay < 1.0:
+            raise ConfigError(f"GAN.ema_decay is in [0, 1). Received: {ema_decay}")
+        self.generator, self.discriminator = generator, discriminator
+        self.latent_dim = latent_dim or _latent_dim(generator)
+        self.num_classes = num_classes
+        self.discriminator_loss, self.generator_loss = discriminator_loss, generator_loss
+        self.discriminator_steps = discriminator_steps
+        self.generator_batch_ratio = generator_batch_ratio
+        self.real_class_weight, self.fake_class_weight = real_class_weight, fake_class_weight
+        self.generator_class_weight, self.fake_class_loss = generator_class_weight, fake_class_loss
+        self.joint_batch = joint_batch
+        self.freeze_discriminator_state = freeze_discriminator_state
+        self.ema_decay, self.ema_start = ema_decay, ema_start
+        self._build_networks()
+        self.ema_generator = clone(generator) if ema_decay else None
+        self.built = True
+
+    def _build_networks(self):
+        """Runs both networks symbolically, so that a subclassed network's weights exist before training."""
+        latents = keras.KerasTensor((2, self.latent_dim))
+        labels = keras.KerasTensor((2,), dtype="int32")
+        for network in (self.generator, self.discriminator):
+            if takes_labels(network, self.num_classes) and self.num_classes is None:
+                raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
+        images = self.synthesize({"latents": latents, "labels": labels})
+        try:
+            self.discriminate({"images": images, "labels": labels})
+        except ValueError as error:
+            raise ConfigError(
+                f"the discriminator does not take the generator's output {tuple(images.shape[1:])}: {error}"
+            ) from error
+        self.sample_shape = tuple(images.shape[1:])
+        if self.joint_batch is None:
+            self.joint_batch = not depends_on_batch(self.discriminator)
+
+    def compile(
+        self,
+        optimizer="adam",
+        discriminator_optimizer="adam",
+        learning_rate_schedule=None,
+        jit_compile=False,
+        steps_per_execution=1,
+        run_eagerly=False,
+    ):
+        """Sets how to train.
+
+        Args:
+            optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
+                as means over the global batch; `clipnorm` and its like act on each replica's own share.
+            learning_rate_schedule: function of the number of generator updates done, a factor on both
+                optimizers' initial learning rates (`tfgans.schedules`); None leaves the rates to callbacks.
+            jit_compile: compile gradients and images with XLA; same numbers to rounding.
+            steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        super().compile(
+            optimizer=optimizer,
+            jit_compile=False,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+        )
+        self.jit_compile = bool(jit_compile)
+        self.learning_rate_schedule = learning_rate_schedule
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.generator.trainable_variables)
+            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        if self.learning_rate_schedule is not None:
+            _check_settable(self.optimizers())
+            self._initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
+
+    def optimizers(self):
+        """Every optimizer by name; a method that has its own extends this."""
+        return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+
+    def call(self, inputs, training=False):
+        """The generator's output: `inputs` are latents, or latents and labels."""
+        return self.generator(inputs, training=training)
+
+    # The step
+
+    def train_step(self, data):
+        """One generator update.
+
+        Args:
+            data: {"images": [discriminator_steps, N, H, W, C], "labels": [discriminator_steps, N] or absent},
+                as `tfgans.data` makes it; or images, or (images, labels), with N * discriminator_steps images
+                along the first axis. Images are in [-1, 1], or uint8.
+        """
+        self.set_learning_rates()
+        logs = []
+        for real in self.split_batch(data):
+            logs.append(self.discriminator_step(real))
+        logs = {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
+        logs |= self.generator_step(real)
+        self.finish_step()
+        return logs
+
+    def discriminator_step(self, real):
+        """One update of the discriminator on real images and as many fresh fakes."""
+        fake = self.sample(batch_size(real))
+        values, gradients = self.xla(self.discriminator_gradients)(real, fake)
+        self.update_discriminator(gradients)
+        return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def generator_step(self, real):
+        """One update of the generator on fresh latents; `real` is the last discriminator batch."""
+        latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
+        values, gradients = self.xla(self.generator_gradients)(real, latents)
+        self.update_generator(gradients)
+        return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def discriminator_gradients(self, real, fake):
+        """Losses by name and the gradients of their sum, a variable of the discriminator each."""
+        variables = self.discriminator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            values = self.discriminator_losses(real, fake)
+            total = sum(values.values())
+        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+
+    def generator_gradients(self, real, latents):
+        """Losses by name and the gradients of their sum, a variable of the generator each."""
+        variables = self.generator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            fake = latents | {"images": self.synthesize(latents, training=True)}
+            values = self.generator_losses(real, fake)
+            total = sum(values.values())
+        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+
+    def discriminator_losses(self, real, fake):
+        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised."""
+        real_outputs, fake_outputs = self.discriminate_both(real, fake)
+        terms = {
+            "d/adversarial": self.discriminator_loss(real_outputs["adversarial"], fake_outputs["adversarial"])
+        }
+        if "class" in real_outputs:
+            real_class = losses.class_cross_entropy(real_outputs["class"], real["labels"])
+            fake_class = self.fake_class_loss(fake_outputs["class"], fake["labels"])
+            terms["d/class_real"] = self.real_class_weight * real_class
+            terms["d/class_fake"] = self.fake_class_weight * fake_class
+        return terms
+
+    def generator_losses(self, real, fake):
+        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised. `real` is for methods."""
+        if self.freeze_discriminator_state:
+            with frozen_state():
+                outputs = self.discriminate(fake, training=True)
+        else:
+            outputs = self.discriminate(fake, training=True)
+        terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
+        if "class" in outputs:
+            fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
+            terms["g/class"] = self.generator_class_weight * fake_class
+        return terms
+
+    def update_discriminator(self, gradients):
+        """Applies this replica's gradients: their mean over replicas moves the weights."""
+        _apply(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
+
+    def update_generator(self, gradients):
+        """Applies this replica's gradients: their mean over replicas moves the weights."""
+        _apply(self.optimizer, gradients, self.generator.trainable_variables)
+
+    def finish_step(self):
+        """What follows the updates: replicas agree on statistics, the average moves, the step is counted."""
+        distribute.average(self.generator.non_trainable_variables + self.discriminator.non_trainable_variables)
+        self.step.assign_add(1)
+        if self.ema_generator is not None:
+            self.update_average()
+
+    def update_average(self):
+        """Moves the averaged generator: parameters by `ema_decay`, everything else copied."""
+        started = tf.cast(self.step.value > self.ema_start, tf.float32)
+        keep = self.ema_decay * started
+        distribute.update_each(
+            self.ema_generator.trainable_variables,
+            self.generator.trainable_variables,
+            lambda average, new: new + tf.cast(keep, new.dtype) * (average - new),
+        )
+        distribute.update_each(
+            self.ema_generator.non_trainable_variables,
+            self.generator.non_trainable_variables,
+            lambda average, new: tf.convert_to_tensor(new),
+        )
+
+    def set_learning_rates(self):
+        """Sets both learning rates from the schedule, if there is one."""
+        factor = self.learning_rate_factor()
+        if factor is not None:
+            for name, optimizer in self.optimizers().items():
+                optimizer.learning_rate.assign(self._initial_rates[name] * factor)
+
+    def learning_rate_factor(self):
+        """The schedule's factor at this step, or None; methods that change the rates extend this."""
+        if self.learning_rate_schedule is None:
+            return None
+        return self.learning_rate_schedule(self.step.value)
+
+    # Networks
+
+    def draw_latents(self, count):
+        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call."""
+        self.draws.assign_add(1)
+        labels = None
+        if self.num_classes:
+            labels = self.random_uniform(count, (), "labels", self.num_classes, tf.int32)
+        return {"latents": self.random_normal(count, (self.latent_dim,), "latents"), "labels": labels}
+
+    def sample(self, count):
+        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
+        latents = self.draw_latents(count)
+        return latents | {"images": self.xla(self.synthesize_training)(latents)}
+
+    def synthesize_training(self, latents):
+        """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
+        return self.synthesize(latents, training=True)
+
+    def synthesize(self, latents, training=False, generator=None):
+        """The generator's images for what `draw_latents` gave."""
+        generator = generator or self.generator
+        inputs = latents["latents"]
+        if takes_labels(generator, self.num_classes):
+            inputs = [inputs, latents["labels"]]
+        return generator(inputs, training=training)
+
+    def discriminate(self, batch, training=False):
+        """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
+        inputs = batch["images"]
+        if takes_labels(self.discriminator, self.num_classes):
+            inputs = [inputs, batch["labels"]]
+        outputs = self.discriminator(inputs, training=training)
+        return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    def discriminate_both(self, real, fake):
+        """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
+        if not self.joint_batch:
+            return self.discriminate(real, training=True), self.discriminate(fake, training=True)
+        both = {"images": tf.concat([real["images"], fake["images"]], 0), "labels": None}
+        if real["labels"] is not None and fake["labels"] is not None:
+            both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
+        outputs = self.discriminate(both, training=True)
+        sizes = [batch_size(real), batch_size(fake)]
+        halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
+        return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
+
+    def split_batch(self, data):
+        """The real batches of one training step, `discriminator_steps` of {"images", "labels"}."""
+        if isinstance(data, dict):
+            images, labels = data["images"], data.get("labels")
+        else:
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if self.num_classes and labels is None:
+            raise ConfigError(f"GAN.num_classes is {self.num_classes}, but the data has no labels")
+        labels = labels if self.num_classes else None
+        images = to_float(images) if images.dtype == tf.uint8 else images
+        steps = self.discriminator_steps
+        if images.shape.rank == len(self.sample_shape) + 1:
+            images = tf.reshape(images, [steps, -1, *images.shape[1:]])
+            labels = None if labels is None else tf.reshape(labels, [steps, -1])
+        if images.shape[0] != steps:
+            raise ConfigError(
+                f"a batch holds real images for {images.shape[0]} discriminator steps, not {steps}"
+            )
+        if tuple(images.shape[2:]) != self.sample_shape:
+            raise ConfigError(
+                f"the data's items are {tuple(images.shape[2:])}, the generator makes {self.sample_shape}"
+            )
+        return [{"images": images[i], "labels": None if labels is None else labels[i]} for i in range(steps)]
+
+
+def batch_size(batch):
+    """The number of images in a batch: an integer where it is known before running."""
+    images = batch["images"]
+    return images.shape[0] or tf.shape(images)[0]
+
+
+def takes_labels(network, num_classes):
+    """Whether a network is called with [images or latents, labels]."""
+    inputs = getattr(network, "inputs", None)
+    if inputs is None:
+        return bool(getattr(network, "conditional", num_classes))
+    return len(inputs) > 1
+
+
+def clone(network):
+    """A copy of a network with weights of its own."""
+    try:
+        copy = keras.models.clone_model(network)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"{network.name} cannot be copied for GAN.ema_decay: give it a get_config"
+        ) from error
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _apply(optimizer, gradients, variables):
+    # Keras sums what the replicas bring, so each brings its part of the mean.
+    replicas = distribute.num_replicas()
+    optimizer.apply([g / replicas for g in gradients] if replicas > 1 else gradients, variables)
+
+
+def _latent_dim(generator):
+    inputs = getattr(generator, "inputs", None)
+    if not inputs:
+        raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
+    return inputs[0].shape[-1]
+
+
+def _check_count(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"GAN.{name} is an integer of at least {least}. Received: {value!r}")
+
+
+def _check_settable(optimizers):
+    for name, optimizer in optimizers.items():
+        if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            raise ConfigError(
+                f"the {name}'s optimizer has a schedule of its own: give it a number, or no "
+                "learning_rate_schedule"
+            )

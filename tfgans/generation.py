@@ -1,0 +1,177 @@
+"""Images out of a trained model: repeatable streams, truncation, interpolation, export."""
+
+import math
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+from tfgans.data.scaling import to_uint8
+from tfgans.driver import stream_hash
+
+_BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
+
+
+class Generation:
+    """The part of `GAN` that makes images outside training.
+
+    A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,
+    gives the same images.
+    """
+
+    _position = 0
+
+    def generate(
+        self, count, labels=None, ema=True, seed=None, start=None, truncation=None, batch_size=_BLOCK
+    ):
+        """Images as they are shown.
+
+        Args:
+            count: how many.
+            labels: classes to go round in turn, each in [0, num_classes); None draws them uniformly.
+            ema: use the averaged generator, if there is one.
+            seed: of the stream of latents; None goes on in the model's own from call to call.
+            start: position in the stream of the first image; 0 if a seed is given.
+            truncation: bound of the latents' absolute values, > 0, drawn from the normal distribution
+                within it (the truncation trick; Brock et al. 2019); None does not bound them.
+            batch_size: images at a time; more need more memory.
+        Returns: uint8 [count, H, W, C], or float32 points [count, D].
+        Raises: ConfigError if `labels` or `truncation` leave their range.
+        """
+        if start is None:
+            start = 0 if seed is not None else self._position
+        if seed is None:
+            self._position = start + count
+        parts = []
+        for first in range(start, start + count, batch_size):
+            part = min(batch_size, start + count - first)
+            latents = self.latents_at(first, part, seed, truncation)
+            parts.append(self.render(latents, self.labels_at(first - start, part, labels, first, seed), ema))
+        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
+
+    def stream_of(self, seed, ema=True):
+        """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it."""
+        position = 0
+
+        def generate(count):
+            nonlocal position
+            images = self.generate(count, ema=ema, seed=seed, start=position)
+            position += count
+            return images
+
+        return generate
+
+    def latents_at(self, start, count, seed=None, truncation=None):
+        """Latents [count, latent_dim] from position `start` of a stream."""
+        if truncation is not None and not truncation > 0:
+            raise ConfigError(f"truncation is a bound above 0. Received: {truncation}")
+        return self._at(start, count, lambda key: _normal(key, self.latent_dim, truncation), seed, "latents")
+
+    def labels_at(self, offset, count, labels, start, seed=None):
+        """Labels [count] of the images from position `start`, or None for an unconditional model."""
+        if not self.num_classes:
+            if labels is not None:
+                raise ConfigError("labels were given, but the model has no classes")
+            return None
+        if labels is not None:
+            labels = np.atleast_1d(np.asarray(labels, np.int32))
+            if labels.size == 0 or labels.min() < 0 or labels.max() >= self.num_classes:
+                raise ConfigError(f"labels are in [0, {self.num_classes}). Received: {labels.tolist()}")
+            return labels[(offset + np.arange(count)) % len(labels)]
+        draw = lambda key: tf.random.stateless_uniform(  # noqa: E731
+            [_BLOCK], key, 0, self.num_classes, dtype=tf.int32, alg="philox"
+        )
+        return self._at(start, count, draw, seed, "labels")
+
+    def _at(self, start, count, draw, seed, purpose):
+        """Rows [start, start + count) of the endless array whose blocks `draw` makes from a key."""
+        number = stream_hash(self.seed if seed is None else seed, f"generate/{purpose}")
+        first, last = start // _BLOCK, (start + count - 1) // _BLOCK
+        blocks = [draw(tf.constant([number, b], tf.int64)).numpy() for b in range(first, last + 1)]
+        return np.concatenate(blocks)[start - first * _BLOCK :][:count]
+
+    def render(self, latents, labels=None, ema=True):
+        """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
+        averaged = ema and self.ema_generator is not None
+        if not hasattr(self, "_renderers"):
+            self._renderers = {}
+        if averaged not in self._renderers:
+            generator = self.ema_generator if averaged else self.generator
+            self._renderers[averaged] = tf.function(
+                renderer(self, generator), reduce_retracing=True, autograph=False
+            )
+        labels = None if labels is None else tf.constant(labels, tf.int32)
+        return self._renderers[averaged](tf.constant(latents, tf.float32), labels).numpy()
+
+    def interpolate(self, rows, columns, seed=0, ema=True, truncation=None):
+        """Images between pairs of latents, on the great circle through each pair.
+
+        Returns: uint8 [rows * columns, H, W, C]; a row goes from one latent to the next one's, its class fixed.
+        """
+        ends = self.latents_at(0, 2 * rows, seed, truncation).reshape(rows, 2, 1, self.latent_dim)
+        steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
+        path = _great_circle(ends[:, 0], ends[:, 1], steps).reshape(rows * columns, self.latent_dim)
+        labels = self.labels_at(0, rows, None, 0, seed)
+        return self.render(path, None if labels is None else np.repeat(labels, columns), ema)
+
+    def save_generator(self, path):
+        """Writes the (averaged) generator as a plain Keras file, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(f"part-{path.name}")
+        (self.generator if self.ema_generator is None else self.ema_generator).save(part)
+        part.replace(path)
+
+    def export(self, path):
+        """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images."""
+        path = Path(path)
+        part, old = path.with_name(f"part-{path.name}"), path.with_name(f"old-{path.name}")
+        for folder in (part, old):
+            shutil.rmtree(folder, ignore_errors=True)
+        _export(self, part)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def renderer(gan, generator):
+    """A function (latents, labels) -> what people see: uint8 images, or points as they are."""
+
+    def render(latents, labels=None):
+        images = gan.synthesize({"latents": latents, "labels": labels}, generator=generator)
+        return to_uint8(images) if images.shape.rank == 4 else images
+
+    return render
+
+
+def _export(gan, folder):
+    generator = gan.generator if gan.ema_generator is None else gan.ema_generator
+    render = renderer(gan, generator)
+    signature = [tf.TensorSpec((None, gan.latent_dim), tf.float32, name="latents")]
+    if gan.num_classes:
+        signature.append(tf.TensorSpec((None,), tf.int32, name="labels"))
+    archive = keras.export.ExportArchive()
+    archive.track(generator)
+    archive.add_endpoint("serve", render, signature)
+    archive.write_out(folder, verbose=False)
+
+
+def _normal(key, size, truncation):
+    if truncation is None:
+        return tf.random.stateless_normal([_BLOCK, size], key, alg="philox")
+    inside = math.erf(truncation / math.sqrt(2))  # the probability of [-truncation, truncation]
+    uniform = tf.random.stateless_uniform([_BLOCK, size], key, dtype=tf.float64, alg="philox")
+    return tf.cast(tf.math.erfinv((2 * uniform - 1) * inside) * math.sqrt(2), tf.float32)
+
+
+def _great_circle(first, last, steps):
+    """Spherical interpolation of vectors [..., D]; falls back to a straight line for parallel ones."""
+    cosine = np.sum(first * last, -1, keepdims=True)
+    cosine = cosine / (np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True))
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    if np.any(np.sin(angle) < 1e-6):
+        return (1 - steps) * first + steps * last
+    return (np.sin((1 - steps) * angle) * first + np.sin(steps * angle) * last) / np.sin(angle)

@@ -1,0 +1,1 @@
+"""Keras layers of generators and discriminators, right in second and third derivatives."""

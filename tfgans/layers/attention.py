@@ -1,0 +1,71 @@
+"""Self-attention over the pixels of a feature map (SAGAN; Zhang et al., 2019)."""
+
+import keras
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+from tfgans.layers.initializers import glorot_uniform
+from tfgans.layers.norms import widen
+from tfgans.layers.spectral import SpectralConv2D
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class SelfAttention(keras.layers.Layer):
+    """x + gamma * o(attention(theta(x), phi(x), g(x))), with gamma a scalar that starts at 0.
+
+    theta and phi have C/8 channels, g has C/2, o has C; all are 1x1 without bias. phi and g are max-pooled
+    2x2, so each pixel attends to a quarter of them; the softmax is over those, without a 1/sqrt(d).
+    Departure from the paper: it neither pools nor halves g; every published implementation does both.
+
+    Args:
+        spectral_normalization: normalize the four convolutions (not gamma).
+    Input: [N, H, W, C], H and W at least 2 and even, C at least 8.
+    """
+
+    def __init__(self, spectral_normalization=False, **kwargs):
+        super().__init__(**kwargs)
+        self.spectral_normalization = spectral_normalization
+
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        if channels < 8:
+            raise ConfigError(f"SelfAttention needs at least 8 channels. Received: {channels}")
+        self.theta = self._projection("theta", channels // 8, inputs_shape)
+        self.phi = self._projection("phi", channels // 8, inputs_shape)
+        self.g = self._projection("g", channels // 2, inputs_shape)
+        self.o = self._projection("o", channels, (*inputs_shape[:-1], channels // 2))
+        self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
+
+    def _projection(self, name, filters, inputs_shape):
+        layer = SpectralConv2D if self.spectral_normalization else keras.layers.Conv2D
+        projection = layer(
+            filters,
+            1,
+            use_bias=False,
+            kernel_initializer=glorot_uniform(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        projection.build(inputs_shape)
+        return projection
+
+    def call(self, inputs, training=False):
+        options = {"training": training} if self.spectral_normalization else {}
+        height, width = inputs.shape[1:3]
+        queries = _pixels(self.theta(inputs, **options))
+        keys = _pixels(tf.nn.max_pool2d(self.phi(inputs, **options), 2, 2, "VALID"))
+        values = _pixels(tf.nn.max_pool2d(self.g(inputs, **options), 2, 2, "VALID"))
+        scores = widen(tf.matmul(queries, keys, transpose_b=True))  # [N, H*W, H*W/4]
+        weights = tf.cast(tf.nn.softmax(scores), self.compute_dtype)
+        attended = tf.reshape(tf.matmul(weights, values), (-1, height, width, values.shape[-1]))
+        return inputs + tf.convert_to_tensor(self.gamma) * self.o(attended, **options)
+
+    def compute_output_shape(self, inputs_shape):
+        return inputs_shape
+
+    def get_config(self):
+        return super().get_config() | {"spectral_normalization": self.spectral_normalization}
+
+
+def _pixels(maps):
+    return tf.reshape(maps, (-1, maps.shape[1] * maps.shape[2], maps.shape[3]))

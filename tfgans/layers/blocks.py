@@ -1,0 +1,192 @@
+"""Residual blocks of generators and discriminators (Gulrajani et al., 2017; Miyato et al., 2018)."""
+
+import keras
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+from tfgans.layers.initializers import bias_initializer, check_bias_initializer, glorot_uniform
+from tfgans.layers.norms import BatchNormalization, ConditionalBatchNormalization
+from tfgans.layers.resample import average_pool, upsample_bilinear, upsample_nearest
+from tfgans.layers.spectral import SpectralConv2D
+
+
+def channel_major_reshape(features, channels, size):
+    """[N, channels * size * size], channels slowest as PyTorch has them -> [N, size, size, channels]."""
+    maps = keras.layers.Reshape((channels, size, size))(features)
+    return keras.layers.Permute((2, 3, 1))(maps)
+
+
+class _ResidualBlock(keras.layers.Layer):
+    """What the blocks share: their convolutions.
+
+    Args:
+        filters: output channels.
+        spectral_normalization: of every convolution, the shortcut's too.
+        residual_gain: of the Glorot uniform kernels on the residual path; the shortcut's gain is 1.
+        bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
+    """
+
+    def __init__(
+        self,
+        filters,
+        spectral_normalization=False,
+        residual_gain=2.0**0.5,
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if filters < 1:
+            raise ConfigError(f"{type(self).__name__}: filters is at least 1. Received: {filters}")
+        check_bias_initializer(bias_initializer)
+        self.filters = filters
+        self.spectral_normalization = spectral_normalization
+        self.residual_gain = residual_gain
+        self.bias_initializer = bias_initializer
+
+    def _convolution(self, name, channels, filters, kernel_size=3):
+        layer = SpectralConv2D if self.spectral_normalization else keras.layers.Conv2D
+        convolution = layer(
+            filters,
+            kernel_size,
+            padding="same",
+            kernel_initializer=glorot_uniform(self.residual_gain if kernel_size > 1 else 1.0),
+            bias_initializer=bias_initializer(self.bias_initializer, kernel_size**2 * channels),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        convolution.build((None, None, None, channels))
+        return convolution
+
+    def _convolve(self, convolution, inputs, training):
+        return convolution(inputs, training=training) if self.spectral_normalization else convolution(inputs)
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "spectral_normalization": self.spectral_normalization,
+            "residual_gain": self.residual_gain,
+            "bias_initializer": self.bias_initializer,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class ResidualUpBlock(_ResidualBlock):
+    """Generator block: norm, ReLU, up x2, conv3x3, norm, ReLU, conv3x3, plus up x2, conv1x1 of the input.
+
+    Args:
+        filters, spectral_normalization, residual_gain, bias_initializer: see `ResidualDownBlock`.
+        num_classes: None for batch norm, else conditional batch norm with that many classes.
+        upsampling: `nearest` or `bilinear`.
+        epsilon: of the norms.
+    Input: [N, H, W, C], and labels [N] when conditional. Output: [N, 2H, 2W, filters].
+    """
+
+    def __init__(self, filters, num_classes=None, upsampling="nearest", epsilon=1e-5, **kwargs):
+        super().__init__(filters, **kwargs)
+        if upsampling not in ("nearest", "bilinear"):
+            raise ConfigError(f"upsampling is nearest or bilinear. Received: {upsampling}")
+        self.num_classes = num_classes
+        self.upsampling = upsampling
+        self.epsilon = epsilon
+
+    def build(self, inputs_shape, labels_shape=None):
+        channels = inputs_shape[-1]
+        self.normalization1 = self._normalization("normalization1", channels)
+        self.convolution1 = self._convolution("convolution1", channels, self.filters)
+        self.normalization2 = self._normalization("normalization2", self.filters)
+        self.convolution2 = self._convolution("convolution2", self.filters, self.filters)
+        self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
+
+    def _normalization(self, name, channels):
+        options = {"epsilon": self.epsilon, "name": name, "dtype": self.dtype_policy}
+        if self.num_classes is None:
+            layer = BatchNormalization(**options)
+        else:
+            layer = ConditionalBatchNormalization(self.num_classes, **options)
+        layer.build((None, None, None, channels))
+        return layer
+
+    def call(self, inputs, labels=None, training=False):
+        if (labels is None) != (self.num_classes is None):
+            raise ConfigError(f"{self.name}: labels are given if and only if num_classes is")
+        condition = () if labels is None else (labels,)
+        upsample = upsample_nearest if self.upsampling == "nearest" else upsample_bilinear
+        x = tf.nn.relu(self.normalization1(inputs, *condition, training=training))
+        x = self._convolve(self.convolution1, upsample(x), training)
+        x = tf.nn.relu(self.normalization2(x, *condition, training=training))
+        x = self._convolve(self.convolution2, x, training)
+        return x + self._convolve(self.shortcut, upsample(inputs), training)
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_classes": self.num_classes,
+            "upsampling": self.upsampling,
+            "epsilon": self.epsilon,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class ResidualInputBlock(_ResidualBlock):
+    """First discriminator block: conv3x3, ReLU, conv3x3, pool, plus pool, conv1x1 of the input.
+
+    It has no ReLU before its first convolution: that would drop half of the image.
+
+    Args: see `ResidualDownBlock`.
+    Input: [N, H, W, C], H and W even. Output: [N, H / 2, W / 2, filters].
+    """
+
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        self.convolution1 = self._convolution("convolution1", channels, self.filters)
+        self.convolution2 = self._convolution("convolution2", self.filters, self.filters)
+        self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
+
+    def call(self, inputs, training=False):
+        x = tf.nn.relu(self._convolve(self.convolution1, inputs, training))
+        x = average_pool(self._convolve(self.convolution2, x, training))
+        return x + self._convolve(self.shortcut, average_pool(inputs), training)
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class ResidualDownBlock(_ResidualBlock):
+    """Discriminator block: ReLU, conv3x3, ReLU, conv3x3, [pool], plus conv1x1, [pool] of the input.
+
+    Without pooling and with as many channels out as in, the shortcut is the input itself.
+
+    Args:
+        filters: output channels.
+        downsample: whether the maps are halved.
+        wide: the middle has `filters` channels (SAGAN), otherwise as many as the input (SNGAN).
+        spectral_normalization: of every convolution, the shortcut's too.
+        residual_gain: of the Glorot uniform kernels on the residual path; the shortcut's gain is 1.
+        bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
+    Input: [N, H, W, C], H and W even if down-sampling.
+    Output: [N, H / 2, W / 2, filters], or [N, H, W, filters] without down-sampling.
+    """
+
+    def __init__(self, filters, downsample=True, wide=False, **kwargs):
+        super().__init__(filters, **kwargs)
+        self.downsample = downsample
+        self.wide = wide
+
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        middle = self.filters if self.wide else channels
+        self.convolution1 = self._convolution("convolution1", channels, middle)
+        self.convolution2 = self._convolution("convolution2", middle, self.filters)
+        self.shortcut = None
+        if self.downsample or channels != self.filters:
+            self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
+
+    def call(self, inputs, training=False):
+        x = self._convolve(self.convolution1, tf.nn.relu(inputs), training)
+        x = self._convolve(self.convolution2, tf.nn.relu(x), training)
+        shortcut = inputs
+        if self.shortcut is not None:
+            shortcut = self._convolve(self.shortcut, inputs, training)
+        if self.downsample:
+            x, shortcut = average_pool(x), average_pool(shortcut)
+        return x + shortcut
+
+    def get_config(self):
+        return super().get_config() | {"downsample": self.downsample, "wide": self.wide}

@@ -1,0 +1,49 @@
+"""Training-mode forwards that leave every layer's state alone."""
+
+import contextlib
+import threading
+
+import keras
+from keras.src.backend.common.stateless_scope import in_stateless_scope  # has no public name
+
+_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
+
+
+def state_is_frozen():
+    """True inside `frozen_state()`, in the thread that entered it."""
+    return getattr(_local, "frozen", False)
+
+
+@contextlib.contextmanager
+def frozen_state():
+    """Inside it, forwards with `training=True` use batch statistics but move no state.
+
+    Our norms keep their moving statistics, spectral layers make no power iteration and use the stored
+    vectors, and whatever stock Keras layers assign is dropped when the scope ends. It is for forwards
+    only: a variable assigned inside (by an optimizer, say) keeps its old value outside. Networks must be
+    built before. Under `tf.distribute` enter it inside the replica function.
+    """
+    if state_is_frozen():
+        yield
+        return
+    _local.frozen = True
+    try:
+        # a scope that is active already keeps real state still, and may hold values of weights
+        with contextlib.nullcontext() if in_stateless_scope() else keras.StatelessScope():
+            yield
+    finally:
+        _local.frozen = False
+
+
+def depends_on_batch(network):
+    """Whether any layer of a network mixes the samples of a batch or changes state with each call.
+
+    True for layers with a true attribute `depends_on_batch` (our batch norms and spectral layers), at any
+    depth, and for Keras's own batch and spectral normalization. Where it is false, the outputs for two
+    batches are those for their concatenation.
+    """
+    stock = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
+    return any(
+        getattr(layer, "depends_on_batch", False) or isinstance(layer, stock)
+        for layer in network._flatten_layers()  # the only view of nested layers at every depth
+    )

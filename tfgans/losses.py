@@ -1,0 +1,97 @@
+"""GAN losses: pure functions of logits.
+
+Logits are [N, 1] and unbounded, class logits [N, K]; every loss is a scalar mean over the batch, to be
+minimised, computed in float32 or wider.
+"""
+
+import math
+
+import tensorflow as tf
+
+from tfgans.config import configurable
+
+
+def _wide(tensor):
+    tensor = tf.convert_to_tensor(tensor)
+    return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)
+
+
+@configurable
+def hinge_discriminator(real_logits, fake_logits):
+    """mean max(0, 1 - D(x)) + mean max(0, 1 + D(G(z))) (Lim and Ye, 2017)."""
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
+
+
+@configurable
+def hinge_generator(fake_logits):
+    """-mean D(G(z)) (Lim and Ye, 2017)."""
+    return -tf.reduce_mean(_wide(fake_logits))
+
+
+@configurable
+def non_saturating_discriminator(real_logits, fake_logits):
+    """Binary cross-entropy with logits, real 1 and fake 0 (Goodfellow et al., 2014, eq. 1)."""
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
+
+
+@configurable
+def non_saturating_generator(fake_logits):
+    """-mean log sigmoid(D(G(z))) (Goodfellow et al., 2014, section 3)."""
+    return tf.reduce_mean(tf.nn.softplus(-_wide(fake_logits)))
+
+
+@configurable
+def minimax_discriminator(real_logits, fake_logits):
+    """The same as `non_saturating_discriminator`: only the generators differ."""
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
+
+
+@configurable
+def minimax_generator(fake_logits):
+    """mean log(1 - sigmoid(D(G(z)))), which saturates (Goodfellow et al., 2014, eq. 1)."""
+    return -tf.reduce_mean(tf.nn.softplus(_wide(fake_logits)))
+
+
+@configurable
+def wasserstein_discriminator(real_logits, fake_logits):
+    """mean D(G(z)) - mean D(x) (Arjovsky et al., 2017)."""
+    return tf.reduce_mean(_wide(fake_logits)) - tf.reduce_mean(_wide(real_logits))
+
+
+@configurable
+def wasserstein_generator(fake_logits):
+    """-mean D(G(z)) (Arjovsky et al., 2017)."""
+    return -tf.reduce_mean(_wide(fake_logits))
+
+
+@configurable
+def least_squares_discriminator(real_logits, fake_logits):
+    """mean (D(x) - 1)^2 + mean D(G(z))^2 (Mao et al., 2017, without its factors 1/2)."""
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake))
+
+
+@configurable
+def least_squares_generator(fake_logits):
+    """mean (D(G(z)) - 1)^2 (Mao et al., 2017, without its factor 1/2)."""
+    return tf.reduce_mean(tf.square(_wide(fake_logits) - 1.0))
+
+
+@configurable
+def class_cross_entropy(class_logits, labels):
+    """-mean log p(label) of an auxiliary classifier (Odena et al., 2017); labels: [N] integers."""
+    log_probabilities = tf.nn.log_softmax(_wide(class_logits))
+    return -tf.reduce_mean(tf.gather(log_probabilities, labels, batch_dims=1))
+
+
+@configurable
+def class_uniform_divergence(class_logits):
+    """mean KL(U || p) of the uniform distribution and the classifier's (Zhong et al., 2020).
+
+    Departure from the paper's text, which writes KL(p || U): this is what the authors' code minimises.
+    """
+    log_probabilities = tf.nn.log_softmax(_wide(class_logits))
+    return -math.log(class_logits.shape[-1]) - tf.reduce_mean(log_probabilities)

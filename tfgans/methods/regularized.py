@@ -1,0 +1,109 @@
+"""Penalties and constraints on the discriminator, each a method that adds one to any GAN."""
+
+from tfgans import penalties
+from tfgans.config import ConfigError, configurable
+from tfgans.gan import GAN, batch_size
+from tfgans.layers.state import frozen_state
+
+
+@configurable
+class GradientPenaltyGAN(GAN):
+    """Penalty on the slope of the discriminator between real and fake images (WGAN-GP; Gulrajani et al. 2017).
+
+    Cost of a discriminator step: one more forward and a second-order backward on as many images as are real.
+
+    Args:
+        gradient_penalty_weight: factor of the penalty; 0 is the base.
+        gradient_penalty_target: slope that is not penalised.
+        one_sided: penalise only slopes above the target.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        gradient_penalty_weight=10.0,
+        gradient_penalty_target=1.0,
+        one_sided=False,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        self.gradient_penalty_weight = _weight("gradient_penalty_weight", gradient_penalty_weight)
+        self.gradient_penalty_target, self.one_sided = gradient_penalty_target, one_sided
+
+    def discriminator_losses(self, real, fake):
+        terms = super().discriminator_losses(real, fake)
+        if not self.gradient_penalty_weight:
+            return terms
+        ones = (1,) * (real["images"].shape.rank - 1)
+        mix = self.random_uniform(batch_size(real), ones, "gradient_penalty")
+        penalty = penalties.gradient_penalty(
+            critic(self, real),
+            real["images"],
+            fake["images"],
+            mix,
+            target=self.gradient_penalty_target,
+            one_sided=self.one_sided,
+        )
+        return terms | {"d/gradient_penalty": self.gradient_penalty_weight * penalty}
+
+
+@configurable
+class R1GAN(GAN):
+    """Penalty on the squared slope at real images, R1, and at fakes, R2 (Mescheder et al. 2018, Eq. 9, 10).
+
+    The weights are the paper's gamma: each term is gamma / 2 times the mean squared gradient norm. Cost of a
+    discriminator step: one more forward and a second-order backward for each of the two that is on.
+
+    Args:
+        r1_weight, r2_weight: gamma at real images and at fakes; 0 is the base.
+    """
+
+    def __init__(self, generator, discriminator, r1_weight=10.0, r2_weight=0.0, **kwargs):
+        super().__init__(generator, discriminator, **kwargs)
+        self.r1_weight, self.r2_weight = _weight("r1_weight", r1_weight), _weight("r2_weight", r2_weight)
+
+    def discriminator_losses(self, real, fake):
+        terms = super().discriminator_losses(real, fake)
+        if self.r1_weight:
+            penalty = penalties.r1_penalty(critic(self, real), real["images"])
+            terms["d/r1"] = 0.5 * self.r1_weight * penalty
+        if self.r2_weight:
+            penalty = penalties.r2_penalty(critic(self, fake), fake["images"])
+            terms["d/r2"] = 0.5 * self.r2_weight * penalty
+        return terms
+
+
+@configurable
+class WeightClippedGAN(GAN):
+    """Clips every discriminator weight after each of its updates (WGAN; Arjovsky et al. 2017, Algorithm 1).
+
+    Args:
+        clip_limit: largest absolute value of a weight; infinity is the base.
+    """
+
+    def __init__(self, generator, discriminator, clip_limit=0.01, **kwargs):
+        super().__init__(generator, discriminator, **kwargs)
+        if not clip_limit > 0:
+            raise ConfigError(f"WeightClippedGAN.clip_limit is above 0. Received: {clip_limit}")
+        self.clip_limit = clip_limit
+
+    def update_discriminator(self, gradients):
+        super().update_discriminator(gradients)
+        penalties.clip_weights(self.discriminator.trainable_variables, self.clip_limit)
+
+
+def critic(gan, batch):
+    """The discriminator as a function of images alone: the labels of `batch`, training mode, nothing moves."""
+
+    def score(images):
+        with frozen_state():
+            return gan.discriminate({"images": images, "labels": batch["labels"]}, training=True)["adversarial"]
+
+    return score
+
+
+def _weight(name, value):
+    if not value >= 0:
+        raise ConfigError(f"{name} is at least 0. Received: {value}")
+    return value

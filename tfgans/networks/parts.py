@@ -1,0 +1,117 @@
+"""What the networks share: inputs, checks and the discriminators' heads."""
+
+import keras
+
+from tfgans.config import ConfigError
+from tfgans.layers.embedding import ClassEmbedding
+from tfgans.layers.initializers import bias_initializer as initializer_of_bias
+from tfgans.layers.initializers import glorot_uniform
+from tfgans.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
+
+CONDITIONINGS = ("projection", "class", "both")
+
+
+def output_dtype():
+    """float32 for what a network returns, also under mixed precision; float64 in a float64 program."""
+    wide = keras.config.dtype_policy().variable_dtype == "float64"
+    return "float64" if wide else "float32"
+
+
+def check_positive(network, **sizes):
+    """Raises ConfigError unless every size is a whole number of at least 1."""
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ConfigError(f"{network}: {name} is a whole number of at least 1. Received: {size}")
+
+
+def check_classes(network, num_classes):
+    if num_classes is not None:
+        check_positive(network, num_classes=num_classes)
+
+
+def is_power_of_two(number):
+    return isinstance(number, int) and number > 0 and number & (number - 1) == 0
+
+
+def generator_inputs(latent_dim, num_classes):
+    """The inputs `latents` [N, latent_dim] and `labels` [N] (None if there are no classes)."""
+    latents = keras.Input((latent_dim,), name="latents")
+    return latents, None if num_classes is None else keras.Input((), dtype="int32", name="labels")
+
+
+def generator_model(latents, labels, outputs, name):
+    """Called with latents, or with [latents, labels]."""
+    return keras.Model(latents if labels is None else [latents, labels], outputs, name=name)
+
+
+def dense(units, spectral_normalization, **options):
+    layer = SpectralDense if spectral_normalization else keras.layers.Dense
+    return layer(units, **options)
+
+
+def convolution(filters, kernel_size, spectral_normalization, **options):
+    layer = SpectralConv2D if spectral_normalization else keras.layers.Conv2D
+    return layer(filters, kernel_size, **options)
+
+
+def discriminator_model(
+    images,
+    features,
+    name,
+    num_classes=None,
+    conditioning="projection",
+    spectral_normalization=False,
+    head_bias=True,
+    bias_initializer="zeros",
+    kernel_initializer=None,
+):
+    """Puts the heads on [N, C] features.
+
+    Args:
+        conditioning: how classes enter when there are any: `projection` adds <embedding(y), features>
+            to the logit (Miyato and Koyama, 2018), `class` adds a head of class logits (Odena et al., 2017)
+            and takes no labels, `both` does both.
+        head_bias: whether the adversarial head has a bias; the class head always has.
+        kernel_initializer: name, or None for Glorot uniform.
+    Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes] if asked for}, called with
+        [images, labels] if there is a projection.
+    """
+    if conditioning not in CONDITIONINGS:
+        allowed = ", ".join(CONDITIONINGS)
+        raise ConfigError(f"{name}: conditioning is one of {allowed}. Received: {conditioning}")
+    check_classes(name, num_classes)
+
+    def head(units, head_name, use_bias):
+        return dense(
+            units,
+            spectral_normalization,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer or glorot_uniform(),
+            bias_initializer=initializer_of_bias(bias_initializer, features.shape[-1]),
+            dtype=output_dtype(),
+            name=head_name,
+        )(features)
+
+    inputs = images
+    logits = head(1, "adversarial_head", head_bias)
+    if num_classes is not None and conditioning in ("projection", "both"):
+        labels = keras.Input((), dtype="int32", name="labels")
+        inputs = [images, labels]
+        logits = _add_projection(logits, features, labels, num_classes, spectral_normalization)
+    outputs = {"adversarial": logits}
+    if num_classes is not None and conditioning in ("class", "both"):
+        outputs["class"] = head(num_classes, "class_head", True)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _add_projection(logits, features, labels, num_classes, spectral_normalization):
+    layer = SpectralEmbedding if spectral_normalization else ClassEmbedding
+    embedding = layer(
+        num_classes,
+        features.shape[-1],
+        embeddings_initializer=glorot_uniform(),
+        dtype=output_dtype(),
+        name="class_embedding",
+    )(labels)
+    projection = keras.layers.Dot(1, dtype=output_dtype(), name="projection")([embedding, features])
+    return keras.layers.Add(dtype=output_dtype(), name="adversarial")([logits, projection])

@@ -1,0 +1,63 @@
+"""Penalties on a critic: pure functions of the critic and of images.
+
+`critic` maps images to logits [N, 1]. It is called as it is given: the caller chooses training mode and
+enters `tfgans.layers.state.frozen_state` so that the extra pass moves no statistics. Images are [N, H, W, C]
+or points [N, D]. Every penalty is a scalar without a weight, computed in float32 or wider, and can be
+differentiated again.
+"""
+
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+
+_SMALLEST_SQUARE = 1e-12  # keeps the derivatives of the square root finite where a gradient vanishes
+
+
+def gradient_penalty(critic, real, fake, mix, target=1.0, one_sided=False):
+    """mean (|grad D(x)| - target)^2 at x = mix * real + (1 - mix) * fake (Gulrajani et al., 2017, eq. 3).
+
+    Args:
+        mix: uniform on [0, 1), one for each sample, of a shape that broadcasts with the images:
+            [N, 1, 1, 1] or [N, 1].
+        target: the norm wanted; at least 0.
+        one_sided: penalise only norms above the target (their section 4, Petzka et al., 2018).
+    Departure: a norm under 1e-6 counts as 1e-6 and has no gradient, where the square root has none.
+    """
+    if target < 0.0:
+        raise ConfigError(f"gradient_penalty: target is at least 0. Received: {target}")
+    points = mix * real + (1.0 - mix) * fake
+    norms = tf.sqrt(tf.maximum(_squared_gradient_norms(critic, points), _SMALLEST_SQUARE))
+    excess = norms - target
+    return tf.reduce_mean(tf.square(tf.nn.relu(excess) if one_sided else excess))
+
+
+def r1_penalty(critic, real):
+    """mean |grad D(x)|^2 at real images (Mescheder et al., 2018, eq. 9, without its gamma / 2)."""
+    return tf.reduce_mean(_squared_gradient_norms(critic, real))
+
+
+def r2_penalty(critic, fake):
+    """mean |grad D(G(z))|^2 at generated images (Mescheder et al., 2018, without its gamma / 2)."""
+    return tf.reduce_mean(_squared_gradient_norms(critic, fake))
+
+
+def clip_weights(variables, limit):
+    """Clips every variable to [-limit, limit], in place (Arjovsky et al., 2017, Algorithm 1).
+
+    Raises: ConfigError if `limit` is not positive.
+    """
+    if not limit > 0.0:
+        raise ConfigError(f"clip_weights: limit is positive. Received: {limit}")
+    for variable in variables:
+        variable.assign(tf.clip_by_value(tf.convert_to_tensor(variable), -limit, limit))
+
+
+def _squared_gradient_norms(critic, images):
+    """|d critic / d image|^2 for each image, [N]."""
+    images = tf.convert_to_tensor(images)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = tf.reduce_sum(critic(images))
+    gradient = tape.gradient(logits, images)
+    gradient = gradient if gradient.dtype == tf.float64 else tf.cast(gradient, tf.float32)
+    return tf.reduce_sum(tf.square(gradient), list(range(1, gradient.shape.rank)))

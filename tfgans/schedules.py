@@ -1,0 +1,47 @@
+"""Learning-rate schedules: functions of the number of generator updates done, giving a factor.
+
+Both networks follow the generator's count, as the published codes do, however many updates the discriminator
+makes in between.
+"""
+
+import tensorflow as tf
+
+from tfgans.config import ConfigError, configurable
+
+
+@configurable
+class ExponentialDecay:
+    """`decay_rate ** (step / decay_steps)`, smooth (FastGAN, Zhong et al. 2020, Table 5: rate 0.5).
+
+    Args:
+        decay_steps: generator updates in which the rate falls by `decay_rate`.
+    """
+
+    def __init__(self, decay_steps, decay_rate=0.5):
+        if decay_steps <= 0 or not 0 < decay_rate <= 1:
+            raise ConfigError(
+                f"ExponentialDecay needs decay_steps > 0 and decay_rate in (0, 1]. Received: {decay_steps}, {decay_rate}"
+            )
+        self.decay_steps, self.decay_rate = decay_steps, decay_rate
+
+    def __call__(self, step):
+        return self.decay_rate ** (tf.cast(step, tf.float32) / self.decay_steps)
+
+
+@configurable
+class LinearDecay:
+    """1 until `start`, then in a straight line to 0 at `end`, and 0 from there on.
+
+    Args:
+        end: generator update at which the rate reaches 0.
+        start: generator update at which it leaves 1.
+    """
+
+    def __init__(self, end, start=0):
+        if not 0 <= start < end:
+            raise ConfigError(f"LinearDecay needs 0 <= start < end. Received: {start}, {end}")
+        self.start, self.end = start, end
+
+    def __call__(self, step):
+        left = (self.end - tf.cast(step, tf.float32)) / (self.end - self.start)
+        return tf.clip_by_value(left, 0.0, 1.0)

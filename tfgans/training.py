@@ -1,0 +1,270 @@
+"""One training run in one folder: start or resume, fit, evaluate, hand over."""
+
+import time
+from pathlib import Path
+
+import tensorflow as tf
+from absl import logging
+
+from tfgans import callbacks, checkpoint, config, distribute, experiment, files
+from tfgans.config import ConfigError, configurable
+from tfgans.data import Dataset
+
+# What may differ when a run goes on: how long it is, what watches it, and where it runs.
+FREE = ("train.", "Evaluator.", "DigitsFeatures.", "InceptionFeatures.", "PointFeatures.", "strategy.")
+
+
+@configurable
+def train(
+    model_dir,
+    steps,
+    save_every=500,
+    evaluate_every=1000,
+    sample_every=1000,
+    log_every=50,
+    num_samples_shown=64,
+    keep_checkpoints=3,
+    best_metric="fid",
+    best_is_highest=False,
+    histograms=False,
+):
+    """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
+
+    Args:
+        model_dir: the run's folder.
+        steps: generator updates of the whole run.
+        save_every, evaluate_every, sample_every: updates between two checkpoints, evaluations, sample grids.
+            Each happens at step 0 and at the end, too.
+        log_every: updates between two points of a training curve.
+        num_samples_shown: images in a sample grid.
+        keep_checkpoints: newest checkpoints that stay; the one best by `best_metric` stays besides.
+        best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
+        histograms: write histograms of the weights to TensorBoard.
+    Returns: the metrics of the last evaluation, or None.
+    Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
+    """
+    intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
+    for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
+    run = Run(model_dir, steps, keep_checkpoints)
+    run.best_metric, run.best_is_highest = best_metric, best_is_highest
+    for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
+        if value % run.model.steps_per_execution:
+            raise ConfigError(
+                f"train.{name} = {value} is not a multiple of build.steps_per_execution = "
+                f"{run.model.steps_per_execution}"
+            )
+    with run.opened(num_samples_shown):
+        return run.fit(intervals, log_every, histograms)
+
+
+class Run:
+    """What one call of `train` holds: the model, its data, its folder, and how far it has come."""
+
+    def __init__(self, model_dir, steps, keep_checkpoints):
+        self.folder, self.steps = Path(model_dir), steps
+        self.model, self.strategy = experiment.build_model()
+        with experiment.explained():
+            self.dataset = Dataset()
+            self.dataset.check(self.model.discriminator_steps)
+            self._check_data()
+        self.evaluator = experiment.build_evaluator()
+        self.configuration = config.operative()
+        config.refuse_unused()
+        self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
+        self.rows = files.JsonLines(self.folder / "metrics.jsonl")
+        self.is_chief = distribute.worker_index(self.strategy) == 0
+        self.about, self.restored = {}, None
+        self.signals = callbacks.StopOnSignal(self.save)
+
+    def _check_data(self):
+        if self.dataset.item_shape != self.model.sample_shape:
+            raise ConfigError(
+                f"the data's items are {self.dataset.item_shape}, the generator makes {self.model.sample_shape}"
+            )
+        classes, labels = self.model.num_classes, self.dataset.num_classes
+        if classes and labels != classes:
+            raise ConfigError(f"GAN.num_classes is {classes}, the data has {labels or 'no'} classes")
+        if self.dataset.batch_size % self.strategy.num_replicas_in_sync:
+            raise ConfigError(
+                f"Dataset.batch_size = {self.dataset.batch_size} does not divide among "
+                f"{self.strategy.num_replicas_in_sync} replicas"
+            )
+
+    def opened(self, num_samples_shown):
+        """Takes the folder: alone, and only if it holds this run or nothing."""
+        import contextlib
+
+        stack = contextlib.ExitStack()
+        try:
+            if self.is_chief:
+                self._refuse_other_run()
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(checkpoint.Lock(self.folder))
+            stack.enter_context(self.strategy.scope())
+            self._resume()
+            writer = None
+            if self.is_chief:
+                files.write_text(self.folder / "operative.gin", self.configuration)
+                callbacks.forget_later_events(self.folder / "eval", self.restored)
+                writer = tf.summary.create_file_writer(str(self.folder / "eval"))
+                stack.callback(writer.close)
+            self.writer = writer
+            modes = getattr(self.dataset, "modes", None)
+            samples = self.folder / "samples"
+            self.draw = callbacks.SampleGrid(self.model, samples, writer, num_samples_shown, modes)
+            stack.enter_context(self.signals)
+        except BaseException:
+            stack.close()
+            raise
+        return stack
+
+    def _refuse_other_run(self):
+        path = self.folder / "operative.gin"
+        if not path.exists():
+            if self.folder.exists() and not self.folder.is_dir():
+                raise ConfigError(f"{self.folder} is not a folder")
+            return
+        old, new = bindings_of(path.read_text()), bindings_of(self.configuration)
+        changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)]
+        if changed:
+            key = changed[0]
+            raise ConfigError(
+                f"{self.folder} holds a run of another configuration: {len(changed)} bindings differ, such as "
+                f"{key} = {old.get(key)} there, {new.get(key)} here"
+            )
+
+    def _resume(self):
+        about = self.checkpoints.restore(self.model)
+        if about is None:
+            return
+        self.restored = about.pop("step")
+        self.about.update(about)
+        logging.info("resumed at step %d", self.restored)
+        if self.restored > self.steps:
+            raise ConfigError(
+                f"{self.folder} has been trained for {self.restored} steps already, more than {self.steps}"
+            )
+        if self.is_chief:
+            # What was evaluated after the checkpoint comes again, and would stand there twice.
+            self.rows.keep(lambda row: row["step"] <= self.restored or "command" in row)
+
+    def fit(self, intervals, log_every, histograms):
+        """Trains what is left, then leaves the folder complete."""
+        start = self.restored or 0
+        images_per_step = self.dataset.batch_size * self.model.discriminator_steps
+        bar = callbacks.ProgressBar(self.steps, images_per_step)
+        watchers = [callbacks.TrainingClock(self.about), callbacks.StopWhenDiverged()]
+        if self.is_chief:
+            watchers += [
+                callbacks.TrainingCurves(self.folder / "train", log_every, images_per_step, histograms),
+                bar,
+            ]
+        watchers += [
+            callbacks.Every(intervals["save_every"], self.save),
+            callbacks.Every(intervals["evaluate_every"], self.evaluate),
+            callbacks.Every(intervals["sample_every"], self.draw_samples),
+            self.signals,
+        ]
+        try:
+            if start < self.steps:
+                self.model.fit(
+                    self.batches(start), steps_per_epoch=self.steps - start, verbose=0, callbacks=watchers
+                )
+        except callbacks.Diverged as error:
+            last = self.checkpoints.steps()
+            kept = f"the checkpoint of step {last[-1]} is kept" if last else "nothing was saved yet"
+            raise callbacks.Diverged(f"training diverged: {error}; {kept}") from error
+        finally:
+            bar.close()
+        return self.complete()
+
+    def batches(self, start):
+        """The training batches from generator update `start` on, for this worker's replicas."""
+        first, count = distribute.local_replicas(self.strategy)
+        options = dict(
+            discriminator_steps=self.model.discriminator_steps,
+            seed=self.model.seed,
+            start_step=start,
+            first_replica=first,
+            local_replicas=count,
+            total_replicas=self.strategy.num_replicas_in_sync,
+        )
+        if self.strategy.num_replicas_in_sync == 1:
+            return self.dataset.batches(**options)
+        return self.strategy.distribute_datasets_from_function(lambda context: self.dataset.batches(**options))
+
+    def save(self, step):
+        """Saves the run, unless it has just been restored from this very step."""
+        if step == self.restored:
+            return
+        self.checkpoints.save(self.model, step, self.about, write=self.is_chief)
+        self.restored = step
+        if self.is_chief:
+            self.checkpoints.prune(self._best())
+
+    def _best(self):
+        try:
+            steps = self.checkpoints.steps()
+            return {experiment.best_step(self.folder, steps, self.best_metric, self.best_is_highest)}
+        except ConfigError:
+            return set()  # nothing evaluated yet
+
+    def evaluate(self, step):
+        """Evaluates once at `step`, after saving it; only the chief does."""
+        if self.evaluator is None:
+            return
+        self.save(step)
+        if not self.is_chief or any(row["step"] == step and "command" not in row for row in self.rows.read()):
+            return
+        stream, began = self.model.stream_of(self.model.seed), time.perf_counter()
+
+        def generate(count):
+            self.signals.check()  # the step is saved: a long evaluation need not be waited for
+            return stream(count)
+
+        metrics = callbacks.finite_or_none(self.evaluator(generate, self.dataset))
+        seconds = {k: round(v, 3) for k, v in self.about.items()}
+        seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
+        self._show(step, metrics)
+        self.rows.append({"step": step} | metrics | seconds)
+        self.checkpoints.prune(self._best())
+
+    def _show(self, step, metrics):
+        numbers = {k: v for k, v in metrics.items() if isinstance(v, float)}
+        with self.writer.as_default(step=step):
+            for name, value in numbers.items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+        logging.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+
+    def draw_samples(self, step):
+        """Draws the sample grid of `step`; only the chief does."""
+        if self.is_chief:
+            self.draw(step)
+
+    def complete(self):
+        """The last checkpoint, evaluation and samples, and the generator to take away; done once."""
+        self.save(self.steps)
+        self.evaluate(self.steps)
+        self.draw_samples(self.steps)
+        if self.is_chief:
+            self.model.save_generator(self.folder / "generator.keras")
+            self.model.export(self.folder / "export")
+        rows = [row for row in self.rows.read() if row["step"] == self.steps]
+        return rows[-1] if rows else None
+
+
+def bindings_of(text):
+    """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
+    bindings, name = {}, None
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace() and name:
+            bindings[name] += " " + line.strip()
+            continue
+        name, _, value = (part.strip() for part in line.partition("="))
+        bindings[name] = value.rstrip("\\").strip()
+    return {k: " ".join(v.split()) for k, v in bindings.items()}
