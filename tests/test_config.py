@@ -46,7 +46,10 @@ def test_a_base_class_keeps_its_bindings_in_a_subclass(tmp_path):
 
 
 def test_command_line_bindings_override_files_and_later_files_earlier_ones(tmp_path):
-    files = [written(tmp_path, "config_function.value = 1"), written(tmp_path, "config_function.value = 2", "b.gin")]
+    files = [
+        written(tmp_path, "config_function.value = 1"),
+        written(tmp_path, "config_function.value = 2", "b.gin"),
+    ]
     config.parse(files)
     assert config_function()[0] == 2
     config.parse(files, ["config_function.value = 3"])
@@ -115,7 +118,8 @@ def test_operative_configuration_parses_to_itself(tmp_path):
 
 def test_is_bound(tmp_path):
     config.parse([written(tmp_path, "ConfigBase.depth = 5")])
-    assert config.is_bound("ConfigBase") and not config.is_bound("ConfigChild")
+    assert config.is_bound("ConfigBase") and config.is_bound("ConfigBase", "depth")
+    assert not config.is_bound("ConfigBase", "size") and not config.is_bound("ConfigChild")
 
 
 def test_a_decorated_layer_survives_a_keras_round_trip():

@@ -18,7 +18,11 @@ def model():
 
 def test_a_stream_does_not_depend_on_how_it_is_cut(model):
     whole = model.latents_at(0, 200, seed=1)
-    parts = [model.latents_at(0, 7, seed=1), model.latents_at(7, 100, seed=1), model.latents_at(107, 93, seed=1)]
+    parts = [
+        model.latents_at(0, 7, seed=1),
+        model.latents_at(7, 100, seed=1),
+        model.latents_at(107, 93, seed=1),
+    ]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert np.any(whole != model.latents_at(0, 200, seed=2))
     assert abs(whole.mean()) < 0.15 and abs(whole.std() - 1) < 0.1

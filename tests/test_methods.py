@@ -15,7 +15,7 @@ from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import HOOKS, compose
-from tfgans.methods.regularized import GradientPenaltyGAN, R1GAN, WeightClippedGAN
+from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 
 NEUTRAL = [
     (GradientPenaltyGAN, {"gradient_penalty_weight": 0.0}),
@@ -98,7 +98,9 @@ def _assigns(statement, name):
 
 def _is_super_call(node):
     call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    return call and isinstance(node.func.value, ast.Call) and getattr(node.func.value.func, "id", "") == "super"
+    return (
+        call and isinstance(node.func.value, ast.Call) and getattr(node.func.value.func, "id", "") == "super"
+    )
 
 
 def test_compose_joins_in_order_with_replacements_last():

@@ -3,17 +3,18 @@
 All of them see the number of generator updates done, across restarts, rather than Keras's batch number.
 """
 
+import logging
 import math
 import signal
 import time
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from tfgans import pictures
+
+logger = logging.getLogger(__name__)
 
 
 class Diverged(Exception):
@@ -78,7 +79,7 @@ class StopOnSignal(StepCallback):
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
-        logging.warning("signal %d: saving after this step", number)
+        logger.warning("signal %d: saving after this step", number)
 
     def check(self):
         """Raises `Interrupted` if a signal has come: for work between steps whose state is saved already."""
@@ -239,7 +240,12 @@ class ProgressBar(StepCallback):
 
         interval = 0.2 if sys.stderr.isatty() else 10.0
         self._bar = tqdm.tqdm(
-            total=self.steps, initial=step, unit="step", mininterval=interval, maxinterval=interval, desc="training"
+            total=self.steps,
+            initial=step,
+            unit="step",
+            mininterval=interval,
+            maxinterval=interval,
+            desc="training",
         )
 
     def after(self, step):
@@ -266,10 +272,3 @@ def forget_later_events(folder, step):
     start = SessionLog(status=SessionLog.START)
     writer.add_event(Event(step=step + 1, wall_time=time.time(), session_log=start))
     writer.close()
-
-
-def finite_or_none(metrics):
-    """JSON has no NaN: a metric that is not finite becomes null."""
-    return {
-        k: None if isinstance(v, float | np.floating) and not np.isfinite(v) else v for k, v in metrics.items()
-    }

@@ -7,6 +7,7 @@ are functions of the step. Keras's own formats each lose some of it. A file is c
 
 import fcntl
 import json
+import logging
 import os
 import re
 import zipfile
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from tfgans import distribute, files
 from tfgans.config import ConfigError
+
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"step_(\d{8,})\.npz$")
 _ABOUT = "about"
@@ -35,9 +37,14 @@ def read_state(model):
     """The values of `variables_of(model)` as arrays; [replicas, ...] for those that differ by replica."""
     separate = {id(v) for v in model.per_replica_variables()}
     return {
-        name: gather(variable) if id(variable) in separate else np.asarray(variable.value)
+        name: gather(variable) if id(variable) in separate else as_array(variable)
         for name, variable in variables_of(model).items()
     }
+
+
+def as_array(variable):
+    """A variable's value; the first replica's, if there are several."""
+    return tf.convert_to_tensor(variable.value).numpy()
 
 
 def write_state(model, state):
@@ -49,7 +56,9 @@ def write_state(model, state):
     separate = {id(v) for v in model.per_replica_variables()}
     if set(named) != set(state):
         odd = sorted(set(named) ^ set(state))
-        raise ConfigError(f"the checkpoint is of another model: {len(odd)} variables differ, such as {odd[0]}")
+        raise ConfigError(
+            f"the checkpoint is of another model: {len(odd)} variables differ, such as {odd[0]}"
+        )
     for name, variable in named.items():
         value, split = state[name], id(variable) in separate
         if tuple(value.shape[split:]) != tuple(variable.shape):
@@ -67,7 +76,7 @@ def gather(variable):
     """A per-replica variable's values over all workers, [replicas, ...]."""
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
-        return np.asarray(variable.value)[None]
+        return as_array(variable)[None]
     local = strategy.run(lambda: tf.convert_to_tensor(variable.value)[None])
     return strategy.gather(local, axis=0).numpy()
 
@@ -147,7 +156,7 @@ class Checkpoints:
             except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 if isinstance(error, ConfigError):
                     raise
-                logging.warning("%s cannot be read (%s)", self.path(candidate), error)
+                logger.warning("%s cannot be read (%s)", self.path(candidate), error)
                 damaged.append(self.path(candidate).name)
                 continue
             write_state(model, state)

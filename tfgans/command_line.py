@@ -21,7 +21,7 @@ def run(command):
     define()
     for flag in FLAGS.flags_by_module_dict().get(__name__, ()):
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(lambda _: sys.exit(_guarded(command, action)), flags_parser=_parse)
+    app.run(lambda _: sys.exit(_guarded(action)), flags_parser=_parse)
 
 
 def console():
@@ -54,11 +54,11 @@ def _complain(line):
     print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
 
 
-def _guarded(command, action):
+def _guarded(action):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    logging.use_absl_handler()
-    logging.set_verbosity(logging.INFO if command == "train" else logging.WARNING)
+    logging.set_verbosity(logging.WARNING)  # libraries' own
+    _talk()
     from tfgans.config import ConfigError
 
     try:
@@ -68,6 +68,21 @@ def _guarded(command, action):
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _talk():
+    """Sends the project's own messages to stderr, above a progress bar if there is one."""
+    import logging as standard_logging
+
+    class Above(standard_logging.Handler):
+        def emit(self, record):
+            import tqdm
+
+            tqdm.tqdm.write(self.format(record), file=sys.stderr)
+
+    logger = standard_logging.getLogger("tfgans")
+    logger.setLevel(standard_logging.INFO)
+    logger.handlers, logger.propagate = [Above()], False
 
 
 def _import_tensorflow():
@@ -111,7 +126,7 @@ def _gin_flags(required=True):
     flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be given several times.")
     flags.DEFINE_multi_string("gin_param", [], "One binding, Name.parameter=value; overrides the files.")
     if required:
-        flags.mark_flag_as_required("gin_file")
+        flags.register_validator("gin_file", bool, message="Flag --gin_file must have a value.")
 
 
 def _run_flags():
@@ -122,7 +137,9 @@ def _run_flags():
 
 def _train_flags():
     _gin_flags()
-    flags.DEFINE_string("model_dir", None, "Folder of the run; a part of it there is taken up.", required=True)
+    flags.DEFINE_string(
+        "model_dir", None, "Folder of the run; a part of it there is taken up.", required=True
+    )
     flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of everything random.")
 
@@ -156,32 +173,13 @@ def _train():
     if FLAGS.seed is not None:
         given.append(f"numerics.seed={FLAGS.seed}")
     experiment.prepare(FLAGS.gin_file, given)
-    from tfgans import training
+    from tfgans import config, training
 
-    if not FLAGS.model_dir:
-        raise experiment.ConfigError("--model_dir is empty")
-    with _missing_parameters():
-        metrics = training.train(FLAGS.model_dir)
+    if not config.is_bound("train", "steps"):
+        raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
+    metrics = training.train(FLAGS.model_dir)
     if metrics:
         print(experiment.to_json(metrics))
-
-
-def _missing_parameters():
-    """gin reports a required parameter that nothing sets as a TypeError of several lines."""
-    import contextlib
-
-    from tfgans.config import ConfigError
-
-    @contextlib.contextmanager
-    def manager():
-        try:
-            yield
-        except TypeError as error:
-            if "No values supplied by Gin or caller" not in str(error):
-                raise
-            raise ConfigError(str(error).split("No values", 1)[1].splitlines()[0].join(("no values", ""))) from error
-
-    return manager()
 
 
 def _evaluate():

@@ -122,9 +122,12 @@ def unused_bindings():
     return unused
 
 
-def is_bound(name):
-    """Whether the configuration sets any parameter of `name`."""
-    return any(selector.rsplit(".", 1)[-1] == name for _, selector in _bindings)
+def is_bound(name, parameter=None):
+    """Whether the configuration sets the parameter, or any, of `name`."""
+    return any(
+        selector.rsplit(".", 1)[-1] == name and (parameter is None or parameter in parameters)
+        for (_, selector), parameters in _bindings.items()
+    )
 
 
 def refuse_unused(only=None):

@@ -127,7 +127,9 @@ def average(variables):
     if num_replicas() == 1:
         return
     variables = [v for v in variables if v.dtype.startswith(("float", "bfloat"))]
-    for variable, value in zip(variables, mean([tf.convert_to_tensor(v.value) for v in variables]), strict=True):
+    for variable, value in zip(
+        variables, mean([tf.convert_to_tensor(v.value) for v in variables]), strict=True
+    ):
         variable.assign(value)
 
 

@@ -41,7 +41,9 @@ class Driver(keras.Model):
 
     def stream(self, purpose):
         """The seed [2] of one purpose at the present draw."""
-        return tf.stack([tf.constant(stream_hash(self.seed, purpose), tf.int64), tf.cast(self.draws.value, tf.int64)])
+        return tf.stack(
+            [tf.constant(stream_hash(self.seed, purpose), tf.int64), tf.cast(self.draws.value, tf.int64)]
+        )
 
     def random_normal(self, count, shape, purpose):
         """This replica's share, [count, *shape], of the global batch's standard normal numbers."""

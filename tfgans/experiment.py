@@ -4,6 +4,7 @@ gin files bind `numerics`, `strategy`, `Dataset`, `build`, `GAN` and the methods
 """
 
 import contextlib
+import inspect
 import json
 import time
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import checkpoint, config, distribute, files, pictures
-from tfgans.callbacks import finite_or_none
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate import cost
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.gan import GAN
 from tfgans.methods import compose
 
 for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
@@ -84,9 +85,7 @@ def default_optimizer():
 
 def made(thing):
     """What a gin reference stands for, whether it was written `@name` or `@name()`."""
-    ready = thing is None or isinstance(thing, keras.Model | keras.optimizers.Optimizer)
-    schedule = hasattr(thing, "__call__") and not isinstance(thing, type) and not hasattr(thing, "__name__")
-    return thing if ready or schedule else thing()
+    return thing() if inspect.isclass(thing) or inspect.isroutine(thing) else thing
 
 
 @contextlib.contextmanager
@@ -175,7 +174,7 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
     began = time.perf_counter()
     metrics = evaluator(model.stream_of(model.seed), dataset)
     seconds = round(time.perf_counter() - began, 3)
-    row = {"step": step} | finite_or_none(metrics) | {"eval_seconds": seconds, "command": "evaluate"}
+    row = {"step": step} | metrics | {"eval_seconds": seconds, "command": "evaluate"}
     files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
     return row
 
@@ -235,10 +234,9 @@ def describe(gin_files, gin_params=()):
         name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
         for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
     }
-    bases = [cls.__name__ for cls in type(model).__mro__ if "replaces" in vars(cls)]
-    methods = [name for name in bases if name != "GAN" and name != (type(model).__name__ if len(bases) > 2 else "")]
+    methods = getattr(type(model), "composed_of", (type(model),))
     return facts | {
-        "methods": methods,
+        "methods": [method.__name__ for method in methods if method is not GAN],
         "model": type(model).__name__,
         "latent_dim": model.latent_dim,
         "image_shape": list(model.sample_shape),

@@ -235,7 +235,9 @@ class GAN(Generation, Driver):
 
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the average moves, the step is counted."""
-        distribute.average(self.generator.non_trainable_variables + self.discriminator.non_trainable_variables)
+        distribute.average(
+            self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
+        )
         self.step.assign_add(1)
         if self.ema_generator is not None:
             self.update_average()

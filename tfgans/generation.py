@@ -170,7 +170,9 @@ def _normal(key, size, truncation):
 def _great_circle(first, last, steps):
     """Spherical interpolation of vectors [..., D]; falls back to a straight line for parallel ones."""
     cosine = np.sum(first * last, -1, keepdims=True)
-    cosine = cosine / (np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True))
+    cosine = cosine / (
+        np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True)
+    )
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.any(np.sin(angle) < 1e-6):
         return (1 - steps) * first + steps * last

@@ -16,7 +16,9 @@ def grid(images, columns=None, border=2):
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    page = np.full((rows * (height + border) + border, columns * (width + border) + border, channels), 255, np.uint8)
+    page = np.full(
+        (rows * (height + border) + border, columns * (width + border) + border, channels), 255, np.uint8
+    )
     for i, image in enumerate(images):
         top, left = (border + (i // columns) * (height + border), border + (i % columns) * (width + border))
         page[top : top + height, left : left + width] = image
@@ -41,7 +43,9 @@ def scatter(points, modes=None, pixels=480):
     axes = figure.add_axes((0.08, 0.06, 0.9, 0.92))
     axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, label="generated")
     if modes is not None:
-        axes.scatter(modes[:, 0], modes[:, 1], s=40, marker="x", color="black", linewidths=1, label="true modes")
+        axes.scatter(
+            modes[:, 0], modes[:, 1], s=40, marker="x", color="black", linewidths=1, label="true modes"
+        )
     axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
     axes.legend(loc="upper right")
     canvas.draw()

@@ -20,7 +20,8 @@ class ExponentialDecay:
     def __init__(self, decay_steps, decay_rate=0.5):
         if decay_steps <= 0 or not 0 < decay_rate <= 1:
             raise ConfigError(
-                f"ExponentialDecay needs decay_steps > 0 and decay_rate in (0, 1]. Received: {decay_steps}, {decay_rate}"
+                "ExponentialDecay needs decay_steps > 0 and decay_rate in (0, 1]. "
+                f"Received: {decay_steps}, {decay_rate}"
             )
         self.decay_steps, self.decay_rate = decay_steps, decay_rate
 

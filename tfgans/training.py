@@ -1,14 +1,17 @@
 """One training run in one folder: start or resume, fit, evaluate, hand over."""
 
+import contextlib
+import logging
 import time
 from pathlib import Path
 
 import tensorflow as tf
-from absl import logging
 
 from tfgans import callbacks, checkpoint, config, distribute, experiment, files
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
+
+logger = logging.getLogger(__name__)
 
 # What may differ when a run goes on: how long it is, what watches it, and where it runs.
 FREE = ("train.", "Evaluator.", "DigitsFeatures.", "InceptionFeatures.", "PointFeatures.", "strategy.")
@@ -47,8 +50,7 @@ def train(
     for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
         if not isinstance(value, int) or value < 1:
             raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
-    run = Run(model_dir, steps, keep_checkpoints)
-    run.best_metric, run.best_is_highest = best_metric, best_is_highest
+    run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest)
     for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
         if value % run.model.steps_per_execution:
             raise ConfigError(
@@ -62,8 +64,9 @@ def train(
 class Run:
     """What one call of `train` holds: the model, its data, its folder, and how far it has come."""
 
-    def __init__(self, model_dir, steps, keep_checkpoints):
+    def __init__(self, model_dir, steps, keep_checkpoints=3, best_metric="fid", best_is_highest=False):
         self.folder, self.steps = Path(model_dir), steps
+        self.best_metric, self.best_is_highest = best_metric, best_is_highest
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
             self.dataset = Dataset()
@@ -94,8 +97,6 @@ class Run:
 
     def opened(self, num_samples_shown):
         """Takes the folder: alone, and only if it holds this run or nothing."""
-        import contextlib
-
         stack = contextlib.ExitStack()
         try:
             if self.is_chief:
@@ -127,7 +128,9 @@ class Run:
                 raise ConfigError(f"{self.folder} is not a folder")
             return
         old, new = bindings_of(path.read_text()), bindings_of(self.configuration)
-        changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)]
+        changed = [
+            k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)
+        ]
         if changed:
             key = changed[0]
             raise ConfigError(
@@ -141,7 +144,7 @@ class Run:
             return
         self.restored = about.pop("step")
         self.about.update(about)
-        logging.info("resumed at step %d", self.restored)
+        logger.info("resumed at step %d", self.restored)
         if self.restored > self.steps:
             raise ConfigError(
                 f"{self.folder} has been trained for {self.restored} steps already, more than {self.steps}"
@@ -170,7 +173,11 @@ class Run:
         try:
             if start < self.steps:
                 self.model.fit(
-                    self.batches(start), steps_per_epoch=self.steps - start, verbose=0, callbacks=watchers
+                    self.batches(start),
+                    steps_per_epoch=self.steps - start,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=watchers,
                 )
         except callbacks.Diverged as error:
             last = self.checkpoints.steps()
@@ -193,7 +200,9 @@ class Run:
         )
         if self.strategy.num_replicas_in_sync == 1:
             return self.dataset.batches(**options)
-        return self.strategy.distribute_datasets_from_function(lambda context: self.dataset.batches(**options))
+        return self.strategy.distribute_datasets_from_function(
+            lambda context: self.dataset.batches(**options)
+        )
 
     def save(self, step):
         """Saves the run, unless it has just been restored from this very step."""
@@ -224,7 +233,7 @@ class Run:
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
             return stream(count)
 
-        metrics = callbacks.finite_or_none(self.evaluator(generate, self.dataset))
+        metrics = self.evaluator(generate, self.dataset)
         seconds = {k: round(v, 3) for k, v in self.about.items()}
         seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
         self._show(step, metrics)
@@ -237,7 +246,7 @@ class Run:
             for name, value in numbers.items():
                 tf.summary.scalar(name, value)
         self.writer.flush()
-        logging.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
+        logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
 
     def draw_samples(self, step):
         """Draws the sample grid of `step`; only the chief does."""

@@ -253,3 +253,13 @@ def test_sngan_has_its_published_totals():
     generator, discriminator = sngan_generator(), sngan_discriminator()
     assert (parameters(generator), macs(generator)) == (4_276_739, 1_681_129_472)
     assert (parameters(discriminator), macs(discriminator)) == (1_053_824, 272_072_832)
+
+
+def test_shipped_sngan_with_spectral_norm_has_its_published_totals():
+    from tfgans.networks.resnet import resnet_discriminator, resnet_generator
+
+    generator, discriminator = resnet_generator(), resnet_discriminator(head_bias=False)
+    assert (parameters(generator), macs(generator)) == (4_276_739, 1_681_129_472)
+    assert (parameters(discriminator), macs(discriminator)) == (1_053_824, 272_072_832)
+    for network in (generator, discriminator):
+        assert sum(layer.parameters for layer in layer_costs(network)) == parameters(network)

@@ -133,7 +133,7 @@ def derivatives(function, points, first_direction):
         slopes = middle.gradient(square, points)
         third = tf.add_n([tf.reduce_sum(s * d) for s, d in zip(slopes, first_direction, strict=True)])
     values = (value, square, third)
-    return values, [outer.gradient(v, points, unconnected_gradients="zero") for v in values]
+    return values, [outer.gradient(v, points, unconnected_gradients=tf.UnconnectedGradients.ZERO) for v in values]
 
 
 def check_three_orders(function, points, seed):
@@ -232,16 +232,10 @@ def test_xla_gives_the_same_values_and_gradients(name):
     sources = [x for x in inputs if x.dtype.is_floating]
 
     def values():
-        with tf.GradientTape() as outer:
-            outer.watch(sources)
-            with tf.GradientTape() as inner:
-                inner.watch(sources)
-                value = scalar(layer, inputs)
-            square = value
-            if sources:
-                square = tf.reduce_sum(tf.square(inner.gradient(value, sources[0])))
-        targets = [v.value for v in layer.trainable_variables] or sources
-        return value, outer.gradient(square, targets, unconnected_gradients="zero")
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            value = scalar(layer, inputs)
+        return value, tape.gradient(value, [v.value for v in layer.trainable_variables] + sources)
 
     eager, gradients = values()
     compiled, compiled_gradients = tf.function(values, jit_compile=True)()

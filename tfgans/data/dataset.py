@@ -53,7 +53,7 @@ class Dataset:
 
     def __init__(
         self,
-        source,
+        source=None,
         batch_size=64,
         resolution=None,
         channels=None,

@@ -13,6 +13,7 @@ from PIL import Image
 from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.decode import from_array, to_array
+from tfgans.data.quiet_exit import guarded
 from tfgans.data.scaling import to_float
 
 
@@ -44,6 +45,12 @@ class Batches:
         def read(number):
             step = start_step + int(number) // local_replicas
             return self.read(step, first_replica + int(number) % local_replicas, total_replicas)
+
+        def empty():
+            items = np.zeros((steps, count, *self.store.item_shape), kinds[0].as_numpy_dtype)
+            return items, np.zeros((steps, count), np.int32)
+
+        read = guarded(read, empty)
 
         def element(number):
             images, labels = tf.numpy_function(read, [number], kinds, stateful=False)

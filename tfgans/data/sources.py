@@ -11,6 +11,7 @@ from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import philox
+from tfgans.data.digits import digits_split
 from tfgans.data.folder import Folder
 from tfgans.data.items import ArrayItems
 from tfgans.data.mixtures import Mixture
@@ -41,25 +42,17 @@ def find_source(source, data_dir=None, image_key=None, label_key=None, memory_li
 class Digits:
     """scikit-learn's 1,797 handwritten digits, 8x8 gray, 10 classes (Alpaydin and Kaynak, 1998).
 
-    Ink 0 .. 16 becomes 0 .. 255. Of every class one fifth (rounded down; 355 in all) is the test
-    split, chosen once for all; the other 1,442 are the training split.
+    The split is `digits_split`'s, 1,438 to train on and 359 to test, as for the digits classifier
+    that evaluation uses, so that its held-out digits are the generator's too.
     """
 
     splits = ("train", "test")
     default_resolution = None
 
     def open(self, split):
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        test = np.zeros(len(digits.target), bool)
-        for label in range(10):
-            members = np.flatnonzero(digits.target == label)
-            order = philox.permutation(len(members), label, philox.DIGITS_SPLIT)
-            test[members[order[: len(members) // 5]]] = True
-        chosen = test if split == "test" else ~test
-        images = np.floor(digits.images[chosen] * (255 / 16) + 0.5).astype(np.uint8)
-        return ArrayItems(images[..., None], digits.target[chosen].astype(np.int32), list("0123456789"))
+        train_images, train_labels, test_images, test_labels = digits_split()
+        images, labels = (test_images, test_labels) if split == "test" else (train_images, train_labels)
+        return ArrayItems(images[..., None], labels, list("0123456789"))
 
 
 class Photos:

@@ -57,10 +57,8 @@ def select_half(indices, half, order, seed):
     if len(indices) < 2:
         raise ConfigError(f"Dataset.half = {half} needs at least 2 images. Received: {len(indices)}")
     middle = len(indices) // 2
-    if order == "random":
-        chosen = philox.permutation(len(indices), seed, philox.HALF)
-    else:
-        chosen = np.arange(len(indices))
+    count = len(indices)
+    chosen = philox.permutation(count, seed, philox.HALF) if order == "random" else np.arange(count)
     return indices[np.sort(chosen[middle:] if half else chosen[:middle])]
 
 

@@ -29,6 +29,10 @@ class Tfds:
     def open(self, split):
         import tensorflow_datasets as tfds
 
+        try:
+            self.builder.info.splits[split]
+        except Exception as error:  # tfds raises many types for slices and sums it cannot read
+            raise ConfigError(f"tfds data set {self.name} has no split {split!r}: {first_line(error)}") from error
         skip = {self.image_key: tfds.decode.SkipDecoding()}
         if self.builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
             records = self.builder.as_data_source(split, decoders=skip)
@@ -66,7 +70,7 @@ class Tfds:
     def _label_key(self, key):
         import tensorflow_datasets as tfds
 
-        features = self.builder.info.features
+        features = dict(self.builder.info.features.items())
         if key is None:
             return "label" if isinstance(features.get("label"), tfds.features.ClassLabel) else None
         feature = features.get(key)

@@ -35,7 +35,7 @@ class _Spectral:
     def add_weight(self, *args, **kwargs):
         return super().add_weight(*args, **{**kwargs, "autocast": False})
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         super().build(input_shape)
         inputs, outputs = self.kernel_matrix(self.kernel).shape
         normal = keras.initializers.RandomNormal(stddev=1.0)

@@ -49,4 +49,5 @@ def compose(*methods):
     if len(methods) < 2:
         return methods[0] if methods else GAN
     name = "".join(method.__name__.removesuffix("GAN") for method in methods) + "GAN"
-    return type(name, tuple(methods), {"replaces": tuple(h for m in methods for h in m.replaces)})
+    replaces = tuple(hook for method in methods for hook in method.replaces)
+    return type(name, tuple(methods), {"replaces": replaces, "composed_of": tuple(methods)})

@@ -98,7 +98,9 @@ def critic(gan, batch):
 
     def score(images):
         with frozen_state():
-            return gan.discriminate({"images": images, "labels": batch["labels"]}, training=True)["adversarial"]
+            return gan.discriminate({"images": images, "labels": batch["labels"]}, training=True)[
+                "adversarial"
+            ]
 
     return score
 

@@ -18,10 +18,10 @@ from tfgans.networks.parts import (
     check_positive,
     convolution,
     discriminator_model,
+    float_dtype,
     generator_inputs,
     generator_model,
     is_power_of_two,
-    output_dtype,
 )
 
 NORMALIZATIONS = {
@@ -71,7 +71,7 @@ def dcgan_generator(
         x = _upconvolution(width, use_bias)(x)
     x = keras.layers.ReLU()(_normalize(x, normalization, labels, num_classes))
     x = _upconvolution(channels, True)(x)
-    images = keras.layers.Activation("tanh", dtype=output_dtype(), name="images")(x)
+    images = keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
     return generator_model(latents, labels, images, "dcgan_generator")
 
 
@@ -100,7 +100,7 @@ def dcgan_discriminator(
     """
     widths = _widths("dcgan_discriminator", resolution, channels, base_channels, max_channels)
     _check_normalization("dcgan_discriminator", normalization)
-    images = keras.Input((resolution, resolution, channels), name="images")
+    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     x = images
     for index, width in enumerate(widths):
         normalized = index > 0 and normalization != "none"
@@ -115,7 +115,7 @@ def dcgan_discriminator(
         )(x)
         x = _normalize(x, normalization) if normalized else x
         x = keras.layers.LeakyReLU(0.2)(x)
-    features = keras.layers.Flatten(dtype=output_dtype(), name="features")(x)
+    features = keras.layers.Flatten(dtype=float_dtype(), name="features")(x)
     return discriminator_model(
         images,
         features,

@@ -9,9 +9,9 @@ from tfgans.networks.parts import (
     check_positive,
     dense,
     discriminator_model,
+    float_dtype,
     generator_inputs,
     generator_model,
-    output_dtype,
 )
 
 
@@ -35,7 +35,7 @@ def mlp_generator(latent_dim=16, output_dim=2, hidden_units=128, layers=3, num_c
         x = keras.layers.Concatenate()([x, ClassEmbedding(num_classes, latent_dim)(labels)])
     for _ in range(layers):
         x = keras.layers.Dense(hidden_units, activation="relu", kernel_initializer="he_normal")(x)
-    points = keras.layers.Dense(output_dim, dtype=output_dtype(), name="points")(x)
+    points = keras.layers.Dense(output_dim, dtype=float_dtype(), name="points")(x)
     return generator_model(latents, labels, points, "mlp_generator")
 
 
@@ -60,12 +60,12 @@ def mlp_discriminator(
     Raises: ConfigError if a size is not a positive whole number, or conditioning is another word.
     """
     check_positive("mlp_discriminator", input_dim=input_dim, hidden_units=hidden_units, layers=layers)
-    points = keras.Input((input_dim,), name="images")
+    points = keras.Input((input_dim,), dtype=float_dtype(), name="images")
     x = points
     for _ in range(layers):
         x = dense(hidden_units, spectral_normalization, kernel_initializer="he_normal")(x)
         x = keras.layers.LeakyReLU(0.2)(x)
-    x = keras.layers.Activation("linear", dtype=output_dtype(), name="features")(x)
+    x = keras.layers.Activation("linear", dtype=float_dtype(), name="features")(x)
     return discriminator_model(
         points,
         x,

@@ -11,8 +11,8 @@ from tfgans.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedd
 CONDITIONINGS = ("projection", "class", "both")
 
 
-def output_dtype():
-    """float32 for what a network returns, also under mixed precision; float64 in a float64 program."""
+def float_dtype():
+    """float32 for what a network takes and returns, also under mixed precision; float64 in that policy."""
     wide = keras.config.dtype_policy().variable_dtype == "float64"
     return "float64" if wide else "float32"
 
@@ -35,7 +35,7 @@ def is_power_of_two(number):
 
 def generator_inputs(latent_dim, num_classes):
     """The inputs `latents` [N, latent_dim] and `labels` [N] (None if there are no classes)."""
-    latents = keras.Input((latent_dim,), name="latents")
+    latents = keras.Input((latent_dim,), dtype=float_dtype(), name="latents")
     return latents, None if num_classes is None else keras.Input((), dtype="int32", name="labels")
 
 
@@ -88,7 +88,7 @@ def discriminator_model(
             use_bias=use_bias,
             kernel_initializer=kernel_initializer or glorot_uniform(),
             bias_initializer=initializer_of_bias(bias_initializer, features.shape[-1]),
-            dtype=output_dtype(),
+            dtype=float_dtype(),
             name=head_name,
         )(features)
 
@@ -110,8 +110,8 @@ def _add_projection(logits, features, labels, num_classes, spectral_normalizatio
         num_classes,
         features.shape[-1],
         embeddings_initializer=glorot_uniform(),
-        dtype=output_dtype(),
+        dtype=float_dtype(),
         name="class_embedding",
     )(labels)
-    projection = keras.layers.Dot(1, dtype=output_dtype(), name="projection")([embedding, features])
-    return keras.layers.Add(dtype=output_dtype(), name="adversarial")([logits, projection])
+    projection = keras.layers.Dot(1, dtype=float_dtype(), name="projection")([embedding, features])
+    return keras.layers.Add(dtype=float_dtype(), name="adversarial")([logits, projection])

@@ -20,10 +20,10 @@ from tfgans.networks.parts import (
     convolution,
     dense,
     discriminator_model,
+    float_dtype,
     generator_inputs,
     generator_model,
     is_power_of_two,
-    output_dtype,
 )
 
 
@@ -67,38 +67,27 @@ def resnet_generator(
     check_bias_initializer(bias_initializer)
     size, (first, *widths) = _generator_plan(resolution, base_channels, block_channels)
     _check_attention(name, attention_resolutions, [size * 2 ** (i + 1) for i in range(len(widths))])
+    options = {
+        "num_classes": num_classes,
+        "upsampling": upsampling,
+        "epsilon": epsilon,
+        "spectral_normalization": spectral_normalization,
+        "residual_gain": residual_gain,
+        "bias_initializer": bias_initializer,
+    }
     latents, labels = generator_inputs(latent_dim, num_classes)
-    x = dense(
-        first * size**2,
-        spectral_normalization,
-        kernel_initializer=glorot_uniform(),
-        bias_initializer=initializer_of_bias(bias_initializer, latent_dim),
-    )(latents)
+    condition = () if labels is None else (labels,)
+    x = dense(first * size**2, spectral_normalization, **_initializers(bias_initializer, latent_dim))(latents)
     x = channel_major_reshape(x, first, size)
     for width in widths:
-        block = ResidualUpBlock(
-            width,
-            num_classes=num_classes,
-            upsampling=upsampling,
-            epsilon=epsilon,
-            spectral_normalization=spectral_normalization,
-            residual_gain=residual_gain,
-            bias_initializer=bias_initializer,
-        )
-        x = block(x) if labels is None else block(x, labels)
+        x = ResidualUpBlock(width, **options)(x, *condition)
         size *= 2
         if size in attention_resolutions:
             x = SelfAttention(spectral_normalization)(x)
     x = keras.layers.ReLU()(BatchNormalization()(x))
-    x = convolution(
-        channels,
-        3,
-        spectral_normalization,
-        padding="same",
-        kernel_initializer=glorot_uniform(),
-        bias_initializer=initializer_of_bias(bias_initializer, 9 * x.shape[-1]),
-    )(x)
-    images = keras.layers.Activation("tanh", dtype=output_dtype(), name="images")(x)
+    initializers = _initializers(bias_initializer, 9 * x.shape[-1])
+    x = convolution(channels, 3, spectral_normalization, padding="same", **initializers)(x)
+    images = keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
     return generator_model(latents, labels, images, name)
 
 
@@ -147,7 +136,7 @@ def resnet_discriminator(
     widths, halves = _discriminator_plan(resolution, base_channels, block_channels, downsample)
     sizes = [resolution // 2 ** sum(halves[: i + 1]) for i in range(len(halves))]
     _check_attention(name, attention_resolutions, sizes)
-    images = keras.Input((resolution, resolution, channels), name="images")
+    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     options = {
         "spectral_normalization": spectral_normalization,
         "residual_gain": residual_gain,
@@ -160,7 +149,7 @@ def resnet_discriminator(
         if sizes[i] in attention_resolutions and sizes[i] not in sizes[:i]:
             x = SelfAttention(spectral_normalization)(x)
     pool = GlobalSumPooling2D if pooling == "sum" else keras.layers.GlobalAveragePooling2D
-    features = pool(dtype=output_dtype(), name="features")(keras.layers.ReLU()(x))
+    features = pool(dtype=float_dtype(), name="features")(keras.layers.ReLU()(x))
     return discriminator_model(
         images,
         features,
@@ -171,6 +160,12 @@ def resnet_discriminator(
         head_bias=head_bias,
         bias_initializer=bias_initializer,
     )
+
+
+def _initializers(bias_initializer, fan_in):
+    """Of a layer outside the residual paths: gain 1."""
+    bias = initializer_of_bias(bias_initializer, fan_in)
+    return {"kernel_initializer": glorot_uniform(), "bias_initializer": bias}
 
 
 def _generator_plan(resolution, base_channels, block_channels):

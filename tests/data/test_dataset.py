@@ -1,0 +1,195 @@
+"""Options that choose among the items, the reference and its fingerprint, and the shipped gin files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfgans import config
+from tfgans.config import ConfigError
+from tfgans.data import Dataset
+
+GIN = Path(__file__).parents[2] / "gin_configs" / "data"
+
+
+@pytest.fixture
+def source(tmp_path):
+    """100 images of 4 x 4; image i has level i and label i // 10."""
+    images = np.tile(np.arange(100, dtype=np.uint8)[:, None, None], (1, 4, 4))
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(100) // 10)
+    return f"npz:{tmp_path / 'x.npz'}"
+
+
+def trained_on(dataset):
+    """The levels of the images that batches of one give in an epoch, sorted."""
+    dataset.batch_size = 1
+    batches = dataset.batches(1, 0).take(dataset.num_examples)
+    return sorted(int(round((float(batch["images"][0, 0, 0, 0, 0]) + 1) * 127.5)) for batch in batches)
+
+
+def message(*arguments, **options):
+    with pytest.raises(ConfigError) as caught:
+        Dataset(*arguments, **options)
+    lines = str(caught.value).splitlines()
+    assert all("In call to configurable 'Dataset'" in line for line in lines[1:])  # gin's addition
+    return lines[0]
+
+
+def test_a_fraction_is_fixed_by_its_seed_and_nested(source):
+    small, large = (Dataset(source, fraction=share) for share in (0.1, 0.29))
+    assert (small.num_examples, large.num_examples) == (10, 29)
+    chosen = trained_on(small)
+    assert chosen == trained_on(Dataset(source, fraction=0.1))
+    assert set(chosen) < set(trained_on(large)) and chosen != list(range(10))
+    assert chosen != trained_on(Dataset(source, fraction=0.1, fraction_seed=1))
+    assert (small.labels == np.array(chosen) // 10).all()
+
+
+def test_the_first_fraction_is_in_source_order(source):
+    assert trained_on(Dataset(source, fraction=0.075, fraction_order="first")) == list(range(7))
+
+
+@pytest.mark.parametrize("order", ["random", "contiguous"])
+def test_halves_are_disjoint_and_complete(source, order):
+    options = {"half_order": order, "fraction": 0.51, "fraction_order": "first"}
+    first, second = (trained_on(Dataset(source, half=half, **options)) for half in (0, 1))
+    assert (len(first), len(second)) == (25, 26)
+    assert sorted(first + second) == list(range(51))
+    assert (first == list(range(25))) == (order == "contiguous")
+
+
+def test_classes_are_relabelled_in_the_order_given(source):
+    dataset = Dataset(source, classes=[7, 2])
+    assert (dataset.num_examples, dataset.num_classes, dataset.reference_size()) == (20, 2, 20)
+    assert trained_on(dataset) == [*range(20, 30), *range(70, 80)]
+    for batch in dataset.batches(1, 0).take(20):
+        level = round((float(batch["images"][0, 0, 0, 0, 0]) + 1) * 127.5)
+        assert int(batch["labels"][0, 0]) == (0 if level >= 70 else 1)
+
+
+def test_classes_by_name():
+    dataset = Dataset("digits", classes=["3", "1"])
+    assert dataset.class_names == ["3", "1"] and set(dataset.labels) == {0, 1}
+
+
+def test_labels_can_be_dropped(source):
+    dataset = Dataset(source, classes=[1], use_labels=False, batch_size=5)
+    assert (dataset.labels, dataset.num_classes, dataset.num_examples) == (None, None, 10)
+    assert set(next(iter(dataset.batches(2, 0)))) == {"images"}
+    assert next(dataset.reference())[1] is None
+
+
+def test_the_reference_is_whole_and_in_order(source):
+    """There is no test split: the training images, whatever the fraction and half."""
+    dataset = Dataset(source, fraction=0.2, half=1, flip=True)
+    parts = list(dataset.reference(batch_size=30))
+    assert [len(images) for images, _ in parts] == [30, 30, 30, 10] and dataset.reference_size() == 100
+    assert np.concatenate([images for images, _ in parts])[:, 0, 0, 0].tolist() == list(range(100))
+    assert (np.concatenate([labels for _, labels in parts]) == np.arange(100) // 10).all()
+    assert parts[0][0].dtype == np.uint8
+
+
+def test_a_limited_reference_is_a_fixed_sample_of_all_classes(source):
+    dataset = Dataset(source)
+    samples = [np.concatenate([labels for _, labels in dataset.reference(limit=40, batch_size=15)]) for _ in "ab"]
+    assert (samples[0] == samples[1]).all() and len(samples[0]) == 40
+    assert len(set(samples[0])) >= 8
+
+
+def test_the_evaluation_split_can_be_chosen():
+    assert Dataset("digits", evaluation_split="train").reference_size() == 1438
+    assert Dataset("digits", split="test").num_examples == 359
+    assert Dataset("digits").reference_size("train") == 1438
+
+
+def test_the_fingerprint_follows_content_and_options(source, tmp_path):
+    base = Dataset(source).fingerprint()
+    assert len(base) == 64 and base == Dataset(source, fraction=0.5, flip=True, crop="random").fingerprint()
+    others = [
+        Dataset(source, resolution=8),
+        Dataset(source, channels=3),
+        Dataset(source, classes=[0]),
+        Dataset(source, crop="none"),
+        Dataset(source, use_labels=False),
+        Dataset("digits"),
+        Dataset("ring"),
+    ]
+    prints = [other.fingerprint() for other in others] + [Dataset("digits").fingerprint("train")]
+    images = np.load(source[4:])["images"]
+    images[3, 0, 0] += 1
+    np.savez(source[4:], images=images, labels=np.arange(100) // 10)
+    prints.append(Dataset(source).fingerprint())
+    assert len({base, *prints}) == 10
+
+
+def test_the_fingerprint_follows_content_that_is_not_in_memory(source):
+    options = {"memory_limit_gb": 0.0, "resolution": 2}
+    before = Dataset(source, **options).fingerprint()
+    assert before == Dataset(source, **options).fingerprint()
+    images = np.load(source[4:])["images"]
+    images[99, 3, 3] = 0
+    np.savez(source[4:], images=images, labels=np.arange(100) // 10)
+    assert before != Dataset(source, **options).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"num_classes": 7}, "labels of {source} must be 0 to 6 (Dataset.num_classes = 7). Received: 0 to 9"),
+        ({"classes": [10]}, "Dataset.classes has an unknown class 10. Allowed: 0 to 9"),
+        ({"classes": ["a"]}, "Dataset.classes has an unknown class 'a'. Allowed: 0 to 9"),
+        ({"classes": [1, 1]}, "Dataset.classes must be different classes, at least one. Received: [1, 1]"),
+        ({"fraction": 0.005}, "Dataset.fraction = 0.005 leaves nothing of 100 images"),
+        ({"fraction": 0.0}, "Dataset.fraction is a share of the images, in (0, 1]. Received: 0.0"),
+        ({"fraction": 0.01, "half": 0}, "Dataset.half = 0 needs at least 2 images. Received: 1"),
+        ({"half": 2}, "Dataset.half must be one of None, 0, 1. Received: 2"),
+        ({"crop": "middle"}, "Dataset.crop must be one of 'center', 'random', 'none'. Received: 'middle'"),
+        ({"channels": 2}, "Dataset.channels must be one of None, 1, 3. Received: 2"),
+        ({"batch_size": 0}, "Dataset.batch_size must be a positive integer. Received: 0"),
+        ({"resolution": 8.0}, "Dataset.resolution must be a positive integer. Received: 8.0"),
+        ({"on_bad_image": "stop"}, "Dataset.on_bad_image must be one of 'fail', 'skip'. Received: 'stop'"),
+        (
+            {"random_area": (0.9, 0.1)},
+            "Dataset.random_area is (low, high) with 0 < low <= high <= 1. Received: (0.9, 0.1)",
+        ),
+        ({"split": "valid"}, "{source} has no split 'valid'. Allowed: train"),
+        ({"split": "test"}, "{source} has no split 'test'. Allowed: train"),
+    ],
+)
+def test_refusals(source, options, line):
+    assert message(source, **options) == line.format(source=source)
+
+
+def test_other_refusals(source):
+    with pytest.raises(ConfigError, match="has no split 'tset'. Allowed: train, test"):
+        Dataset("digits", evaluation_split="tset").reference_size()
+    assert message("ring", resolution=8) == "Dataset.resolution is for images; ring has points"
+    np.savez(source[4:], images=np.zeros((3, 4, 4), np.uint8))
+    assert message(source, classes=[0]) == "Dataset.classes = [0] needs labels, and the source has none"
+    assert message(source, num_classes=3) == (
+        f"Dataset.num_classes = 3, but {source} has no labels; set it to None"
+    )
+    np.savez(source[4:], images=np.zeros((2, 4, 4), np.uint8), labels=np.array([-1, 0]))
+    assert "must be 0 to 0 (Dataset.num_classes = None). Received: -1 to 0" in message(source)
+
+
+SHAPES = {
+    "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos64": (64, 64, 3), "ring": (2,), "grid": (2,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GIN.glob("*.gin")))
+def test_gin_files(name, source):
+    """Files of sources that are not on this machine are bound to an archive of the same macros."""
+    bindings = []
+    if name not in SHAPES:
+        bindings = [f"Dataset.source = {source!r}", "num_classes = 100" if "100" in name else "num_classes = 10"]
+        bindings.append("Dataset.min_size = 1")
+    config.parse([str(GIN / f"{name}.gin")], bindings)
+    dataset = Dataset()
+    config.refuse_unused()
+    resolution = 32 if "cifar" in name else 64
+    assert dataset.item_shape == SHAPES.get(name, (resolution, resolution, 3))
+    assert dataset.num_classes == {"photos64": 2, "ring": 8, "grid": 25, "cifar100": 100}.get(name, 10)
+    assert dataset.batch_size == (256 if dataset.modes is not None else 64)
+    dataset.check(1)

@@ -1,0 +1,372 @@
+"""Each source's own contract: what it reads, in which order, and how it refuses."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from tfgans.config import ConfigError
+from tfgans.data import Dataset
+from tfgans.data.sources import Photos
+
+
+def everything(dataset, split=None):
+    images, labels = zip(*dataset.reference(split), strict=True)
+    return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
+
+
+def message(**options):
+    with pytest.raises(ConfigError) as caught:
+        Dataset(**options)
+    lines = str(caught.value).splitlines()
+    assert all("In call to configurable 'Dataset'" in line for line in lines[1:])  # gin's addition
+    return lines[0]
+
+
+def save(path, level=0, size=(8, 8), mode="RGB", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, level if mode == "L" else (level,) * 3).save(path, **options)
+
+
+def test_digits():
+    dataset = Dataset("digits")
+    images, labels = everything(dataset, "train")
+    test_images, test_labels = everything(dataset)
+    assert (dataset.num_examples, dataset.reference_size(), dataset.num_classes) == (1438, 359, 10)
+    assert (dataset.item_shape, dataset.name, dataset.class_names[3]) == ((8, 8, 1), "digits", "3")
+    assert set(np.unique(images)) == {round(ink * 255 / 16) for ink in range(17)}
+    assert np.bincount(test_labels).tolist() == [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]
+    assert len(labels) + len(test_labels) == 1797
+    assert (dataset.labels == labels).all() and dataset.labels.dtype == np.int32
+    assert Dataset("digits", resolution=32, channels=3).item_shape == (32, 32, 3)
+
+
+def test_photos_keep_training_and_test_regions_apart():
+    train, test = Photos().open("train").boxes, Photos().open("test").boxes
+    assert (train[:, 0].min() >= 0) and (train[:, 2].max() <= 384)
+    assert (test[:, 0].min() >= 384) and (test[:, 2].max() <= 640)
+    for boxes in (train, test):
+        sides = boxes[:, 2] - boxes[:, 0]
+        assert (sides == boxes[:, 3] - boxes[:, 1]).all() and sides.min() >= 128 and sides.max() <= 256
+        assert (boxes[:, 1].min() >= 0) and (boxes[:, 3].max() <= 427)
+    assert (train == Photos().open("train").boxes).all()
+
+
+def test_photos():
+    dataset = Dataset("photos", classes=["flower"], fraction=0.01, resolution=16)
+    assert (dataset.num_examples, dataset.item_shape, dataset.num_classes) == (20, (16, 16, 3), 1)
+    assert dataset.reference_size() == 500
+    assert everything(dataset)[0].std() > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "modes", "std", "farthest"), [("ring", 8, 0.008, 0.8), ("grid", 25, 0.01, 0.8 * 2**0.5)]
+)
+def test_mixtures(kind, modes, std, farthest):
+    dataset = Dataset(kind)
+    assert dataset.modes.shape == (modes, 2) and dataset.mode_std == pytest.approx(std)
+    assert np.linalg.norm(dataset.modes, axis=1).max() == pytest.approx(farthest, abs=1e-6)
+    points, labels = everything(dataset, "train")
+    assert (len(points), dataset.reference_size(), dataset.num_classes) == (5000 * modes, 1000 * modes, modes)
+    assert points.dtype == np.float32 and dataset.item_shape == (2,)
+    offsets = points - dataset.modes[labels]
+    np.testing.assert_allclose(offsets.std(0), std, rtol=0.02)
+    assert abs(offsets).max() < 6 * std and np.bincount(labels).tolist() == [5000] * modes
+    batch = next(iter(dataset.batches(3, 0)))
+    assert batch["images"].shape == (3, 64, 2)
+    nearest = np.linalg.norm(batch["images"].numpy()[:, :, None] - dataset.modes, axis=-1).argmin(-1)
+    assert (nearest == batch["labels"].numpy()).all()
+    assert not np.isin(points[:100], everything(dataset)[0]).all(axis=1).any()
+
+
+def test_the_grid_has_the_literature_proportions():
+    """Neighbours are 2 apart at standard deviation 0.05: 40 deviations."""
+    dataset = Dataset("grid", classes=[0, 1])
+    assert np.linalg.norm(dataset.modes[1] - dataset.modes[0]) / dataset.mode_std == pytest.approx(40, rel=1e-5)
+    assert dataset.num_examples == 10000
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    for k, name in enumerate(["b.JPG", "a.png", "c.webp", "d.Bmp", "e.jpeg"]):
+        save(tmp_path / name, 10 * k)
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / ".DS_Store").write_bytes(b"1")
+    (tmp_path / "._a.png").write_bytes(b"1")
+    dataset = Dataset(f"folder:{tmp_path}", batch_size=2)
+    assert (dataset.num_examples, dataset.num_classes, dataset.labels, dataset.class_names) == (5, None, None, None)
+    images, labels = everything(dataset)
+    assert labels is None and dataset.name == tmp_path.name
+    assert [round(int(level), -1) for level in images[:, 4, 4, 0]] == [10, 0, 20, 30, 40]
+    assert set(next(iter(dataset.batches(1, 0)))) == {"images"}
+
+
+def test_one_folder_a_class(tmp_path):
+    """Class `cat` before `dog`; deeper folders belong to the class above."""
+    save(tmp_path / "dog" / "x.png", 1)
+    save(tmp_path / "cat" / "deep" / "y.png", 2)
+    save(tmp_path / "cat" / "z.png", 3)
+    (tmp_path / "empty").mkdir()
+    dataset = Dataset(f"folder:{tmp_path}", batch_size=1)
+    assert dataset.class_names == ["cat", "dog"]
+    images, labels = everything(dataset)
+    assert (labels.tolist(), images[:, 0, 0, 0].tolist()) == ([0, 0, 1], [2, 3, 1])
+
+
+def test_gray_folders_have_one_channel(tmp_path):
+    save(tmp_path / "a.png", 7, mode="L")
+    assert Dataset(f"folder:{tmp_path}").item_shape == (8, 8, 1)
+    save(tmp_path / "b.png", 9)
+    assert Dataset(f"folder:{tmp_path}").item_shape == (8, 8, 3)
+
+
+def test_sizes_are_native_or_asked_for(tmp_path):
+    save(tmp_path / "a.png", size=(12, 6))
+    assert Dataset(f"folder:{tmp_path}").item_shape == (6, 12, 3)
+    save(tmp_path / "b.png", size=(20, 30))
+    source = f"folder:{tmp_path}"
+    assert message(source=source) == (
+        f"Dataset.resolution is required: images of {source} have 2 sizes, from 12x6 to 20x30"
+    )
+    assert Dataset(source, resolution=6, crop="random").item_shape == (6, 6, 3)
+
+
+def broken_folder(folder):
+    """Four good images of hard modes, seven offenders."""
+    save(folder / "good.png", 5)
+    Image.new("CMYK", (9, 9)).save(folder / "cmyk.jpg")
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(folder / "deep.png")
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(folder / "alpha.webp", lossless=True)
+    noise = Image.fromarray(np.random.RandomState(0).randint(0, 256, (64, 64, 3), dtype=np.uint8))
+    noise.save(folder / "cut.jpg")
+    cut = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(cut[: len(cut) // 2])
+    (folder / "text.png").write_text("I am not an image")
+    (folder / "empty.bmp").write_bytes(b"")
+    save(folder / "dot.png", size=(1, 1))
+    save(folder / "strip.png", size=(100, 1))
+    Image.new("L", (8, 8)).save(folder / "gif.jpg", "GIF")
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+
+
+OFFENDERS = (
+    "cut.jpg (truncated), dot.png (too small, 1x1), empty.bmp (empty file), "
+    "gif.jpg (not a jpg, png, webp or bmp image), gone.png (cannot be opened), "
+    "strip.png (too small, 100x1), text.png (not a jpg, png, webp or bmp image)"
+)
+
+
+@pytest.mark.parametrize("memory_limit_gb", [4.0, 0.0])
+def test_bad_images_fail_or_are_skipped(tmp_path, caplog, memory_limit_gb):
+    broken_folder(tmp_path)
+    options = {"source": f"folder:{tmp_path}", "resolution": 8, "memory_limit_gb": memory_limit_gb}
+    line = f"folder:{tmp_path}: 7 of 11 images cannot be used: {OFFENDERS}"
+    assert message(**options) == f"{line}; Dataset.on_bad_image = 'skip' leaves them out"
+    with caplog.at_level("WARNING"):
+        dataset = Dataset(**options, on_bad_image="skip", batch_size=2)
+    assert [record.getMessage() for record in caplog.records] == [f"{line}; skipped"]
+    assert (dataset.skipped, dataset.num_examples) == (7, 4)
+    levels = everything(dataset)[0].mean(axis=(1, 2, 3))  # alpha, cmyk, deep, good; 40000 / 257 = 155.6
+    np.testing.assert_allclose(levels, [255, 255, 156, 5], atol=1.5)
+
+
+def test_an_image_that_disappears_during_training_is_named(tmp_path):
+    save(tmp_path / "a.png")
+    batches = Dataset(f"folder:{tmp_path}", batch_size=1, memory_limit_gb=0.0).batches(1, 0)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(tf.errors.OpError, match=r"a\.png cannot be read any more \(cannot be opened\)"):
+        next(iter(batches))
+
+
+def test_labels_stay_with_their_images_when_others_are_skipped(tmp_path):
+    for k in range(4):
+        save(tmp_path / "ab"[k // 2] / f"{k}.png", 10 * k)
+    (tmp_path / "a" / "1.png").write_text("broken")
+    images, labels = everything(Dataset(f"folder:{tmp_path}", on_bad_image="skip"))
+    assert (images[:, 0, 0, 0].tolist(), labels.tolist()) == ([0, 20, 30], [0, 1, 1])
+
+
+def test_at_most_ten_offenders_are_named(tmp_path):
+    for k in range(13):
+        (tmp_path / f"{k:02}.png").write_text("broken")
+    (tmp_path / "00 odd\nname.png").write_text("broken")
+    source = f"folder:{tmp_path}"
+    line = message(source=source, resolution=8)
+    assert line.startswith(f"{source}: 14 of 14 images cannot be used: '00 odd\\nname.png' (not a jpg, ")
+    assert line.count("(not a jpg") == 10
+    assert line.endswith(" and 4 more; Dataset.on_bad_image = 'skip' leaves them out")
+    skipping = message(source=source, resolution=8, on_bad_image="skip")
+    assert skipping == line.removesuffix("; Dataset.on_bad_image = 'skip' leaves them out")
+
+
+def test_min_size_moves_the_limit(tmp_path):
+    save(tmp_path / "a.png", size=(15, 40))
+    assert "a.png (too small, 15x40)" in message(source=f"folder:{tmp_path}", resolution=64)
+    assert Dataset(f"folder:{tmp_path}", resolution=60).num_examples == 1
+    assert Dataset(f"folder:{tmp_path}", resolution=64, min_size=15).num_examples == 1
+    assert "too small" in message(source=f"folder:{tmp_path}", resolution=8, min_size=16)
+
+
+def test_folders_without_images(tmp_path):
+    missing = tmp_path / "missing"
+    assert message(source=f"folder:{missing}") == f"folder {missing} has no images: it does not exist"
+    (tmp_path / "a.txt").write_text("x")
+    assert message(source=f"folder:{tmp_path}") == (
+        f"folder {tmp_path} has no images; looked for .jpg, .jpeg, .png, .webp, .bmp"
+    )
+    assert message(source=f"folder:{tmp_path / 'a.txt'}").endswith("has no images: it is not a folder")
+
+
+def test_a_mixed_folder_is_refused(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "c" / "b.png")
+    assert message(source=f"folder:{tmp_path}") == (
+        f"folder {tmp_path} has images both directly in it (1, as a.png) and in sub-folders (1); "
+        "it must be flat or have one sub-folder a class"
+    )
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "faces.npz"
+    images = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
+    np.savez(path, images=images)
+    dataset = Dataset(f"npz:{path}", batch_size=1)
+    assert (dataset.name, dataset.item_shape, dataset.num_classes) == ("faces", (4, 4, 1), None)
+    assert (everything(dataset)[0][..., 0] == images).all()
+    np.savez(path, images=np.repeat(images[..., None], 3, -1), labels=np.array([[1], [0]]))
+    assert everything(Dataset(f"npz:{path}"))[1].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "line"),
+    [
+        ({"x": np.zeros(2)}, " has no array 'images'. Found: x"),
+        (
+            {"images": np.zeros((2, 3, 8, 8), np.uint8)},
+            ": images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. Received: uint8 [2, 3, 8, 8]",
+        ),
+        (
+            {"images": np.zeros((2, 8, 8, 3), np.float32)},
+            ": images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. Received: float32 [2, 8, 8, 3]",
+        ),
+        ({"images": np.zeros((0, 8, 8), np.uint8)}, " has no images: its images are [0, 8, 8]"),
+        (
+            {"images": np.zeros((2, 8, 8), np.uint8), "labels": np.zeros(3, np.int64)},
+            ": labels must be integers [2]. Received: int64 [3]",
+        ),
+        ({"images": np.array([None, {}], object)}, " is not a readable .npz archive"),
+    ],
+)
+def test_npz_of_other_layouts(tmp_path, arrays, line):
+    np.savez(tmp_path / "x.npz", **arrays)
+    path = tmp_path / "x.npz"
+    assert message(source=f"npz:{path}") == f"npz file {path}{line}"
+
+
+def test_npz_files_that_are_none(tmp_path):
+    path = tmp_path / "x.npz"
+    assert message(source=f"npz:{path}") == f"npz file {path} does not exist"
+    path.write_text("text")
+    assert message(source=f"npz:{path}") == f"npz file {path} is not a readable .npz archive"
+    np.save(tmp_path / "y.npy", np.zeros(3))
+    assert message(source=f"npz:{tmp_path / 'y.npy'}").endswith("is not a readable .npz archive")
+
+
+class TinySquares(tfds.core.GeneratorBasedBuilder):
+    """Image i of a split is 9 wide and 8 + i high, of level 10 i, label i % 2."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "picture": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=["even", "odd"]),
+            "size": np.int64,
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(6), "test": self._generate_examples(2)}
+
+    def _generate_examples(self, count):
+        for i in range(count):
+            yield i, {"picture": np.full((8 + i, 9, 3), 10 * i, np.uint8), "label": i % 2, "size": i}
+
+
+@pytest.fixture(scope="module", params=["tfrecord", "array_record"])
+def prepared(request, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp(request.param))
+    TinySquares(data_dir=folder, file_format=request.param).download_and_prepare()
+    return folder
+
+
+def test_tfds(prepared):
+    dataset = Dataset("tfds:tiny_squares", data_dir=prepared, resolution=8, batch_size=2)
+    assert (dataset.num_examples, dataset.num_classes, dataset.class_names) == (6, 2, ["even", "odd"])
+    assert (dataset.item_shape, dataset.reference_size(), dataset.name) == ((8, 8, 3), 2, "tiny_squares")
+    images, labels = everything(dataset, "train")
+    levels = images[:, 4, 4, 0]
+    assert sorted(levels.tolist()) == [0, 10, 20, 30, 40, 50]
+    assert (labels == levels // 10 % 2).all()
+    batch = next(iter(dataset.batches(3, 0)))
+    assert batch["images"].shape == (3, 2, 8, 8, 3)
+
+
+def test_tfds_splits_and_keys(prepared):
+    options = {"source": "tfds:tiny_squares", "data_dir": prepared, "resolution": 8}
+    assert Dataset(**options, split="train[:50%]").num_examples == 3
+    assert Dataset(**options, split="train+test").num_examples == 8
+    assert Dataset(**options, label_key="size").num_classes == 6
+    assert message(**options, split="valid") == "tfds:tiny_squares has no split 'valid'. Allowed: train, test"
+    assert message(**options, split="train[:x]").startswith("tfds data set tiny_squares has no split 'train[:x]': ")
+    assert message(**options, split="train+valid").startswith("tfds data set tiny_squares has no split 'train+")
+    assert message(**options, image_key="image") == (
+        "Dataset.image_key must be an image feature of tiny_squares: ['picture']. Received: 'image'"
+    )
+    assert message(**options, label_key="picture").startswith("Dataset.label_key must be an integer feature")
+    assert "have 6 sizes, from 9x8 to 9x13" in message(source="tfds:tiny_squares", data_dir=prepared)
+
+
+def test_tfrecords_must_fit_in_memory(prepared):
+    options = {"source": "tfds:tiny_squares", "data_dir": prepared, "resolution": 8, "memory_limit_gb": 1e-8}
+    if "array_record" in prepared:
+        dataset = Dataset(**options, batch_size=2)
+        assert not dataset._store.in_memory
+        assert next(iter(dataset.batches(1, 0)))["images"].shape == (1, 2, 8, 8, 3)
+    else:
+        line = message(**options)
+        assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
+        assert "file_format='array_record').download_and_prepare()" in line
+
+
+class NoNetwork(tfds.core.GeneratorBasedBuilder):
+    """A data set whose preparation fails as without a network."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(4, 4, 3))})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        raise ConnectionError("no route to host\nsecond line")
+
+    def _generate_examples(self):
+        yield 0, {}
+
+
+def test_tfds_that_cannot_be_had(tmp_path):
+    line = message(source="tfds:no_network", data_dir=str(tmp_path))
+    assert line == (
+        f"tfds data set 'no_network' is not prepared in {tmp_path} and could not be downloaded (ConnectionError: no "
+        "route to host); prepare it where there is a network, tfds.builder('no_network', "
+        "data_dir=...).download_and_prepare(), and set Dataset.data_dir"
+    )
+    line = message(source="tfds:no_such_set", data_dir=str(tmp_path))
+    assert line.startswith(f"tfds data set 'no_such_set' not found (data_dir: {tmp_path}): ")
+
+
+def test_unknown_sources():
+    allowed = "Allowed: digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
+    for source in ("cats", "folder:", "tfds", None):
+        assert message(source=source) == f"Dataset.source is unknown. Received: {source!r}. {allowed}"
