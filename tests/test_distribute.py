@@ -48,7 +48,14 @@ def config(tmp_path_factory):
 
 
 def start(config, model_dir, output, bindings=(), steps=STEPS, **environment):
-    command = [sys.executable, str(ROOT / "tests" / "worker.py"), config, str(model_dir), str(steps), str(output)]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "worker.py"),
+        config,
+        str(model_dir),
+        str(steps),
+        str(output),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", **environment}
     return subprocess.Popen(
         [*command, *bindings], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -70,7 +77,8 @@ def start_workers(config, folder, bindings=(), steps=STEPS):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     task = lambda i: json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})  # noqa: E731
     return [
-        start(config, folder / "run", folder / f"worker{i}.npz", bindings, steps, TF_CONFIG=task(i)) for i in (0, 1)
+        start(config, folder / "run", folder / f"worker{i}.npz", bindings, steps, TF_CONFIG=task(i))
+        for i in (0, 1)
     ]
 
 
@@ -102,7 +110,9 @@ def test_replicas_agree_on_statistics_too(config, tmp_path):
 
 
 def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, tmp_path):
-    finish(*start_workers(config, tmp_path, PLAIN), start(config, tmp_path / "one", tmp_path / "one.npz", PLAIN))
+    finish(
+        *start_workers(config, tmp_path, PLAIN), start(config, tmp_path / "one", tmp_path / "one.npz", PLAIN)
+    )
     one, chief, other = (dict(np.load(tmp_path / f"{n}.npz")) for n in ("one", "worker0", "worker1"))
     assert_close(one, chief, 1e-6)
     for name in chief:
@@ -143,5 +153,7 @@ def wait_for(path, processes, seconds=180):
 
     end = time.monotonic() + seconds
     while not path.exists():
-        assert time.monotonic() < end and all(p.poll() is None for p in processes), "no checkpoint was written"
+        assert time.monotonic() < end and all(p.poll() is None for p in processes), (
+            "no checkpoint was written"
+        )
         time.sleep(0.1)

@@ -1,6 +1,6 @@
 """Trains a gin file as one process of a replicated run, then writes the whole state it holds.
 
-    python worker.py GIN_FILE MODEL_DIR STEPS STATE.npz [BINDING ...]
+python worker.py GIN_FILE MODEL_DIR STEPS STATE.npz [BINDING ...]
 """
 
 import os

@@ -119,6 +119,9 @@ def mean(tensors):
     """The mean over replicas of each tensor; differentiable, so methods may use it inside a tape."""
     if num_replicas() == 1 or not tensors:
         return tensors
+    tensors = [
+        tf.identity(t) for t in tensors
+    ]  # on the replica's device: what a variable gives may name none
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
 
 

@@ -84,6 +84,7 @@ class Driver(keras.Model):
         """The function `fit` calls: `steps_per_execution` training steps, then the mean of their logs."""
         if self.train_function is not None and not force:
             return self.train_function
+        keep_order()
         one_step = self._replicated_step()
         if not self.run_eagerly:
             one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
@@ -129,6 +130,16 @@ class Driver(keras.Model):
     def reset_metrics(self):
         """Forgets the running means of the logs; Keras calls it at the start of every epoch."""
         self._log_sum, self._log_count = 0.0, 0
+
+
+def keep_order():
+    """Stops TensorFlow from letting reads of weights overtake the updates before them.
+
+    Its dependency optimizer (seen in 2.21, together with the arithmetic one) removes control edges between
+    an update and a later read, so that on a busy machine a second discriminator step or a penalty now and then
+    sees weights of the wrong update, and runs do not repeat. The option holds for the whole process.
+    """
+    tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
 
 
 def stream_hash(seed, purpose):

@@ -91,7 +91,9 @@ def test_the_reference_is_whole_and_in_order(source):
 
 def test_a_limited_reference_is_a_fixed_sample_of_all_classes(source):
     dataset = Dataset(source)
-    samples = [np.concatenate([labels for _, labels in dataset.reference(limit=40, batch_size=15)]) for _ in "ab"]
+    samples = [
+        np.concatenate([labels for _, labels in dataset.reference(limit=40, batch_size=15)]) for _ in "ab"
+    ]
     assert (samples[0] == samples[1]).all() and len(samples[0]) == 40
     assert len(set(samples[0])) >= 8
 
@@ -183,7 +185,10 @@ def test_gin_files(name, source):
     """Files of sources that are not on this machine are bound to an archive of the same macros."""
     bindings = []
     if name not in SHAPES:
-        bindings = [f"Dataset.source = {source!r}", "num_classes = 100" if "100" in name else "num_classes = 10"]
+        bindings = [
+            f"Dataset.source = {source!r}",
+            "num_classes = 100" if "100" in name else "num_classes = 10",
+        ]
         bindings.append("Dataset.min_size = 1")
     config.parse([str(GIN / f"{name}.gin")], bindings)
     dataset = Dataset()

@@ -87,7 +87,10 @@ def test_exif_rotation_is_applied(file_format):
 
 
 def test_header_knows_gray():
-    modes = {mode: header(reopened(Image.new(mode, (3, 2)))) for mode in ("L", "1", "LA", "I;16", "RGB", "P", "RGBA")}
+    modes = {
+        mode: header(reopened(Image.new(mode, (3, 2))))
+        for mode in ("L", "1", "LA", "I;16", "RGB", "P", "RGBA")
+    }
     assert {mode: is_gray for mode, (_, is_gray) in modes.items()} == {
         "L": True, "1": True, "LA": True, "I;16": True, "RGB": False, "P": False, "RGBA": False,
     }  # fmt: skip

@@ -24,7 +24,9 @@ def archive(folder, count=23, side=4, **options):
 
 def take(dataset, count, discriminator_steps=1, seed=7, **options):
     batches = dataset.batches(discriminator_steps, seed, **options)
-    return [{name: value.numpy() for name, value in batch.items()} for batch in itertools.islice(batches, count)]
+    return [
+        {name: value.numpy() for name, value in batch.items()} for batch in itertools.islice(batches, count)
+    ]
 
 
 def identities(batch):
@@ -86,7 +88,9 @@ def test_replicas_together_see_what_one_does(tmp_path, options):
     workers = [take(dataset, 5, 2, first_replica=r, total_replicas=3) for r in range(3)]
     for step in range(5):
         for name in ("images", "labels"):
-            assert (np.concatenate([two[2 * step][name], two[2 * step + 1][name]], 1) == one[step][name]).all()
+            assert (
+                np.concatenate([two[2 * step][name], two[2 * step + 1][name]], 1) == one[step][name]
+            ).all()
             assert (np.concatenate([worker[step][name] for worker in workers], 1) == one[step][name]).all()
 
 

@@ -83,7 +83,9 @@ def test_mixtures(kind, modes, std, farthest):
 def test_the_grid_has_the_literature_proportions():
     """Neighbours are 2 apart at standard deviation 0.05: 40 deviations."""
     dataset = Dataset("grid", classes=[0, 1])
-    assert np.linalg.norm(dataset.modes[1] - dataset.modes[0]) / dataset.mode_std == pytest.approx(40, rel=1e-5)
+    assert np.linalg.norm(dataset.modes[1] - dataset.modes[0]) / dataset.mode_std == pytest.approx(
+        40, rel=1e-5
+    )
     assert dataset.num_examples == 10000
 
 
@@ -94,7 +96,12 @@ def test_a_flat_folder_has_no_labels(tmp_path):
     (tmp_path / ".DS_Store").write_bytes(b"1")
     (tmp_path / "._a.png").write_bytes(b"1")
     dataset = Dataset(f"folder:{tmp_path}", batch_size=2)
-    assert (dataset.num_examples, dataset.num_classes, dataset.labels, dataset.class_names) == (5, None, None, None)
+    assert (dataset.num_examples, dataset.num_classes, dataset.labels, dataset.class_names) == (
+        5,
+        None,
+        None,
+        None,
+    )
     images, labels = everything(dataset)
     assert labels is None and dataset.name == tmp_path.name
     assert [round(int(level), -1) for level in images[:, 4, 4, 0]] == [10, 0, 20, 30, 40]
@@ -318,8 +325,12 @@ def test_tfds_splits_and_keys(prepared):
     assert Dataset(**options, split="train+test").num_examples == 8
     assert Dataset(**options, label_key="size").num_classes == 6
     assert message(**options, split="valid") == "tfds:tiny_squares has no split 'valid'. Allowed: train, test"
-    assert message(**options, split="train[:x]").startswith("tfds data set tiny_squares has no split 'train[:x]': ")
-    assert message(**options, split="train+valid").startswith("tfds data set tiny_squares has no split 'train+")
+    assert message(**options, split="train[:x]").startswith(
+        "tfds data set tiny_squares has no split 'train[:x]': "
+    )
+    assert message(**options, split="train+valid").startswith(
+        "tfds data set tiny_squares has no split 'train+"
+    )
     assert message(**options, image_key="image") == (
         "Dataset.image_key must be an image feature of tiny_squares: ['picture']. Received: 'image'"
     )

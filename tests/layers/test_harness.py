@@ -133,7 +133,9 @@ def derivatives(function, points, first_direction):
         slopes = middle.gradient(square, points)
         third = tf.add_n([tf.reduce_sum(s * d) for s, d in zip(slopes, first_direction, strict=True)])
     values = (value, square, third)
-    return values, [outer.gradient(v, points, unconnected_gradients=tf.UnconnectedGradients.ZERO) for v in values]
+    return values, [
+        outer.gradient(v, points, unconnected_gradients=tf.UnconnectedGradients.ZERO) for v in values
+    ]
 
 
 def check_three_orders(function, points, seed):

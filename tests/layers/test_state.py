@@ -47,7 +47,10 @@ def test_stock_layers_keep_their_state_too():
 def test_weights_given_by_an_outer_scope_are_used_inside():
     layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
     layer.build((None, 4))
-    with keras.StatelessScope(state_mapping=[(layer.kernel, np.full((4, 1), 2.0, "float32"))]), frozen_state():
+    with (
+        keras.StatelessScope(state_mapping=[(layer.kernel, np.full((4, 1), 2.0, "float32"))]),
+        frozen_state(),
+    ):
         doubled = layer(POINTS)
     np.testing.assert_allclose(doubled[:, 0], 2.0 * POINTS.sum(1), rtol=1e-5)
 

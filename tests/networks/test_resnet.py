@@ -108,7 +108,11 @@ def test_last_norm_and_block_norms_have_their_epsilon():
         (resnet_generator, {"resolution": 30, "block_channels": (8, 8, 8)}, "multiple of 2^blocks"),
         (resnet_generator, {"block_channels": (8,)}, "Received: (8,), resolution 32"),
         (resnet_generator, {"block_channels": (8, 0)}, "block_channels is a whole number"),
-        (resnet_generator, {"base_channels": 0}, "base_channels is a whole number of at least 1. Received: 0"),
+        (
+            resnet_generator,
+            {"base_channels": 0},
+            "base_channels is a whole number of at least 1. Received: 0",
+        ),
         (resnet_generator, {"resolution": 48, "base_channels": 6}, "a multiple of 4. Received: 6"),
         (resnet_generator, {"latent_dim": 2.5}, "latent_dim is a whole number of at least 1. Received: 2.5"),
         (resnet_generator, {"num_classes": 0}, "num_classes is a whole number of at least 1. Received: 0"),

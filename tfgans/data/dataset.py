@@ -77,7 +77,12 @@ class Dataset:
         label_key=None,
         use_labels=True,
     ):
-        self.source, self.batch_size, self.resolution, self.channels = source, batch_size, resolution, channels
+        self.source, self.batch_size, self.resolution, self.channels = (
+            source,
+            batch_size,
+            resolution,
+            channels,
+        )
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
@@ -158,7 +163,13 @@ class Dataset:
         """Hash (hexadecimal) of `reference(split)`: of source, options, and the images with their labels."""
         split = self._evaluation(split)
         store, labels, _ = self._open(split)
-        options = (self.source, split, store.item_shape, self.classes, "none" if self.crop == "none" else "center")
+        options = (
+            self.source,
+            split,
+            store.item_shape,
+            self.classes,
+            "none" if self.crop == "none" else "center",
+        )
         digest = hashlib.sha256(repr(options).encode())
         digest.update(b"" if labels is None else labels.tobytes())
         if store.in_memory:
@@ -237,7 +248,9 @@ class Dataset:
             raise ConfigError(f"Dataset.fraction is a share of the images, in (0, 1]. Received: {fraction}")
         area = self.random_area
         if area is not None and not (len(area) == 2 and 0.0 < area[0] <= area[1] <= 1.0):
-            raise ConfigError(f"Dataset.random_area is (low, high) with 0 < low <= high <= 1. Received: {area}")
+            raise ConfigError(
+                f"Dataset.random_area is (low, high) with 0 < low <= high <= 1. Received: {area}"
+            )
 
 
 def _short_name(source):
@@ -256,4 +269,6 @@ def _require_count(name, value):
 
 def _require_choice(name, value, allowed):
     if value not in allowed or isinstance(value, bool):
-        raise ConfigError(f"Dataset.{name} must be one of {', '.join(map(repr, allowed))}. Received: {value!r}")
+        raise ConfigError(
+            f"Dataset.{name} must be one of {', '.join(map(repr, allowed))}. Received: {value!r}"
+        )

@@ -25,7 +25,11 @@ class Mixture:
             centers, std, scale = 2.0 * np.stack([np.cos(angles), np.sin(angles)], 1), 0.02, 2.5
         elif kind == "grid":
             sides = np.arange(-4.0, 5.0, 2.0)
-            centers, std, scale = np.stack(np.meshgrid(sides, sides, indexing="ij"), -1).reshape(-1, 2), 0.05, 5.0
+            centers, std, scale = (
+                np.stack(np.meshgrid(sides, sides, indexing="ij"), -1).reshape(-1, 2),
+                0.05,
+                5.0,
+            )
         else:
             raise ConfigError(f"a mixture is ring or grid. Received: {kind!r}")
         self.modes = (centers / scale).astype(np.float32)

@@ -22,7 +22,9 @@ class Npz:
     def open(self, split):
         arrays = self._read()
         if "images" not in arrays:
-            raise ConfigError(f"npz file {self.path} has no array 'images'. Found: {', '.join(arrays) or 'none'}")
+            raise ConfigError(
+                f"npz file {self.path} has no array 'images'. Found: {', '.join(arrays) or 'none'}"
+            )
         images = arrays["images"]
         gray = images.ndim == 3
         if images.dtype != np.uint8 or not (gray or images.ndim == 4 and images.shape[3] in (1, 3, 4)):

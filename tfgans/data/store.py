@@ -123,7 +123,9 @@ class ImageStore:
         try:
             return self._load(i)
         except BadImage as error:
-            raise ConfigError(f"{self.title}: {self.items.name(i)} cannot be read any more ({error})") from error
+            raise ConfigError(
+                f"{self.title}: {self.items.name(i)} cannot be read any more ({error})"
+            ) from error
 
     def _map(self, function, title):
         """[function(i) for i in sources] by threads, with a bar if it takes more than ten seconds."""
@@ -161,7 +163,9 @@ class ImageStore:
         with tqdm(total=len(todo), desc=f"Decoding {self.title}", unit="image", delay=10) as bar:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
-                for k, found in zip(chunk, self.pool.map(self._load_or_error, self.sources[chunk]), strict=True):
+                for k, found in zip(
+                    chunk, self.pool.map(self._load_or_error, self.sources[chunk]), strict=True
+                ):
                     if isinstance(found, BadImage):
                         bad[k] = found
                         continue
@@ -178,11 +182,11 @@ class ImageStore:
     def _report(self, bad, on_bad_image):
         self.skipped = len(bad)
         if bad:
-            reasons = [f"{_printable(self.items.name(self.sources[k]))} ({bad[k]})" for k in sorted(bad)[:_NAMED]]
+            reasons = [
+                f"{_printable(self.items.name(self.sources[k]))} ({bad[k]})" for k in sorted(bad)[:_NAMED]
+            ]
             more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            line = (
-                f"{self.title}: {len(bad)} of {len(self.sources)} images cannot be used: {', '.join(reasons)}{more}"
-            )
+            line = f"{self.title}: {len(bad)} of {len(self.sources)} images cannot be used: {', '.join(reasons)}{more}"
             if on_bad_image == "fail":
                 raise ConfigError(f"{line}; Dataset.on_bad_image = 'skip' leaves them out")
             if not len(self.kept):

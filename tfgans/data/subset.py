@@ -24,7 +24,9 @@ def select_classes(labels, class_names, classes):
     known = len(class_names) if class_names else int(labels.max()) + 1
     chosen = [_class_index(name, class_names, known) for name in classes]
     if not chosen or len(set(chosen)) < len(chosen):
-        raise ConfigError(f"Dataset.classes must be different classes, at least one. Received: {list(classes)}")
+        raise ConfigError(
+            f"Dataset.classes must be different classes, at least one. Received: {list(classes)}"
+        )
     indices = np.flatnonzero(np.isin(labels, chosen))
     relabelled = np.array([chosen.index(label) for label in labels[indices]], np.int32)
     return indices, relabelled, [class_names[k] for k in chosen] if class_names else None
@@ -66,7 +68,9 @@ def check_labels(labels, num_classes, source):
     """The number of classes (None without labels). Raises ConfigError if a label is out of range."""
     if labels is None:
         if num_classes is not None:
-            raise ConfigError(f"Dataset.num_classes = {num_classes}, but {source} has no labels; set it to None")
+            raise ConfigError(
+                f"Dataset.num_classes = {num_classes}, but {source} has no labels; set it to None"
+            )
         return None
     lowest, highest = int(labels.min()), int(labels.max())
     allowed = highest + 1 if num_classes is None else num_classes

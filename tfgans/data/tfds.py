@@ -32,7 +32,9 @@ class Tfds:
         try:
             self.builder.info.splits[split]
         except Exception as error:  # tfds raises many types for slices and sums it cannot read
-            raise ConfigError(f"tfds data set {self.name} has no split {split!r}: {first_line(error)}") from error
+            raise ConfigError(
+                f"tfds data set {self.name} has no split {split!r}: {first_line(error)}"
+            ) from error
         skip = {self.image_key: tfds.decode.SkipDecoding()}
         if self.builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
             records = self.builder.as_data_source(split, decoders=skip)
@@ -64,7 +66,9 @@ class Tfds:
         if key is None and not keys:
             raise ConfigError(f"tfds data set {self.name} has no image feature. Found: {', '.join(features)}")
         if key is not None and key not in keys:
-            raise ConfigError(f"Dataset.image_key must be an image feature of {self.name}: {keys}. Received: {key!r}")
+            raise ConfigError(
+                f"Dataset.image_key must be an image feature of {self.name}: {keys}. Received: {key!r}"
+            )
         return key or keys[0]
 
     def _label_key(self, key):
@@ -117,7 +121,9 @@ def _prepared_builder(name, data_dir):
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except Exception as error:  # tfds raises many types, for unknown names as for broken folders
-        raise ConfigError(f"tfds data set {name!r} not found (data_dir: {where}): {first_line(error)}") from error
+        raise ConfigError(
+            f"tfds data set {name!r} not found (data_dir: {where}): {first_line(error)}"
+        ) from error
     if builder.is_prepared():
         return builder
     try:
