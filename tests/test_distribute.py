@@ -94,10 +94,14 @@ def test_two_devices_train_as_one_does(config, tmp_path):
     finish(
         start(config, tmp_path / "one", tmp_path / "one.npz", bindings),
         start(config, tmp_path / "two", tmp_path / "two.npz", [*bindings, *MIRRORED]),
+        start(
+            config, tmp_path / "xla", tmp_path / "xla.npz", [*bindings, *MIRRORED, "build.jit_compile=True"]
+        ),
     )
-    one, two = (dict(np.load(tmp_path / name)) for name in ("one.npz", "two.npz"))
+    one, two, xla = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("one", "two", "xla"))
     assert "replica/1/0000" in two and "replica/1/0000" not in one
     assert_close(one, two, 1e-6)
+    assert_close(one, xla, 1e-6)
 
 
 def test_replicas_agree_on_statistics_too(config, tmp_path):

@@ -10,6 +10,8 @@ from tfgans import losses
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.state import state_is_frozen
+from tfgans.methods import compose
+from tfgans.methods.regularized import GradientPenaltyGAN, R1GAN
 
 WASSERSTEIN = dict(
     discriminator_loss=losses.wasserstein_discriminator, generator_loss=losses.wasserstein_generator
@@ -262,10 +264,23 @@ def test_mixed_precision_trains_float32_weights():
     assert model.generate(3).dtype == np.uint8
 
 
-def test_xla_gives_the_numbers_of_graph_mode():
+@pytest.mark.parametrize("cls", [GAN, compose(GradientPenaltyGAN, R1GAN)])
+def test_xla_gives_the_numbers_of_graph_mode(cls):
     logs = []
     for jit in (False, True):
-        model = compiled(GAN(*toys.image_networks()), jit_compile=jit)
+        model = compiled(cls(*toys.image_networks(batch_norm=cls is GAN)), rate=0.01, jit_compile=jit)
         logs.append(model.fit(toys.images(32), batch_size=8, shuffle=False, verbose=0).history)
+        assert bool(model._xla_functions) == jit
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_is_drawn_inside_xla():
+    class Drawing(GAN):
+        def discriminator_losses(self, real, fake):
+            self.random_uniform(4, (1,), "mix")
+            return super().discriminator_losses(real, fake)
+
+    model = compiled(Drawing(*toys.image_networks()), jit_compile=True)
+    with pytest.raises(RuntimeError, match="'mix' is drawn inside"):
+        model.fit(toys.images(8), batch_size=8, verbose=0)

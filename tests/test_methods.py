@@ -66,8 +66,8 @@ def test_default_is_not_the_base(method):
 
 
 def test_every_method_has_a_neutral_case():
-    config.import_packages(["tfgans.methods"])
-    ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods")}
+    config.import_rooms(["tfgans.methods"])
+    ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
     assert ours == {method for method, _ in NEUTRAL}
 
 
@@ -133,7 +133,9 @@ def test_penalties_of_a_linear_discriminator_by_hand():
     fake = {"images": tf.constant([[0.0], [5.0]]), "labels": None}
     # D(x) = 3 x: the slope is 3 everywhere; (3 - 1)^2 = 4 and 3^2 = 9.
     penalised = GradientPenaltyGAN(*toys.scalar_networks(), gradient_penalty_weight=10.0)
-    terms = penalised.discriminator_losses(batch, fake)
+    terms = penalised.discriminator_losses(
+        batch, fake | {"gradient_penalty_mix": tf.constant([[0.2], [0.9]])}
+    )
     assert float(terms["d/gradient_penalty"]) == pytest.approx(40.0, abs=1e-4)
     regularized = R1GAN(*toys.scalar_networks(), r1_weight=2.0, r2_weight=4.0)
     terms = regularized.discriminator_losses(batch, fake)
@@ -147,7 +149,8 @@ def test_penalties_leave_statistics_to_the_losses():
     moved = []
     for cls, options in ((GAN, {}), (GradientPenaltyGAN, {}), (R1GAN, {"r2_weight": 1.0})):
         model = cls(*toys.image_networks(), **options)
-        model.discriminator_losses(real, fake)
+        mix = {"gradient_penalty_mix": tf.fill((4, 1, 1, 1), 0.3)}
+        model.discriminator_losses(real, fake | mix)
         moved.append([v.numpy() for v in model.discriminator.non_trainable_variables])
     for other in moved[1:]:
         for a, b in zip(moved[0], other, strict=True):

@@ -4,6 +4,7 @@ gin resolves every name itself (`@resnet_generator`), so nothing here is a regis
 """
 
 import importlib
+import importlib.util
 import inspect
 import os
 import pkgutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import gin
 
-_PACKAGES = ("tfgans.data", "tfgans.networks", "tfgans.methods", "tfgans.evaluate", "tfgans.augment")
+_ROOMS = ("tfgans.data", "tfgans.networks", "tfgans.methods", "tfgans.evaluate", "tfgans.augment", "tfgans.schedules")
 _bindings = {}
 
 
@@ -34,13 +35,13 @@ def configurable(target):
     return target
 
 
-def import_packages(packages=_PACKAGES):
+def import_rooms(rooms=_ROOMS):
     """Imports every module of the rooms whose names gin files use, so that no list has to be kept."""
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
+    for room in rooms:
+        if importlib.util.find_spec(room) is None:
             continue
-        found = importlib.import_module(package)
-        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+        found = importlib.import_module(room)
+        for module in pkgutil.walk_packages(getattr(found, "__path__", ()), f"{room}."):
             importlib.import_module(module.name)
 
 

@@ -16,7 +16,9 @@ class Driver(keras.Model):
 
     Randomness is a pure function of (seed, draw, purpose): `draws` counts the draws made so far and is saved
     with the model. Every replica draws the numbers of the whole global batch and keeps its own share, so a
-    run does not depend on how many replicas share its batch.
+    run does not depend on how many replicas share its batch. XLA's generator gives other numbers for the same
+    seeds, so nothing is drawn inside what XLA compiles: a method draws in `draw_latents`, whose result the losses
+    are handed as `fake`.
     """
 
     def __init__(self, seed=0, **kwargs):
@@ -28,8 +30,8 @@ class Driver(keras.Model):
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
-        self.step_logs = {}
-        self._xla_functions = {}
+        self.step_logs, self.use_xla = {}, False
+        self._xla_functions, self._inside_xla = {}, False
         self._log_names = ()
         self._log_sum, self._log_count = 0.0, 0
 
@@ -40,7 +42,12 @@ class Driver(keras.Model):
     # Randomness
 
     def stream(self, purpose):
-        """The seed [2] of one purpose at the present draw."""
+        """The seed [2] of one purpose at the present draw.
+
+        Raises: RuntimeError inside a function that XLA compiles, where the numbers would be others.
+        """
+        if self._inside_xla:
+            raise RuntimeError(f"'{purpose}' is drawn inside a function that XLA compiles: draw it before")
         return tf.stack(
             [tf.constant(stream_hash(self.seed, purpose), tf.int64), tf.cast(self.draws.value, tf.int64)]
         )
@@ -70,12 +77,24 @@ class Driver(keras.Model):
 
         Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step.
         """
-        if not self.jit_compile or self.run_eagerly:
+        if not self.use_xla or self.run_eagerly:
             return function
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else function
         if key not in self._xla_functions:
-            self._xla_functions[key] = tf.function(function, jit_compile=True, autograph=False)
+            self._xla_functions[key] = tf.function(
+                self._without_draws(function), jit_compile=True, autograph=False
+            )
         return self._xla_functions[key]
+
+    def _without_draws(self, function):
+        def guarded(*arguments):
+            self._inside_xla = True
+            try:
+                return function(*arguments)
+            finally:
+                self._inside_xla = False
+
+        return guarded
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing: the networks are built, and Keras would take a batch out of the data to build them."""

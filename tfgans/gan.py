@@ -130,7 +130,7 @@ class GAN(Generation, Driver):
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
         )
-        self.jit_compile = bool(jit_compile)
+        self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self.learning_rate_schedule = learning_rate_schedule
         with self.distribute_strategy.scope():
             self.optimizer.build(self.generator.trainable_variables)

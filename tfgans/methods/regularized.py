@@ -2,7 +2,7 @@
 
 from tfgans import penalties
 from tfgans.config import ConfigError, configurable
-from tfgans.gan import GAN, batch_size
+from tfgans.gan import GAN
 from tfgans.layers.state import frozen_state
 
 
@@ -31,17 +31,20 @@ class GradientPenaltyGAN(GAN):
         self.gradient_penalty_weight = _weight("gradient_penalty_weight", gradient_penalty_weight)
         self.gradient_penalty_target, self.one_sided = gradient_penalty_target, one_sided
 
+    def draw_latents(self, count):
+        ones = (1,) * len(self.sample_shape)
+        mix = self.random_uniform(count, ones, "gradient_penalty")
+        return super().draw_latents(count) | {"gradient_penalty_mix": mix}
+
     def discriminator_losses(self, real, fake):
         terms = super().discriminator_losses(real, fake)
         if not self.gradient_penalty_weight:
             return terms
-        ones = (1,) * (real["images"].shape.rank - 1)
-        mix = self.random_uniform(batch_size(real), ones, "gradient_penalty")
         penalty = penalties.gradient_penalty(
             critic(self, real),
             real["images"],
             fake["images"],
-            mix,
+            fake["gradient_penalty_mix"],
             target=self.gradient_penalty_target,
             one_sided=self.one_sided,
         )

@@ -1,0 +1,116 @@
+"""Seconds per generator update of gin files, and their ratios to the first of them.
+
+    python benchmarks/step_time.py --gin_file=A.gin --gin_file=B.gin [--jit] [--rounds=5] [--steps=10]
+
+The configurations take turns, A B A B, in one process on the same random images, so that a machine whose speed
+drifts drifts for all of them. Prints a table, then one JSON object. Data sets need not be there.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from tfgans import experiment
+
+
+class Contender:
+    """One built and compiled configuration, with an endless iterator over one batch of random images."""
+
+    def __init__(self, name, gin_file, gin_params, batch_size):
+        self.name = name
+        experiment.prepare([gin_file], gin_params)
+        self.model, _ = experiment.build_model()
+        bound = gin.get_bindings("Dataset").get("batch_size", 64)
+        self.images_per_update = (batch_size or bound) * self.model.discriminator_steps
+        self.iterator = iter(self._data(batch_size or bound))
+        self.train = self.model.make_train_function()
+        began = time.perf_counter()
+        self.run(1)  # traces and compiles while this configuration is the one parsed
+        self.compile_seconds = time.perf_counter() - began
+        self.seconds = []
+
+    def _data(self, batch_size):
+        generator = np.random.default_rng(0)
+        shape = (self.model.discriminator_steps, batch_size)
+        batch = {"images": generator.uniform(-1, 1, (*shape, *self.model.sample_shape)).astype("float32")}
+        if self.model.num_classes:
+            batch["labels"] = generator.integers(0, self.model.num_classes, shape).astype("int32")
+        return tf.data.Dataset.from_tensors(batch).repeat()
+
+    def run(self, updates):
+        """Seconds for each of so many generator updates."""
+        executions = max(1, updates // self.model.steps_per_execution)
+        began = time.perf_counter()
+        for _ in range(executions):
+            self.train(self.iterator)
+        return (time.perf_counter() - began) / (executions * self.model.steps_per_execution)
+
+
+def measure(contenders, rounds, steps):
+    """Lets the contenders take turns; the first round warms up and is not counted."""
+    for number in range(rounds + 1):
+        for contender in contenders:
+            seconds = contender.run(steps)
+            if number:
+                contender.seconds.append(seconds)
+
+
+def results(contenders):
+    """One row a contender; its ratio is the median of the ratios within each round."""
+    first = contenders[0].seconds
+    rows = []
+    for contender in contenders:
+        ratios = [a / b for a, b in zip(contender.seconds, first, strict=True)]
+        median = statistics.median(contender.seconds)
+        rows.append(
+            {
+                "name": contender.name,
+                "seconds_per_update": round(median, 5),
+                "fastest": round(min(contender.seconds), 5),
+                "images_per_second": round(contender.images_per_update / median, 1),
+                "ratio": round(statistics.median(ratios), 3),
+                "compile_seconds": round(contender.compile_seconds, 1),
+            }
+        )
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gin_file", action="append", required=True, help="may be given several times")
+    parser.add_argument("--gin_param", action="append", default=[], help="for every configuration")
+    parser.add_argument("--jit", action="store_true", help="each configuration also with build.jit_compile")
+    parser.add_argument("--batch_size", type=int, help="instead of each configuration's own")
+    parser.add_argument("--rounds", type=int, default=5, help="counted turns of each configuration")
+    parser.add_argument("--steps", type=int, default=10, help="generator updates a turn")
+    options = parser.parse_args()
+    variants = [("", [])] + ([(" (XLA)", ["build.jit_compile=True"])] if options.jit else [])
+    contenders = [
+        Contender(path + suffix, path, [*options.gin_param, *extra], options.batch_size)
+        for path in options.gin_file
+        for suffix, extra in variants
+    ]
+    measure(contenders, options.rounds, options.steps)
+    rows = results(contenders)
+    width = max(len(row["name"]) for row in rows)
+    print(f"{'configuration':<{width}}  s/update  fastest  images/s   ratio  compile s")
+    for row in rows:
+        print(
+            f"{row['name']:<{width}}  {row['seconds_per_update']:8.4f} {row['fastest']:8.4f} "
+            f"{row['images_per_second']:9.1f} {row['ratio']:7.3f}  {row['compile_seconds']:9.1f}"
+        )
+    print(json.dumps({"rounds": options.rounds, "steps": options.steps, "results": rows}))
+
+
+if __name__ == "__main__":
+    main()
