@@ -4,11 +4,11 @@ Heusel et al., 2017, "GANs trained by a two time-scale update rule ...", equatio
 |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2).
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from tfgans import files
 from tfgans.config import ConfigError
 
 _ROWS = 2048
@@ -87,15 +87,8 @@ def save_arrays(path, arrays):
     """Writes an npz file atomically: readers see the old file or the whole new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with files.replacing(path) as file:
+        np.savez(file, **arrays)
 
 
 def frechet_distance(moments1, moments2):
