@@ -3,8 +3,8 @@
 All of them see the number of generator updates done, across restarts, rather than Keras's batch number.
 """
 
-import logging
 import math
+import os
 import signal
 import time
 from pathlib import Path
@@ -13,8 +13,6 @@ import keras
 import tensorflow as tf
 
 from tfgans import pictures
-
-logger = logging.getLogger(__name__)
 
 
 class Diverged(Exception):
@@ -79,7 +77,8 @@ class StopOnSignal(StepCallback):
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
-        logger.warning("signal %d: saving after this step", number)
+        # Straight to stderr: the signal may have come in the middle of printing or logging.
+        os.write(2, f"\nsignal {number}: saving after this step\n".encode())
 
     def check(self):
         """Raises `Interrupted` if a signal has come: for work between steps whose state is saved already."""
@@ -148,15 +147,18 @@ class TrainingCurves(StepCallback):
         self.images_per_step, self.histograms = images_per_step, histograms
 
     def at_start(self, step):
-        forget_later_events(self.folder, step)
+        forget_events_from(self.folder, step + 1)
         self._writer = tf.summary.create_file_writer(str(self.folder))
         self._begin(step)
 
     def _begin(self, step):
-        self._sums, self._count, self._first = {}, 0, step
+        self._sums, self._count, self._first, self._seconds = {}, 0, step, 0.0
+
+    def on_train_batch_begin(self, batch, logs=None):
         self._began = time.perf_counter()
 
     def after(self, step):
+        self._seconds += time.perf_counter() - self._began  # without what other callbacks do
         for name, value in self.model.step_logs.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
@@ -165,7 +167,7 @@ class TrainingCurves(StepCallback):
             self._begin(step)
 
     def _write(self, step):
-        rate = (step - self._first) * self.images_per_step / (time.perf_counter() - self._began)
+        rate = (step - self._first) * self.images_per_step / self._seconds
         with self._writer.as_default(step=step):
             for name, total in self._sums.items():
                 tf.summary.scalar(name, total / self._count)
@@ -196,8 +198,20 @@ class SampleGrid:
     def __init__(self, gan, folder, writer=None, count=64, modes=None):
         self.gan, self.folder, self.writer, self.count, self.modes = gan, Path(folder), writer, count, modes
 
+    def path(self, step):
+        """The picture of one step."""
+        return self.folder / f"step_{step:08d}.png"
+
+    def forget_from(self, step):
+        """Removes the pictures of `step` and later; returns whether there was one of `step`."""
+        there = self.path(step).exists()
+        for path in self.folder.glob("step_*.png"):
+            if int(path.stem.removeprefix("step_")) >= step:
+                path.unlink()
+        return there
+
     def __call__(self, step):
-        path = self.folder / f"step_{step:08d}.png"
+        path = self.path(step)
         if path.exists():
             return
         picture = self.picture()
@@ -261,14 +275,20 @@ class ProgressBar(StepCallback):
             self._bar.close()
 
 
-def forget_later_events(folder, step):
-    """Tells TensorBoard to drop what a run that crashed wrote in `folder` after `step`, which comes again."""
-    if not step or not Path(folder).is_dir():
-        return
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+def forget_events_from(folder, step):
+    """Takes what an earlier process wrote for `step` and later out of TensorBoard's files: it comes again."""
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event
 
-    writer = EventFileWriter(str(folder))
-    start = SessionLog(status=SessionLog.START)
-    writer.add_event(Event(step=step + 1, wall_time=time.time(), session_log=start))
-    writer.close()
+    for path in Path(folder).glob("events.out.tfevents.*"):
+        part, dropped = path.with_name("part-events"), 0
+        with tf.io.TFRecordWriter(str(part)) as writer:
+            for record in RawEventFileLoader(str(path)).Load():
+                if Event.FromString(record).step < step:
+                    writer.write(record)
+                else:
+                    dropped += 1
+        if dropped:
+            part.replace(path)
+        else:
+            part.unlink()

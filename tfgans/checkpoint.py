@@ -47,9 +47,18 @@ def as_array(variable):
     return tf.convert_to_tensor(variable.value).numpy()
 
 
-def write_state(model, state):
+def check_finite(state):
+    """Raises FloatingPointError naming the first array with a number that is not finite."""
+    for name, value in state.items():
+        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+            raise FloatingPointError(f"a weight ({name}) is not finite")
+
+
+def write_state(model, state, replicas=True):
     """Sets every variable from `read_state`'s arrays.
 
+    Args:
+        replicas: also set what differs by replica; training needs it, a trained generator does not.
     Raises: ConfigError if the arrays are not exactly those of this model.
     """
     named = variables_of(model)
@@ -61,6 +70,8 @@ def write_state(model, state):
         )
     for name, variable in named.items():
         value, split = state[name], id(variable) in separate
+        if split and not replicas:
+            continue
         if tuple(value.shape[split:]) != tuple(variable.shape):
             raise ConfigError(
                 f"the checkpoint is of another model: {variable.path} has shape {tuple(variable.shape)}, "
@@ -123,8 +134,10 @@ class Checkpoints:
 
         Args:
             about: what is not a variable, JSON-able, such as seconds trained.
+        Raises: FloatingPointError, and saves nothing, if a weight is not finite.
         """
         state = read_state(model)
+        check_finite(state)
         if not write:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -143,9 +156,11 @@ class Checkpoints:
             state = {name: data[name] for name in data.files}
         return state, json.loads(str(state.pop(_ABOUT)))
 
-    def restore(self, model, step=None):
+    def restore(self, model, step=None, replicas=True):
         """Restores one step, or the newest that can be read; what cannot is reported and left where it is.
 
+        Args:
+            replicas: see `write_state`.
         Returns: what was saved as `about`, with `step`; None if there is no checkpoint.
         Raises: ConfigError if there are checkpoints and none can be read.
         """
@@ -159,7 +174,7 @@ class Checkpoints:
                 logger.warning("%s cannot be read (%s)", self.path(candidate), error)
                 damaged.append(self.path(candidate).name)
                 continue
-            write_state(model, state)
+            write_state(model, state, replicas)
             return about
         if damaged:
             raise ConfigError(f"no checkpoint in {self.folder} can be read: {', '.join(damaged)}")
@@ -182,7 +197,7 @@ class Lock:
         self.file = open(self.path, "a+")  # noqa: SIM115 - held until the run ends
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self.file.seek(0)
             owner = self.file.read().strip() or "unknown"
             self.file.close()

@@ -3,12 +3,13 @@
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
 
-Exit codes: 0 done; 2 bad configuration or input, one line on stderr; 3 training diverged; 128 + signal after
-an interruption that was saved.
+Exit codes: 0 done; 1 the machine failed, such as a full disk; 2 bad configuration or input; 3 training
+diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr.
 """
 
 import os
 import sys
+import warnings
 
 from absl import app, flags, logging
 
@@ -58,6 +59,8 @@ def _guarded(action):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
     logging.set_verbosity(logging.WARNING)  # libraries' own
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     _talk()
     from tfgans.config import ConfigError
 
@@ -66,7 +69,11 @@ def _guarded(action):
     except ConfigError as error:
         _complain(" ".join(str(error).split()))
         return 2
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split()))
+        return 1
     except KeyboardInterrupt:
+        _complain("stopped before anything was saved since the last checkpoint")
         return 130
 
 
@@ -86,11 +93,13 @@ def _talk():
 
 
 def _import_tensorflow():
-    """Imports TensorFlow without the lines its libraries write to stderr while they load."""
+    """TensorFlow, imported without the lines its libraries write to stderr while they load."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        return tensorflow
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -101,11 +110,14 @@ def _interpreted(action, config_error):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
     for path in getattr(FLAGS, "gin_file", None) or ():
         _check_file(path, config_error)
-    _import_tensorflow()
+    tensorflow = _import_tensorflow()
+    tensorflow.get_logger().setLevel("ERROR")
     from tfgans import callbacks
 
     try:
         action()
+    except tensorflow.errors.ResourceExhaustedError as error:  # out of memory, or of disk for its own files
+        raise OSError(str(error.message).strip().splitlines()[0]) from error
     except callbacks.Diverged as error:
         _complain(str(error))
         return 3

@@ -4,6 +4,7 @@ gin files bind `numerics`, `strategy`, `Dataset`, `build`, `GAN` and the methods
 """
 
 import contextlib
+import importlib
 import inspect
 import json
 import time
@@ -102,9 +103,8 @@ def explained():
 def prepare(gin_files, gin_params):
     """Makes every configurable name known, then parses the configuration."""
     with explained():
-        config.import_packages()
-        import tfgans.training  # noqa: F401 - the name `train`
-
+        config.import_rooms()
+        importlib.import_module("tfgans.training")  # for the name `train`; nothing of it is used here
         config.parse(gin_files, gin_params)
 
 
@@ -119,7 +119,7 @@ def build_model():
 
 def build_evaluator():
     """The evaluator, ready to use, or None if the configuration binds nothing of it."""
-    if not config.is_bound("Evaluator"):
+    if not config.is_bound("Evaluator", "features"):
         return None
     with explained():
         evaluator = Evaluator()
@@ -137,15 +137,22 @@ def load(model_dir, gin_params=(), step=None):
     folder = Path(model_dir)
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
-    prepare([str(folder / "operative.gin")], gin_params)
+    # Whatever the run was trained on, one device is enough here; a binding given may say otherwise.
+    here = ["strategy.kind = 'one_device'", "strategy.virtual_devices = None"]
+    prepare([str(folder / "operative.gin")], [*here, *gin_params])
     checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
     if step == "best":
-        step = best_step(folder, checkpoints.steps())
+        step = best_step(folder, checkpoints.steps(), *_ranking())
     model, _ = build_model()
-    about = checkpoints.restore(model, None if step is None else int(step))
+    about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
     if about is None:
         raise ConfigError(f"{model_dir} has no checkpoint yet")
     return model, about["step"]
+
+
+def _ranking():
+    """`(metric, highest)` by which the parsed run keeps its best checkpoint."""
+    return tuple(gin.query_parameter(f"train.{name}") for name in ("best_metric", "best_is_highest"))
 
 
 def best_step(folder, steps, metric="fid", highest=False):
@@ -208,9 +215,9 @@ def generate(
         images = model.interpolate(rows, columns, seed=seed, truncation=truncation)[:num_images]
     else:
         images = model.generate(num_images, labels=labels, seed=seed, truncation=truncation)
-    folder = Path(output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    return _write_images(folder, images, columns)
+    with explained():
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+    return _write_images(Path(output_dir), images, columns)
 
 
 def _write_images(folder, images, columns):

@@ -17,8 +17,10 @@ def replacing(path, mode="wb"):
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         raise
     _sync_folder(path.parent)
 
@@ -29,6 +31,12 @@ def _sync_folder(folder):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_partial(folder):
+    """Removes what processes killed in the middle of `replacing` left behind in a folder."""
+    for part in Path(folder).glob(".*.part*"):
+        part.unlink(missing_ok=True)
 
 
 def write_text(path, text):

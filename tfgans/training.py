@@ -14,7 +14,17 @@ from tfgans.data import Dataset
 logger = logging.getLogger(__name__)
 
 # What may differ when a run goes on: how long it is, what watches it, and where it runs.
-FREE = ("train.", "Evaluator.", "DigitsFeatures.", "InceptionFeatures.", "PointFeatures.", "strategy.")
+FREE = (
+    "train.",
+    "Evaluator.",
+    "DigitsFeatures.",
+    "InceptionFeatures.",
+    "PointFeatures.",
+    "strategy.",
+    "Dataset.data_dir",
+    "Dataset.memory_limit_gb",
+)
+EXPORT_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 
 
 @configurable
@@ -48,7 +58,7 @@ def train(
     """
     intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
     for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
-        if not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
     run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest)
     for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
@@ -100,32 +110,70 @@ class Run:
         stack = contextlib.ExitStack()
         try:
             if self.is_chief:
-                self._refuse_other_run()
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(checkpoint.Lock(self.folder))
+                self._take_folder(stack)
             stack.enter_context(self.strategy.scope())
             self._resume()
-            writer = None
-            if self.is_chief:
-                files.write_text(self.folder / "operative.gin", self.configuration)
-                callbacks.forget_later_events(self.folder / "eval", self.restored)
-                writer = tf.summary.create_file_writer(str(self.folder / "eval"))
-                stack.callback(writer.close)
-            self.writer = writer
             modes = getattr(self.dataset, "modes", None)
             samples = self.folder / "samples"
-            self.draw = callbacks.SampleGrid(self.model, samples, writer, num_samples_shown, modes)
+            self.draw = callbacks.SampleGrid(self.model, samples, None, num_samples_shown, modes)
+            self.finished = self._is_finished()
             stack.enter_context(self.signals)
+            if self.is_chief and not self.finished:
+                self._open_files(stack)
         except BaseException:
             stack.close()
             raise
         return stack
 
+    def _take_folder(self, stack):
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"{self.folder} is not a folder")
+        try:
+            self._refuse_other_run()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(checkpoint.Lock(self.folder))
+        except OSError as error:
+            raise ConfigError(f"{self.folder} cannot be trained in: {error}") from error
+        for folder in (self.folder, self.checkpoints.folder, self.folder / "samples"):
+            files.remove_partial(folder)
+
+    def _open_files(self, stack):
+        """Opens what the run writes, after dropping what an earlier process wrote past its last checkpoint.
+
+        Pictures and TensorBoard's events of the restored step itself come again: that process may have died
+        in the middle of writing them.
+        """
+        files.write_text(self.folder / "operative.gin", self.configuration)
+        step = self.restored or 0
+        last = -1 if self.restored is None else step
+        self.rows.keep(lambda row: row["step"] <= last or "command" in row)
+        callbacks.forget_events_from(self.folder / "eval", step)
+        self.writer = self.draw.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
+        stack.callback(self.writer.close)
+        if self.draw.forget_from(step):
+            self.draw(step)
+        row = self._row(step)
+        if row is not None:
+            self._show(step, row)
+
+    def _is_finished(self):
+        evaluated = self.evaluator is None or self._row(self.steps) is not None
+        drawn, exported = self.draw.path(self.steps).exists(), self._export_step()
+        return self.restored == self.steps == exported and evaluated and drawn
+
+    def _export_step(self):
+        """The step of the generator handed over, or None."""
+        path = self.folder / "export" / EXPORT_STEP
+        return int(path.read_text()) if path.exists() else None
+
+    def _row(self, step):
+        """The evaluation in training of one step, or None."""
+        rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
+        return rows[-1] if rows else None
+
     def _refuse_other_run(self):
         path = self.folder / "operative.gin"
         if not path.exists():
-            if self.folder.exists() and not self.folder.is_dir():
-                raise ConfigError(f"{self.folder} is not a folder")
             return
         old, new = bindings_of(path.read_text()), bindings_of(self.configuration)
         changed = [
@@ -149,12 +197,11 @@ class Run:
             raise ConfigError(
                 f"{self.folder} has been trained for {self.restored} steps already, more than {self.steps}"
             )
-        if self.is_chief:
-            # What was evaluated after the checkpoint comes again, and would stand there twice.
-            self.rows.keep(lambda row: row["step"] <= self.restored or "command" in row)
 
     def fit(self, intervals, log_every, histograms):
         """Trains what is left, then leaves the folder complete."""
+        if self.finished:
+            return self._row(self.steps)
         start = self.restored or 0
         images_per_step = self.dataset.batch_size * self.model.discriminator_steps
         bar = callbacks.ProgressBar(self.steps, images_per_step)
@@ -179,13 +226,13 @@ class Run:
                     verbose=0,
                     callbacks=watchers,
                 )
+            return self.complete()
         except callbacks.Diverged as error:
             last = self.checkpoints.steps()
             kept = f"the checkpoint of step {last[-1]} is kept" if last else "nothing was saved yet"
             raise callbacks.Diverged(f"training diverged: {error}; {kept}") from error
         finally:
             bar.close()
-        return self.complete()
 
     def batches(self, start):
         """The training batches from generator update `start` on, for this worker's replicas."""
@@ -208,7 +255,10 @@ class Run:
         """Saves the run, unless it has just been restored from this very step."""
         if step == self.restored:
             return
-        self.checkpoints.save(self.model, step, self.about, write=self.is_chief)
+        try:
+            self.checkpoints.save(self.model, step, self.about, write=self.is_chief)
+        except FloatingPointError as error:
+            raise callbacks.Diverged(f"{error} at step {step}") from error
         self.restored = step
         if self.is_chief:
             self.checkpoints.prune(self._best())
@@ -225,7 +275,7 @@ class Run:
         if self.evaluator is None:
             return
         self.save(step)
-        if not self.is_chief or any(row["step"] == step and "command" not in row for row in self.rows.read()):
+        if not self.is_chief or self._row(step) is not None:
             return
         stream, began = self.model.stream_of(self.model.seed), time.perf_counter()
 
@@ -234,19 +284,20 @@ class Run:
             return stream(count)
 
         metrics = self.evaluator(generate, self.dataset)
+        if self.best_metric not in metrics:
+            raise ConfigError(f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}")
         seconds = {k: round(v, 3) for k, v in self.about.items()}
         seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
         self._show(step, metrics)
         self.rows.append({"step": step} | metrics | seconds)
+        logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in _numbers(metrics).items()))
         self.checkpoints.prune(self._best())
 
     def _show(self, step, metrics):
-        numbers = {k: v for k, v in metrics.items() if isinstance(v, float)}
         with self.writer.as_default(step=step):
-            for name, value in numbers.items():
+            for name, value in _numbers(metrics).items():
                 tf.summary.scalar(name, value)
         self.writer.flush()
-        logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()))
 
     def draw_samples(self, step):
         """Draws the sample grid of `step`; only the chief does."""
@@ -261,8 +312,14 @@ class Run:
         if self.is_chief:
             self.model.save_generator(self.folder / "generator.keras")
             self.model.export(self.folder / "export")
-        rows = [row for row in self.rows.read() if row["step"] == self.steps]
-        return rows[-1] if rows else None
+            step = self.folder / "export" / EXPORT_STEP
+            step.parent.mkdir(exist_ok=True)
+            files.write_text(step, f"{self.steps}\n")
+        return self._row(self.steps)
+
+
+def _numbers(metrics):
+    return {k: v for k, v in metrics.items() if isinstance(v, float) and not k.endswith("_seconds")}
 
 
 def bindings_of(text):

@@ -1,0 +1,276 @@
+"""A checkpoint holds everything a step depends on, and is whole or not there."""
+
+import gc
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from tfgans import checkpoint
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+
+
+class DropoutGAN(GAN):
+    """A method with state of its own: a variable, and one that differs by replica."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+        self.perturbation = self.add_weight(name="perturbation", shape=(3,), trainable=False)
+
+    def finish_step(self):
+        super().finish_step()
+        self.count.assign_add(1.0)
+        self.perturbation.assign_add(self.random_normal(3, (), "perturbation"))
+
+    def per_replica_variables(self):
+        return [self.perturbation]
+
+
+def make(seed=0, width=4, rate=1e-3):
+    """A model with batch norm, dropout (a seed generator), two Adams, EMA and a method's state."""
+    keras.utils.set_random_seed(seed)
+    generator, _ = toys.image_networks(seed=seed)
+    images = keras.Input((8, 8, 1))
+    x = keras.layers.Dropout(0.5)(keras.layers.Dense(width)(keras.layers.Flatten()(images)))
+    discriminator = keras.Model(images, keras.layers.Dense(1)(x), name="discriminator")
+    model = DropoutGAN(generator, discriminator, ema_decay=0.9, seed=seed)
+    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate))
+    return model
+
+
+def train(model, steps, seed=0):
+    model.fit(toys.images(4 * steps, seed), batch_size=4, shuffle=False, verbose=0)
+    return model
+
+
+@pytest.fixture
+def model():
+    return train(make(), 2)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return checkpoint.Checkpoints(tmp_path / "checkpoints", keep=2)
+
+
+def test_every_variable_there_is_is_covered():
+    gc.collect()
+    before = {id(v) for v in gc.get_objects() if isinstance(v, keras.Variable)}
+    model = train(make(), 2)
+    gc.collect()
+    made = [v for v in gc.get_objects() if isinstance(v, keras.Variable) and id(v) not in before]
+    named = checkpoint.variables_of(model)
+    covered = {id(v) for v in named.values()}
+    assert len(covered) == len(named)
+    ours = [v for v in made if not v.path.startswith(("loss/", "seed_generator_state"))]  # Keras's own
+    missing = [v.path for v in ours if id(v) not in covered]
+    assert missing == []
+    paths = [v.path for v in named.values()]
+    for part in ("dropout", "draws", "step", "count", "perturbation", "moving_mean", "momentum", "velocity"):
+        assert any(part in path for path in paths), part
+    averaged = {id(v) for v in model.ema_generator.variables}
+    seeds = {id(layer.seed_generator.state) for layer in model.discriminator.layers if "dropout" in layer.name}
+    rates = {id(o.learning_rate) for o in (model.optimizer, model.discriminator_optimizer)}
+    assert len(averaged) == 8 and len(seeds) == 1 and averaged | seeds | rates <= covered
+
+
+def test_a_fresh_model_goes_on_bit_for_bit(checkpoints):
+    whole = train(make(), 3)
+    start = checkpoint.read_state(whole)
+    checkpoints.save(whole, 3, {})
+    train(whole, 3, seed=1)
+    fresh = make(seed=5)
+    fresh.seed = 0  # of the random streams: part of the configuration, not of the checkpoint
+    assert checkpoints.restore(fresh) == {"step": 3}
+    toys.assert_same(checkpoint.read_state(fresh), start)
+    train(fresh, 3, seed=1)
+    toys.assert_same(checkpoint.read_state(fresh), checkpoint.read_state(whole))
+    moved = sum(np.any(v != start[k]) for k, v in checkpoint.read_state(whole).items())
+    assert moved >= len(start) - 4  # all but the rates and a bias that cannot move: the test could fail
+
+
+def test_about_comes_back(model, checkpoints):
+    checkpoints.save(model, 2, {"train_seconds": 1.5})
+    assert checkpoints.restore(make()) == {"step": 2, "train_seconds": 1.5}
+    assert checkpoint.Checkpoints(checkpoints.folder / "none").restore(make()) is None
+
+
+def test_per_replica_variables_are_saved_by_replica(model):
+    state = checkpoint.read_state(model)
+    name = next(k for k, v in checkpoint.variables_of(model).items() if v is model.perturbation)
+    assert state[name].shape == (1, 3)
+    np.testing.assert_array_equal(state[name][0], model.perturbation.numpy())
+    other = make(seed=1)
+    checkpoint.write_state(other, state)
+    np.testing.assert_array_equal(other.perturbation.numpy(), model.perturbation.numpy())
+    two = state | {name: np.repeat(state[name], 2, axis=0)}
+    with pytest.raises(ConfigError, match="2 replicas, this run has 1"):
+        checkpoint.write_state(other, two)
+    kept = other.perturbation.numpy() + 1
+    other.perturbation.assign(kept)
+    checkpoint.write_state(other, two, replicas=False)  # to generate with, on any number of devices
+    np.testing.assert_array_equal(other.perturbation.numpy(), kept)
+
+
+def test_replicas_each_keep_their_own_part():
+    script = """
+import sys; sys.path.insert(0, "tests")
+import numpy as np, tensorflow as tf, keras
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfgans import checkpoint
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    import test_checkpoint
+    model = test_checkpoint.make()
+    name = next(k for k, v in checkpoint.variables_of(model).items() if v is model.perturbation)
+    values = np.arange(6, dtype="float32").reshape(2, 3)
+    checkpoint.write_state(model, checkpoint.read_state(model) | {name: values})
+    parts = [part.numpy() for part in model.perturbation.value.values]
+    np.testing.assert_array_equal(parts, values)
+    np.testing.assert_array_equal(checkpoint.read_state(model)[name], values)
+"""
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: make(width=5), r"another model: .*kernel has shape \(64, 5\), the file's \(64, 4\)"),
+        (lambda: plain(), r"another model: \d+ variables differ, such as \w+/"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused(model, checkpoints, other, message):
+    checkpoints.save(model, 2, {})
+    with pytest.raises(ConfigError, match=message) as caught:
+        checkpoints.restore(other())
+    assert "\n" not in str(caught.value)
+
+
+def plain():
+    model = GAN(*toys.image_networks())
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    return model
+
+
+def damage(path, kind):
+    data = path.read_bytes()
+    if kind == "flipped":  # a byte in the middle of an array
+        middle = len(data) // 2
+        data = data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+    path.write_bytes({"empty": b"", "cut": data[:-100], "half": data[: len(data) // 2]}.get(kind, data))
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "half", "flipped"])
+def test_a_damaged_newest_is_reported_and_the_one_before_used(model, checkpoints, caplog, kind):
+    checkpoints.save(model, 2, {})
+    expected = checkpoint.read_state(model)
+    checkpoints.save(train(model, 2), 4, {})
+    damage(checkpoints.path(4), kind)
+    fresh = make()
+    with caplog.at_level(logging.WARNING, "tfgans"):
+        assert checkpoints.restore(fresh)["step"] == 2
+    assert len(caplog.messages) == 1 and "step_00000004.npz cannot be read" in caplog.messages[0]
+    toys.assert_same(checkpoint.read_state(fresh), expected)
+    damage(checkpoints.path(2), kind)
+    with pytest.raises(ConfigError, match="can be read: step_00000004.npz, step_00000002.npz"):
+        checkpoints.restore(fresh)
+
+
+def test_a_step_without_file_is_refused(model, checkpoints):
+    checkpoints.save(model, 2, {})
+    with pytest.raises(ConfigError, match="no checkpoint of step 7 .* There are: 2"):
+        checkpoints.restore(model, 7)
+
+
+def test_partial_and_foreign_files_are_no_checkpoints(model, checkpoints):
+    checkpoints.save(model, 2, {})
+    for name in (".step_00000004.npz.part12", "step_00000006.npz.bak", "step_8.npz", "notes.txt"):
+        (checkpoints.folder / name).write_bytes(b"x")
+    assert checkpoints.steps() == [2]
+    assert checkpoints.restore(make())["step"] == 2
+
+
+def test_a_save_that_fails_leaves_what_there_was(model, checkpoints, monkeypatch):
+    checkpoints.save(model, 2, {})
+    before = checkpoints.path(2).read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    for step in (2, 4):
+        with pytest.raises(OSError, match=f"No space left on device: .*step_0000000{step}.npz"):
+            checkpoints.save(model, step, {})
+    assert os.listdir(checkpoints.folder) == ["step_00000002.npz"]
+    assert checkpoints.path(2).read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_not_saved(model, checkpoints, value):
+    kernel = model.generator.trainable_variables[0]
+    kernel.assign(np.full(kernel.shape, value))
+    with pytest.raises(FloatingPointError, match="model/.* is not finite"):
+        checkpoints.save(model, 2, {})
+    assert checkpoints.steps() == []
+
+
+def test_prune_keeps_the_newest_and_the_protected(model, checkpoints):
+    for step in range(1, 6):
+        checkpoints.save(model, step, {})
+    checkpoints.prune({2})
+    assert checkpoints.steps() == [2, 4, 5]
+    checkpoints.prune()
+    assert checkpoints.steps() == [4, 5]
+    with pytest.raises(ConfigError, match="at least 1. Received: 0"):
+        checkpoint.Checkpoints(checkpoints.folder, keep=0)
+
+
+HOLD = """
+import sys, time
+from tfgans import checkpoint
+with checkpoint.Lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_keeps_others_out_until_its_process_is_dead(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match=rf"trained by another process \(number {holder.pid}\)"):
+            checkpoint.Lock(tmp_path).__enter__()
+    finally:
+        holder.kill()
+        holder.communicate()
+    with checkpoint.Lock(tmp_path):
+        assert (tmp_path / "train.lock").read_text() == f"{os.getpid()}\n"
+        with pytest.raises(ConfigError, match="another process"):
+            checkpoint.Lock(tmp_path).__enter__()
+    with checkpoint.Lock(tmp_path):
+        pass
+
+
+def test_a_file_is_plain_arrays(model, checkpoints):
+    checkpoints.save(model, 2, {})
+    with np.load(checkpoints.path(2)) as data:
+        assert set(data.files) == set(checkpoint.variables_of(model)) | {"about"}
+        assert json.loads(str(data["about"])) == {"step": 2}
+        step = next(k for k, v in checkpoint.variables_of(model).items() if v is model.step)
+        assert data[step] == 2 == int(tf.convert_to_tensor(model.step.value))

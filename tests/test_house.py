@@ -1,0 +1,269 @@
+"""The rules of the house: imports run one way, nothing is unfinished, and every gin file and README line works."""
+
+import ast
+import inspect
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import tfgans
+from tfgans import config, experiment
+from tfgans.config import ConfigError
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGE = ROOT / "tfgans"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# What each room may import of the house, besides itself; a leaf's name allows only what stands here.
+PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
+LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "pictures"}
+ALLOWED = {
+    "config": set(),
+    "files": set(),
+    "pictures": {"files"},
+    "distribute": {"config"},
+    "data": {"config", "files"},
+    "evaluate": {"config", "files", "data"},
+    "checkpoint": {"config", "files", "distribute"},
+    "losses": {"config"},
+    "penalties": {"config", "losses"},
+    "schedules": {"config"},
+    "layers": {"config", "distribute"},
+    "augment": {"config", "distribute", "layers", "losses"},
+    "networks": PARTS | {"config"},
+    "driver": {"config", "distribute"},
+    "generation": {"config", "data", "driver", "files"},
+    "gan": PARTS | {"config", "data", "distribute", "driver", "generation"},
+    "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation"},
+    "callbacks": {"config", "pictures", "files"},
+    "experiment": PARTS | LEAVES | {"networks", "gan", "methods"},
+    "training": LEAVES | {"callbacks", "experiment"},
+    "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
+    "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
+    "command_line": LEAVES | {"callbacks", "experiment", "training", "compare", "searching"},
+    "__init__": set(),
+}
+
+
+def room(path):
+    """The room of a module: its file at the top of the package, or the folder there."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(path):
+    """`(line, dotted name)` of everything of the house that a module imports, at its top or anywhere in it."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return [(line, name) for line, name in found if name.split(".")[0] == "tfgans"]
+
+
+def wrong_imports(path):
+    """Imports that run the wrong way, and those from one method's room to another's."""
+    own, wrong = room(path), []
+    for line, name in imported(path):
+        parts = name.split(".")
+        target = parts[1] if len(parts) > 1 else "__init__"
+        if target != own and target not in ALLOWED.get(own, set()):
+            wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} imports {name}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    assert room(path) in ALLOWED, f"{room(path)} has no place in the order of imports"
+    assert wrong_imports(path) == []
+
+
+def test_the_order_has_no_circle():
+    done = set()
+    while len(done) < len(ALLOWED):
+        ready = {name for name, needs in ALLOWED.items() if name not in done and needs & ALLOWED.keys() <= done}
+        assert ready, f"circle among {sorted(ALLOWED.keys() - done)}"
+        done |= ready
+
+
+def test_a_wrong_import_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "tfgans")
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "tfgans").mkdir()
+    path = tmp_path / "tfgans" / "losses.py"
+    path.write_text("import keras\ndef f():\n    from tfgans import gan\nimport tfgans.networks.dcgan\n")
+    assert wrong_imports(path) == [
+        "tfgans/losses.py:4: losses imports tfgans.networks.dcgan",
+        "tfgans/losses.py:3: losses imports tfgans.gan",
+    ]
+
+
+METHOD_ROOMS = sorted({p for p in (PACKAGE / "methods").iterdir() if p.name[0] != "_"})
+
+
+@pytest.mark.parametrize("place", METHOD_ROOMS, ids=lambda place: place.name)
+def test_no_method_imports_another(place):
+    own = place.name.removesuffix(".py")
+    for path in [place] if place.is_file() else place.rglob("*.py"):
+        others = [name for _, name in imported(path) if name.startswith("tfgans.methods.")]
+        assert [name for name in others if name.split(".")[2] != own] == []
+
+
+SOURCES = [p for part in ("tfgans", "launch", "tests", "benchmarks") for p in sorted((ROOT / part).rglob("*.py"))]
+UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "pytest[.]mark[.]sk" + "ip", "x" + "fail")))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_unfinished(path):
+    text = path.read_text()
+    assert not UNFINISHED.search(text)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            assert "NotImplemented" not in ast.unparse(node.exc), f"line {node.lineno}"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("pytest.sk" + "ip", "pytest.importorsk" + "ip"), f"line {node.lineno}"
+
+
+def test_files_and_functions_are_short():
+    for path in MODULES:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                documented = ast.get_docstring(node) is not None
+                first = node.body[1 if documented and len(node.body) > 1 else 0].lineno
+                assert node.end_lineno - first < 45, f"{path}: {node.name}"
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    script = "import sys, tfgans, tfgans.config; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("name", tfgans.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(tfgans, name) is not None
+    assert name in dir(tfgans)
+
+
+def test_other_names_are_not():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        tfgans.nothing  # noqa: B018
+
+
+# gin files: those of data/ and networks/ are parts, every other is an experiment of its own.
+CONFIGS = sorted((ROOT / "gin_configs").rglob("*.gin"))
+DATA = [p for p in CONFIGS if p.parent.name == "data"]
+NETWORKS = [p for p in CONFIGS if p.parent.name == "networks"]
+EXPERIMENTS = [p for p in CONFIGS if p not in DATA and p not in NETWORKS]
+OFFLINE = ("digits", "photos", "ring", "grid")
+TINY = {"base_channels": 8, "max_channels": 16}
+
+
+def tiny(files, bindings=()):
+    """The bindings that make the networks of these files small, for each function that `build` is given."""
+    experiment.prepare([str(f) for f in files], bindings)
+    import gin
+
+    small = []
+    for part in ("generator", "discriminator"):
+        network = gin.query_parameter(f"build.{part}")
+        name = network.selector.rsplit(".", 1)[-1]
+        parameters = inspect.signature(gin.get_configurable(network.selector)).parameters
+        small += [f"{name}.{key} = {value}" for key, value in TINY.items() if key in parameters]
+    return small
+
+
+def build(files, bindings=()):
+    """Builds what a command would, small; returns `(model, dataset or None)`. Nothing may be left unused."""
+    import gin
+
+    from tfgans.data import Dataset
+    from tfgans.evaluate.evaluator import Evaluator
+
+    experiment.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
+    model, _ = experiment.build_model()
+    if config.is_bound("Evaluator", "features"):
+        Evaluator()
+    source = gin.query_parameter("Dataset.source")
+    dataset = Dataset() if source in OFFLINE else None
+    if dataset is not None:
+        assert dataset.item_shape == model.sample_shape
+        assert model.num_classes in (None, dataset.num_classes)
+    later = ("train.", "search.") + (() if dataset is not None else ("Dataset.", "batch_size"))
+    unused = [name for name in config.unused_bindings() if not name.startswith(later)]
+    assert unused == []
+    return model, dataset
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT / "gin_configs")))
+def test_every_experiment_builds_and_uses_all_it_says(path):
+    build([path])
+
+
+def fits(networks, data):
+    """Whether networks go with data: points with `mlp`, images with the others."""
+    return (networks.stem == "mlp") == (data.stem in ("ring", "grid"))
+
+
+PAIRS = [(n, d) for n in NETWORKS for d in DATA if fits(n, d) and (d.stem in ("digits32", "ring", "cifar10"))]
+PAIRS += [(next(n for n in NETWORKS if fits(n, d)), d) for d in DATA]
+
+
+@pytest.mark.parametrize(("networks", "data"), PAIRS, ids=lambda path: path.stem)
+def test_every_part_builds_with_one_that_fits_it(networks, data):
+    build([data, networks])
+
+
+def test_parts_are_all_tried():
+    assert {n for n, _ in PAIRS} == set(NETWORKS) and {d for _, d in PAIRS} == set(DATA)
+    assert EXPERIMENTS and NETWORKS and DATA
+
+
+def test_an_unused_binding_would_be_seen(tmp_path):
+    (tmp_path / "a.gin").write_text('include "gin_configs/quickstart.gin"\nR1GAN.r1_weight = 1.0\n')
+    with pytest.raises(AssertionError, match="R1GAN.r1_weight"):
+        build([tmp_path / "a.gin"])
+
+
+def test_includes_are_at_most_two_deep():
+    def depth(path):
+        inner = re.findall(r'^include "(.+)"', path.read_text(), re.MULTILINE)
+        return 1 + max((depth(ROOT / name) for name in inner), default=0)
+
+    assert {path: depth(path) for path in CONFIGS if depth(path) > 2} == {}
+
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_readme_python_runs(tmp_path):
+    """The blocks are one program, as a reader runs them one after the other."""
+    assert BLOCKS, "README.md has no ```python example"
+    (tmp_path / "example.py").write_text("\n".join(BLOCKS))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_readme_names_files_that_are_there():
+    files = set(re.findall(r"(?:gin_configs|launch|benchmarks|tests|docs)/[\w/]+\.\w+", README))
+    assert "gin_configs/quickstart.gin" in files
+    assert {file for file in files if not (ROOT / file).exists()} == set()
+
+
+def test_an_unknown_name_in_a_gin_file_is_refused(tmp_path):
+    (tmp_path / "a.gin").write_text("no_such_network.width = 1\n")
+    with pytest.raises(ConfigError, match="no_such_network"):
+        experiment.prepare([str(tmp_path / "a.gin")], [])
