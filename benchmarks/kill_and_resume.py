@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,42 +34,58 @@ def start(model_dir, options):
         return subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
 
 
-def undisturbed(model_dir, options):
-    """Trains to the end; returns the seconds it took, of starting and of training."""
-    began = time.monotonic()
-    process = start(model_dir, options)
-    while process.poll() is None and not (model_dir / "train.lock").exists():
-        time.sleep(0.05)
-    ready = time.monotonic()
+def wait_until_at_work(process, model_dir):
+    """Waits until a process has taken the folder: before that it writes nothing."""
+    lock = model_dir / "train.lock"
+    while process.poll() is None and not (lock.exists() and lock.read_text().strip() == str(process.pid)):
+        time.sleep(0.02)
+
+
+def newest(model_dir):
+    """The name of the newest checkpoint."""
+    return max((path.name for path in (model_dir / "checkpoints").glob("step_*")), default="")
+
+
+def finish(process, model_dir):
+    """Waits for the end of a run that must succeed."""
     if process.wait() != 0:
         raise SystemExit(f"training failed: see {model_dir}.txt")
-    return ready - began, time.monotonic() - ready
 
 
-def disturbed(model_dir, options, starting, training):
-    """Trains with `options.kills` kills, most of them while the run is at work; returns the seconds before each.
+def undisturbed(model_dir, options):
+    """Trains to the end; returns the seconds of work, compilation and all, to the first checkpoint after step 0."""
+    process = start(model_dir, options)
+    wait_until_at_work(process, model_dir)
+    began = time.monotonic()
+    while process.poll() is None and len(list((model_dir / "checkpoints").glob("step_*"))) < 2:
+        time.sleep(0.02)
+    seconds = time.monotonic() - began
+    finish(process, model_dir)
+    return seconds
 
-    A kill falls between the moment the folder is taken and the time a share of the run takes, so that the
-    kills spread over all of it. Each start must come some way, or the run would never end: those that did
-    not save anything are killed all the same, but a run that was saved goes on from there.
+
+def disturbed(model_dir, options, seconds):
+    """Trains with `options.kills` kills, then to the end; returns the seconds of work before each.
+
+    Each start works for a random time of up to 1.5 times what it takes to save anything, at most until it has
+    saved: some come no further, some a little, so that the kills spread over the run.
     """
     delays, generator = [], random.Random(options.seed)
-    longest = starting + max(3.0, 2.5 * training / (options.kills + 1))
     for _ in range(options.kills):
         process = start(model_dir, options)
-        delay = generator.uniform(0.6 * starting, longest)
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            delays.append(round(delay, 2))
-            continue
-        if process.returncode != 0:
-            raise SystemExit(f"training failed: see {model_dir}.txt")
-        break  # done before it could be killed
-    if start(model_dir, options).wait() != 0:
-        raise SystemExit(f"training failed: see {model_dir}.txt")
+        wait_until_at_work(process, model_dir)
+        delay = generator.uniform(0.0, 1.5 * seconds)
+        began, seen = time.monotonic(), {newest(model_dir)}
+        while process.poll() is None and time.monotonic() < began + delay and len(seen) < 2:
+            time.sleep(0.02)
+            seen.add(newest(model_dir))
+        if process.poll() is not None:
+            finish(process, model_dir)
+            break  # done before it could be killed
+        process.kill()
+        process.wait()
+        delays.append(round(time.monotonic() - began, 2))
+    finish(start(model_dir, options), model_dir)
     return delays
 
 
@@ -80,6 +97,7 @@ def rows(model_dir):
 
 def curves(folder):
     """What TensorBoard shows of a folder: {tag: [(step, value)]}, an image's value being its bytes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorBoard loads TensorFlow
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     shown = EventAccumulator(str(folder), size_guidance={"tensors": 0})
@@ -94,7 +112,11 @@ def curves(folder):
 
 
 def _number(proto):
-    return float(np.frombuffer(proto.tensor_content, np.float32)[0]) if proto.tensor_content else proto.float_val[0]
+    return (
+        float(np.frombuffer(proto.tensor_content, np.float32)[0])
+        if proto.tensor_content
+        else proto.float_val[0]
+    )
 
 
 def differences(first, second):
@@ -111,7 +133,11 @@ def differences(first, second):
         if path.read_bytes() != (second / "samples" / path.name).read_bytes():
             found.append(f"samples/{path.name}")
     newest = sorted(p.name for p in (first / "checkpoints").glob("*.npz"))[-1]
-    return found + _states(first / "checkpoints" / newest, second / "checkpoints" / newest) + _events(first, second)
+    return (
+        found
+        + _states(first / "checkpoints" / newest, second / "checkpoints" / newest)
+        + _events(first, second)
+    )
 
 
 def _states(first, second):
@@ -137,7 +163,9 @@ def _events(first, second):
 
 def main(arguments=None):
     """Runs the comparison; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gin_file", action="append", help="default: gin_configs/quickstart.gin")
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--steps", type=int, default=200)
@@ -150,14 +178,14 @@ def main(arguments=None):
         folder = Path(options.folder or temporary)
         os.makedirs(folder, exist_ok=True)
         began = time.monotonic()
-        starting, training = undisturbed(folder / "whole", options)
-        delays = disturbed(folder / "killed", options, starting, training)
+        seconds = undisturbed(folder / "whole", options)
+        delays = disturbed(folder / "killed", options, seconds)
         found = differences(folder / "whole", folder / "killed")
         said = (folder / "killed.txt").read_text()
         result = {
             "steps": options.steps,
             "kills": len(delays),
-            "resumed_at": [int(line.split()[3]) for line in said.splitlines() if line.startswith("resumed at")],
+            "resumed_at": [int(step) for step in re.findall(r"resumed at step (\d+)", said)],
             "killed_after_seconds": delays,
             "evaluated_steps": [row["step"] for row in rows(folder / "killed")],
             "differences": found,

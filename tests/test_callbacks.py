@@ -98,7 +98,9 @@ def test_the_clock_counts_steps_alone():
 
 def test_curves_are_means_over_the_interval(tmp_path):
     model, seen = make(), []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: seen.append(dict(model.step_logs)))
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
     fit(model, 6, record, callbacks.TrainingCurves(tmp_path, 3, images_per_step=4))
     assert set(shown(tmp_path)) == {*seen[0], "learning_rate/generator", "learning_rate/discriminator",
                                     "images_per_second"}  # fmt: skip
@@ -156,7 +158,9 @@ def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
         top, left = (2 + 10 * (i // 3)) * 6, (2 + 10 * (i % 3)) * 6
         np.testing.assert_array_equal(page[top : top + 48 : 6, left : left + 48 : 6], expected[i, ..., 0])
     draw(4)
-    assert (tmp_path / "samples" / "step_00000004.png").read_bytes() == first  # the same model: the same latents
+    assert (
+        tmp_path / "samples" / "step_00000004.png"
+    ).read_bytes() == first  # the same model: the same latents
     fit_labels = np.zeros(8, "int32")
     model.fit(toys.images(8), fit_labels, batch_size=4, verbose=0)
     draw(4)

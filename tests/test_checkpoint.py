@@ -78,7 +78,9 @@ def test_every_variable_there_is_is_covered():
     for part in ("dropout", "draws", "step", "count", "perturbation", "moving_mean", "momentum", "velocity"):
         assert any(part in path for path in paths), part
     averaged = {id(v) for v in model.ema_generator.variables}
-    seeds = {id(layer.seed_generator.state) for layer in model.discriminator.layers if "dropout" in layer.name}
+    seeds = {
+        id(layer.seed_generator.state) for layer in model.discriminator.layers if "dropout" in layer.name
+    }
     rates = {id(o.learning_rate) for o in (model.optimizer, model.discriminator_optimizer)}
     assert len(averaged) == 8 and len(seeds) == 1 and averaged | seeds | rates <= covered
 

@@ -11,7 +11,7 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.state import state_is_frozen
 from tfgans.methods import compose
-from tfgans.methods.regularized import GradientPenaltyGAN, R1GAN
+from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
 
 WASSERSTEIN = dict(
     discriminator_loss=losses.wasserstein_discriminator, generator_loss=losses.wasserstein_generator

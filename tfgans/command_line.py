@@ -62,15 +62,15 @@ def _guarded(action):
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     _talk()
-    from tfgans.config import ConfigError
+    from tfgans.config import ConfigError, first_line
 
     try:
         return _interpreted(action, ConfigError)
     except ConfigError as error:
-        _complain(" ".join(str(error).split()))
+        _complain(first_line(error))
         return 2
     except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split()))
+        _complain(first_line(error))
         return 1
     except KeyboardInterrupt:
         _complain("stopped before anything was saved since the last checkpoint")
@@ -113,16 +113,17 @@ def _interpreted(action, config_error):
     tensorflow = _import_tensorflow()
     tensorflow.get_logger().setLevel("ERROR")
     from tfgans import callbacks
+    from tfgans.config import first_line
 
     try:
         action()
     except tensorflow.errors.ResourceExhaustedError as error:  # out of memory, or of disk for its own files
         raise OSError(str(error.message).strip().splitlines()[0]) from error
     except callbacks.Diverged as error:
-        _complain(str(error))
+        _complain(first_line(error))
         return 3
     except callbacks.Interrupted as error:
-        _complain(f"{error}; the same command goes on from there")
+        _complain(f"{first_line(error)}; the same command goes on from there")
         return 128 + error.number
     return 0
 

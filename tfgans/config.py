@@ -13,7 +13,14 @@ from pathlib import Path
 
 import gin
 
-_ROOMS = ("tfgans.data", "tfgans.networks", "tfgans.methods", "tfgans.evaluate", "tfgans.augment", "tfgans.schedules")
+_ROOMS = (
+    "tfgans.data",
+    "tfgans.networks",
+    "tfgans.methods",
+    "tfgans.evaluate",
+    "tfgans.augment",
+    "tfgans.schedules",
+)
 _bindings = {}
 
 

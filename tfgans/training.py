@@ -285,7 +285,9 @@ class Run:
 
         metrics = self.evaluator(generate, self.dataset)
         if self.best_metric not in metrics:
-            raise ConfigError(f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}")
+            raise ConfigError(
+                f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
+            )
         seconds = {k: round(v, 3) for k, v in self.about.items()}
         seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
         self._show(step, metrics)
