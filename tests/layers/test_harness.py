@@ -160,7 +160,8 @@ def test_derivatives_by_inputs(name):
     layer, inputs = make(name, "float64")
     points, rest = inputs[:1], inputs[1:]
     if points[0].dtype.is_integer:
-        pytest.skip("labels have no derivative")
+        assert points[0].shape.rank == 1  # labels, one a sample: there is no derivative to check
+        return
     check_three_orders(lambda x: scalar(layer, [*x, *rest]), points, seed=2)
 
 
@@ -169,7 +170,8 @@ def test_derivatives_by_weights(name):
     layer, inputs = make(name, "float64")
     variables = layer.trainable_variables
     if not variables:
-        pytest.skip("no weights")
+        assert not layer.weights
+        return
 
     def function(values):
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):

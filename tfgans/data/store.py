@@ -186,7 +186,8 @@ class ImageStore:
                 f"{_printable(self.items.name(self.sources[k]))} ({bad[k]})" for k in sorted(bad)[:_NAMED]
             ]
             more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            line = f"{self.title}: {len(bad)} of {len(self.sources)} images cannot be used: {', '.join(reasons)}{more}"
+            count = f"{len(bad)} of {len(self.sources)} images cannot be used"
+            line = f"{self.title}: {count}: {', '.join(reasons)}{more}"
             if on_bad_image == "fail":
                 raise ConfigError(f"{line}; Dataset.on_bad_image = 'skip' leaves them out")
             if not len(self.kept):

@@ -1,0 +1,1 @@
+"""Networks: functions that return plain Keras models; the resolution is an argument."""
