@@ -67,14 +67,14 @@ def undisturbed(model_dir, options):
 def disturbed(model_dir, options, seconds):
     """Trains with `options.kills` kills, then to the end; returns the seconds of work before each.
 
-    Each start works for a random time of up to 1.5 times what it takes to save anything, at most until it has
+    Each start works for a random time of up to 1.2 times what it takes to save anything, at most until it has
     saved: some come no further, some a little, so that the kills spread over the run.
     """
     delays, generator = [], random.Random(options.seed)
     for _ in range(options.kills):
         process = start(model_dir, options)
         wait_until_at_work(process, model_dir)
-        delay = generator.uniform(0.0, 1.5 * seconds)
+        delay = generator.uniform(0.0, 1.2 * seconds)
         began, seen = time.monotonic(), {newest(model_dir)}
         while process.poll() is None and time.monotonic() < began + delay and len(seen) < 2:
             time.sleep(0.02)

@@ -14,13 +14,22 @@ import pytest
 GOLDEN = Path(__file__).parent / "golden"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """Reference statistics go to a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_state():
-    """gin and Keras keep global state: a test must not see what another one left."""
-    yield
-    gin.clear_config()
+    """gin and Keras keep global state: a test must not see what another one left, and draws the same each time."""
     import keras
 
+    keras.utils.set_random_seed(0)
+    yield
+    gin.clear_config()
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
     from tensorflow.python.framework import config  # the only way back from enable_op_determinism

@@ -57,16 +57,12 @@ def train(
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
     intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
-    for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
+    counts = dict(steps=steps, log_every=log_every, **intervals)
+    for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
     run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest)
-    for name, value in dict(steps=steps, log_every=log_every, **intervals).items():
-        if value % run.model.steps_per_execution:
-            raise ConfigError(
-                f"train.{name} = {value} is not a multiple of build.steps_per_execution = "
-                f"{run.model.steps_per_execution}"
-            )
+    run.check_multiples(counts)
     with run.opened(num_samples_shown):
         return run.fit(intervals, log_every, histograms)
 
@@ -104,6 +100,15 @@ class Run:
                 f"Dataset.batch_size = {self.dataset.batch_size} does not divide among "
                 f"{self.strategy.num_replicas_in_sync} replicas"
             )
+
+    def check_multiples(self, counts):
+        """Refuses numbers of steps that fall inside an execution of several."""
+        for name, value in counts.items():
+            if value % self.model.steps_per_execution:
+                raise ConfigError(
+                    f"train.{name} = {value} is not a multiple of build.steps_per_execution = "
+                    f"{self.model.steps_per_execution}"
+                )
 
     def opened(self, num_samples_shown):
         """Takes the folder: alone, and only if it holds this run or nothing."""

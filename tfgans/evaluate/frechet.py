@@ -7,6 +7,7 @@ Heusel et al., 2017, "GANs trained by a two time-scale update rule ...", equatio
 from pathlib import Path
 
 import numpy as np
+from scipy.linalg import blas, lapack
 
 from tfgans import files
 from tfgans.config import ConfigError
@@ -18,7 +19,8 @@ class Moments:
     """Count, mean and unbiased covariance of a stream of feature vectors, in float64.
 
     Batches are folded in by the pairwise update of Chan, Golub and LeVeque (1983), so that a large
-    common offset costs no digits. Memory: two or three [d, d] matrices, whatever the stream's length.
+    common offset costs no digits. Only one triangle of the symmetric sum is kept up to date, which halves
+    the work. Memory: one [d, d] matrix, whatever the stream's length; `covariance` makes two or three more.
 
     Attributes: `count` int; `mean` float64 [d]; `covariance` float64 [d, d] (divided by count - 1).
     """
@@ -26,11 +28,15 @@ class Moments:
     def __init__(self, size):
         self.count = 0
         self.mean = np.zeros(size)
-        self._scatter = np.zeros((size, size))
+        self._upper = np.zeros((size, size), order="F")  # below the diagonal: anything
 
     @property
     def covariance(self):
-        return self._scatter / max(self.count - 1, 1)
+        return _both_triangles(self.covariance_upper())
+
+    def covariance_upper(self):
+        """The covariance on and above the diagonal, anything below it; for LAPACK, which reads no more."""
+        return self._upper / max(self.count - 1, 1)
 
     def update(self, batch):
         """Folds in features [n, d] of any float type. Raises ConfigError if d is another width."""
@@ -38,39 +44,41 @@ class Moments:
         if batch.ndim != 2 or batch.shape[1] != len(self.mean):
             raise ConfigError(f"features must have shape [n, {len(self.mean)}]. Received: {batch.shape}")
         for start in range(0, len(batch), _ROWS):
-            rows = batch[start : start + _ROWS].astype(np.float64)
-            mean = rows.mean(axis=0)
-            rows -= mean
-            self._fold(len(rows), mean, rows)
+            part = batch[start : start + _ROWS]
+            rows = np.empty((len(part) + 1, len(self.mean)))
+            rows[:-1] = part
+            mean = rows[:-1].mean(axis=0)
+            rows[:-1] -= mean
+            self._fold(len(part), mean, rows)
         return self
 
     def merge(self, other):
         """Folds in another accumulator, as if its stream had followed this one's."""
         if other.count:
-            self._fold(other.count, other.mean, np.empty((0, len(self.mean))))
-            self._scatter += other._scatter
+            self._fold(other.count, other.mean, np.empty((1, len(self.mean))))
+            self._upper += other._upper
         return self
 
-    def _fold(self, count, mean, centred):
+    def _fold(self, count, mean, rows):
+        """Folds in `count` vectors of a mean; `rows` are centred ones and an empty last one."""
         total = self.count + count
         difference = mean - self.mean
         # The step between the two means is one more centred row of the right length.
-        step = difference * np.sqrt(self.count * count / total)
-        rows = np.concatenate([centred, step[None]])
-        self._scatter += rows.T @ rows
+        rows[-1] = difference * np.sqrt(self.count * count / total)
+        self._upper = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._upper, overwrite_c=True)
         self.mean = self.mean + difference * (count / total)
         self.count = total
 
     def arrays(self):
         """The state as a dictionary of arrays, for `from_arrays`."""
-        return {"count": np.asarray(self.count), "mean": self.mean, "scatter": self._scatter}
+        return {"count": np.asarray(self.count), "mean": self.mean, "scatter": _both_triangles(self._upper)}
 
     @classmethod
     def from_arrays(cls, arrays):
         moments = cls(len(arrays["mean"]))
         moments.count = int(arrays["count"])
         moments.mean = np.asarray(arrays["mean"], np.float64)
-        moments._scatter = np.asarray(arrays["scatter"], np.float64)
+        moments._upper = np.array(arrays["scatter"], np.float64, order="F")
         return moments
 
     def save(self, path):
@@ -109,20 +117,25 @@ def frechet_distance(moments1, moments2):
         raise ConfigError(
             f"the Frechet distance needs two samples a side. Received: {moments1.count}, {moments2.count}"
         )
-    first, second = moments1.covariance, moments2.covariance
+    first, second = moments1.covariance_upper(), moments2.covariance_upper()
     means = float(np.sum((moments1.mean - moments2.mean) ** 2))
     traces = float(np.trace(first) + np.trace(second))
     if not np.isfinite(means + traces):
         return float("nan")
-    factor = _factor(first)
-    eigenvalues = np.linalg.eigvalsh(factor.T @ second @ factor)
+    eigenvalues = np.linalg.eigvalsh(_symmetric_product(first, second), UPLO="U")
     return means + traces - 2.0 * float(np.sum(np.sqrt(np.maximum(eigenvalues, 0.0))))
 
 
-def _factor(covariance):
-    """F with F F^T = covariance, positive semi-definite."""
-    try:
-        return np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariance)
-        return vectors * np.sqrt(np.maximum(values, 0.0))
+def _symmetric_product(first, second):
+    """F^T second F for an F with F F^T = first; upper triangles, as the arguments are."""
+    factor, failed = lapack.dpotrf(first)
+    if not failed:
+        return lapack.dsygst(second, factor, itype=3)[0]  # a third of the two full products
+    values, vectors = np.linalg.eigh(first, UPLO="U")
+    factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    return factor.T @ _both_triangles(second) @ factor
+
+
+def _both_triangles(matrix):
+    upper = np.triu(matrix)
+    return upper + np.triu(upper, 1).T

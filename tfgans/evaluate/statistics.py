@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 from tqdm import tqdm
 
 from tfgans.config import ConfigError
 from tfgans.evaluate.frechet import Moments, save_arrays
+
+logger = logging.getLogger(__name__)
 
 _FORMAT = 1
 _SECONDS_BEFORE_PROGRESS = 10
@@ -113,13 +115,13 @@ def cached_reference(dataset, features, keep, cache_dir=None):
             reason = "it holds another number of images"
         except Exception as error:  # numpy, zipfile and zlib each raise their own
             reason = str(error) or type(error).__name__
-        logging.warning("cached statistics %s are computed again: %s", path, reason)
+        logger.warning("cached statistics %s are computed again: %s", path, reason)
     images = (batch for batch, _ in dataset.reference())
     statistics = collect(features, images, total, keep, seed=0, label="reference images")
     try:
         statistics.save(path)
     except OSError as error:
-        logging.warning("reference statistics are not cached: %s", error)
+        logger.warning("reference statistics are not cached: %s", error)
     return statistics
 
 

@@ -53,8 +53,8 @@ class SelfAttention(keras.layers.Layer):
         options = {"training": training} if self.spectral_normalization else {}
         height, width = inputs.shape[1:3]
         queries = _pixels(self.theta(inputs, **options))
-        keys = _pixels(tf.nn.max_pool2d(self.phi(inputs, **options), 2, 2, "VALID"))
-        values = _pixels(tf.nn.max_pool2d(self.g(inputs, **options), 2, 2, "VALID"))
+        keys = _pixels(_max_pool(self.phi(inputs, **options)))
+        values = _pixels(_max_pool(self.g(inputs, **options)))
         scores = widen(tf.matmul(queries, keys, transpose_b=True))  # [N, H*W, H*W/4]
         weights = tf.cast(tf.nn.softmax(scores), self.compute_dtype)
         attended = tf.reshape(tf.matmul(weights, values), (-1, height, width, values.shape[-1]))
@@ -69,3 +69,14 @@ class SelfAttention(keras.layers.Layer):
 
 def _pixels(maps):
     return tf.reshape(maps, (-1, maps.shape[1] * maps.shape[2], maps.shape[3]))
+
+
+def _max_pool(maps):
+    """The maximum of each 2x2 window, the first of equals as in `tf.nn.max_pool2d`.
+
+    That function's gradient has no deterministic XLA kernel; this one's has, at any order.
+    """
+    height, width, channels = maps.shape[1:]
+    windows = tf.reshape(maps, (-1, height // 2, 2, width // 2, 2, channels))
+    upper = tf.maximum(windows[:, :, 0, :, 0], windows[:, :, 0, :, 1])
+    return tf.maximum(upper, tf.maximum(windows[:, :, 1, :, 0], windows[:, :, 1, :, 1]))

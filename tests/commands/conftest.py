@@ -1,0 +1,121 @@
+"""Ways to call a command, and a run to call it on."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from runs import CONFIG, ROOT
+
+SHORT = (
+    CONFIG
+    + """
+train.steps = 4
+train.save_every = 2
+train.evaluate_every = 2
+train.sample_every = 4
+train.log_every = 50
+"""
+)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """As a user's: with nothing that keeps TensorFlow quiet."""
+    cache = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "CUDA_VISIBLE_DEVICES": "-1"}
+    return {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"} | cache
+
+
+@pytest.fixture(scope="session")
+def start(environment):
+    """Starts a launch script as a user does."""
+
+    def start(command, *flags):
+        arguments = [sys.executable, str(ROOT / "launch" / f"{command}.py"), *map(str, flags)]
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(arguments, **pipes, env=environment, cwd=ROOT)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def script(start):
+    """`(exit code, stdout, stderr)` of a launch script in a process of its own."""
+
+    def script(*arguments):
+        process = start(*arguments)
+        out, err = process.communicate(timeout=240)
+        return process.returncode, out, err
+
+    return script
+
+
+# Runs commands as the launch scripts do, each in a fork of a process that has loaded TensorFlow but not used it.
+FORKS = """
+import json, os, sys
+import tensorflow
+from tfgans import command_line, config
+config.import_rooms()
+for line in sys.stdin:
+    command, flags, folder = json.loads(line)
+    child = os.fork()
+    if not child:
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.argv = [f"launch/{command}.py", *flags]
+        command_line.run(command)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(status, flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def call(environment, tmp_path_factory):
+    """`(exit code, stdout, stderr)` of a command; as `script`, without the seconds that TensorFlow takes to load."""
+    folder = tmp_path_factory.mktemp("said")
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    variables = environment | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen([sys.executable, "-c", FORKS], env=variables, **pipes) as forks:
+
+        def call(command, *flags):
+            forks.stdin.write(json.dumps([command, list(map(str, flags)), str(folder)]) + "\n")
+            forks.stdin.flush()
+            status = int(forks.stdout.readline())
+            return status, (folder / "out").read_text(), (folder / "err").read_text()
+
+        yield call
+
+
+@pytest.fixture(scope="session")
+def refused(call):
+    """Asserts exit code 2 with one line on stderr and nothing on stdout; returns the line."""
+
+    def refused(*arguments, code=2):
+        returned, out, err = call(*arguments)
+        assert (returned, out, err.count("\n")) == (code, "", 1), err
+        assert err.startswith(f"{arguments[0]}.py: ") and "Traceback" not in err
+        return err
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "run.gin"
+    path.write_text(SHORT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(script, gin_file, tmp_path_factory):
+    """A short run; `(its folder, stdout, stderr)`."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    code, out, err = script("train", f"--gin_file={gin_file}", f"--model_dir={folder}")
+    assert code == 0, err
+    return folder, out, err
+
+
+@pytest.fixture(scope="session")
+def run_dir(trained):
+    return trained[0]

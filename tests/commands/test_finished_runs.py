@@ -1,0 +1,70 @@
+"""`evaluate`, `generate` and `describe`."""
+
+import json
+import os
+
+from PIL import Image
+from runs import rows
+
+
+def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
+    before = rows(run_dir)
+    results = [call("evaluate", f"--model_dir={run_dir}", "--num_samples=32") for _ in range(2)]
+    results.append(call("evaluate", f"--model_dir={run_dir}", "--step=0"))
+    assert all(code == 0 and err == "" and out.count("\n") == 1 for code, out, err in results), results
+    added = [json.loads(out) for _, out, _ in results]
+    assert rows(run_dir) == before + added
+    first, second, untrained = ({k: v for k, v in row.items() if k != "eval_seconds"} for row in added)
+    assert first == second
+    assert (first["step"], first["num_samples"], first["features"]) == (4, 32, "digits_classifier")
+    in_training = {k: v for k, v in before[0].items() if not k.endswith("_seconds")}
+    assert untrained == in_training | {"command": "evaluate"}
+
+
+def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
+    flags = [f"--model_dir={run_dir}", "--num_images=6"]
+    variants = {
+        "plain": ["--labels=0,1"],
+        "again": ["--labels=0,1"],
+        "seed": ["--labels=0,1", "--seed=1"],
+        "best": ["--labels=0,1", "--step=best"],
+        "truncated": ["--labels=0,1", "--truncation=0.2"],
+        "between": ["--interpolate"],
+    }
+    names = [f"image_{i:05d}.png" for i in range(6)] + ["grid.png"]
+    files = {}
+    for name, options in variants.items():
+        code, out, err = call("generate", *flags, f"--output_dir={tmp_path / name}", *options)
+        assert (code, err) == (0, ""), err
+        assert out == f"7 files in {tmp_path / name}, the last grid.png\n"
+        assert sorted(os.listdir(tmp_path / name)) == sorted(names)
+        files[name] = {n: (tmp_path / name / n).read_bytes() for n in names}
+    assert files["plain"] == files["again"]
+    best = min((row for row in rows(run_dir) if "command" not in row), key=lambda row: row["fid"])["step"]
+    assert (files["best"] == files["plain"]) == (best == 4)
+    for name in ("seed", "truncated"):
+        assert all(files[name][n] != files["plain"][n] for n in names), name
+    assert len({files["between"][n] for n in names}) == 7  # each step of the way is another image
+    with Image.open(tmp_path / "plain" / "image_00000.png") as image:
+        assert image.size == (8, 8) and image.mode == "L"
+    with Image.open(tmp_path / "between" / "grid.png") as image:  # one row of 6
+        assert image.size == ((6 * 10 + 2) * 6, (10 + 2) * 6)
+
+
+def test_describe_prints_facts_or_a_table(call):
+    flags = ["--gin_file=gin_configs/quickstart.gin", "--gin_param=build.methods=[@R1GAN]"]
+    code, out, err = call("describe", *flags)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    facts = json.loads(out)
+    assert facts["methods"] == ["R1GAN"] and facts["image_shape"] == [8, 8, 1] and facts["num_classes"] == 10
+    for name in ("generator", "discriminator"):
+        assert set(facts[name]) == {"parameters", "macs"}
+        assert all(isinstance(value, int) and value > 0 for value in facts[name].values())
+    code, out, err = call("describe", *flags, "--summary")
+    assert (code, err) == (0, "")
+    for name in ("generator", "discriminator"):
+        numbers = facts[name]
+        assert f"{name}: {numbers['parameters']:,} parameters, {numbers['macs']:,} MACs" in out
+    layers = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    total = sum(int(parts[-2].replace(",", "")) for parts in layers)
+    assert total == facts["generator"]["parameters"] + facts["discriminator"]["parameters"]

@@ -1,0 +1,82 @@
+"""What the commands say of themselves."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from runs import ROOT
+
+COMMANDS = ("train", "evaluate", "generate", "describe")
+
+
+FLAGS = {
+    "train": ("gin_file", "gin_param", "model_dir", "steps", "seed"),
+    "evaluate": ("gin_param", "model_dir", "num_samples", "step"),
+    "generate": (
+        "model_dir",
+        "output_dir",
+        "num_images",
+        "labels",
+        "interpolate",
+        "truncation",
+        "seed",
+        "step",
+    ),
+    "describe": ("gin_file", "gin_param", "summary"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_and_lists_the_flags(script, command):
+    began = time.monotonic()
+    code, out, err = script(command, "--help")
+    seconds = time.monotonic() - began
+    print(f"{command} --help: {seconds:.2f} s")
+    assert seconds < 3.0  # under one on a machine that does nothing else
+    assert err == "" and code in (0, 1)
+    assert all(f"--{flag}" in out or f"--[no]{flag}" in out for flag in FLAGS[command]), out
+
+
+def test_help_does_not_import_tensorflow(environment):
+    script = """
+import sys
+sys.argv = ["launch/train.py", "--help"]
+from tfgans import command_line
+try:
+    command_line.run("train")
+except SystemExit as end:
+    print("left with", end.code)
+loaded = [name for name in ("tensorflow", "keras", "numpy.linalg", "sklearn", "PIL") if name in sys.modules]
+print("loaded", loaded)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.endswith("loaded []\n"), done.stdout + done.stderr
+
+
+def test_the_console_command_does_the_same(environment, refused):
+    def console(*arguments):
+        script = "import sys; from tfgans import command_line; sys.argv = ['tfgans', *sys.argv[1:]]"
+        return subprocess.run(
+            [sys.executable, "-c", f"{script}; command_line.console()", *arguments],
+            env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, cwd=ROOT,
+        )  # fmt: skip
+
+    done = console("describe", "--gin_file=gin_configs/quickstart.gin")
+    assert done.returncode == 0 and json.loads(done.stdout)["model"] == "GAN", done.stderr
+    done = console("describe", "--gin_file=no/such.gin")
+    assert (done.returncode, done.stderr) == (2, "tfgans: no such gin file: no/such.gin\n")
+    for command in COMMANDS:
+        done = console(command, "--help")
+        assert all(f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout for flag in FLAGS[command])
+    done = console("--help")
+    assert done.returncode == 0 and done.stdout.startswith("usage: tfgans {train,")
+    for wrong in ((), ("paint",)):
+        done = console(*wrong)
+        assert done.returncode == 2 and done.stderr.startswith("usage: tfgans {train,")

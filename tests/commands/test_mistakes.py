@@ -1,0 +1,80 @@
+"""Every mistake is one line, and nothing is created."""
+
+import os
+import re
+
+import pytest
+from runs import CONFIG
+
+from tfgans import checkpoint
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--no_such_flag=1"], "no_such_flag"),
+        (["--steps=many"], "steps"),
+        (["--steps=0"], "steps"),
+        (["extra"], "unexpected argument 'extra'"),
+        (["--gin_file=no/such.gin"], "no such gin file: no/such.gin"),
+        (["--gin_param=GAN.no_such=1"], "GAN has no parameter 'no_such'"),
+        (["--gin_param=GAM.seed=1"], "GAM"),
+        (["--gin_param=R1GAN.r1_weight=0.5"], "nothing used these bindings: R1GAN.r1_weight"),
+        (["--gin_param=GAN.discriminator_steps='two'"], "GAN.discriminator_steps is an integer .*'two'"),
+        (["--gin_param=dcgan_generator.base_channels='8'"], "base_channels"),
+        (["--gin_param=Dataset.source='folder:/no/such'"], "/no/such"),
+        (["--gin_param=num_classes=3"], "classes"),
+        (["--gin_param=batch_size=5000"], "5000"),
+        (["--gin_param=Evaluator.features=@InceptionFeatures()", "--gin_param=InceptionFeatures.path='/no/such'"],
+         "no saved_model.pb in '/no/such'"),
+        (["--gin_param=Evaluator.features=@InceptionFeatures()",
+          "--gin_param=InceptionFeatures.handle='http://127.0.0.1:9/inception'"], "Inception cannot be loaded"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_nothing_is_created(refused, gin_file, tmp_path, flags, message):
+    given = [f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'run'}", *flags]
+    assert re.search(message, refused("train", *given))
+    assert os.listdir(tmp_path) == []
+
+
+def test_flags_that_are_missing_are_named(refused, gin_file, tmp_path):
+    assert "--model_dir" in refused("train", f"--gin_file={gin_file}")
+    assert "--gin_file" in refused("train", f"--model_dir={tmp_path / 'run'}")
+    assert "--output_dir" in refused("generate", f"--model_dir={tmp_path}")
+    assert "--gin_file" in refused("describe")
+
+
+def test_gin_files_with_mistakes_and_folders_that_cannot_be_trained_in(refused, gin_file, tmp_path):
+    (tmp_path / "bad.gin").write_text("GAN.seed = = 1\n")
+    (tmp_path / "no_steps.gin").write_text(CONFIG.replace("train.steps = 12", ""))
+    (tmp_path / "file").write_text("")
+    folder = f"--model_dir={tmp_path / 'run'}"
+    assert "bad.gin" in refused("train", f"--gin_file={tmp_path / 'bad.gin'}", folder)
+    assert "--steps" in refused("train", f"--gin_file={tmp_path / 'no_steps.gin'}", folder)
+    assert "is not a folder" in refused("train", f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'file'}")
+    assert "Not a directory" in refused(
+        "train", f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'file' / 'run'}"
+    )
+    assert sorted(os.listdir(tmp_path)) == ["bad.gin", "file", "no_steps.gin"]
+
+
+def test_what_a_run_does_not_have(refused, run_dir, tmp_path):
+    (tmp_path / "file").write_text("")
+    output = f"--output_dir={tmp_path / 'out'}"
+    assert "is not a run" in refused("evaluate", f"--model_dir={tmp_path / 'none'}")
+    assert "There are: 0, 2, 4" in refused("generate", f"--model_dir={run_dir}", output, "--step=3")
+    assert "'best'. Received: 'last'" in refused("generate", f"--model_dir={run_dir}", output, "--step=last")
+    assert "[0, 10). Received: [3, 12]" in refused(
+        "generate", f"--model_dir={run_dir}", output, "--labels=3,12"
+    )
+    assert "list of integers" in refused("generate", f"--model_dir={run_dir}", output, "--labels=one")
+    assert "above 0" in refused("generate", f"--model_dir={run_dir}", output, "--truncation=0")
+    wrong = [f"--output_dir={tmp_path / 'file'}", "--num_images=1"]
+    assert str(tmp_path / "file") in refused("generate", f"--model_dir={run_dir}", *wrong)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_second_trainer_is_refused(refused, gin_file, run_dir):
+    with checkpoint.Lock(run_dir):
+        line = refused("train", f"--gin_file={gin_file}", f"--model_dir={run_dir}", "--steps=8")
+    assert f"another process (number {os.getpid()})" in line

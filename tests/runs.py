@@ -1,0 +1,94 @@
+"""Short runs for the tests: their configuration, how to train them, kill them and compare them."""
+
+import importlib.util
+import json
+import pathlib
+
+import keras
+
+from tfgans import experiment, training
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+STEPS = 12
+
+
+CONFIG = """
+include "gin_configs/data/digits.gin"
+include "gin_configs/networks/dcgan.gin"
+dcgan_generator.base_channels = 8
+dcgan_generator.latent_dim = 8
+dcgan_discriminator.base_channels = 8
+batch_size = 16
+GAN.ema_decay = 0.9
+Evaluator.features = @DigitsFeatures()
+Evaluator.num_samples = 64
+train.steps = 12
+train.save_every = 4
+train.evaluate_every = 4
+train.sample_every = 4
+train.log_every = 2
+train.num_samples_shown = 20
+"""
+
+
+RING = """
+include "gin_configs/data/ring.gin"
+include "gin_configs/networks/mlp.gin"
+batch_size = 16
+Evaluator.features = @PointFeatures()
+Evaluator.num_samples = 64
+train.steps = 4
+train.save_every = 2
+train.evaluate_every = 2
+train.sample_every = 2
+"""
+
+
+_specification = importlib.util.spec_from_file_location(
+    "kill_and_resume", ROOT / "benchmarks/kill_and_resume.py"
+)
+kill_and_resume = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(kill_and_resume)
+
+
+class Crash(BaseException):
+    """The process dies here: nothing of ours catches this."""
+
+
+def run(gin_file, model_dir, *bindings):
+    """`launch/train.py` without its process."""
+    keras.backend.clear_session()
+    experiment.prepare([gin_file], bindings)
+    return training.train(str(model_dir))
+
+
+def assert_same_run(first, second):
+    assert kill_and_resume.differences(first, second) == []
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def contents(folder):
+    """Every file with its time of change and bytes, the lock aside."""
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "train.lock"]
+    return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes()) for p in paths}
+
+
+def crash_at(monkeypatch, owner, name, when, before=True):
+    """Makes the process die in `owner.name`, once `when(arguments)` is true."""
+    original = getattr(owner, name)
+
+    def dies(*args, **kwargs):
+        doomed = when(*args)
+        if doomed and before:
+            raise Crash
+        result = original(*args, **kwargs)
+        if doomed:
+            raise Crash
+        return result
+
+    monkeypatch.setattr(owner, name, dies)

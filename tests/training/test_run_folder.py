@@ -1,0 +1,106 @@
+"""What a run leaves in its folder: rows, checkpoints, pictures, curves, the generator."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from runs import RING, STEPS, kill_and_resume, rows, run
+
+from tfgans import checkpoint, experiment
+
+
+def test_what_a_run_leaves(whole):
+    names = {p.name for p in whole.iterdir()}
+    assert names == {
+        "operative.gin", "metrics.jsonl", "checkpoints", "samples", "train", "eval", "generator.keras", "export",
+        "train.lock",
+    }  # fmt: skip
+    assert [row["step"] for row in rows(whole)] == [0, 4, 8, 12]
+    for row in rows(whole):
+        assert row["features"] == "digits_classifier" and row["num_samples"] == 64
+        assert row["fid"] > 0 and 1 <= row["inception_score"] <= 10
+        assert {"kid", "train_seconds", "compile_seconds", "eval_seconds"} <= row.keys()
+    assert rows(whole)[0]["train_seconds"] == 0.0 < rows(whole)[-1]["train_seconds"]
+    assert sorted(p.name for p in (whole / "samples").iterdir()) == [
+        f"step_{s:08d}.png" for s in (0, 4, 8, 12)
+    ]
+    with Image.open(whole / "samples" / "step_00000012.png") as image:  # 2 rows of 10 classes
+        assert image.size == ((10 * 10 + 2) * 6, (2 * 10 + 2) * 6)
+
+
+def test_the_generator_taken_away_is_the_averaged_one(whole, gin_file):
+    model, step = experiment.load(whole)
+    assert step == STEPS
+    latents = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
+    labels = np.arange(5, dtype="int32")
+    expected = model.render(latents, labels)
+    assert (expected != model.render(latents, labels, ema=False)).any()
+    generator = keras.models.load_model(whole / "generator.keras")
+    plain = generator([latents, labels], training=False).numpy()
+    np.testing.assert_allclose((plain + 1) * 127.5, expected, atol=0.51)
+    archive = tf.saved_model.load(str(whole / "export"))
+    exported = archive.serve(latents, labels).numpy()
+    assert exported.dtype == np.uint8
+    np.testing.assert_allclose(exported.astype(int), expected.astype(int), atol=1)
+
+
+def test_tensorboard_shows_curves_and_images(whole):
+    shown = kill_and_resume.curves(whole / "train")
+    assert set(shown) == {
+        "d/adversarial", "g/adversarial", "d/gradient_norm", "g/gradient_norm", "learning_rate/generator",
+        "learning_rate/discriminator", "images_per_second",
+    }  # fmt: skip
+    for tag, points in shown.items():
+        assert [step for step, _ in points] == [2, 4, 6, 8, 10, 12], tag
+        assert all(np.isfinite(value) and value > 0 for _, value in points), tag
+    assert {value for _, value in shown["learning_rate/generator"]} == {np.float32(2e-4)}
+    shown = kill_and_resume.curves(whole / "eval")
+    for name in ("fid", "kid", "inception_score"):
+        assert [step for step, _ in shown[name]] == [row["step"] for row in rows(whole)]
+        np.testing.assert_allclose(
+            [value for _, value in shown[name]], [row[name] for row in rows(whole)], rtol=1e-6
+        )
+    for step, (width, height, png) in shown["samples"]:
+        assert png == tf.io.encode_png(
+            np.asarray(Image.open(whole / f"samples/step_{step:08d}.png"))[..., None]
+        )
+        assert (int(width), int(height)) == (612, 132)
+    assert not any(tag.endswith("seconds") for tag in shown)
+
+
+def test_histograms_on_request(gin_file, tmp_path):
+    run(gin_file, tmp_path / "run", "train.histograms=True", "train.steps=2", "train.num_samples_shown=3")
+    tags = set(kill_and_resume.curves(tmp_path / "run" / "train"))
+    assert sum("kernel" in tag for tag in tags) >= 4
+    with Image.open(tmp_path / "run/samples/step_00000002.png") as image:  # 3 images, too few for 10 classes
+        assert image.size == ((2 * 10 + 2) * 6, (2 * 10 + 2) * 6)
+
+
+def test_the_best_checkpoint_stays(whole, gin_file, tmp_path, monkeypatch):
+    from tfgans.evaluate.evaluator import Evaluator
+
+    scores = iter([9.0, 5.0, 1.0, 7.0, 8.0, 6.0, 4.0])
+    original = Evaluator.__call__
+    monkeypatch.setattr(Evaluator, "__call__", lambda *args: original(*args) | {"fid": next(scores)})
+    run(gin_file, tmp_path / "low", "train.evaluate_every=2", "train.keep_checkpoints=2")
+    assert checkpoint.Checkpoints(tmp_path / "low/checkpoints").steps() == [4, 10, 12]
+    assert experiment.load(tmp_path / "low", step="best")[1] == 4
+    scores = iter([1.0, 5.0, 9.0, 7.0, 8.0, 6.0, 4.0])
+    high = ["train.best_is_highest=True", "train.keep_checkpoints=1"]
+    run(gin_file, tmp_path / "high", "train.evaluate_every=2", *high)
+    assert checkpoint.Checkpoints(tmp_path / "high/checkpoints").steps() == [4, 12]
+    assert experiment.load(tmp_path / "high", step="best")[1] == 4
+
+
+def test_points(tmp_path):
+    (tmp_path / "ring.gin").write_text(RING)
+    metrics = run(str(tmp_path / "ring.gin"), tmp_path / "run")
+    assert [row["step"] for row in rows(tmp_path / "run")] == [0, 2, 4]
+    for row in rows(tmp_path / "run"):
+        assert 0 <= row["modes_covered"] <= 8 and row["features"] == "points" and row["fid"] > 0
+    assert metrics == rows(tmp_path / "run")[-1]
+    with Image.open(tmp_path / "run/samples/step_00000004.png") as image:
+        assert image.size == (480, 480) and image.mode == "RGB"
+    paths = experiment.generate(tmp_path / "run", tmp_path / "out", 5)
+    assert [p.name for p in paths] == ["points.npy", "points.png"]
+    assert np.load(paths[0]).shape == (5, 2)
