@@ -17,10 +17,11 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["tfgans", "tfgans.*"]), "tfgans.gin_configs"],
     package_dir={"tfgans.gin_configs": "gin_configs"},
-    package_data={"tfgans.evaluate": ["*.npz"], "tfgans.gin_configs": CONFIGS},
+    package_data={"tfgans.compare": ["*.jinja"], "tfgans.evaluate": ["*.npz"], "tfgans.gin_configs": CONFIGS},
     install_requires=[
         "absl-py",
         "gin-config>=0.5",
+        "Jinja2",
         "keras>=3.15",
         "matplotlib",
         "numpy>=2",

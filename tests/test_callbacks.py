@@ -180,3 +180,16 @@ def test_the_bar_starts_where_the_run_does(capsys):
     bar.close()
     said = capsys.readouterr().err
     assert "4/10" in said and "10/10" in said and "d/adversarial=" in said and "images/s=" in said
+
+
+def test_few_classes_have_several_columns_each(tmp_path, monkeypatch):
+    model = GAN(*toys.image_networks(num_classes=3), num_classes=3)
+    asked = []
+    monkeypatch.setattr(
+        model,
+        "generate",
+        lambda count, labels, seed: asked.append((count, labels)) or np.zeros((count, 8, 8, 1), np.uint8),
+    )
+    picture = callbacks.SampleGrid(model, tmp_path, count=40).picture()
+    assert asked == [(36, [0, 0, 1, 1, 2, 2])]  # 6 columns, as near to a square as whole columns are
+    assert picture.shape[:2] == ((6 * 10 + 2) * 6, (6 * 10 + 2) * 6)

@@ -131,6 +131,52 @@ class TrainingClock(StepCallback):
         self._fresh = False
 
 
+class EverySeconds(StepCallback):
+    """Calls `action(step)` at the first step after every so many seconds of training.
+
+    Args:
+        interval: seconds between two calls.
+        about: the dictionary that `TrainingClock` writes; it also keeps the step of the last call, so that a run
+            killed in the middle of the action has it done when it resumes.
+        action: must do nothing if its work for that step is there already.
+    """
+
+    def __init__(self, interval, about, action):
+        super().__init__()
+        self.interval, self.about, self.action = interval, about, action
+
+    def at_start(self, step):
+        self._calls = self._due()
+        if self.about.get("called_at_step") == step:
+            self.action(step)
+
+    def _due(self):
+        return int(self.about["train_seconds"] / self.interval)
+
+    def after(self, step):
+        if self._due() > self._calls:
+            self._calls = self._due()
+            self.about["called_at_step"] = step
+            self.action(step)
+
+
+class StopAfterSeconds(StepCallback):
+    """Ends the training after so many seconds of it, as `TrainingClock` writes them to `about`.
+
+    Args:
+        ended: called with the step that is then the last.
+    """
+
+    def __init__(self, seconds, about, ended):
+        super().__init__()
+        self.seconds, self.about, self.ended = seconds, about, ended
+
+    def after(self, step):
+        if self.about["train_seconds"] >= self.seconds:
+            self.ended(step)
+            self.model.stop_training = True
+
+
 class TrainingCurves(StepCallback):
     """TensorBoard scalars under `train/`: mean losses and gradient norms, learning rates, images a second.
 
@@ -191,7 +237,7 @@ class SampleGrid:
         gan: the model.
         folder: of the pictures.
         writer: TensorBoard writer, or None.
-        count: images a picture; a conditional model has one class a column.
+        count: images a picture; a conditional model has one class a column, or some columns.
         modes: true modes of a 2-D mixture, or None.
     """
 
@@ -229,8 +275,10 @@ class SampleGrid:
         count = 1000 if points else self.count
         labels = None
         if classes and not points and classes <= self.count:
-            columns, labels = classes, range(classes)
-            count = max(self.count // classes, 1) * classes
+            each = max(round(self.count**0.5 / classes), 1)  # columns of a class: about a square in all
+            labels = [label for label in range(classes) for _ in range(each)]
+            columns = len(labels)
+            count = max(self.count // columns, 1) * columns
         images = self.gan.generate(count, labels=labels, seed=self.gan.seed)
         return pictures.page(images, columns, self.modes)
 
@@ -239,7 +287,7 @@ class ProgressBar(StepCallback):
     """A bar with the rate, the time left and the losses; a line now and then where there is no terminal.
 
     Args:
-        steps: updates of the whole run.
+        steps: updates of the whole run; None if that is not known.
         images_per_step: real images that one update sees.
     """
 

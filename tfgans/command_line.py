@@ -1,4 +1,4 @@
-"""The commands `train`, `evaluate`, `generate`, `describe`: flags, messages and exit codes.
+"""The commands `train`, `evaluate`, `generate`, `describe`, `compare`: flags, messages and exit codes.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
@@ -65,7 +65,7 @@ def _guarded(action):
     from tfgans.config import ConfigError, first_line
 
     try:
-        return _interpreted(action, ConfigError)
+        return _interpreted(action)
     except ConfigError as error:
         _complain(first_line(error))
         return 2
@@ -106,17 +106,20 @@ def _import_tensorflow():
         os.close(nowhere)
 
 
-def _interpreted(action, config_error):
+def _interpreted(action):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
-    for path in getattr(FLAGS, "gin_file", None) or ():
-        _check_file(path, config_error)
+    from tfgans.config import check_file
+
+    if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
+        for path in getattr(FLAGS, "gin_file", None) or ():
+            check_file(path)  # before the seconds that TensorFlow takes
     tensorflow = _import_tensorflow()
     tensorflow.get_logger().setLevel("ERROR")
     from tfgans import callbacks
     from tfgans.config import first_line
 
     try:
-        action()
+        return action() or 0
     except tensorflow.errors.ResourceExhaustedError as error:  # out of memory, or of disk for its own files
         raise OSError(str(error.message).strip().splitlines()[0]) from error
     except callbacks.Diverged as error:
@@ -125,14 +128,6 @@ def _interpreted(action, config_error):
     except callbacks.Interrupted as error:
         _complain(f"{first_line(error)}; the same command goes on from there")
         return 128 + error.number
-    return 0
-
-
-def _check_file(path, config_error):
-    package = os.path.dirname(os.path.abspath(__file__))
-    places = (os.getcwd(), os.path.dirname(package), package)
-    if not any(os.path.isfile(os.path.join(place, path)) for place in places):
-        raise config_error(f"no such gin file: {path}")
 
 
 def _gin_flags(required=True):
@@ -175,6 +170,23 @@ def _generate_flags():
 def _describe_flags():
     _gin_flags()
     flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
+
+
+def _compare_flags():
+    _gin_flags(required=False)
+    flags.DEFINE_string("output_dir", None, "Folder of the runs and of the page.", required=True)
+    flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
+    flags.DEFINE_multi_string(
+        "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."
+    )
+    flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
+    flags.DEFINE_integer("steps", None, "Generator updates of each run.")
+    flags.DEFINE_float("seconds", None, "Seconds of training of each run, instead of --steps.")
+    flags.DEFINE_float(
+        "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
+    )
+    flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
+    flags.DEFINE_integer("jobs", 1, "Runs at a time.")
 
 
 def _train():
@@ -235,6 +247,32 @@ def _describe():
         print(experiment.to_json(facts))
 
 
+def _compare():
+    from tfgans.compare import comparison, run
+
+    if FLAGS.from_runs:
+        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        result, problems = run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
+    else:
+        result, problems = run.compare_configurations(
+            FLAGS.output_dir,
+            FLAGS.gin_file,
+            labels=FLAGS.label,
+            gin_params=FLAGS.gin_param,
+            seeds=FLAGS.seeds,
+            steps=FLAGS.steps,
+            seconds=FLAGS.seconds,
+            evaluate_every=FLAGS.evaluate_every,
+            primary_metric=FLAGS.metric,
+            jobs=FLAGS.jobs,
+        )
+    print(comparison.table(result))
+    print(os.path.join(FLAGS.output_dir, "report.html"))
+    for problem in problems:
+        _complain(problem)
+    return 2 if problems else 0
+
+
 def _step():
     from tfgans.config import ConfigError
 
@@ -243,11 +281,11 @@ def _step():
     raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
 
 
-def _refuse_gin_files():
+def _refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
     from tfgans.config import ConfigError
 
     if FLAGS.gin_file:
-        raise ConfigError("a run has its own configuration: use --gin_param to change a part of it")
+        raise ConfigError(message)
 
 
 COMMANDS = {
@@ -255,10 +293,12 @@ COMMANDS = {
     "evaluate": (_evaluate_flags, _evaluate),
     "generate": (_generate_flags, _generate),
     "describe": (_describe_flags, _describe),
+    "compare": (_compare_flags, _compare),
 }
 _SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
     "evaluate": "Evaluates a run's generator: prints one JSON object and appends it to metrics.jsonl.",
     "generate": "Writes images that a run's generator makes.",
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
+    "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
 }

@@ -61,6 +61,8 @@ def parse(gin_files, bindings=()):
         bindings: strings such as `GAN.latent_dim=64`; they override the files.
     Raises: ConfigError naming the file, name or parameter that is wrong.
     """
+    for path in gin_files:
+        check_file(path)
     gin.clear_config()
     _bindings.clear()
     package = Path(__file__).resolve().parent
@@ -74,6 +76,13 @@ def parse(gin_files, bindings=()):
         raise ConfigError(first_line(error)) from error
     for (_, selector), parameters in _bindings.items():
         _check_names(selector, parameters)
+
+
+def check_file(path):
+    """Raises ConfigError if there is no gin file of that name where `parse` looks for it."""
+    package = Path(__file__).resolve().parent
+    if not any((place / path).is_file() for place in (Path.cwd(), package.parent, package)):
+        raise ConfigError(f"no such gin file: {path}")
 
 
 def first_line(error):

@@ -39,14 +39,15 @@ def strategy(kind="auto", virtual_devices=None, tpu=""):
 
 
 def _detect():
-    if _workers_in_environment() > 1:
+    if workers() > 1:
         return "multi_worker"
     if os.environ.get("TPU_NAME"):
         return "tpu"
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
 
 
-def _workers_in_environment():
+def workers():
+    """The number of processes that train together, as `TF_CONFIG` names them; 0 if it does not."""
     try:
         cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     except json.JSONDecodeError as error:
@@ -67,7 +68,7 @@ def _split_cpu(count):
 
 
 def _multi_worker():
-    if _workers_in_environment() < 1:
+    if workers() < 1:
         raise ConfigError("strategy.kind = 'multi_worker' needs the cluster in the variable TF_CONFIG")
     options = tf.distribute.experimental.CommunicationOptions()
     return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
@@ -100,8 +101,7 @@ def local_replicas(strategy):
     total = strategy.num_replicas_in_sync
     if resolver is None or not resolver.cluster_spec() or isinstance(strategy, tf.distribute.TPUStrategy):
         return 0, total
-    workers = _workers_in_environment()
-    count = total // max(workers, 1)
+    count = total // max(workers(), 1)
     return worker_index(strategy) * count, count
 
 

@@ -40,6 +40,8 @@ def train(
     best_metric="fid",
     best_is_highest=False,
     histograms=False,
+    seconds=None,
+    evaluate_every_seconds=None,
 ):
     """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
 
@@ -53,6 +55,9 @@ def train(
         keep_checkpoints: newest checkpoints that stay; the one best by `best_metric` stays besides.
         best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
         histograms: write histograms of the weights to TensorBoard.
+        seconds: end the run sooner, at the first step after so many seconds of training, compilation and
+            evaluations not counted; None for no limit. Such a run does not repeat exactly.
+        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
@@ -61,7 +66,11 @@ def train(
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
-    run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest)
+    times = dict(seconds=seconds, evaluate_every_seconds=evaluate_every_seconds)
+    for name, value in times.items():
+        if not (value is None or (isinstance(value, (int, float)) and value > 0)):
+            raise ConfigError(f"train.{name} is None or a number above 0. Received: {value!r}")
+    run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest, **times)
     run.check_multiples(counts)
     with run.opened(num_samples_shown):
         return run.fit(intervals, log_every, histograms)
@@ -70,8 +79,18 @@ def train(
 class Run:
     """What one call of `train` holds: the model, its data, its folder, and how far it has come."""
 
-    def __init__(self, model_dir, steps, keep_checkpoints=3, best_metric="fid", best_is_highest=False):
+    def __init__(
+        self,
+        model_dir,
+        steps,
+        keep_checkpoints=3,
+        best_metric="fid",
+        best_is_highest=False,
+        seconds=None,
+        evaluate_every_seconds=None,
+    ):
         self.folder, self.steps = Path(model_dir), steps
+        self.seconds, self.evaluate_every_seconds = seconds, evaluate_every_seconds
         self.best_metric, self.best_is_highest = best_metric, best_is_highest
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
@@ -84,6 +103,8 @@ class Run:
         self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
         self.rows = files.JsonLines(self.folder / "metrics.jsonl")
         self.is_chief = distribute.worker_index(self.strategy) == 0
+        if (seconds or evaluate_every_seconds) and distribute.workers() > 1:
+            raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
         self.about, self.restored = {}, None
         self.signals = callbacks.StopOnSignal(self.save)
 
@@ -202,6 +223,8 @@ class Run:
             raise ConfigError(
                 f"{self.folder} has been trained for {self.restored} steps already, more than {self.steps}"
             )
+        if self.seconds is not None and self.about.get("train_seconds", 0.0) >= self.seconds:
+            self.steps = self.restored
 
     def fit(self, intervals, log_every, histograms):
         """Trains what is left, then leaves the folder complete."""
@@ -209,7 +232,7 @@ class Run:
             return self._row(self.steps)
         start = self.restored or 0
         images_per_step = self.dataset.batch_size * self.model.discriminator_steps
-        bar = callbacks.ProgressBar(self.steps, images_per_step)
+        bar = callbacks.ProgressBar(None if self.seconds else self.steps, images_per_step)
         watchers = [callbacks.TrainingClock(self.about), callbacks.StopWhenDiverged()]
         if self.is_chief:
             watchers += [
@@ -220,8 +243,12 @@ class Run:
             callbacks.Every(intervals["save_every"], self.save),
             callbacks.Every(intervals["evaluate_every"], self.evaluate),
             callbacks.Every(intervals["sample_every"], self.draw_samples),
-            self.signals,
         ]
+        if self.evaluate_every_seconds is not None:
+            watchers.append(callbacks.EverySeconds(self.evaluate_every_seconds, self.about, self.evaluate))
+        if self.seconds is not None:
+            watchers.append(callbacks.StopAfterSeconds(self.seconds, self.about, self._end_at))
+        watchers.append(self.signals)
         try:
             if start < self.steps:
                 self.model.fit(
@@ -238,6 +265,9 @@ class Run:
             raise callbacks.Diverged(f"training diverged: {error}; {kept}") from error
         finally:
             bar.close()
+
+    def _end_at(self, step):
+        self.steps = step
 
     def batches(self, start):
         """The training batches from generator update `start` on, for this worker's replicas."""
@@ -293,7 +323,7 @@ class Run:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
             )
-        seconds = {k: round(v, 3) for k, v in self.about.items()}
+        seconds = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
         seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
         self._show(step, metrics)
         self.rows.append({"step": step} | metrics | seconds)

@@ -8,7 +8,7 @@ import time
 import pytest
 from runs import ROOT
 
-COMMANDS = ("train", "evaluate", "generate", "describe")
+COMMANDS = ("train", "evaluate", "generate", "describe", "compare")
 
 
 FLAGS = {
@@ -25,6 +25,19 @@ FLAGS = {
         "step",
     ),
     "describe": ("gin_file", "gin_param", "summary"),
+    "compare": (
+        "gin_file",
+        "gin_param",
+        "label",
+        "from_runs",
+        "seeds",
+        "steps",
+        "seconds",
+        "evaluate_every",
+        "metric",
+        "jobs",
+        "output_dir",
+    ),
 }
 
 

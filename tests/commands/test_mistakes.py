@@ -42,6 +42,8 @@ def test_flags_that_are_missing_are_named(refused, gin_file, tmp_path):
     assert "--gin_file" in refused("train", f"--model_dir={tmp_path / 'run'}")
     assert "--output_dir" in refused("generate", f"--model_dir={tmp_path}")
     assert "--gin_file" in refused("describe")
+    assert "--output_dir" in refused("compare", f"--gin_file={gin_file}")
+    assert "--gin_file" in refused("compare", f"--output_dir={tmp_path / 'out'}")
 
 
 def test_gin_files_with_mistakes_and_folders_that_cannot_be_trained_in(refused, gin_file, tmp_path):
@@ -78,3 +80,13 @@ def test_a_second_trainer_is_refused(refused, gin_file, run_dir):
     with checkpoint.Lock(run_dir):
         line = refused("train", f"--gin_file={gin_file}", f"--model_dir={run_dir}", "--steps=8")
     assert f"another process (number {os.getpid()})" in line
+
+
+def test_comparisons_that_cannot_be_made(refused, gin_file, run_dir, tmp_path):
+    output = f"--output_dir={tmp_path / 'out'}"
+    assert "--seeds is at least 2" in refused("compare", f"--gin_file={gin_file}", output, "--seeds=1")
+    assert "leave --gin_file" in refused(
+        "compare", f"--gin_file={gin_file}", f"--from_runs={run_dir}", output
+    )
+    assert "holds no run" in refused("compare", f"--from_runs={tmp_path / 'none'}", output)
+    assert os.listdir(tmp_path) == []

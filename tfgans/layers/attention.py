@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.initializers import glorot_uniform
+from tfgans.layers.initializers import kernel_initializer
 from tfgans.layers.norms import widen
 from tfgans.layers.spectral import SpectralConv2D
 
@@ -19,12 +19,14 @@ class SelfAttention(keras.layers.Layer):
 
     Args:
         spectral_normalization: normalize the four convolutions (not gamma).
+        kernel_initializer: of the convolutions, `glorot_uniform` or `orthogonal`.
     Input: [N, H, W, C], H and W at least 2 and even, C at least 8.
     """
 
-    def __init__(self, spectral_normalization=False, **kwargs):
+    def __init__(self, spectral_normalization=False, kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
         self.spectral_normalization = spectral_normalization
+        self.kernel_initializer = kernel_initializer
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
@@ -42,7 +44,7 @@ class SelfAttention(keras.layers.Layer):
             filters,
             1,
             use_bias=False,
-            kernel_initializer=glorot_uniform(),
+            kernel_initializer=kernel_initializer(self.kernel_initializer),
             name=name,
             dtype=self.dtype_policy,
         )
@@ -64,7 +66,10 @@ class SelfAttention(keras.layers.Layer):
         return inputs_shape
 
     def get_config(self):
-        return super().get_config() | {"spectral_normalization": self.spectral_normalization}
+        return super().get_config() | {
+            "spectral_normalization": self.spectral_normalization,
+            "kernel_initializer": self.kernel_initializer,
+        }
 
 
 def _pixels(maps):

@@ -1,0 +1,11 @@
+"""Trains several configurations with several seeds and says, with intervals, which is better."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tfgans import command_line
+
+if __name__ == "__main__":
+    command_line.run("compare")

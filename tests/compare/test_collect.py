@@ -1,0 +1,181 @@
+"""Runs that exist only as their files: what is read of them, and what is made of it."""
+
+import json
+
+import pytest
+import tensorflow as tf
+
+from tfgans.compare import collect, comparison, plan, run
+from tfgans.config import ConfigError
+
+OPERATIVE = """
+# Parameters for numerics:
+# ==============================================================================
+numerics.seed = {seed}
+GAN.ema_decay = {decay}
+train.steps = 20
+Evaluator.num_samples = 100
+"""
+
+
+def make_run(folder, seed, decay, fids, finished=True, **last):
+    """A folder as `train` leaves it, evaluated every 10 steps."""
+    folder.mkdir(parents=True)
+    (folder / "operative.gin").write_text(OPERATIVE.format(seed=seed, decay=decay))
+    rows = [
+        {"step": 10 * i, "fid": fid, "kid_std": 1.0, "features": "points", "num_samples": 100,
+         "train_seconds": 2.0 * i, "compile_seconds": 5.0, "eval_seconds": 0.5}
+        for i, fid in enumerate(fids)
+    ]  # fmt: skip
+    rows[-1] |= last
+    rows.append({"step": 0, "fid": 1.0, "command": "evaluate"})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if finished:
+        (folder / "export").mkdir()
+    (folder / "samples").mkdir()
+    for step in (0, 20):
+        (folder / "samples" / f"step_{step:08d}.png").write_bytes(b"")
+    return folder
+
+
+def compare(output_dir, monkeypatch, paths, **options):
+    """`compare_runs` without networks, which these runs do not have, and without the page."""
+    monkeypatch.setattr(comparison.experiment, "describe", lambda *_: ({
+        name: {"parameters": 3, "macs": 4} for name in ("generator", "discriminator")}, None))  # fmt: skip
+    monkeypatch.setattr(comparison, "write", lambda *_: None)
+    return run.compare_runs(output_dir, paths, **options)
+
+
+def test_a_run_is_read(tmp_path):
+    folder = make_run(tmp_path / "a" / "seed_3", 3, 0.9, [100.0, 7.0, 9.0])
+    writer = tf.summary.create_file_writer(str(folder / "train"))
+    with writer.as_default():
+        for step, value in ((5, 1.5), (10, float("nan"))):
+            tf.summary.scalar("d/adversarial", value, step=step)
+            tf.summary.scalar("images_per_second", value, step=step)
+    writer.close()
+    found = collect.read_run(folder, tmp_path)
+    assert (found["seed"], found["folder"], found["outcome"]) == (3, "a/seed_3", "finished")
+    assert (found["step"], found["train_seconds"], found["compile_seconds"]) == (20, 4.0, 5.0)
+    assert found["eval_seconds"] == 1.5
+    assert found["evaluations"][1] == {"step": 10, "train_seconds": 2.0, "metrics": {"fid": 7.0}}
+    assert len(found["evaluations"]) == 3
+    assert found["curves"] == {"d/adversarial": [[5, 1.5], [10, None]]}
+    assert found["samples"] == "a/seed_3/samples/step_00000020.png"
+    assert collect.read_run(folder, tmp_path / "elsewhere")["folder"] == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome", "message"),
+    [
+        ([{"fid": 9.0}, {"fid": 8.0}], "finished", None),
+        ([{"fid": 9.0}, {"fid": 9.0}], "collapsed", "fid 9, untrained 9"),
+        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.009}], "collapsed", "recall 0.009"),
+        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.01, "coverage": 0.0}], "collapsed", "coverage 0"),
+        ([{"modes_covered": 8}, {"modes_covered": 1}], "collapsed", "1 modes, 8 before"),
+        ([{"modes_covered": 8}, {"modes_covered": 2}], "finished", None),
+        ([{"fid": None}, {"fid": 2.0, "recall": None}], "finished", None),
+    ],
+)
+def test_collapse(rows, outcome, message):
+    rows = [row | {"step": 10 * i} for i, row in enumerate(rows)]
+    assert collect.collapse(rows) == (outcome, message)
+
+
+def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
+    for seed, fid in enumerate((10.0, 12.0)):
+        make_run(tmp_path / "slow" / f"seed_{seed}", seed, 0.9, [100.0, 20.0, fid])
+    for seed, fid in enumerate((5.0, 5.5)):
+        make_run(tmp_path / "fast" / f"seed_{seed}", seed, 0.5, [100.0, 4.0, fid])
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path / "slow", tmp_path / "fast"])
+    assert problems == [] == result["problems"]
+    slow, fast = result["configurations"]
+    assert [slow["label"], fast["label"]] == ["slow", "fast"]
+    assert slow["differences"] == {"GAN.ema_decay": "0.9"} and fast["differences"] == {"GAN.ema_decay": "0.5"}
+    assert slow["summary"]["fid"]["last"]["values"] == [10.0, 12.0]
+    assert fast["summary"]["fid"]["best"]["values"] == [4.0, 4.0]  # the untrained generator's does not count
+    assert slow["milliseconds_per_step"] == 1000 * 4.0 / 20
+    assert slow["counts"] == {"finished": 2, "collapsed": 0, "diverged": 0, "failed": 0, "missing": 0}
+    assert slow["macs"] == {"generator": 4, "discriminator": 4}
+    assert (result["features"], result["num_samples"]) == (["points"], [100])
+    assert result["metrics"] == {"fid": {"higher_is_better": False}}
+    last, best = result["pairs"]
+    assert (last["first"], last["second"], last["at"]) == ("slow", "fast", "last")
+    assert last["difference"] == 5.75 and last["probability_of_superiority"] == 0.0
+    assert last["p_value"] == last["smallest_p_value"] == pytest.approx(1 / 3)
+    assert best["at"] == "best" and best["difference"] == 7.0
+    ranked = comparison.ranking(result)
+    assert [each["label"] for each in ranked] == ["fast", "slow"]
+    first = comparison.table(result).splitlines()[1]
+    assert first.split()[:2] == ["fast", "5.25"] and first.endswith("2 finished")
+
+
+def test_what_did_not_end_well_is_counted_and_named(tmp_path, monkeypatch):
+    runs = tmp_path / "a"
+    for seed in range(2):
+        make_run(runs / f"seed_{seed}", seed, 0.9, [100.0, 20.0, 10.0 + seed])
+    make_run(runs / "seed_2", 2, 0.9, [100.0, 20.0, 200.0])
+    make_run(runs / "seed_3", 3, 0.9, [100.0, 20.0], finished=False)
+    (make_run(tmp_path / "empty", 0, 0.9, [1.0]) / "metrics.jsonl").write_text("")
+    (tmp_path / "nothing").mkdir()
+    paths = [runs, tmp_path / "empty", tmp_path / "nothing"]
+    result, problems = compare(tmp_path / "out", monkeypatch, paths, labels=["mine"])
+    assert problems == [
+        f"{tmp_path / 'empty'}: no evaluations in metrics.jsonl",
+        f"{tmp_path / 'nothing'} holds no run: nothing there has an operative.gin",
+    ]
+    (mine,) = result["configurations"]
+    assert mine["counts"] == {"finished": 2, "collapsed": 1, "diverged": 0, "failed": 1, "missing": 0}
+    assert mine["summary"]["fid"]["last"]["values"] == [10.0, 11.0, 200.0, None]
+    assert result["problems"] == [
+        *problems,
+        "mine, seed 2: collapsed: fid 200, untrained 100",
+        "mine, seed 3: failed: not finished: last evaluated at step 10 of 20",
+    ]
+    with pytest.raises(ConfigError, match="--metric is one of fid. Received: fdi"):
+        compare(tmp_path / "out", monkeypatch, paths, primary_metric="fdi")
+    with pytest.raises(ConfigError, match="2 names for 1 configurations: .*seed_0"):
+        compare(tmp_path / "out", monkeypatch, paths, labels=["a", "b"])
+    with pytest.raises(ConfigError, match="no evaluations in metrics.jsonl"):
+        compare(tmp_path / "out", monkeypatch, [tmp_path / "empty"])
+
+
+def test_one_run_has_no_interval(tmp_path, monkeypatch):
+    make_run(tmp_path / "alone", 0, 0.9, [9.0, 8.0])
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path / "alone"])
+    assert problems == [] and result["problems"] == ["alone: one run shows no spread, so it has no interval"]
+    assert result["configurations"][0]["summary"]["fid"]["last"]["t_interval"] is None
+
+
+def test_names():
+    assert plan.labels_of(["x/a.gin", "x/b.gin"], []) == ["a", "b"]
+    assert plan.labels_of(["x/a.gin", "y/a.gin"], []) == ["x_a", "y_a"]
+    assert plan.labels_of(["x/a.gin", "x/a.gin"], ["one", "two"]) == ["one", "two"]
+    assert plan.folder_name("a b/c") == "a_b_c" and plan.folder_name("../..") == "_"
+    with pytest.raises(ConfigError, match="two configurations are called 'x_a'"):
+        plan.labels_of(["x/a.gin", "x/a.gin"], [])
+    with pytest.raises(ConfigError, match="1 names for 2 configurations"):
+        plan.labels_of(["x/a.gin", "x/b.gin"], ["one"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 1}, "--seeds is at least 2: one run shows no spread. Received: 1"),
+        ({"jobs": 0}, "--jobs is at least 1"),
+        ({"steps": 10, "seconds": 2.0}, "--steps and --seconds exclude each other"),
+        ({"steps": 0}, "--steps is above 0"),
+        ({"seconds": -1.0}, "--seconds is above 0"),
+        ({"evaluate_every": 0.0}, "--evaluate_every is above 0"),
+        ({"gin_files": []}, "--gin_file must have a value"),
+        ({"gin_files": ["no/such.gin"]}, "such: no such gin file: no/such.gin"),
+        ({"gin_files": ["gin_configs/compare/grid_hinge.gin", "gin_configs/quickstart.gin"]},
+         "different numbers of steps: grid_hinge 2000, quickstart 1000. Give --steps"),
+        ({"gin_files": ["gin_configs/data/digits.gin"]}, "digits: nothing evaluates: bind Evaluator.features"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, options, message):
+    arguments = {"gin_files": ["gin_configs/quickstart.gin"]} | options
+    with pytest.raises(ConfigError, match=message):
+        run.compare_configurations(tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()

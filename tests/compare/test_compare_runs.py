@@ -1,0 +1,132 @@
+"""Comparisons that train: processes, what they leave, and what a second call does again."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfgans.compare import processes, report, run
+
+ROOT = pathlib.Path(__file__).parents[2]
+POINTS = """
+include "gin_configs/data/ring.gin"
+include "gin_configs/networks/mlp.gin"
+batch_size = 16
+Evaluator.features = @PointFeatures()
+Evaluator.num_samples = 64
+train.steps = 20
+train.log_every = 5
+"""
+
+
+@pytest.fixture
+def gin_files(tmp_path):
+    """Two configurations, one that diverges, and one that is no gin."""
+    bodies = {
+        "plain": POINTS,
+        "hinge": POINTS + "GAN.discriminator_loss = @hinge_discriminator\n",
+        "wild": POINTS + "Adam.learning_rate = 1e30\n",
+        "broken": "GAN.seed = = 1\n",
+    }
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.gin").write_text(body)
+    return {name: str(tmp_path / f"{name}.gin") for name in bodies}
+
+
+def stamps(folder):
+    return {p.parent.name + p.stem[-1]: p.stat().st_mtime_ns for p in folder.glob("*/seed_*.json")}
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(gin_files, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    given = [gin_files[name] for name in ("plain", "hinge", "wild", "broken")]
+    command = [sys.executable, str(ROOT / "launch/compare.py"), f"--output_dir={out}", "--seeds=2", "--jobs=2"]
+    command += [f"--gin_file={path}" for path in given]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    end = time.monotonic() + 200
+    while not stamps(out) and time.monotonic() < end:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    assert "the same command goes on from there" in said[1] and not (out / "compare.json").exists()
+    done = stamps(out)
+    assert 1 <= len(done) < 6
+
+    result, problems = run.compare_configurations(out, given, seeds=2, jobs=2)
+    assert len(problems) == 1 and problems[0].startswith("broken: ") and "broken.gin" in problems[0]
+    assert {name: when for name, when in stamps(out).items() if name in done} == done
+    _check_result(result, out)
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *_, **__: pytest.fail("nothing is missing"))
+    again, _ = run.compare_configurations(out, given, seeds=2, jobs=2)
+    assert again["configurations"] == result["configurations"]
+
+
+def _check_result(result, out):
+    assert json.loads((out / "compare.json").read_text()) == result
+    assert all((out / name).stat().st_size > 1000 for name in ("report.html", "report.png", "report.md"))
+    plain, hinge, wild = result["configurations"]
+    for each in (plain, hinge):
+        assert [run["seed"] for run in each["runs"]] == [0, 1]
+        for found in each["runs"]:
+            in_training = rows(out / found["folder"])
+            assert [e["step"] for e in found["evaluations"]] == [0, 4, 8, 12, 16, 20]
+            assert [e["metrics"]["fid"] for e in found["evaluations"]] == [row["fid"] for row in in_training]
+            assert [step for step, _ in found["curves"]["d/adversarial"]] == [5, 10, 15, 20]
+        values = [rows(out / found["folder"])[-1]["fid"] for found in each["runs"]]
+        assert each["summary"]["fid"]["last"]["values"] == values and values[0] != values[1]
+        assert each["parameters"]["generator"] > 0
+    assert hinge["differences"]["GAN.discriminator_loss"] == "@hinge_discriminator"
+    assert wild["counts"]["diverged"] == 2 and wild["summary"]["fid"]["last"]["values"] == [None, None]
+    assert sum("diverged: training diverged" in line for line in result["problems"]) == 2
+    assert {(pair["first"], pair["second"]) for pair in result["pairs"]} == {
+        ("plain", "hinge"), ("plain", "wild"), ("hinge", "wild")
+    }  # fmt: skip
+    assert result["settings"]["seeds"] == [0, 1] and result["settings"]["steps"] == 20
+    assert result["machine"]["cores"] == os.cpu_count() and "tensorflow" in result["versions"]
+
+
+def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "write", lambda *_: None)
+    out, asked = tmp_path / "out", []
+
+    class Refused:
+        """`train` in a folder that holds another configuration."""
+
+        def __init__(self, command, stderr, **_):
+            asked.append(command)
+            stderr.write(b"tfgans: holds a run of another configuration\n")
+
+        def wait(self):
+            return 2
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Refused)
+    result, problems = run.compare_configurations(out, [gin_files["plain"]], seeds=2, steps=10)
+    assert problems == [f"plain, seed {i}: holds a run of another configuration" for i in range(2)]
+    assert result["configurations"][0]["counts"]["failed"] == 2 and stamps(out) == {}
+    assert [c[4:] for c in asked][0] == [
+        f"--gin_file={gin_files['plain']}",
+        f"--model_dir={out / 'plain' / 'seed_0'}",
+        "--seed=0",
+        "--gin_param=train.steps=10",
+        "--gin_param=train.evaluate_every=2",
+    ]
+    options = dict(seeds=2, seconds=30.0, evaluate_every=10.0, gin_params=["GAN.ema_decay=0.5"])
+    run.compare_configurations(out, [gin_files["plain"]], **options)
+    assert asked[-1][7:] == [
+        "--gin_param=GAN.ema_decay=0.5",
+        "--gin_param=train.steps=1000000000",
+        "--gin_param=train.evaluate_every=1000000000",
+        "--gin_param=train.seconds=30.0",
+        "--gin_param=train.evaluate_every_seconds=10.0",
+    ]

@@ -1,0 +1,9 @@
+"""`python -m tfgans COMMAND ...`, the same as the installed command `tfgans`."""
+
+import sys
+
+from tfgans import command_line
+
+if __name__ == "__main__":
+    sys.argv[0] = "tfgans"
+    command_line.console()

@@ -1,0 +1,1 @@
+"""Comparisons of configurations: runs over seeds, statistics, one page."""

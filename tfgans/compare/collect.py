@@ -1,0 +1,153 @@
+"""What finished runs left in their folders, as plain dictionaries."""
+
+import json
+import math
+from pathlib import Path
+
+from tfgans import files
+from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
+from tfgans.training import FREE, bindings_of
+
+_POINTS_OF_A_CURVE = 200
+_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command"}
+SEED = "numerics.seed"
+
+
+def read_run(folder, root, seed=None, outcome=None, message=None):
+    """One run's facts.
+
+    Args:
+        folder: the run's model_dir. root: paths are given relative to it where they lie inside.
+        outcome, message: `diverged` or `failed` and why, if that is known; otherwise it is found out.
+    Returns: dict of `seed`, `folder`, `outcome`, `message`, `step`, `train_seconds`, `compile_seconds`,
+        `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`;
+        and `operative`, `bindings`, `features`, `num_samples`, which belong to the configuration.
+    """
+    folder = Path(folder)
+    text = _read(folder / "operative.gin")
+    bindings = bindings_of(text)
+    rows = files.JsonLines(folder / "metrics.jsonl").read()
+    rows = [row for row in rows if "command" not in row and "step" in row]
+    last = rows[-1] if rows else {}
+    if outcome is None:
+        outcome, message = _outcome(folder, rows, bindings)
+    pictures = sorted((folder / "samples").glob("step_*.png"))
+    return {
+        "seed": int(bindings.get(SEED, 0)) if seed is None else seed,
+        "folder": relative(folder, root),
+        "outcome": outcome,
+        "message": message,
+        "step": last.get("step"),
+        **{name: last.get(name) for name in ("train_seconds", "compile_seconds")},
+        "eval_seconds": sum(row.get("eval_seconds", 0.0) for row in rows) if rows else None,
+        "evaluations": [
+            {"step": row["step"], "train_seconds": row.get("train_seconds"), "metrics": _metrics(row)}
+            for row in rows
+        ],
+        "curves": curves(folder / "train") if rows else {},
+        "samples": relative(pictures[-1], root) if pictures else None,
+        "operative": text,
+        "bindings": bindings,
+        "features": last.get("features"),
+        "num_samples": last.get("num_samples"),
+    }
+
+
+def _read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def relative(path, root):
+    """A path as text, relative to `root` where it lies inside."""
+    path, root = Path(path).resolve(), Path(root).resolve()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _metrics(row):
+    kept = {k: v for k, v in row.items() if k not in _NOT_METRICS and not k.endswith(("_seconds", "_std"))}
+    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float))}
+
+
+def _outcome(folder, rows, bindings):
+    """`(outcome, message)` of a run whose process is not known."""
+    if not rows:
+        return "failed", "no evaluations in metrics.jsonl"
+    if not (folder / "export").exists():
+        steps = bindings.get("train.steps", "an unknown number of")
+        return "failed", f"not finished: last evaluated at step {rows[-1]['step']} of {steps}"
+    return collapse(rows)
+
+
+def collapse(rows):
+    """`("collapsed", why)` if the last evaluation says that the generator has, else `("finished", None)`.
+
+    Collapsed is: a Frechet distance no better than the untrained generator's; recall or coverage below 0.01; a
+    sample of a Gaussian mixture that finds less than a quarter of what the run's best evaluation found.
+    """
+    first, last = rows[0], rows[-1]
+    if first["step"] == 0 and last["step"] > 0 and _number(last, "fid") >= _number(first, "fid", math.inf):
+        return "collapsed", f"fid {last['fid']:.4g}, untrained {first['fid']:.4g}"
+    for name in ("recall", "coverage"):
+        if _number(last, name, 1.0) < 0.01:
+            return "collapsed", f"{name} {last[name]:.2g}"
+    most = max(_number(row, "modes_covered", 0) for row in rows)
+    if _number(last, "modes_covered", most) < most / 4:
+        return "collapsed", f"{last['modes_covered']} modes, {most} before"
+    return "finished", None
+
+
+def _number(row, name, default=-math.inf):
+    value = row.get(name)
+    return default if value is None else value
+
+
+def curves(folder):
+    """TensorBoard's training curves, {tag: [[step, value]]}: losses and gradients, at most 200 points each."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util import tensor_util
+
+    if not Path(folder).is_dir():
+        return {}
+    events = EventAccumulator(str(folder), size_guidance={"tensors": _POINTS_OF_A_CURVE, "histograms": 1})
+    events.Reload()
+    found = {}
+    for tag in events.Tags()["tensors"]:
+        if not tag.startswith(("d/", "g/")):
+            continue
+        points = [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in events.Tensors(tag)]
+        found[tag] = [[step, value if math.isfinite(value) else None] for step, value in sorted(points)]
+    return found
+
+
+def run_folders(path):
+    """The runs at or below a folder: those that have an `operative.gin`, in the order of their names."""
+    path = Path(path)
+    if (path / "operative.gin").exists():
+        return [path]
+    return sorted(found.parent for found in path.rglob("operative.gin"))
+
+
+def same_configuration(bindings):
+    """What two runs of one configuration have in common: every binding but the seed and what only watches."""
+    kept = {k: v for k, v in bindings.items() if k != SEED and not k.startswith(FREE)}
+    return json.dumps(kept, sort_keys=True)
+
+
+def differences(all_bindings):
+    """For each configuration, the bindings that are not the same in all: [{name: value or None}]."""
+    names = sorted({name for bindings in all_bindings for name in bindings})
+    odd = [
+        name for name in names if name != SEED and len({bindings.get(name) for bindings in all_bindings}) > 1
+    ]
+    return [{name: bindings.get(name) for name in odd} for bindings in all_bindings]
+
+
+def ordered_metrics(configurations, primary):
+    """Every metric measured, {name: {"higher_is_better"}}, the primary one first."""
+    names = {}
+    for configuration in configurations:
+        for run in configuration["runs"]:
+            for evaluation in run["evaluations"]:
+                names |= dict.fromkeys(evaluation["metrics"])
+    order = ([primary] if primary in names else []) + [name for name in names if name != primary]
+    return {name: {"higher_is_better": name in HIGHER_IS_BETTER} for name in order}

@@ -1,0 +1,203 @@
+"""The comparison itself: configurations with their runs, summarised and set against each other."""
+
+import datetime
+import importlib.metadata
+import itertools
+import os
+import platform
+import sys
+
+import numpy as np
+
+from tfgans import config, experiment, files
+from tfgans.compare import collect, statistics
+from tfgans.config import ConfigError
+
+_OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples")
+OUTCOMES = ("finished", "collapsed", "diverged", "failed", "missing")
+
+
+def compare(configurations, settings, problems=()):
+    """The contents of `compare.json`.
+
+    Args:
+        configurations: [{"label", "gin_files", "gin_params", "runs": [what `collect.read_run` gives]}].
+        settings: dict of `seeds`, `steps`, `seconds`, `primary_metric`, and whatever else should stand there.
+        problems: lines about what could not be compared.
+    Returns: a dict that JSON takes; every configuration with `summary`, every pair of them with each metric.
+    """
+    problems = [*problems, *_problems(configurations, settings)]
+    metrics = collect.ordered_metrics(configurations, settings["primary_metric"])
+    firsts = [_first_with_text(configuration["runs"]) for configuration in configurations]
+    differing = collect.differences([first["bindings"] for first in firsts])
+    done = []
+    for configuration, first, differences in zip(configurations, firsts, differing, strict=True):
+        runs = configuration["runs"]
+        sizes, problem = _describe(configuration["label"], first["operative"])
+        problems += problem
+        done.append(
+            {
+                **configuration,
+                "operative": first["operative"],
+                "differences": differences,
+                **sizes,
+                "milliseconds_per_step": _milliseconds_per_step(runs),
+                "counts": {name: sum(run["outcome"] == name for run in runs) for name in OUTCOMES},
+                "runs": [{k: v for k, v in run.items() if k not in _OF_THE_CONFIGURATION} for run in runs],
+                "summary": {name: _summaries(runs, name, **about) for name, about in metrics.items()},
+            }
+        )
+    runs = [run for configuration in configurations for run in configuration["runs"]]
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "machine": machine(),
+        "settings": {**settings, "confidence": statistics.CONFIDENCE},
+        "metrics": metrics,
+        "features": sorted({run["features"] for run in runs if run["features"]}),
+        "num_samples": sorted({run["num_samples"] for run in runs if run["num_samples"]}),
+        "configurations": done,
+        "pairs": _pairs(done, metrics),
+        "problems": problems,
+    }
+
+
+def _first_with_text(runs):
+    return next(
+        (run for run in runs if run["operative"]), runs[0] if runs else {"operative": "", "bindings": {}}
+    )
+
+
+def _problems(configurations, settings):
+    for configuration in configurations:
+        for run in configuration["runs"]:
+            if run["message"]:
+                yield f"{configuration['label']}, seed {run['seed']}: {run['outcome']}: {run['message']}"
+    if settings.get("jobs", 1) > 1 and settings.get("seconds"):
+        yield "several runs shared the machine: seconds of training are longer than alone, and not equally so"
+
+
+def value_of(run, metric, at, higher_is_better):
+    """A run's value of a metric at its `last` evaluation, or its `best` after step 0; None without one."""
+    if run["outcome"] not in ("finished", "collapsed"):
+        return None
+    rows = run["evaluations"]
+    rows = rows[-1:] if at == "last" else [row for row in rows if row["step"] > 0]
+    values = [row["metrics"].get(metric) for row in rows]
+    values = [value for value in values if value is not None]
+    return (max if higher_is_better else min)(values, default=None)
+
+
+def _summaries(runs, metric, higher_is_better):
+    return {
+        at: statistics.summary([value_of(run, metric, at, higher_is_better) for run in runs])
+        for at in ("last", "best")
+    }
+
+
+def _pairs(configurations, metrics):
+    found = []
+    for first, second in itertools.combinations(configurations, 2):
+        for (metric, about), at in itertools.product(metrics.items(), ("last", "best")):
+            values = [each["summary"][metric][at]["values"] for each in (first, second)]
+            result = statistics.pair(*values, about["higher_is_better"])
+            first_is_better = result.pop("first_is_better")
+            better = None if first_is_better is None else (first if first_is_better else second)["label"]
+            names = {"first": first["label"], "second": second["label"], "metric": metric, "at": at}
+            found.append({**names, **result, "better": better})
+    return found
+
+
+def _milliseconds_per_step(runs):
+    """Median over runs; the first execution of a process, which compiles, is not in `train_seconds`."""
+    known = [
+        1000 * run["train_seconds"] / run["step"] for run in runs if run["step"] and run["train_seconds"]
+    ]
+    return float(np.median(known)) if known else None
+
+
+def _describe(label, operative):
+    """`({"parameters", "macs"}, problems)` of a configuration given as text."""
+    nothing = {"parameters": None, "macs": None}
+    if not operative:
+        return nothing, []
+    here = ["strategy.kind = 'one_device'", "strategy.virtual_devices = None"]
+    try:
+        facts, _ = experiment.describe([], [operative, *here])
+    except ConfigError as error:
+        return nothing, [f"{label}: cannot be described: {config.first_line(error)}"]
+    networks = ("generator", "discriminator")
+    return {
+        "parameters": {name: facts[name]["parameters"] for name in networks},
+        "macs": {name: facts[name]["macs"] for name in networks},
+    }, []
+
+
+def versions():
+    """What the numbers were made with."""
+    found = {"python": platform.python_version()}
+    for name in ("tfgans", "tensorflow", "keras", "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = getattr(sys.modules.get(name), "__version__", "not installed")
+    return found
+
+
+def machine():
+    """Where the comparison ran."""
+    import tensorflow as tf
+
+    memory = None
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": memory,
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        return names[0] if names else platform.processor()
+    except OSError:
+        return platform.processor()
+
+
+def ranking(comparison):
+    """The configurations, best first by the mean of the primary metric's last values; those without one last."""
+    name = comparison["settings"]["primary_metric"]
+    sign = -1 if comparison["metrics"].get(name, {}).get("higher_is_better") else 1
+
+    def place(configuration):
+        mean = configuration["summary"].get(name, {"last": {"mean": None}})["last"]["mean"]
+        return (mean is None, 0 if mean is None else sign * mean)
+
+    return sorted(comparison["configurations"], key=place)
+
+
+def table(comparison):
+    """The ranking as lines of text."""
+    name = comparison["settings"]["primary_metric"]
+    width = max(len(configuration["label"]) for configuration in comparison["configurations"])
+    lines = [f"{'':{width}}  {name + ' (last)':>12}   95 % interval          best  runs"]
+    for configuration in ranking(comparison):
+        last, best = (configuration["summary"][name][at] for at in ("last", "best"))
+        interval = "-" if last["t_interval"] is None else " to ".join(f"{x:.4g}" for x in last["t_interval"])
+        mean, highest = ("-" if x is None else f"{x:.4g}" for x in (last["mean"], best["mean"]))
+        ended = ", ".join(f"{count} {kind}" for kind, count in configuration["counts"].items() if count)
+        lines.append(f"{configuration['label']:{width}}  {mean:>12}   {interval:20} {highest:>6}  {ended}")
+    return "\n".join(lines)
+
+
+def write(output_dir, comparison):
+    """Writes `compare.json` and the page into a folder."""
+    from tfgans.compare import report
+
+    files.write_text(output_dir / "compare.json", experiment.to_json(comparison) + "\n")
+    report.write(output_dir, comparison)

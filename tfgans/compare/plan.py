@@ -1,0 +1,109 @@
+"""What a comparison is to run: configurations, their names, and how long each is trained."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import gin
+
+from tfgans import config, experiment
+from tfgans.config import ConfigError
+
+_NO_LIMIT = 10**9
+
+
+class Configuration:
+    """One configuration of a comparison, parsed once to see that it can be and to know when it has changed."""
+
+    def __init__(self, label, gin_file, gin_params, steps, seconds):
+        self.label, self.gin_file, self.gin_params = label, gin_file, list(gin_params)
+        experiment.prepare([gin_file], self.gin_params)
+        if not config.is_bound("Evaluator", "features"):
+            raise ConfigError("nothing evaluates: bind Evaluator.features, such as @DigitsFeatures()")
+        self.steps = steps
+        if steps is None and seconds is None:
+            self.steps = _number("train", "steps", None)
+        self.multiple = _number("build", "steps_per_execution", 1)
+        self.text = gin.config_str()
+        self.bindings = []
+
+    def set_length(self, steps, seconds, every):
+        """How long each run is, and when it is evaluated: the same for all configurations."""
+        if seconds is None:
+            every = max(round(every / self.multiple), 1) * self.multiple
+            self.bindings = [f"train.steps={steps}", f"train.evaluate_every={every}"]
+        else:
+            self.bindings = [
+                f"train.steps={_NO_LIMIT}",
+                f"train.evaluate_every={_NO_LIMIT}",
+                f"train.seconds={seconds}",
+                f"train.evaluate_every_seconds={every}",
+            ]
+
+    def flags(self, seed, model_dir):
+        """Flags of `train` for one run."""
+        flags = [f"--gin_file={self.gin_file}", f"--model_dir={model_dir}", f"--seed={seed}"]
+        return flags + [f"--gin_param={binding}" for binding in (*self.gin_params, *self.bindings)]
+
+    def digest(self):
+        """Changes when anything that the configuration says does."""
+        return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
+
+
+def _number(name, parameter, default):
+    """What the parsed configuration binds to a parameter that is a number."""
+    value = gin.query_parameter(f"{name}.{parameter}") if config.is_bound(name, parameter) else default
+    if value is default or isinstance(value, int):
+        return value
+    raise ConfigError(f"{name}.{parameter} must be bound to a number here. Received: {value!r}")
+
+
+def check(seeds, jobs, gin_files, steps, seconds, evaluate_every):
+    if not gin_files:
+        raise ConfigError("--gin_file must have a value, or --from_runs name finished runs")
+    if seeds < 2:
+        raise ConfigError(f"--seeds is at least 2: one run shows no spread. Received: {seeds}")
+    if jobs < 1:
+        raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
+    if steps is not None and seconds is not None:
+        raise ConfigError("--steps and --seconds exclude each other")
+    for name, value in (("steps", steps), ("seconds", seconds), ("evaluate_every", evaluate_every)):
+        if value is not None and not value > 0:
+            raise ConfigError(f"--{name} is above 0. Received: {value}")
+
+
+def common_steps(plan):
+    lengths = {each.label: each.steps for each in plan}
+    missing = [label for label, length in lengths.items() if length is None]
+    if missing:
+        raise ConfigError(f"{missing[0]}: how long to train is not set: give --steps or bind train.steps")
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{label} {length}" for label, length in lengths.items())
+        raise ConfigError(f"the configurations train for different numbers of steps: {given}. Give --steps")
+    return plan[0].steps
+
+
+def labels_of(gin_files, labels):
+    if labels and len(labels) != len(gin_files):
+        raise ConfigError(f"--label: {len(labels)} names for {len(gin_files)} configurations")
+    labels = list(labels) or unique([Path(name).stem for name in gin_files], gin_files)
+    folders = [folder_name(label) for label in labels]
+    for index, folder in enumerate(folders):
+        if folder in folders[:index]:
+            raise ConfigError(f"two configurations are called {labels[index]!r}: give each a --label")
+    return labels
+
+
+def unique(names, longer=None):
+    """Names, with their folder where two are the same, else numbered."""
+    if len(set(names)) < len(names) and longer is not None:
+        names = [str(Path(name).parent.name) + "_" + Path(name).stem for name in longer]
+    if longer is None:
+        names = [f"{n}_{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+    return names
+
+
+def folder_name(label):
+    """A label as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9.=+-]+", "_", label).strip("._") or "_"

@@ -1,0 +1,163 @@
+"""One process a run: starting them, some at a time, and noting how each ended."""
+
+import concurrent.futures
+import contextlib
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tfgans import callbacks, files
+from tfgans.compare import collect
+from tfgans.compare.plan import folder_name
+
+logger = logging.getLogger(__name__)
+
+_DIVERGED, _REFUSED = 3, 2  # exit codes of `train`
+
+
+class Run:
+    """One configuration with one seed: its folder, and what became of it."""
+
+    def __init__(self, output_dir, configuration, seed):
+        self.configuration, self.seed = configuration, seed
+        self.folder = Path(output_dir) / folder_name(configuration.label) / f"seed_{seed}"
+        self.log, self.stamp = self.folder.with_suffix(".log"), self.folder.with_suffix(".json")
+        self.name = f"{configuration.label}, seed {seed}"
+        self.outcome = self.message = None
+        self.refused = False
+
+    def is_done(self):
+        """Whether an earlier call finished it, with the same configuration."""
+        if not self.stamp.exists():
+            return False
+        with contextlib.suppress(json.JSONDecodeError):
+            stamp = json.loads(self.stamp.read_text())
+            if stamp.get("configuration") == self.configuration.digest():
+                self.outcome, self.message = stamp["outcome"], stamp["message"]
+                return True
+        return False
+
+    def command(self):
+        """The process that trains it."""
+        return [sys.executable, "-m", "tfgans", "train", *self.configuration.flags(self.seed, self.folder)]
+
+    def ended(self, code):
+        """Takes note of how its process ended; what the same command would only repeat is kept."""
+        lines = [line for line in re.split(r"[\r\n]+", self.log.read_text(errors="replace")) if line.strip()]
+        self.message = None if code == 0 else (lines[-1] if lines else f"ended with {code}").strip()
+        self.message = self.message and self.message.removeprefix("tfgans: ")
+        self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
+        self.refused = code == _REFUSED
+        if code in (0, _DIVERGED):
+            stamp = {
+                "configuration": self.configuration.digest(),
+                "outcome": self.outcome,
+                "message": self.message,
+            }
+            files.write_text(self.stamp, json.dumps(stamp) + "\n")
+
+    def progress(self):
+        """How far its process says it is, such as `45%`."""
+        if not self.log.exists():
+            return "starts"
+        with open(self.log, "rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 2000))
+            found = re.findall(r"training: +(\d+)%|training: (\d+)step \[", file.read().decode(errors="replace"))
+        percent, count = found[-1] if found else ("", "")
+        return f"{percent}%" if percent else (f"step {count}" if count else "starts")
+
+    def facts(self, output_dir):
+        """What `collect.read_run` gives."""
+        return collect.read_run(self.folder, output_dir, self.seed, self.outcome, self.message)
+
+
+class Runner:
+    """Trains the runs that are missing, some at a time, and says how far it is."""
+
+    def __init__(self, runs, jobs):
+        self.missing = [run for run in runs if not run.is_done()]
+        self.done, self.jobs = len(runs) - len(self.missing), jobs
+        self.processes, self.received, self.lock = {}, None, threading.Lock()
+
+    def train(self):
+        """Returns when all have ended. Raises `callbacks.Interrupted` after a signal, when they have saved."""
+        if not self.missing:
+            return
+        import tqdm
+
+        total = self.done + len(self.missing)
+        with (
+            _signals(self._stop),
+            concurrent.futures.ThreadPoolExecutor(self.jobs) as pool,
+            tqdm.tqdm(total=total, initial=self.done, unit="run", desc="comparing") as bar,
+        ):
+            shown, interval = 0.0, 1.0 if sys.stderr.isatty() else 30.0
+            waiting = {pool.submit(self._train, run): run for run in self.missing}
+            while waiting:
+                ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
+                for future in ended:
+                    run = waiting.pop(future)
+                    future.result()
+                    if self.received is None:
+                        logger.info("%s: %s", run.name, run.message or "done")
+                    bar.update()
+                if time.monotonic() >= shown + interval:
+                    shown = time.monotonic()
+                    bar.set_postfix_str(self._running())
+        if self.received is not None:
+            raise callbacks.Interrupted(self.received)
+
+    def _running(self):
+        with self.lock:
+            return "; ".join(f"{run.name} {run.progress()}" for run in self.processes)
+
+    def _train(self, run):
+        with self.lock:
+            if self.received is not None:
+                return
+            run.folder.parent.mkdir(parents=True, exist_ok=True)
+            with open(run.log, "wb") as log:
+                # A session of its own: Ctrl-C reaches it once, from `_stop`, and not from the terminal as well.
+                process = subprocess.Popen(
+                    run.command(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    env=_environment(),
+                    start_new_session=True,
+                )
+            self.processes[run] = process
+            if self.received is not None:  # between the question above and here
+                process.send_signal(signal.SIGTERM)
+        code = process.wait()
+        with self.lock:
+            del self.processes[run]
+        if self.received is None:
+            run.ended(code)
+
+    def _stop(self, number, frame):
+        self.received = number
+        for process in list(self.processes.values()):
+            process.send_signal(signal.SIGTERM)
+
+
+def _environment():
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
+@contextlib.contextmanager
+def _signals(handler):
+    previous = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)

@@ -1,0 +1,154 @@
+"""Trains every configuration with every seed, or takes runs that are there, and compares them."""
+
+import contextlib
+import re
+from pathlib import Path
+
+from tfgans import checkpoint, config, files
+from tfgans.compare import collect, comparison, plan
+from tfgans.compare.processes import Run, Runner
+from tfgans.config import ConfigError
+
+_PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
+
+
+def compare_configurations(
+    output_dir,
+    gin_files,
+    labels=(),
+    gin_params=(),
+    seeds=5,
+    steps=None,
+    seconds=None,
+    evaluate_every=None,
+    primary_metric="fid",
+    jobs=1,
+):
+    """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
+
+    Args:
+        output_dir: gets `<label>/seed_<n>/` (runs) and `seed_<n>.log`, `compare.json`, `report.html`, `.png`, `.md`.
+        gin_files: one a configuration. labels: their names, or none for the files'.
+        gin_params: bindings for all configurations.
+        seeds: how many, from 0; at least 2.
+        steps: generator updates of each run; None for what the configurations say, if that is one number.
+        seconds: of training, after which each run ends instead.
+        evaluate_every: updates (with `seconds`: seconds of training) between evaluations; a fifth if None.
+        primary_metric: what ranks the configurations.
+        jobs: runs at a time.
+    Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
+        not be run; the others are compared all the same.
+    Raises: ConfigError if nothing can be run; `callbacks.Interrupted` after a signal, with the runs saved.
+    """
+    output_dir = Path(output_dir)
+    plan.check(seeds, jobs, gin_files, steps, seconds, evaluate_every)
+    labels = plan.labels_of(gin_files, labels)
+    configurations, problems = [], []
+    for label, gin_file in zip(labels, gin_files, strict=True):
+        try:
+            configurations.append(plan.Configuration(label, gin_file, gin_params, steps, seconds))
+        except ConfigError as error:
+            problems.append(f"{label}: {config.first_line(error)}")
+    if not configurations:
+        raise ConfigError(
+            problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
+        )
+    steps = None if seconds else plan.common_steps(configurations)
+    every = evaluate_every or (seconds or steps) / _PARTS
+    for configuration in configurations:
+        configuration.set_length(steps, seconds, every)
+    with contextlib.ExitStack() as stack:
+        _take(output_dir, stack)
+        runs = [Run(output_dir, each, seed) for seed in range(seeds) for each in configurations]
+        Runner(runs, jobs).train()
+        settings = {
+            "seeds": list(range(seeds)),
+            "steps": steps,
+            "seconds": seconds,
+            "evaluate_every": every,
+            "primary_metric": primary_metric,
+            "jobs": jobs,
+        }
+        refused = [f"{run.name}: {run.message}" for run in runs if run.refused]
+        found = [
+            {
+                "label": each.label,
+                "gin_files": [each.gin_file],
+                "gin_params": list(gin_params),
+                "runs": [run.facts(output_dir) for run in runs if run.configuration is each],
+            }
+            for each in configurations
+        ]
+        return _finish(output_dir, found, settings, problems), problems + refused
+
+
+def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
+    """Compares runs that are there already.
+
+    Args:
+        paths: model_dirs, or folders of such; runs that differ in nothing but the seed are one configuration.
+        labels: names of the configurations in the order in which they are found, or none for their folders'.
+    Returns, raises: as `compare_configurations`.
+    """
+    groups, problems = {}, []
+    for path in paths:
+        folders = collect.run_folders(path)
+        if not folders:
+            problems.append(f"{path} holds no run: nothing there has an operative.gin")
+        for folder in folders:
+            run = collect.read_run(folder, output_dir)
+            if not run["evaluations"]:
+                problems.append(f"{folder}: no evaluations in metrics.jsonl")
+                continue
+            groups.setdefault(collect.same_configuration(run["bindings"]), []).append((folder, run))
+    if not groups:
+        raise ConfigError(problems[0] if problems else "--from_runs names no folder")
+    if labels and len(labels) != len(groups):
+        raise ConfigError(
+            f"--label: {len(labels)} names for {len(groups)} configurations: "
+            + ", ".join(str(members[0][0]) for members in groups.values())
+        )
+    names = labels or plan.unique(
+        [_group_name([folder for folder, _ in members]) for members in groups.values()]
+    )
+    found, notes = [], []
+    for label, members in zip(names, groups.values(), strict=True):
+        runs = sorted((run for _, run in members), key=lambda run: run["seed"])
+        if len(runs) < 2:
+            notes.append(f"{label}: one run shows no spread, so it has no interval")
+        found.append({"label": label, "gin_files": [], "gin_params": [], "runs": runs})
+    seeds = sorted({run["seed"] for each in found for run in each["runs"]})
+    settings = {"seeds": seeds, "steps": None, "seconds": None, "primary_metric": primary_metric}
+    with contextlib.ExitStack() as stack:
+        _take(Path(output_dir), stack)
+        return _finish(Path(output_dir), found, settings, problems + notes), problems
+
+
+def _finish(output_dir, found, settings, problems):
+    measured = {
+        name for each in found for run in each["runs"] for e in run["evaluations"] for name in e["metrics"]
+    }
+    if measured and settings["primary_metric"] not in measured:
+        given, allowed = settings["primary_metric"], ", ".join(sorted(measured))
+        raise ConfigError(f"--metric is one of {allowed}. Received: {given}")
+    result = comparison.compare(found, settings, problems)
+    comparison.write(output_dir, result)
+    return result
+
+
+def _group_name(folders):
+    """`digits/hinge/seed_0`, `digits/hinge/seed_1` are `hinge`; a single folder keeps its own name."""
+    parents = {folder.resolve().parent for folder in folders}
+    seeds = all(re.fullmatch(r"(seed)?[_-]?\d+", folder.name) for folder in folders)
+    if len(parents) == 1 and (len(folders) > 1 or seeds):
+        return parents.pop().name
+    return folders[0].resolve().name
+
+
+def _take(folder, stack):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(checkpoint.Lock(folder))
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written to: {error}") from error
+    files.remove_partial(folder)
