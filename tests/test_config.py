@@ -1,5 +1,8 @@
 """gin with Keras classes: bindings reach constructors, and nothing misspelt passes."""
 
+import importlib
+import pathlib
+
 import keras
 import pytest
 
@@ -125,3 +128,17 @@ def test_is_bound(tmp_path):
 def test_a_decorated_layer_survives_a_keras_round_trip():
     layer = ConfigChild(3, height=2, depth=4)
     assert ConfigChild.from_config({"size": 3, "height": 2, "depth": 4}).height == layer.height
+
+
+def test_files_are_found_from_any_working_directory(tmp_path, monkeypatch):
+    root = str(pathlib.Path(__file__).parent.parent)
+    monkeypatch.syspath_prepend(root)  # as the launch scripts do: gin_configs is then a package without __init__.py
+    monkeypatch.chdir(tmp_path)
+    config.import_rooms()
+    importlib.import_module("tfgans.training")
+    config.parse(["gin_configs/base/folder.gin"], ["Dataset.source='folder:mine'"])
+    assert config.is_bound("Dataset", "crop") and config.is_bound("train", "steps")
+    (tmp_path / "gin_configs/base").mkdir(parents=True)
+    (tmp_path / "gin_configs/base/folder.gin").write_text("train.steps = 3\n")
+    config.parse(["gin_configs/base/folder.gin"])  # the working directory's comes first
+    assert not config.is_bound("Dataset", "crop")

@@ -22,6 +22,9 @@ _ROOMS = (
     "tfgans.schedules",
 )
 _bindings = {}
+# gin's other reader takes a file's folder for a Python package, and fails at one without `__init__.py` before it
+# looks into the search paths that `parse` adds.
+del gin.config._FILE_READERS[1:]
 
 
 class ConfigError(ValueError):
