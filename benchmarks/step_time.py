@@ -41,7 +41,7 @@ class Contender:
 
     def _data(self, batch_size):
         generator = np.random.default_rng(0)
-        shape = (self.model.discriminator_steps, batch_size)
+        shape = (self.model.batches_per_step, batch_size)
         batch = {"images": generator.uniform(-1, 1, (*shape, *self.model.sample_shape)).astype("float32")}
         if self.model.num_classes:
             batch["labels"] = generator.integers(0, self.model.num_classes, shape).astype("int32")

@@ -132,7 +132,9 @@ def test_a_decorated_layer_survives_a_keras_round_trip():
 
 def test_files_are_found_from_any_working_directory(tmp_path, monkeypatch):
     root = str(pathlib.Path(__file__).parent.parent)
-    monkeypatch.syspath_prepend(root)  # as the launch scripts do: gin_configs is then a package without __init__.py
+    monkeypatch.syspath_prepend(
+        root
+    )  # as the launch scripts do: gin_configs is then a package without __init__.py
     monkeypatch.chdir(tmp_path)
     config.import_rooms()
     importlib.import_module("tfgans.training")

@@ -15,12 +15,18 @@ from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import HOOKS, compose
+from tfgans.methods.fastgan import FastGAN
+from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
+from tfgans.methods.robgan import RobGAN
 
 NEUTRAL = [
+    (FastGAN, {"perturbation_radius": 0.0, "adversarial_steps": 1}),
+    (RobGAN, {"attack_steps": 0}),
     (GradientPenaltyGAN, {"gradient_penalty_weight": 0.0}),
     (R1GAN, {"r1_weight": 0.0}),
     (WeightClippedGAN, {"clip_limit": float("inf")}),
+    (OrthogonalGAN, {"orthogonal_weight": 0.0}),
 ]
 
 
@@ -47,11 +53,15 @@ class Doubling(GAN):
         return {name: self.factor * value for name, value in super().discriminator_step(real).items()}
 
 
-def trained(cls, **options):
+def fitted(cls, **options):
     model = cls(*toys.image_networks(batch_norm=False), **options)
     model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     model.fit(toys.images(24), batch_size=8, shuffle=False, verbose=0)
-    return toys.values(model)
+    return model
+
+
+def trained(cls, **options):
+    return toys.values(fitted(cls, **options))
 
 
 @pytest.mark.parametrize("method, options", NEUTRAL)
@@ -59,7 +69,7 @@ def test_neutral_is_the_base_bit_for_bit(method, options):
     toys.assert_same(trained(GAN), trained(method, **options))
 
 
-@pytest.mark.parametrize("method", [GradientPenaltyGAN, R1GAN, WeightClippedGAN])
+@pytest.mark.parametrize("method", [GradientPenaltyGAN, R1GAN, WeightClippedGAN, OrthogonalGAN])
 def test_default_is_not_the_base(method):
     base, other = trained(GAN), trained(method)
     assert any(np.any(base[name] != other[name]) for name in base)
@@ -172,6 +182,7 @@ def test_clipping_follows_every_discriminator_update():
         (GradientPenaltyGAN, {"gradient_penalty_weight": -1.0}),
         (R1GAN, {"r1_weight": -1.0}),
         (WeightClippedGAN, {"clip_limit": 0.0}),
+        (OrthogonalGAN, {"orthogonal_weight": -1.0}),
     ],
 )
 def test_bad_weights_are_refused_by_name(cls, options):

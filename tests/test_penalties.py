@@ -7,7 +7,7 @@ from tfgans.config import ConfigError
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
 from tfgans.layers.spectral import SpectralConv2D
 from tfgans.layers.state import frozen_state
-from tfgans.penalties import clip_weights, gradient_penalty, r1_penalty, r2_penalty
+from tfgans.penalties import clip_weights, gradient_penalty, orthogonal_penalty, r1_penalty, r2_penalty
 
 POINTS = tf.constant([[1.0, 2.0], [-3.0, 0.5]])
 SLOPE = tf.constant([[3.0], [4.0]])
@@ -48,6 +48,20 @@ def test_penalties_of_a_quadratic_critic():
     # mix is the share of the real image: norms 2 * 0.25 and 2 * 1
     penalty = gradient_penalty(quadratic, real, fake, mix)
     assert float(penalty) == pytest.approx((0.5**2 + 1.0**2) / 2.0, rel=1e-6)
+
+
+def test_orthogonal_penalty_by_hand():
+    """Columns (1, 2), (3, -1), (0, 1): products 1, 2, -1, each counted twice; the norms cost nothing."""
+    kernel = tf.constant([[1.0, 3.0, 0.0], [2.0, -1.0, 1.0]])
+    assert float(orthogonal_penalty([kernel])) == 12.0
+    assert float(orthogonal_penalty([kernel, 2.0 * kernel, 7.0 * tf.eye(4)])) == 12.0 + 16 * 12.0
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        penalty = orthogonal_penalty([kernel])
+    # 4 W (W^T W without its diagonal); first column: 4 (1 * (3, -1) + 2 * (0, 1))
+    expected = 4.0 * kernel @ tf.constant([[0.0, 1.0, 2.0], [1.0, 0.0, -1.0], [2.0, -1.0, 0.0]])
+    np.testing.assert_array_equal(tape.gradient(penalty, kernel), expected)
+    np.testing.assert_array_equal(expected[:, 0], [12.0, 4.0])
 
 
 def test_vanishing_gradient_gives_a_finite_derivative():

@@ -36,6 +36,19 @@ def image_networks(num_classes=None, batch_norm=True, seed=0):
     return generator, discriminator
 
 
+def classifier_networks(num_classes=3, channels=3, seed=0):
+    """A conditional G without convolutions, and a D of one convolution with a class head, for 6x6 images."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    latents, labels = keras.Input((4,), name="latents"), keras.Input((), dtype="int32", name="labels")
+    x = layers.Concatenate()([latents, layers.Embedding(num_classes, 2)(labels)])
+    x = layers.Reshape((6, 6, channels))(layers.Dense(36 * channels, activation="tanh")(x))
+    images = keras.Input((6, 6, channels), name="images")
+    features = layers.Flatten()(layers.Activation("softplus")(layers.Conv2D(4, 3, 2)(images)))
+    outputs = {"adversarial": layers.Dense(1)(features), "class": layers.Dense(num_classes)(features)}
+    return keras.Model([latents, labels], x, name="generator"), keras.Model(images, outputs)
+
+
 def images(count, seed=0):
     """Random images [count, 8, 8, 1] in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 1)).astype("float32")

@@ -4,6 +4,7 @@ import zlib
 
 import keras
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # has no public name
 
 from tfgans import distribute
 
@@ -34,6 +35,11 @@ class Driver(keras.Model):
         self._xla_functions, self._inside_xla = {}, False
         self._log_names = ()
         self._log_sum, self._log_count = 0.0, 0
+
+    @property
+    def batches_per_step(self):
+        """Real batches that the data holds for one training step; methods that need more extend this."""
+        return self.discriminator_steps
 
     def per_replica_variables(self):
         """Variables that differ between replicas, saved for each; methods that have some extend this."""
@@ -164,3 +170,30 @@ def keep_order():
 def stream_hash(seed, purpose):
     """A number for one purpose under one seed: the key of its random numbers."""
     return zlib.crc32(f"{seed}/{purpose}".encode()) + (seed << 32 & 0x7FFFFFFF00000000)
+
+
+def _register_slice_gradients():
+    """Makes slices that XLA compiles differentiable more than twice, as penalties and AdvAs together need.
+
+    There TensorFlow (2.21) writes a slice's gradient as an update of zeros, which has none registered.
+    """
+
+    def of_update(operation, gradient):
+        _, update, start = operation.inputs
+        rest = gen_xla_ops.xla_dynamic_update_slice(input=gradient, update=tf.zeros_like(update), indices=start)
+        size = tf.constant(update.shape, start.dtype)
+        return rest, gen_xla_ops.xla_dynamic_slice(input=gradient, start_indices=start, size_indices=size), None
+
+    def of_slice(operation, gradient):
+        whole, start, _ = operation.inputs
+        zeros = tf.zeros_like(whole)
+        return gen_xla_ops.xla_dynamic_update_slice(input=zeros, update=gradient, indices=start), None, None
+
+    for name, function in (("XlaDynamicUpdateSlice", of_update), ("XlaDynamicSlice", of_slice)):
+        try:
+            tf.RegisterGradient(name)(function)
+        except KeyError:
+            return  # TensorFlow has its own by now
+
+
+_register_slice_gradients()

@@ -158,11 +158,10 @@ class GAN(Generation, Driver):
                 along the first axis. Images are in [-1, 1], or uint8.
         """
         self.set_learning_rates()
-        logs = []
-        for real in self.split_batch(data):
-            logs.append(self.discriminator_step(real))
+        batches = self.split_batch(data)
+        logs = [self.discriminator_step(real) for real in batches[: self.discriminator_steps]]
         logs = {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
-        logs |= self.generator_step(real)
+        logs |= self.generator_step(batches[-1])
         self.finish_step()
         return logs
 
@@ -325,9 +324,9 @@ class GAN(Generation, Driver):
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if self.num_classes and labels is None:
             raise ConfigError(f"GAN.num_classes is {self.num_classes}, but the data has no labels")
-        labels = labels if self.num_classes else None
+        labels = tf.cast(labels, tf.int32) if self.num_classes else None
         images = to_float(images) if images.dtype == tf.uint8 else images
-        steps = self.discriminator_steps
+        steps = self.batches_per_step
         if images.shape.rank == len(self.sample_shape) + 1:
             images = tf.reshape(images, [steps, -1, *images.shape[1:]])
             labels = None if labels is None else tf.reshape(labels, [steps, -1])
@@ -371,7 +370,9 @@ def clone(network):
 def _apply(optimizer, gradients, variables):
     # Keras sums what the replicas bring, so each brings its part of the mean.
     replicas = distribute.num_replicas()
-    optimizer.apply([g / replicas for g in gradients] if replicas > 1 else gradients, variables)
+    if replicas > 1:
+        gradients = [tf.convert_to_tensor(g) / replicas for g in gradients]  # an embedding's is sparse
+    optimizer.apply(gradients, variables)
 
 
 def _latent_dim(generator):

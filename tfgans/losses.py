@@ -24,6 +24,13 @@ def hinge_discriminator(real_logits, fake_logits):
 
 
 @configurable
+def untruncated_hinge_discriminator(real_logits, fake_logits):
+    """mean (1 - D(x)) + mean (1 + D(G(z))): the hinge loss as AdvAs differentiates it (Munk et al., 2020)."""
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(1.0 - real) + tf.reduce_mean(1.0 + fake)
+
+
+@configurable
 def hinge_generator(fake_logits):
     """-mean D(G(z)) (Lim and Ye, 2017)."""
     return -tf.reduce_mean(_wide(fake_logits))
@@ -40,6 +47,16 @@ def non_saturating_discriminator(real_logits, fake_logits):
 def non_saturating_generator(fake_logits):
     """-mean log sigmoid(D(G(z))) (Goodfellow et al., 2014, section 3)."""
     return tf.reduce_mean(tf.nn.softplus(-_wide(fake_logits)))
+
+
+@configurable
+def robgan_discriminator(real_logits, fake_logits, fake_weight=2.0):
+    """Binary cross-entropy with logits, the fakes' term times `fake_weight` (RobGAN; Liu and Hsieh, 2019).
+
+    The weight of 2 is undocumented, but in every published script.
+    """
+    real, fake = _wide(real_logits), _wide(fake_logits)
+    return tf.reduce_mean(tf.nn.softplus(-real)) + fake_weight * tf.reduce_mean(tf.nn.softplus(fake))
 
 
 @configurable
@@ -88,9 +105,10 @@ def class_cross_entropy(class_logits, labels):
 
 
 @configurable
-def class_uniform_divergence(class_logits):
+def class_uniform_divergence(class_logits, labels=None):
     """mean KL(U || p) of the uniform distribution and the classifier's (Zhong et al., 2020).
 
+    It makes no use of `labels`, which are there so that it can be a GAN's `fake_class_loss`.
     Departure from the paper's text, which writes KL(p || U): this is what the authors' code minimises.
     """
     log_probabilities = tf.nn.log_softmax(_wide(class_logits))

@@ -1,4 +1,4 @@
-"""Penalties on a critic: pure functions of the critic and of images.
+"""Penalties on a critic, pure functions of the critic and of images; and one on kernels.
 
 `critic` maps images to logits [N, 1]. It is called as it is given: the caller chooses training mode and
 enters `tfgans.layers.state.frozen_state` so that the extra pass moves no statistics. Images are [N, H, W, C]
@@ -39,6 +39,23 @@ def r1_penalty(critic, real):
 def r2_penalty(critic, fake):
     """mean |grad D(G(z))|^2 at generated images (Mescheder et al., 2018, without its gamma / 2)."""
     return tf.reduce_mean(_squared_gradient_norms(critic, fake))
+
+
+def orthogonal_penalty(kernels):
+    """sum over kernels of |W^T W * (1 - I)|^2 (Brock et al., 2019, eq. 3, without its beta).
+
+    The products of different columns are pushed to 0; the columns' norms are left free. The published PyTorch
+    code adds half of this penalty's gradient.
+
+    Args:
+        kernels: matrices [in, out], one column for each output channel.
+    """
+    total = 0.0
+    for kernel in kernels:
+        kernel = tf.convert_to_tensor(kernel)
+        products = tf.matmul(kernel, kernel, transpose_a=True)
+        total += tf.reduce_sum(tf.square(tf.linalg.set_diag(products, tf.zeros_like(products[0]))))
+    return total
 
 
 def clip_weights(variables, limit):

@@ -95,7 +95,7 @@ class Run:
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
             self.dataset = Dataset()
-            self.dataset.check(self.model.discriminator_steps)
+            self.dataset.check(self.model.batches_per_step)
             self._check_data()
         self.evaluator = experiment.build_evaluator()
         self.configuration = config.operative()
@@ -231,7 +231,7 @@ class Run:
         if self.finished:
             return self._row(self.steps)
         start = self.restored or 0
-        images_per_step = self.dataset.batch_size * self.model.discriminator_steps
+        images_per_step = self.dataset.batch_size * self.model.batches_per_step
         bar = callbacks.ProgressBar(None if self.seconds else self.steps, images_per_step)
         watchers = [callbacks.TrainingClock(self.about), callbacks.StopWhenDiverged()]
         if self.is_chief:
@@ -273,7 +273,7 @@ class Run:
         """The training batches from generator update `start` on, for this worker's replicas."""
         first, count = distribute.local_replicas(self.strategy)
         options = dict(
-            discriminator_steps=self.model.discriminator_steps,
+            discriminator_steps=self.model.batches_per_step,
             seed=self.model.seed,
             start_step=start,
             first_replica=first,

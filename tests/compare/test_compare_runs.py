@@ -46,10 +46,18 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(gin_files, tmp_path, monkeypatch):
+def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(
+    gin_files, tmp_path, monkeypatch
+):
     out = tmp_path / "out"
     given = [gin_files[name] for name in ("plain", "hinge", "wild", "broken")]
-    command = [sys.executable, str(ROOT / "launch/compare.py"), f"--output_dir={out}", "--seeds=2", "--jobs=2"]
+    command = [
+        sys.executable,
+        str(ROOT / "launch/compare.py"),
+        f"--output_dir={out}",
+        "--seeds=2",
+        "--jobs=2",
+    ]
     command += [f"--gin_file={path}" for path in given]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     end = time.monotonic() + 200

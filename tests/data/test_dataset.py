@@ -72,6 +72,51 @@ def test_classes_by_name():
     assert dataset.class_names == ["3", "1"] and set(dataset.labels) == {0, 1}
 
 
+def test_classes_of_a_file(source, tmp_path):
+    """Names where there are any, else indices; the order of the file is that of the new labels."""
+    (tmp_path / "list.txt").write_text("# two classes\n\n7\r\n  2 \n", encoding="utf-8")
+    dataset, same = Dataset(source, classes_file=str(tmp_path / "list.txt")), Dataset(source, classes=[7, 2])
+    assert trained_on(dataset) == trained_on(same) == [*range(20, 30), *range(70, 80)]
+    assert (dataset.labels == same.labels).all() and dataset.num_classes == 2
+    (tmp_path / "list.txt").write_text("3\n1", encoding="utf-8")
+    named = Dataset("digits", classes_file=tmp_path / "list.txt")
+    assert named.class_names == ["3", "1"]
+    assert named.fingerprint() == Dataset("digits", classes=["3", "1"]).fingerprint()
+
+
+def test_a_class_called_by_a_number_goes_before_an_index(tmp_path):
+    for name in ("1", "0"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+    from PIL import Image
+
+    for name, level in (("0", 50), ("1", 200)):
+        Image.new("L", (4, 4), level).save(tmp_path / "images" / name / "a.png")
+    (tmp_path / "images" / "0").rename(tmp_path / "images" / "2")  # the classes are now called 1 and 2
+    (tmp_path / "list.txt").write_text("1\n", encoding="utf-8")
+    dataset = Dataset(f"folder:{tmp_path / 'images'}", classes_file=tmp_path / "list.txt")
+    assert dataset.class_names == ["1"] and next(dataset.reference())[0].max() == 200
+
+
+def test_a_wrong_file_of_classes_is_one_line(source, tmp_path):
+    path = tmp_path / "list.txt"
+    options = {"classes_file": str(path)}
+    expected = "Dataset.classes_file must be a text file with a class a line. Received: "
+    assert message(source, **options) == f"{expected}{str(path)!r} (No such file or directory)"
+    # before anything is read or downloaded
+    assert message("tfds:no_such_set", **options).startswith("Dataset.classes_file")
+    path.write_bytes(b"\xff\xfe\x00")
+    assert message(source, **options) == f"{expected}{str(path)!r} (it is not a text file)"
+    path.write_text("# nothing\n\n")
+    assert message(source, **options) == f"Dataset.classes_file {str(path)!r} names no class"
+    path.write_text("1\nn02085620\n")
+    assert message(source, **options) == "Dataset.classes has an unknown class 'n02085620'. Allowed: 0 to 9"
+    path.write_text("1\n2\n01\n")
+    line = "Dataset.classes must be different classes, at least one. Received: ['1', '01']"
+    assert message(source, **options) == line
+    line = "Dataset.classes and Dataset.classes_file exclude each other: one is None"
+    assert message(source, classes=[1], **options) == line
+
+
 def test_labels_can_be_dropped(source):
     dataset = Dataset(source, classes=[1], use_labels=False, batch_size=5)
     assert (dataset.labels, dataset.num_classes, dataset.num_examples) == (None, None, 10)
@@ -190,10 +235,11 @@ def test_gin_files(name, source):
             "num_classes = 100" if "100" in name else "num_classes = 10",
         ]
         bindings.append("Dataset.min_size = 1")
+        bindings += ["Dataset.classes_file = None"] if "143" in name else []
     config.parse([str(GIN / f"{name}.gin")], bindings)
     dataset = Dataset()
     config.refuse_unused()
-    resolution = 32 if "cifar" in name else 64
+    resolution = 32 if "cifar" in name else 128 if name.endswith("128") else 64
     assert dataset.item_shape == SHAPES.get(name, (resolution, resolution, 3))
     assert dataset.num_classes == {"photos64": 2, "ring": 8, "grid": 25, "cifar100": 100}.get(name, 10)
     assert dataset.batch_size == (256 if dataset.modes is not None else 64)

@@ -65,6 +65,8 @@ OPTIONS = [
     {},
     {"flip": True},
     {"flip": True, "random_area": (0.5, 1.0)},
+    {"flip": True, "random_area": (0.5, 1.0), "resolution": 3},
+    {"random_area": (0.5, 1.0), "resolution": 3, "memory_limit_gb": 0.0},
     {"memory_limit_gb": 0.0, "flip": True},
 ]
 
@@ -142,6 +144,54 @@ def test_random_area():
     expected = np.round(64 * np.sqrt(0.25 + 0.75 * draws[:, 3])) / 64
     np.testing.assert_allclose(slopes, expected, atol=0.03)
     assert (view(ramp, (64, 64), draws[0], (1.0, 1.0)) == ramp).all()
+
+
+@pytest.mark.parametrize(("width", "highest"), [(100, 1.0), (110, 1 / 1.1), (124, 1 / 1.24)])
+def test_random_area_is_a_share_of_the_original(width, highest):
+    """Squares out of 100 x width at 40 x 40: a share of the area among those that fit, anywhere it fits."""
+    ramp = np.tile(np.arange(width, dtype=np.uint8), (100, 1))[..., None]
+    draws = philox.uniform((400, 4), 0, philox.AUGMENTATION)
+    views = [view(ramp, (40, 40), draw, (0.8, 1.0)) for draw in draws]
+    assert all(picture.shape == (40, 40, 1) for picture in views)
+    rows = np.stack([picture[20, :, 0].astype(float) for picture in views])
+    sides = (rows[:, 37] - rows[:, 2]) / 35 * 40  # a column of 40 stands for side / 40 columns
+    share = 0.8 + (highest - 0.8) * draws[:, 3]
+    expected = np.round(np.sqrt(share * 100 * width))
+    np.testing.assert_allclose(sides, expected, atol=1.2)
+    lefts = rows[:, 20] - (20.5 / 40 * sides - 0.5)
+    np.testing.assert_allclose(lefts, np.floor(draws[:, 2] * (width - expected + 1)), atol=1.2)
+    assert lefts.min() < 2 and lefts.max() > width - expected.max() - 2
+
+
+def test_no_share_fits_a_long_image():
+    """80 % of 100 x 140 is more than the 100 x 100 that fit: the middle, whatever is drawn."""
+    ramp = np.tile(np.arange(140, dtype=np.uint8), (100, 1))[..., None]
+    for draw in philox.uniform((5, 4), 0, philox.AUGMENTATION):
+        assert (view(ramp, (100, 100), draw, (0.8, 1.0)) == ramp[:, 20:120]).all()
+
+
+def test_random_area_of_a_data_set_of_larger_images(tmp_path):
+    """Images of 8 x 9 at side 4; the reference is that of the middle crop, and so is what it is known by."""
+    images = np.tile(np.arange(0, 90, 10, dtype=np.uint8), (12, 8, 1))
+    np.savez(tmp_path / "large.npz", images=images)
+    source = f"npz:{tmp_path / 'large.npz'}"
+    options = {"resolution": 4, "batch_size": 6}
+    dataset = Dataset(source, random_area=(0.8, 1.0), flip=True, **options)
+    plain = Dataset(source, **options)
+    assert dataset.item_shape == plain.item_shape == (4, 4, 1)
+    assert dataset.fingerprint() == plain.fingerprint()
+    for mine, theirs in zip(dataset.reference(), plain.reference(), strict=True):
+        assert (mine[0] == theirs[0]).all()
+    found = np.concatenate([to_uint8(batch["images"])[0, ..., 0] for batch in take(dataset, 60)]).astype(int)
+    # All sides that fit are 8 (0.8 * 72 = 57.6 is 7.6 squared), so the window is columns 0 to 7 or 1 to 8:
+    # the squeezed ramps begin 10 apart.
+    assert abs((found[:, 0, 0] > found[:, 0, 3]).sum() - 180) < 60
+    upright = np.where(found[:, :1, :1] < found[:, :1, 3:], found, found[:, :, ::-1])
+    first = np.bincount(upright[:, 0, 0]).nonzero()[0]
+    assert len(first) == 2 and first[1] - first[0] == 10
+    squashed = Dataset(source, random_area=(0.5, 0.5), crop="none", **options)
+    reference = Dataset(source, crop="none", **options)
+    assert squashed.fingerprint() == reference.fingerprint()
 
 
 def test_mirroring_leaves_the_stored_images_alone():

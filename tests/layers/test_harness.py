@@ -14,6 +14,7 @@ from tfgans.layers import attention, blocks, embedding, norms, resample, spectra
 from tfgans.layers.state import frozen_state
 
 MAPS = (2, 4, 4, 2)
+VECTORS = (2, 3)
 LABELS = "labels"  # in place of a shape: integer labels for two samples, 3 classes
 
 # name: (layer class, its arguments, shapes of its inputs)
@@ -35,12 +36,27 @@ CASES = {
     "batch_norm": (norms.BatchNormalization, {}, [MAPS]),
     "batch_norm_of_points": (norms.BatchNormalization, {"scale": False}, [(5, 3)]),
     "conditional_batch_norm": (norms.ConditionalBatchNormalization, {"num_classes": 3}, [MAPS, LABELS]),
+    "projected_batch_norm": (norms.ProjectedBatchNormalization, {}, [MAPS, VECTORS]),
+    "projected_batch_norm_of_points": (
+        norms.ProjectedBatchNormalization,
+        {"spectral_normalization": True, "kernel_initializer": "orthogonal"},
+        [(5, 4), (5, 3)],
+    ),
+    "projected_batch_norm_without_gain": (
+        norms.ProjectedBatchNormalization,
+        {"scale": False},
+        [MAPS, VECTORS],
+    ),
     "instance_norm": (norms.InstanceNormalization, {}, [MAPS]),
     "instance_norm_plain": (norms.InstanceNormalization, {"center": False, "scale": False}, [MAPS]),
     "layer_norm": (norms.LayerNormalization, {}, [MAPS]),
     "pixel_norm": (norms.PixelNormalization, {}, [(2, 2, 2, 3)]),
     "attention": (attention.SelfAttention, {}, [(2, 4, 4, 8)]),
-    "attention_spectral": (attention.SelfAttention, {"spectral_normalization": True}, [(2, 4, 4, 8)]),
+    "attention_spectral": (
+        attention.SelfAttention,
+        {"spectral_normalization": True, "kernel_initializer": "orthogonal"},
+        [(2, 4, 4, 8)],
+    ),
     "nearest": (resample.NearestUpsampling2D, {"factor": 3}, [(2, 2, 3, 2)]),
     "bilinear": (resample.BilinearUpsampling2D, {}, [(2, 3, 2, 2)]),
     "average": (resample.AverageDownsampling2D, {}, [MAPS]),
@@ -59,6 +75,11 @@ CASES = {
             "epsilon": 2e-5,
         },
         [(2, 2, 2, 3), LABELS],
+    ),
+    "up_block_projected": (
+        blocks.ResidualUpBlock,
+        {"filters": 2, "projected": True, "spectral_normalization": True, "kernel_initializer": "orthogonal"},
+        [(2, 2, 2, 3), VECTORS],
     ),
     "input_block": (blocks.ResidualInputBlock, {"filters": 3, "spectral_normalization": True}, [MAPS]),
     "down_block": (blocks.ResidualDownBlock, {"filters": 3, "residual_gain": 1.0}, [MAPS]),
@@ -158,9 +179,10 @@ def check_three_orders(function, points, seed):
 @all_cases
 def test_derivatives_by_inputs(name):
     layer, inputs = make(name, "float64")
-    points, rest = inputs[:1], inputs[1:]
-    if points[0].dtype.is_integer:
-        assert points[0].shape.rank == 1  # labels, one a sample: there is no derivative to check
+    points = [x for x in inputs if x.dtype.is_floating]
+    rest = inputs[len(points) :]  # labels come last
+    if not points:
+        assert inputs[0].shape.rank == 1  # labels, one a sample: there is no derivative to check
         return
     check_three_orders(lambda x: scalar(layer, [*x, *rest]), points, seed=2)
 

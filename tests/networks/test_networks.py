@@ -6,11 +6,13 @@ import pytest
 import tensorflow as tf
 
 from tfgans.layers.state import depends_on_batch
+from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
 from tfgans.networks.mlp import mlp_discriminator, mlp_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 
 SMALL = {"base_channels": 8, "channels": 1}
+BIGGAN = {"resolution": 16, "attention_resolutions": (8,)}
 GENERATORS = {
     "mlp": (mlp_generator, {"hidden_units": 8}, (2,)),
     "mlp_classes": (mlp_generator, {"hidden_units": 8, "num_classes": 3, "output_dim": 5}, (5,)),
@@ -30,6 +32,28 @@ GENERATORS = {
             "spectral_normalization": True,
         },
         (12, 12, 3),
+    ),
+    "resnet_projected": (
+        resnet_generator,
+        SMALL
+        | {
+            "resolution": 8,
+            "num_classes": 3,
+            "class_norms": "projected",
+            "kernel_initializer": "orthogonal",
+            "spectral_normalization": True,
+        },
+        (8, 8, 1),
+    ),
+    "biggan_16_classes": (
+        biggan_generator,
+        BIGGAN | {"latent_dim": 12, "block_channels": (8, 8, 8), "num_classes": 3, "embedding_dim": 5},
+        (16, 16, 3),
+    ),
+    "biggan_16": (
+        biggan_generator,
+        BIGGAN | {"latent_dim": 12, "block_channels": (8, 8, 8), "spectral_normalization": False},
+        (16, 16, 3),
     ),
 }
 DISCRIMINATORS = {
@@ -61,6 +85,11 @@ DISCRIMINATORS = {
             "spectral_normalization": False,
         },
         (12, 12, 3),
+    ),
+    "biggan_16": (
+        biggan_discriminator,
+        BIGGAN | {"block_channels": (8, 16, 16), "num_classes": 3, "repeat_attention": True},
+        (16, 16, 3),
     ),
 }
 ALL = {f"generator_{k}": v for k, v in GENERATORS.items()}

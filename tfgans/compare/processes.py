@@ -69,7 +69,9 @@ class Run:
             return "starts"
         with open(self.log, "rb") as file:
             file.seek(max(0, self.log.stat().st_size - 2000))
-            found = re.findall(r"training: +(\d+)%|training: (\d+)step \[", file.read().decode(errors="replace"))
+            found = re.findall(
+                r"training: +(\d+)%|training: (\d+)step \[", file.read().decode(errors="replace")
+            )
         percent, count = found[-1] if found else ("", "")
         return f"{percent}%" if percent else (f"step {count}" if count else "starts")
 

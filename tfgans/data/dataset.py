@@ -10,7 +10,7 @@ from tfgans.data import philox
 from tfgans.data.pipeline import Batches, check_size
 from tfgans.data.sources import find_source
 from tfgans.data.store import ImageStore, PointStore
-from tfgans.data.subset import check_labels, select_classes, select_fraction, select_half
+from tfgans.data.subset import check_labels, read_classes, select_classes, select_fraction, select_half
 
 
 @configurable
@@ -28,9 +28,11 @@ class Dataset:
         crop: `center`: the short side becomes `resolution`, then the middle is cut out; `random`: the
             same with a new position at every access; `none`: squashed to a square.
         flip: mirror half of the training images, anew at every access.
-        random_area: (low, high), or None: every access cuts a window of this share of the area (with
-            the proportions of the whole) and enlarges it bilinearly. FastGAN uses (0.8, 1.0).
+        random_area: (low, high), or None: every access cuts a square of this share of the original
+            image's area at a random place and resizes it bilinearly, see `pipeline.view`; `crop` is then
+            for the reference alone. FastGAN has (0.8, 1.0), with `flip`.
         classes: indices or names of the classes to keep, relabelled 0, 1, ... in this order.
+        classes_file: instead of `classes`, a text file of them, one a line, such as ImageNet-143's.
         fraction: share of the training images to use: floor(fraction * n).
         fraction_order: which: `random`, or `first` in the order of the source (Re-GAN's code).
         fraction_seed: seed of the random fraction and of the random halves.
@@ -62,6 +64,7 @@ class Dataset:
         flip=False,
         fraction=1.0,
         classes=None,
+        classes_file=None,
         split="train",
         half=None,
         on_bad_image="fail",
@@ -87,6 +90,10 @@ class Dataset:
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
         self._check_options(fraction, fraction_order, half, half_order)
+        if classes_file is not None:
+            if classes is not None:
+                raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
+            self.classes = read_classes(classes_file)
         self.name = _short_name(source)
         self._origin = find_source(source, data_dir, image_key, label_key, memory_limit_gb)
         self.modes, self.mode_std = self._modes()
@@ -199,6 +206,7 @@ class Dataset:
                 self.min_size,
                 self.on_bad_image,
                 self.memory_limit_gb,
+                uncut=self.random_area is not None and self.crop != "none",
             )
         labels = labels[store.kept].astype(np.int32) if self.use_labels and labels is not None else None
         self._stores[split] = store, labels, names if self.use_labels else None

@@ -108,20 +108,32 @@ def augment(images, size, uniforms, flip, random_area):
 def view(image, size, draws, random_area):
     """A window of an image at a random place: uint8 [H, W, C] -> [*size, C].
 
-    Without `random_area` the window has that size. With it, its area is a share of that size's drawn
-    uniformly from [low, high], its proportions are kept, and it is enlarged to `size` bilinearly.
+    Without `random_area` the window has that size. With it, it has the proportions of `size`, its area is a
+    share of the image's drawn uniformly from [low, high], and it is resized to `size` bilinearly. Of an image
+    of other proportions only smaller shares may fit: it is drawn from those, and if none fits the window is
+    the largest one, in the middle. That is the distribution of the crop libraries' "random resized crop" with
+    one aspect ratio, which draw again until a window fits.
     """
     height, width = size
     if random_area is not None:
-        low, high = random_area
-        side = np.sqrt(low + (high - low) * draws[3])
-        height, width = max(1, round(height * side)), max(1, round(width * side))
+        height, width, fits = _window(image.shape, size, draws[3], random_area)
+        draws = draws if fits else (0.0, 0.5, 0.5)
     top = int(draws[1] * (image.shape[0] - height + 1))
     left = int(draws[2] * (image.shape[1] - width + 1))
     window = image[top : top + height, left : left + width]
     if (height, width) == tuple(size):
         return window
     return to_array(from_array(window).resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def _window(shape, size, draw, random_area):
+    """(height, width) of a window, and whether any share of `random_area` fits."""
+    largest = min(shape[0] / size[0], shape[1] / size[1])  # in units of `size`
+    area = shape[0] * shape[1] / (size[0] * size[1])
+    low, high = random_area[0], min(random_area[1], largest**2 / area)
+    fits = low <= high
+    scale = np.sqrt(area * (low + (high - low) * draw)) if fits else largest
+    return *(min(max(1, round(side * scale)), limit) for side, limit in zip(size, shape, strict=False)), fits
 
 
 def check_size(num_examples, batch_size, discriminator_steps):

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage, cover, decode, fit, header, to_array
+from tfgans.data.decode import BadImage, cover, decode, fit, from_array, header, to_array
 
 _CHUNK = 256  # images handed to the threads at once
 _NAMED = 10  # offenders a message names
@@ -45,11 +45,23 @@ class ImageStore:
         min_size: an image with a shorter side is too small; None for a quarter of the resolution.
         on_bad_image: `fail` or `skip`.
         memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
+        uncut: images keep their own size, unless that is the target size for all; `crop` then says how
+            `reference` fits them.
     Raises: ConfigError naming up to 10 images that cannot be used, or if sizes differ without `resolution`.
     """
 
     def __init__(
-        self, items, indices, title, resolution, channels, crop, min_size, on_bad_image, memory_limit_gb
+        self,
+        items,
+        indices,
+        title,
+        resolution,
+        channels,
+        crop,
+        min_size,
+        on_bad_image,
+        memory_limit_gb,
+        uncut=False,
     ):
         self.items, self.title, self.crop = items, title, crop
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
@@ -64,6 +76,8 @@ class ImageStore:
         self.size = self._size(resolution, usable)
         self.channels = channels or (1 if usable and all(gray for _, gray in usable) else 3)
         self.item_shape = (*self.size, self.channels)
+        self.uncut = uncut and any(size != self.size for size, _ in usable)
+        self.ragged = self.uncut or crop == "random"
         self.in_memory = self._bytes(usable) <= memory_limit_gb * 1e9
         self.images = None
         self._decode_all(bad)
@@ -73,20 +87,22 @@ class ImageStore:
         return len(self.kept)
 
     def read(self, indices):
-        """The stored images at `indices`: uint8 [n, H, W, C], or a list where `crop` is `random`."""
+        """The stored images at `indices`: uint8 [n, H, W, C], or a list if they are not cut yet."""
         if self.images is None:
             found = list(self.pool.map(self._load_or_fail, self.sources[self.kept[indices]]))
         elif isinstance(self.images, np.ndarray):
             return self.images[indices]
         else:
             found = [self.images[i] for i in indices]
-        return found if self.crop == "random" else np.stack(found)
+        return found if self.ragged else np.stack(found)
 
     def reference(self, indices):
         """uint8 [n, H, W, C] without any randomness: the middle of images that are not cut yet."""
         height, width = self.size
         middles = []
         for image in self.read(indices):
+            if self.uncut:
+                image = to_array(fit(from_array(image), self.size, self.crop))
             top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
             middles.append(image[top : top + height, left : left + width])
         return np.stack(middles)
@@ -111,7 +127,7 @@ class ImageStore:
         image = decode(self.items.read(i), self.channels)
         if self.fixed and (image.height, image.width) != self.size:
             raise BadImage(f"of another size, {image.width}x{image.height}")
-        return to_array(fit(image, self.size, self.crop))
+        return to_array(image if self.uncut else fit(image, self.size, self.crop))
 
     def _load_or_error(self, i):
         try:
@@ -151,13 +167,15 @@ class ImageStore:
         return sizes[0] if sizes else (1, 1)
 
     def _bytes(self, usable):
-        shapes = [cover(size, self.size) if self.crop == "random" else self.size for size, _ in usable]
+        shapes = [size if self.uncut else self.size for size, _ in usable]
+        if self.crop == "random" and not self.uncut:
+            shapes = [cover(size, self.size) for size, _ in usable]
         return self.channels * sum(height * width for height, width in shapes)
 
     def _decode_all(self, bad):
         """Decodes what is not bad yet, adds to `bad`, keeps the others' indices and, if they fit, pixels."""
         todo, images = [k for k in range(len(self.sources)) if k not in bad], []
-        if self.in_memory and self.crop != "random":
+        if self.in_memory and not self.ragged:
             images = np.empty((len(todo), *self.item_shape), np.uint8)
         kept = []
         with tqdm(total=len(todo), desc=f"Decoding {self.title}", unit="image", delay=10) as bar:

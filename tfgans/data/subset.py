@@ -1,6 +1,7 @@
 """Which items of a split take part: some classes, a fraction, one of two halves."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -8,12 +9,31 @@ from tfgans.config import ConfigError
 from tfgans.data import philox
 
 
+def read_classes(path):
+    """Classes of a text file, one a line, by name or index; empty lines and those that begin with # are left out.
+
+    Raises: ConfigError if the file cannot be read or names no class.
+    """
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise ConfigError(
+            f"Dataset.classes_file must be a text file with a class a line. Received: {str(path)!r} ({reason})"
+        ) from error
+    classes = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    if not classes:
+        raise ConfigError(f"Dataset.classes_file {str(path)!r} names no class")
+    return classes
+
+
 def select_classes(labels, class_names, classes):
     """The items of some classes, relabelled 0, 1, ... in the order of `classes`.
 
     Args:
         labels: integers [n] or None. class_names: list or None.
-        classes: list of class indices or names; None keeps everything.
+        classes: list of class indices or names (an index as text counts where no class is called that);
+            None keeps everything.
     Returns: (indices of the items [m] or None for all, labels [m] or None, class names or None).
     Raises: ConfigError if a class is unknown or repeated, or there are no labels to choose by.
     """
@@ -24,8 +44,9 @@ def select_classes(labels, class_names, classes):
     known = len(class_names) if class_names else int(labels.max()) + 1
     chosen = [_class_index(name, class_names, known) for name in classes]
     if not chosen or len(set(chosen)) < len(chosen):
+        repeated = [name for name, k in zip(classes, chosen, strict=True) if chosen.count(k) > 1]
         raise ConfigError(
-            f"Dataset.classes must be different classes, at least one. Received: {list(classes)}"
+            f"Dataset.classes must be different classes, at least one. Received: {repeated[:20]}"
         )
     indices = np.flatnonzero(np.isin(labels, chosen))
     relabelled = np.array([chosen.index(label) for label in labels[indices]], np.int32)
@@ -35,8 +56,9 @@ def select_classes(labels, class_names, classes):
 def _class_index(name, class_names, known):
     if isinstance(name, str) and class_names and name in class_names:
         return class_names.index(name)
-    if isinstance(name, int | np.integer) and 0 <= name < known:
-        return int(name)
+    index = int(name) if isinstance(name, str) and name.isdecimal() else name
+    if isinstance(index, int | np.integer) and 0 <= index < known:
+        return int(index)
     names = f" or one of {', '.join(class_names[:20])}" if class_names else ""
     raise ConfigError(f"Dataset.classes has an unknown class {name!r}. Allowed: 0 to {known - 1}{names}")
 

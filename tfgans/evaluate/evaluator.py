@@ -10,7 +10,16 @@ from tfgans.evaluate.statistics import cached_reference, collect
 
 # Of the metrics below, those of which more is better; of the others (distances, divergences) less is.
 HIGHER_IS_BETTER = frozenset(
-    ("inception_score", "precision", "recall", "density", "coverage", "classes_covered", "modes_covered", "high_quality")
+    (
+        "inception_score",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "classes_covered",
+        "modes_covered",
+        "high_quality",
+    )
 )
 _PRECISION_NEIGHBOURS = 3
 _DENSITY_NEIGHBOURS = 5

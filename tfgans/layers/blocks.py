@@ -4,8 +4,12 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.initializers import bias_initializer, check_bias_initializer, glorot_uniform
-from tfgans.layers.norms import BatchNormalization, ConditionalBatchNormalization
+from tfgans.layers.initializers import bias_initializer, check_bias_initializer, kernel_initializer
+from tfgans.layers.norms import (
+    BatchNormalization,
+    ConditionalBatchNormalization,
+    ProjectedBatchNormalization,
+)
 from tfgans.layers.resample import average_pool, upsample_bilinear, upsample_nearest
 from tfgans.layers.spectral import SpectralConv2D
 
@@ -22,8 +26,9 @@ class _ResidualBlock(keras.layers.Layer):
     Args:
         filters: output channels.
         spectral_normalization: of every convolution, the shortcut's too.
-        residual_gain: of the Glorot uniform kernels on the residual path; the shortcut's gain is 1.
+        residual_gain: of the kernels on the residual path; the shortcut's gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
+        kernel_initializer: `glorot_uniform` or `orthogonal`.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class _ResidualBlock(keras.layers.Layer):
         spectral_normalization=False,
         residual_gain=2.0**0.5,
         bias_initializer="zeros",
+        kernel_initializer="glorot_uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -42,14 +48,16 @@ class _ResidualBlock(keras.layers.Layer):
         self.spectral_normalization = spectral_normalization
         self.residual_gain = residual_gain
         self.bias_initializer = bias_initializer
+        self.kernel_initializer = kernel_initializer
 
     def _convolution(self, name, channels, filters, kernel_size=3):
         layer = SpectralConv2D if self.spectral_normalization else keras.layers.Conv2D
+        gain = self.residual_gain if kernel_size > 1 else 1.0
         convolution = layer(
             filters,
             kernel_size,
             padding="same",
-            kernel_initializer=glorot_uniform(self.residual_gain if kernel_size > 1 else 1.0),
+            kernel_initializer=kernel_initializer(self.kernel_initializer, gain),
             bias_initializer=bias_initializer(self.bias_initializer, kernel_size**2 * channels),
             name=name,
             dtype=self.dtype_policy,
@@ -66,6 +74,7 @@ class _ResidualBlock(keras.layers.Layer):
             "spectral_normalization": self.spectral_normalization,
             "residual_gain": self.residual_gain,
             "bias_initializer": self.bias_initializer,
+            "kernel_initializer": self.kernel_initializer,
         }
 
 
@@ -74,42 +83,66 @@ class ResidualUpBlock(_ResidualBlock):
     """Generator block: norm, ReLU, up x2, conv3x3, norm, ReLU, conv3x3, plus up x2, conv1x1 of the input.
 
     Args:
-        filters, spectral_normalization, residual_gain, bias_initializer: see `ResidualDownBlock`.
+        filters, spectral_normalization, residual_gain, bias_initializer, kernel_initializer: see
+            `ResidualDownBlock`.
         num_classes: None for batch norm, else conditional batch norm with that many classes.
+        projected: the norms' gamma and beta are projections of a vector, spectrally normalized if the
+            convolutions are; without `num_classes`.
         upsampling: `nearest` or `bilinear`.
         epsilon: of the norms.
-    Input: [N, H, W, C], and labels [N] when conditional. Output: [N, 2H, 2W, filters].
+    Input: [N, H, W, C], and labels [N] with `num_classes`, vectors [N, D] if `projected`.
+    Output: [N, 2H, 2W, filters].
     """
 
-    def __init__(self, filters, num_classes=None, upsampling="nearest", epsilon=1e-5, **kwargs):
+    def __init__(
+        self, filters, num_classes=None, projected=False, upsampling="nearest", epsilon=1e-5, **kwargs
+    ):
         super().__init__(filters, **kwargs)
         if upsampling not in ("nearest", "bilinear"):
             raise ConfigError(f"upsampling is nearest or bilinear. Received: {upsampling}")
+        if projected and num_classes is not None:
+            raise ConfigError(
+                f"{type(self).__name__}: num_classes is None if projected. Received: {num_classes}"
+            )
         self.num_classes = num_classes
+        self.projected = projected
         self.upsampling = upsampling
         self.epsilon = epsilon
 
-    def build(self, inputs_shape, labels_shape=None):
+    def build(self, inputs_shape, condition_shape=None):
+        self._check_condition(condition_shape)
         channels = inputs_shape[-1]
-        self.normalization1 = self._normalization("normalization1", channels)
+        self.normalization1 = self._normalization("normalization1", channels, condition_shape)
         self.convolution1 = self._convolution("convolution1", channels, self.filters)
-        self.normalization2 = self._normalization("normalization2", self.filters)
+        self.normalization2 = self._normalization("normalization2", self.filters, condition_shape)
         self.convolution2 = self._convolution("convolution2", self.filters, self.filters)
         self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
 
-    def _normalization(self, name, channels):
+    def _normalization(self, name, channels, condition_shape):
         options = {"epsilon": self.epsilon, "name": name, "dtype": self.dtype_policy}
-        if self.num_classes is None:
+        if self.projected:
+            options |= {
+                "spectral_normalization": self.spectral_normalization,
+                "kernel_initializer": self.kernel_initializer,
+            }
+            layer = ProjectedBatchNormalization(**options)
+        elif self.num_classes is None:
             layer = BatchNormalization(**options)
         else:
             layer = ConditionalBatchNormalization(self.num_classes, **options)
-        layer.build((None, None, None, channels))
+        condition = () if condition_shape is None else (condition_shape,)
+        layer.build((None, None, None, channels), *condition)
         return layer
 
-    def call(self, inputs, labels=None, training=False):
-        if (labels is None) != (self.num_classes is None):
-            raise ConfigError(f"{self.name}: labels are given if and only if num_classes is")
-        condition = () if labels is None else (labels,)
+    def _check_condition(self, condition):
+        if (condition is None) == (self.projected or self.num_classes is not None):
+            raise ConfigError(
+                f"{self.name}: labels are given if and only if num_classes is, vectors if projected"
+            )
+
+    def call(self, inputs, condition=None, training=False):
+        self._check_condition(condition)
+        condition = () if condition is None else (condition,)
         upsample = upsample_nearest if self.upsampling == "nearest" else upsample_bilinear
         x = tf.nn.relu(self.normalization1(inputs, *condition, training=training))
         x = self._convolve(self.convolution1, upsample(x), training)
@@ -120,6 +153,7 @@ class ResidualUpBlock(_ResidualBlock):
     def get_config(self):
         return super().get_config() | {
             "num_classes": self.num_classes,
+            "projected": self.projected,
             "upsampling": self.upsampling,
             "epsilon": self.epsilon,
         }
@@ -158,8 +192,9 @@ class ResidualDownBlock(_ResidualBlock):
         downsample: whether the maps are halved.
         wide: the middle has `filters` channels (SAGAN), otherwise as many as the input (SNGAN).
         spectral_normalization: of every convolution, the shortcut's too.
-        residual_gain: of the Glorot uniform kernels on the residual path; the shortcut's gain is 1.
+        residual_gain: of the kernels on the residual path; the shortcut's gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
+        kernel_initializer: `glorot_uniform` or `orthogonal`.
     Input: [N, H, W, C], H and W even if down-sampling.
     Output: [N, H / 2, W / 2, filters], or [N, H, W, filters] without down-sampling.
     """

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.embedding import class_rows
+from tfgans.layers.initializers import kernel_initializer
+from tfgans.layers.spectral import SpectralDense
 from tfgans.layers.state import state_is_frozen
 
 
@@ -148,14 +150,80 @@ class ConditionalBatchNormalization(_BatchStatistics):
     def _rows(self, table, labels, shape):
         if table is None:
             return None
-        ones = (1,) * (shape.rank - 2)
-        return tf.reshape(class_rows(table, labels), (-1, *ones, shape[-1]))
+        return _beside(class_rows(table, labels), shape)
 
     def compute_output_shape(self, inputs_shape, labels_shape=None):
         return inputs_shape
 
     def get_config(self):
         return super().get_config() | {"num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class ProjectedBatchNormalization(_BatchStatistics):
+    """Batch normalization with gamma = 1 + W c and beta = V c for a vector c (Brock et al., 2019, appendix B).
+
+    Args:
+        spectral_normalization: of W and V.
+        kernel_initializer: of W and V, `glorot_uniform` or `orthogonal`.
+        momentum, epsilon, center, scale: as in `BatchNormalization`, as are the moving averages.
+    Input: [N, ..., C] and vectors [N, D].
+    """
+
+    def __init__(
+        self,
+        spectral_normalization=False,
+        kernel_initializer="glorot_uniform",
+        momentum=0.9,
+        epsilon=1e-5,
+        **kwargs,
+    ):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        self.spectral_normalization = spectral_normalization
+        self.kernel_initializer = kernel_initializer
+
+    def build(self, inputs_shape, vectors_shape):
+        self.gain = self._projection("gain", inputs_shape, vectors_shape) if self.scale else None
+        self.offset = self._projection("offset", inputs_shape, vectors_shape) if self.center else None
+        self._add_statistics(inputs_shape[-1])
+
+    def _projection(self, name, inputs_shape, vectors_shape):
+        layer = SpectralDense if self.spectral_normalization else keras.layers.Dense
+        projection = layer(
+            inputs_shape[-1],
+            use_bias=False,
+            kernel_initializer=kernel_initializer(self.kernel_initializer),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        projection.build(vectors_shape)
+        return projection
+
+    def call(self, inputs, vectors, training=False):
+        inputs = widen(inputs)
+        mean, variance = self._statistics(inputs, training)
+        gain, beta = (self._project(layer, vectors, inputs, training) for layer in (self.gain, self.offset))
+        return self._apply(inputs, mean, variance, None if gain is None else 1.0 + gain, beta)
+
+    def _project(self, layer, vectors, inputs, training):
+        if layer is None:
+            return None
+        options = {"training": training} if self.spectral_normalization else {}
+        return _beside(widen(layer(vectors, **options)), inputs.shape)
+
+    def compute_output_shape(self, inputs_shape, vectors_shape=None):
+        return inputs_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "spectral_normalization": self.spectral_normalization,
+            "kernel_initializer": self.kernel_initializer,
+        }
+
+
+def _beside(vectors, shape):
+    """[N, C] -> [N, 1, ..., 1, C], to go with maps of a shape."""
+    return tf.reshape(vectors, (-1, *(1,) * (shape.rank - 2), shape[-1]))
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

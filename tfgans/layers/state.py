@@ -47,3 +47,12 @@ def depends_on_batch(network):
         getattr(layer, "depends_on_batch", False) or isinstance(layer, stock)
         for layer in network._flatten_layers()  # the only view of nested layers at every depth
     )
+
+
+def mixes_samples(network):
+    """Whether any layer of a network mixes the samples of a batch in training mode: a batch norm, ours or Keras's."""
+    return any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        or (getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance"))
+        for layer in network._flatten_layers()
+    )

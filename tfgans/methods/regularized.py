@@ -1,8 +1,10 @@
 """Penalties and constraints on the discriminator, each a method that adds one to any GAN."""
 
+import tensorflow as tf
+
 from tfgans import penalties
 from tfgans.config import ConfigError, configurable
-from tfgans.gan import GAN
+from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state
 
 
@@ -40,11 +42,12 @@ class GradientPenaltyGAN(GAN):
         terms = super().discriminator_losses(real, fake)
         if not self.gradient_penalty_weight:
             return terms
+        pairs = [batch_size(real), -1]  # there may be more fakes; a slice has no third derivative under XLA
         penalty = penalties.gradient_penalty(
             critic(self, real),
             real["images"],
-            fake["images"],
-            fake["gradient_penalty_mix"],
+            tf.split(fake["images"], pairs)[0],
+            tf.split(fake["gradient_penalty_mix"], pairs)[0],
             target=self.gradient_penalty_target,
             one_sided=self.one_sided,
         )

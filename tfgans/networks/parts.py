@@ -64,6 +64,7 @@ def discriminator_model(
     head_bias=True,
     bias_initializer="zeros",
     kernel_initializer=None,
+    embeddings_initializer=None,
 ):
     """Puts the heads on [N, C] features.
 
@@ -72,7 +73,7 @@ def discriminator_model(
             to the logit (Miyato and Koyama, 2018), `class` adds a head of class logits (Odena et al., 2017)
             and takes no labels, `both` does both.
         head_bias: whether the adversarial head has a bias; the class head always has.
-        kernel_initializer: name, or None for Glorot uniform.
+        kernel_initializer, embeddings_initializer: of the heads and of the projection; None: Glorot uniform.
     Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes] if asked for}, called with
         [images, labels] if there is a projection.
     """
@@ -97,19 +98,21 @@ def discriminator_model(
     if num_classes is not None and conditioning in ("projection", "both"):
         labels = keras.Input((), dtype="int32", name="labels")
         inputs = [images, labels]
-        logits = _add_projection(logits, features, labels, num_classes, spectral_normalization)
+        logits = _add_projection(
+            logits, features, labels, num_classes, spectral_normalization, embeddings_initializer
+        )
     outputs = {"adversarial": logits}
     if num_classes is not None and conditioning in ("class", "both"):
         outputs["class"] = head(num_classes, "class_head", True)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _add_projection(logits, features, labels, num_classes, spectral_normalization):
+def _add_projection(logits, features, labels, num_classes, spectral_normalization, initializer):
     layer = SpectralEmbedding if spectral_normalization else ClassEmbedding
     embedding = layer(
         num_classes,
         features.shape[-1],
-        embeddings_initializer=glorot_uniform(),
+        embeddings_initializer=initializer or glorot_uniform(),
         dtype=float_dtype(),
         name="class_embedding",
     )(labels)

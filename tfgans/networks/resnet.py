@@ -2,7 +2,10 @@
 
 The defaults are those of the published PyTorch code: Glorot uniform kernels, with gain sqrt(2) on residual
 paths. FastGAN's CIFAR networks are `base_channels=128, residual_gain=1.0, bias_initializer="fan_in_uniform"`,
-`epsilon=2e-5` in the generator and `downsample=(True, True, True, True)` in the discriminator.
+`epsilon=2e-5` in the generator and `downsample=(True, True, True, True)` in the discriminator. StudioGAN's are
+`kernel_initializer="orthogonal", residual_gain=1.0`, in the generator `class_norms="projected"` and both
+epsilons 1e-4, in the discriminator `wide=True`. FastGAN's larger networks, SAGAN's and WGAN-GP's are in
+`gin_configs/networks`.
 """
 
 import keras
@@ -11,7 +14,8 @@ from tfgans.config import ConfigError, configurable
 from tfgans.layers.attention import SelfAttention
 from tfgans.layers.blocks import ResidualDownBlock, ResidualInputBlock, ResidualUpBlock, channel_major_reshape
 from tfgans.layers.initializers import bias_initializer as initializer_of_bias
-from tfgans.layers.initializers import check_bias_initializer, glorot_uniform
+from tfgans.layers.initializers import check_bias_initializer
+from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import GlobalSumPooling2D
 from tfgans.networks.parts import (
@@ -40,7 +44,10 @@ def resnet_generator(
     attention_resolutions=(),
     residual_gain=2.0**0.5,
     bias_initializer="zeros",
+    kernel_initializer="glorot_uniform",
+    class_norms="table",
     epsilon=1e-5,
+    last_epsilon=1e-5,
 ):
     """Residual generator: dense to a small map, residual blocks that double it, norm, ReLU, conv3x3, tanh.
 
@@ -52,11 +59,14 @@ def resnet_generator(
             map's side is then resolution / 2^blocks.
         num_classes: None, or the number of classes; the blocks' batch norms are then conditional.
         upsampling: `nearest` or `bilinear`.
-        spectral_normalization: of every convolution and the dense layer.
+        spectral_normalization: of every convolution, the dense layer and projections of class norms.
         attention_resolutions: sides of the maps after whose block self-attention comes.
-        residual_gain: of the Glorot uniform kernels on residual paths, the last convolution's gain is 1.
+        residual_gain: of the kernels on residual paths; all others' gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
-        epsilon: of the blocks' batch norms; the last norm's is 1e-5.
+        kernel_initializer: `glorot_uniform` or `orthogonal`.
+        class_norms: how classes enter batch norms: `table` has rows of gamma and beta that start at 1 and 0;
+            `projected` (StudioGAN) has kernels on the one-hot label, which start as any, gamma one more.
+        epsilon, last_epsilon: of the blocks' batch norms and of the last one.
     Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, resolution, resolution, channels] in
         [-1, 1], float32.
     Raises: ConfigError if an argument is outside what is listed.
@@ -65,30 +75,69 @@ def resnet_generator(
     check_positive(name, resolution=resolution, channels=channels, latent_dim=latent_dim)
     check_classes(name, num_classes)
     check_bias_initializer(bias_initializer)
-    size, (first, *widths) = _generator_plan(resolution, base_channels, block_channels)
-    _check_attention(name, attention_resolutions, [size * 2 ** (i + 1) for i in range(len(widths))])
-    options = {
-        "num_classes": num_classes,
-        "upsampling": upsampling,
-        "epsilon": epsilon,
-        "spectral_normalization": spectral_normalization,
-        "residual_gain": residual_gain,
-        "bias_initializer": bias_initializer,
-    }
+    if class_norms not in ("table", "projected"):
+        raise ConfigError(f"{name}: class_norms is table or projected. Received: {class_norms}")
+    if block_channels is None:
+        block_channels = _generator_channels(resolution, base_channels)
+    projected = class_norms == "projected" and num_classes is not None
     latents, labels = generator_inputs(latent_dim, num_classes)
-    condition = () if labels is None else (labels,)
-    x = dense(first * size**2, spectral_normalization, **_initializers(bias_initializer, latent_dim))(latents)
+    condition = labels
+    if projected:
+        condition = keras.ops.one_hot(labels, num_classes, dtype=float_dtype())
+    images = residual_generator(
+        name,
+        latents,
+        [condition] * (len(block_channels) - 1),
+        resolution,
+        channels,
+        block_channels,
+        attention_resolutions,
+        last_epsilon,
+        num_classes=None if projected else num_classes,
+        projected=projected,
+        upsampling=upsampling,
+        epsilon=epsilon,
+        spectral_normalization=spectral_normalization,
+        residual_gain=residual_gain,
+        bias_initializer=bias_initializer,
+        kernel_initializer=kernel_initializer,
+    )
+    return generator_model(latents, labels, images, name)
+
+
+def residual_generator(
+    name,
+    latents,
+    conditions,
+    resolution,
+    channels,
+    block_channels,
+    attention_resolutions,
+    last_epsilon,
+    **block_options,
+):
+    """From latents [N, D] and what each block is conditioned on (or None) to images; see `resnet_generator`.
+
+    Args:
+        name: of the network, for messages.
+        block_options: of every `ResidualUpBlock`; initializers and spectral normalization go for all layers.
+    """
+    size = _first_size(name, resolution, block_channels)
+    first, *widths = block_channels
+    _check_attention(name, attention_resolutions, [size * 2 ** (i + 1) for i in range(len(widths))])
+    spectral = block_options["spectral_normalization"]
+    kernel, bias = block_options["kernel_initializer"], block_options["bias_initializer"]
+    x = dense(first * size**2, spectral, **_initializers(kernel, bias, latents.shape[-1]))(latents)
     x = channel_major_reshape(x, first, size)
-    for width in widths:
-        x = ResidualUpBlock(width, **options)(x, *condition)
+    for width, condition in zip(widths, conditions, strict=True):
+        x = ResidualUpBlock(width, **block_options)(x, *(() if condition is None else (condition,)))
         size *= 2
         if size in attention_resolutions:
-            x = SelfAttention(spectral_normalization)(x)
-    x = keras.layers.ReLU()(BatchNormalization()(x))
-    initializers = _initializers(bias_initializer, 9 * x.shape[-1])
-    x = convolution(channels, 3, spectral_normalization, padding="same", **initializers)(x)
-    images = keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
-    return generator_model(latents, labels, images, name)
+            x = SelfAttention(spectral, kernel)(x)
+    x = keras.layers.ReLU()(BatchNormalization(epsilon=last_epsilon)(x))
+    initializers = _initializers(kernel, bias, 9 * x.shape[-1])
+    x = convolution(channels, 3, spectral, padding="same", **initializers)(x)
+    return keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
 
 
 @configurable
@@ -107,6 +156,7 @@ def resnet_discriminator(
     head_bias=True,
     residual_gain=2.0**0.5,
     bias_initializer="zeros",
+    kernel_initializer="glorot_uniform",
 ):
     """Residual discriminator: blocks that halve the map, then blocks that keep it, ReLU, pooling, heads.
 
@@ -124,7 +174,7 @@ def resnet_discriminator(
         attention_resolutions: sides of the maps after whose first block self-attention comes.
         pooling: over the last map: `sum` or `mean`.
         head_bias: whether the adversarial head has a bias.
-        residual_gain, bias_initializer: as in `resnet_generator`.
+        residual_gain, bias_initializer, kernel_initializer: as in `resnet_generator`.
     Returns: model images [N, resolution, resolution, channels] (and labels [N]) -> {"adversarial": [N, 1],
         "class": [N, num_classes] if asked for}, float32.
     Raises: ConfigError if an argument is outside what is listed.
@@ -133,23 +183,21 @@ def resnet_discriminator(
     check_positive(name, resolution=resolution, channels=channels)
     if pooling not in ("sum", "mean"):
         raise ConfigError(f"{name}: pooling is sum or mean. Received: {pooling}")
-    widths, halves = _discriminator_plan(resolution, base_channels, block_channels, downsample)
-    sizes = [resolution // 2 ** sum(halves[: i + 1]) for i in range(len(halves))]
-    _check_attention(name, attention_resolutions, sizes)
+    widths, halves = _discriminator_plan(name, resolution, base_channels, block_channels, downsample)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
-    options = {
-        "spectral_normalization": spectral_normalization,
-        "residual_gain": residual_gain,
-        "bias_initializer": bias_initializer,
-    }
-    x = ResidualInputBlock(widths[0], **options)(images)
-    for i, width in enumerate(widths):
-        if i > 0:
-            x = ResidualDownBlock(width, downsample=halves[i], wide=wide, **options)(x)
-        if sizes[i] in attention_resolutions and sizes[i] not in sizes[:i]:
-            x = SelfAttention(spectral_normalization)(x)
-    pool = GlobalSumPooling2D if pooling == "sum" else keras.layers.GlobalAveragePooling2D
-    features = pool(dtype=float_dtype(), name="features")(keras.layers.ReLU()(x))
+    features = residual_features(
+        name,
+        images,
+        widths,
+        halves,
+        attention_resolutions,
+        pooling,
+        wide=wide,
+        spectral_normalization=spectral_normalization,
+        residual_gain=residual_gain,
+        bias_initializer=bias_initializer,
+        kernel_initializer=kernel_initializer,
+    )
     return discriminator_model(
         images,
         features,
@@ -159,39 +207,83 @@ def resnet_discriminator(
         spectral_normalization=spectral_normalization,
         head_bias=head_bias,
         bias_initializer=bias_initializer,
+        kernel_initializer=initializer_of_kernel(kernel_initializer),
+        embeddings_initializer=initializer_of_kernel(kernel_initializer),
     )
 
 
-def _initializers(bias_initializer, fan_in):
+def residual_features(
+    name,
+    images,
+    widths,
+    halves,
+    attention_resolutions,
+    pooling,
+    wide,
+    repeat_attention=False,
+    **block_options,
+):
+    """From images to what the heads see, [N, C]; see `resnet_discriminator`.
+
+    Args:
+        name: of the network, for messages.
+        widths, halves: of every block, its channels and whether it halves the map; the first one does.
+        repeat_attention: attention comes after every block of the sizes asked for, not just the first.
+        block_options: of every block; spectral normalization and the kernels' initializer go for attention too.
+    """
+    for width in widths:
+        check_positive(name, block_channels=width)
+    resolution = images.shape[1]
+    if len(halves) != len(widths) or tuple(halves[:1]) != (True,) or resolution % 2 ** sum(halves):
+        raise ConfigError(
+            f"{name}: downsample has one entry a block, the first true, and resolution is a multiple of "
+            f"2^halvings. Received: {halves} for {len(widths)} blocks, resolution {resolution}"
+        )
+    sizes = [resolution // 2 ** sum(halves[: i + 1]) for i in range(len(halves))]
+    _check_attention(name, attention_resolutions, sizes)
+    x = ResidualInputBlock(widths[0], **block_options)(images)
+    for i, width in enumerate(widths):
+        if i > 0:
+            x = ResidualDownBlock(width, downsample=halves[i], wide=wide, **block_options)(x)
+        if sizes[i] in attention_resolutions and (repeat_attention or sizes[i] not in sizes[:i]):
+            x = SelfAttention(block_options["spectral_normalization"], block_options["kernel_initializer"])(x)
+    pool = GlobalSumPooling2D if pooling == "sum" else keras.layers.GlobalAveragePooling2D
+    return pool(dtype=float_dtype(), name="features")(keras.layers.ReLU()(x))
+
+
+def _initializers(kernel_initializer, bias_initializer, fan_in):
     """Of a layer outside the residual paths: gain 1."""
-    bias = initializer_of_bias(bias_initializer, fan_in)
-    return {"kernel_initializer": glorot_uniform(), "bias_initializer": bias}
+    return {
+        "kernel_initializer": initializer_of_kernel(kernel_initializer),
+        "bias_initializer": initializer_of_bias(bias_initializer, fan_in),
+    }
 
 
-def _generator_plan(resolution, base_channels, block_channels):
-    """Side of the first map, and the channels of it and of every block."""
-    if block_channels is None:
-        check_positive("resnet_generator", base_channels=base_channels)
-        if resolution == 48:
-            _check_width_at_48("resnet_generator", base_channels, 4)
-            block_channels = [2 * base_channels // 2**i for i in range(4)]
-        else:
-            _check_resolution("resnet_generator", resolution)
-            block_channels = [base_channels] * (resolution.bit_length() - 2)
+def _generator_channels(resolution, base_channels):
+    """The default channels of the first map and of every block."""
+    check_positive("resnet_generator", base_channels=base_channels)
+    if resolution == 48:
+        _check_width_at_48("resnet_generator", base_channels, 4)
+        return [2 * base_channels // 2**i for i in range(4)]
+    _check_resolution("resnet_generator", resolution)
+    return [base_channels] * (resolution.bit_length() - 2)
+
+
+def _first_size(name, resolution, block_channels):
+    """Side of the first map."""
     for width in block_channels:
-        check_positive("resnet_generator", block_channels=width)
-    size, rest = divmod(resolution, 2 ** (len(block_channels) - 1))
+        check_positive(name, block_channels=width)
+    size, rest = divmod(resolution, 2 ** (len(block_channels) - 1)) if block_channels else (0, 0)
     if len(block_channels) < 2 or rest or size < 1:
         raise ConfigError(
-            "resnet_generator: block_channels are those of the first map and of each block, resolution a "
+            f"{name}: block_channels are those of the first map and of each block, resolution a "
             f"multiple of 2^blocks. Received: {block_channels}, resolution {resolution}"
         )
-    return size, block_channels
+    return size
 
 
-def _discriminator_plan(resolution, base_channels, block_channels, downsample):
+def _discriminator_plan(name, resolution, base_channels, block_channels, downsample):
     """The channels of every block, and whether it halves the map."""
-    name = "resnet_discriminator"
     if downsample is not None:
         halves = tuple(bool(halve) for halve in downsample)
     elif block_channels is not None:
@@ -207,13 +299,6 @@ def _discriminator_plan(resolution, base_channels, block_channels, downsample):
         if resolution == 48:
             _check_width_at_48(name, base_channels, 2)
             block_channels = [base_channels * 2**i // 2 for i in range(len(halves))]
-    for width in block_channels:
-        check_positive(name, block_channels=width)
-    if len(halves) != len(block_channels) or halves[:1] != (True,) or resolution % 2 ** sum(halves):
-        raise ConfigError(
-            f"{name}: downsample has one entry a block, the first true, and resolution is a multiple of "
-            f"2^halvings. Received: {halves} for {len(block_channels)} blocks, resolution {resolution}"
-        )
     return block_channels, halves
 
 

@@ -1,0 +1,206 @@
+"""Free adversarial training of the discriminator (FastGAN; Zhong, Liu, Hsieh, 2020).
+
+The defaults follow the authors' code where it departs from their Algorithm 1: real images alone are perturbed,
+the gradients of the real and of the fake terms are added and make one optimizer step, and perturbed images are
+clipped to [-1, 1]. Departures from that code: the perturbations are weights of the model, saved and restored,
+and a class-conditional model of any kind may be used.
+"""
+
+import tensorflow as tf
+
+from tfgans import checkpoint, distribute
+from tfgans.config import ConfigError, configurable
+from tfgans.gan import GAN, batch_size
+
+_SMALLEST_NORM = 1e-8
+
+
+@configurable
+class FastGAN(GAN):
+    """Trains the discriminator on perturbed images; the perturbation's gradient comes with the weights' own.
+
+    One discriminator step takes one real and one fake batch and makes `adversarial_steps` updates on them, each
+    from a single backward pass that also moves the perturbation uphill on the discriminator's loss. The
+    perturbation belongs to a place in the batch, not to an image: it goes on from batch to batch and is never
+    reset. The ascended loss is the whole one: with a penalty at real images, its slope is a part of it.
+
+    Cost of a discriminator step: one generator forward; `adversarial_steps` times two discriminator forwards and
+    backwards, of which those of perturbed images reach down to the image; as many optimizer steps.
+    `separate_updates` adds two forwards and an optimizer step to each.
+
+    Args:
+        adversarial_steps: updates of the discriminator on the same two batches.
+        perturbation_radius: bound c of the perturbation, in units of images in [-1, 1]; 0 perturbs nothing
+            (the paper's ablation; together with one adversarial step it is the base).
+        perturbation_step: length of one step uphill, in the same units; None is the radius, as published.
+        perturbation_norm: `linf` bounds every number and steps by the sign of its slope, `l2` bounds the
+            norm of each image's perturbation and steps along its slope.
+        perturbation_batch_size: images of a discriminator step, over all replicas; needed unless the radius is
+            0. A smaller batch, such as the last of an epoch, uses the first rows.
+        separate_updates: one optimizer step on the real terms, then one on the fake terms, as in the paper's
+            Algorithm 1. Penalties are a part of both.
+        perturb_fakes: fakes have a perturbation of their own, as in the paper's Eq. 4.
+    Raises: ConfigError if a value leaves its range or the batch does not divide among the replicas.
+    """
+
+    replaces = ("discriminator_step", "discriminator_gradients")
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        adversarial_steps=2,
+        perturbation_radius=6e-3,
+        perturbation_step=None,
+        perturbation_norm="linf",
+        perturbation_batch_size=None,
+        separate_updates=False,
+        perturb_fakes=False,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        self.adversarial_steps, self.perturbation_radius = adversarial_steps, perturbation_radius
+        self.perturbation_step = perturbation_radius if perturbation_step is None else perturbation_step
+        self.perturbation_norm, self.perturbation_batch_size = perturbation_norm, perturbation_batch_size
+        self.separate_updates, self.perturb_fakes = separate_updates, perturb_fakes
+        self._check_options()
+        self.perturbations = {}
+        if perturbation_radius:
+            names = ("real", "fake") if perturb_fakes else ("real",)
+            self.perturbations = {name: self._new_perturbation(name) for name in names}
+
+    def _check_options(self):
+        _check_count("adversarial_steps", self.adversarial_steps)
+        for name in ("perturbation_radius", "perturbation_step"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"FastGAN.{name} is at least 0. Received: {getattr(self, name)}")
+        if self.perturbation_norm not in ("linf", "l2"):
+            raise ConfigError(
+                f"FastGAN.perturbation_norm is linf or l2. Received: {self.perturbation_norm!r}"
+            )
+        if not self.perturbation_radius:
+            return
+        _check_count("perturbation_batch_size", self.perturbation_batch_size)
+        if self.perturbation_batch_size % distribute.num_replicas():
+            raise ConfigError(
+                f"FastGAN.perturbation_batch_size = {self.perturbation_batch_size} does not divide among "
+                f"{distribute.num_replicas()} replicas"
+            )
+
+    def _new_perturbation(self, name):
+        """A weight [N / replicas, H, W, C], different on every replica: normal numbers brought within bounds."""
+        replicas = distribute.num_replicas()
+        shape = (self.perturbation_batch_size // replicas, *self.sample_shape)
+        variable = self.add_weight(
+            name=f"perturbation_{name}", shape=shape, initializer="zeros", trainable=False, autocast=False
+        )
+        start = tf.random.stateless_normal(
+            [self.perturbation_batch_size, *self.sample_shape],
+            self.stream(f"perturbation/{name}"),
+            alg="philox",
+        )
+        start = tf.reshape(self.within_bounds(start), [replicas, *shape])
+        checkpoint.scatter(variable, tf.cast(start, variable.dtype).numpy())
+        return variable
+
+    def per_replica_variables(self):
+        return [*super().per_replica_variables(), *self.perturbations.values()]
+
+    def discriminator_step(self, real):
+        batches = {"real": real, "fake": self.sample(batch_size(real))}
+        perturbations = self._read(batch_size(real))
+        phases = [("real",), ("fake",)] if self.separate_updates else [("real", "fake")]
+        logs = []
+        for phase in phases * self.adversarial_steps:
+            inputs = [_prepared(batches[name], perturbations.get(name), name in phase) for name in batches]
+            values, gradients = self.xla(self.discriminator_gradients)(*inputs)
+            slopes = {name: values.pop(f"slope/{name}") for name in perturbations if name in phase}
+            perturbations |= {name: self.uphill(perturbations[name], slopes[name]) for name in slopes}
+            self.update_discriminator(gradients)
+            logs.append(values | {"d/gradient_norm": tf.linalg.global_norm(gradients)})
+        self._write(perturbations)
+        return {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
+
+    def discriminator_gradients(self, real, fake):
+        """As in `GAN`, of a batch's images with its "perturbation" on, if it has one.
+
+        The losses then come with "slope/real" (and "slope/fake"), the gradient at the perturbed images, which
+        is taken after they are clipped to [-1, 1]. A batch marked "fixed" gives no gradient.
+        """
+        batches = {"real": _perturbed(real), "fake": _perturbed(fake)}
+        images = {
+            f"slope/{name}": batch["images"]
+            for name, batch in batches.items()
+            if "perturbation" in batch and "fixed" not in batch
+        }
+        variables = [v.value for v in self.discriminator.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*variables, *images.values()])
+            values = self.discriminator_losses(batches["real"], batches["fake"])
+            total = sum(values.values())
+        gradients, slopes = tape.gradient(total, (variables, images), unconnected_gradients="zero")
+        return values | slopes, gradients
+
+    def discriminate_both(self, real, fake):
+        outputs = super().discriminate_both(real, fake)
+        return tuple(
+            {name: tf.stop_gradient(value) for name, value in output.items()} if "fixed" in batch else output
+            for batch, output in zip((real, fake), outputs, strict=True)
+        )
+
+    def uphill(self, perturbation, slope):
+        """The perturbation [N, ...] after one step up the slope [N, ...] of the loss, and back within bounds."""
+        if self.perturbation_norm == "linf":
+            direction = tf.sign(slope)
+        else:
+            direction = tf.math.divide_no_nan(slope, _norms(slope))
+        return self.within_bounds(perturbation + self.perturbation_step * direction)
+
+    def within_bounds(self, perturbation):
+        """The nearest perturbation [N, ...] within the radius."""
+        if self.perturbation_norm == "linf":
+            return tf.clip_by_value(perturbation, -self.perturbation_radius, self.perturbation_radius)
+        return perturbation * tf.minimum(
+            1.0, self.perturbation_radius / (_norms(perturbation) + _SMALLEST_NORM)
+        )
+
+    def _read(self, count):
+        """This replica's perturbations of the first `count` places of the batch."""
+        for variable in self.perturbations.values():
+            if isinstance(count, int) and count > variable.shape[0]:
+                replicas = distribute.num_replicas()
+                raise ConfigError(
+                    f"FastGAN.perturbation_batch_size = {self.perturbation_batch_size}, but a batch holds "
+                    f"{count * replicas} images"
+                )
+        return {name: tf.convert_to_tensor(v.value)[:count] for name, v in self.perturbations.items()}
+
+    def _write(self, perturbations):
+        for name, value in perturbations.items():
+            variable = self.perturbations[name]
+            rest = tf.convert_to_tensor(variable.value)[tf.shape(value)[0] :]
+            variable.assign(tf.ensure_shape(tf.concat([value, rest], 0), variable.shape))
+
+
+def _prepared(batch, perturbation, counts):
+    """A batch as `discriminator_gradients` takes it."""
+    batch = batch if perturbation is None else batch | {"perturbation": perturbation}
+    return batch if counts else batch | {"fixed": True}
+
+
+def _perturbed(batch):
+    """The batch with its perturbation added; images [N, H, W, C] stay in [-1, 1], points may lie anywhere."""
+    if "perturbation" not in batch:
+        return batch
+    images = batch["images"] + tf.cast(batch["perturbation"], batch["images"].dtype)
+    return batch | {"images": tf.clip_by_value(images, -1.0, 1.0) if images.shape.rank == 4 else images}
+
+
+def _norms(images):
+    """The L2 norm of each image, [N, 1, ...]."""
+    return tf.sqrt(tf.reduce_sum(tf.square(images), list(range(1, images.shape.rank)), keepdims=True))
+
+
+def _check_count(name, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"FastGAN.{name} is an integer of at least 1. Received: {value!r}")
