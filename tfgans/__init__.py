@@ -14,6 +14,7 @@ _HOMES = {
     "compose": "tfgans.methods",
     "FastGAN": "tfgans.methods.fastgan",
     "GradientPenaltyGAN": "tfgans.methods.regularized",
+    "OrthogonalGAN": "tfgans.methods.orthogonal",
     "R1GAN": "tfgans.methods.regularized",
     "RobGAN": "tfgans.methods.robgan",
     "WeightClippedGAN": "tfgans.methods.regularized",

@@ -182,6 +182,7 @@ def _compare_flags():
     flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
     flags.DEFINE_integer("steps", None, "Generator updates of each run.")
     flags.DEFINE_float("seconds", None, "Seconds of training of each run, instead of --steps.")
+    flags.DEFINE_bool("own_steps", False, "Train each configuration for its own train.steps, whatever they are.")
     flags.DEFINE_float(
         "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
     )
@@ -262,6 +263,7 @@ def _compare():
             seeds=FLAGS.seeds,
             steps=FLAGS.steps,
             seconds=FLAGS.seconds,
+            own_steps=FLAGS.own_steps,
             evaluate_every=FLAGS.evaluate_every,
             primary_metric=FLAGS.metric,
             jobs=FLAGS.jobs,

@@ -33,6 +33,7 @@ FLAGS = {
         "seeds",
         "steps",
         "seconds",
+        "own_steps",
         "evaluate_every",
         "metric",
         "jobs",

@@ -163,7 +163,8 @@ def test_names():
     [
         ({"seeds": 1}, "--seeds is at least 2: one run shows no spread. Received: 1"),
         ({"jobs": 0}, "--jobs is at least 1"),
-        ({"steps": 10, "seconds": 2.0}, "--steps and --seconds exclude each other"),
+        ({"steps": 10, "seconds": 2.0}, "--steps, --seconds and --own_steps exclude each other"),
+        ({"steps": 10, "own_steps": True}, "--steps, --seconds and --own_steps exclude each other"),
         ({"steps": 0}, "--steps is above 0"),
         ({"seconds": -1.0}, "--seconds is above 0"),
         ({"evaluate_every": 0.0}, "--evaluate_every is above 0"),

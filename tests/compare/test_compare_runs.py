@@ -138,3 +138,12 @@ def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_fil
         "--gin_param=train.seconds=30.0",
         "--gin_param=train.evaluate_every_seconds=10.0",
     ]
+    longer = tmp_path / "longer.gin"
+    longer.write_text(POINTS + "train.steps = 50\n")
+    result, _ = run.compare_configurations(out, [gin_files["hinge"], str(longer)], seeds=2, own_steps=True)
+    given = [command[-2:] for command in asked[-2:]]
+    assert given == [
+        ["--gin_param=train.steps=20", "--gin_param=train.evaluate_every=4"],
+        ["--gin_param=train.steps=50", "--gin_param=train.evaluate_every=10"],
+    ]
+    assert result["settings"]["steps"] is None

@@ -11,6 +11,7 @@ from tfgans import config, experiment
 from tfgans.config import ConfigError
 
 _NO_LIMIT = 10**9
+_PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
 
 
 class Configuration:
@@ -28,11 +29,12 @@ class Configuration:
         self.text = gin.config_str()
         self.bindings = []
 
-    def set_length(self, steps, seconds, every):
-        """How long each run is, and when it is evaluated: the same for all configurations."""
+    def set_length(self, seconds, every):
+        """How long each run is, and when it is evaluated: every so many updates or seconds, a fifth if None."""
+        every = every or (seconds or self.steps) / _PARTS
         if seconds is None:
             every = max(round(every / self.multiple), 1) * self.multiple
-            self.bindings = [f"train.steps={steps}", f"train.evaluate_every={every}"]
+            self.bindings = [f"train.steps={self.steps}", f"train.evaluate_every={every}"]
         else:
             self.bindings = [
                 f"train.steps={_NO_LIMIT}",
@@ -59,29 +61,33 @@ def _number(name, parameter, default):
     raise ConfigError(f"{name}.{parameter} must be bound to a number here. Received: {value!r}")
 
 
-def check(seeds, jobs, gin_files, steps, seconds, evaluate_every):
+def check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every):
     if not gin_files:
         raise ConfigError("--gin_file must have a value, or --from_runs name finished runs")
     if seeds < 2:
         raise ConfigError(f"--seeds is at least 2: one run shows no spread. Received: {seeds}")
     if jobs < 1:
         raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
-    if steps is not None and seconds is not None:
-        raise ConfigError("--steps and --seconds exclude each other")
+    if (steps is not None) + (seconds is not None) + own_steps > 1:
+        raise ConfigError("--steps, --seconds and --own_steps exclude each other")
     for name, value in (("steps", steps), ("seconds", seconds), ("evaluate_every", evaluate_every)):
         if value is not None and not value > 0:
             raise ConfigError(f"--{name} is above 0. Received: {value}")
 
 
-def common_steps(plan):
-    lengths = {each.label: each.steps for each in plan}
+def check_steps(configurations, seconds, own_steps):
+    """Refuses configurations that would train for no or for different numbers of steps, unless they may."""
+    if seconds is not None:
+        return
+    lengths = {each.label: each.steps for each in configurations}
     missing = [label for label, length in lengths.items() if length is None]
     if missing:
         raise ConfigError(f"{missing[0]}: how long to train is not set: give --steps or bind train.steps")
-    if len(set(lengths.values())) > 1:
+    if len(set(lengths.values())) > 1 and not own_steps:
         given = ", ".join(f"{label} {length}" for label, length in lengths.items())
-        raise ConfigError(f"the configurations train for different numbers of steps: {given}. Give --steps")
-    return plan[0].steps
+        raise ConfigError(
+            f"the configurations train for different numbers of steps: {given}. Give --steps or --own_steps"
+        )
 
 
 def labels_of(gin_files, labels):

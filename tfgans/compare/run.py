@@ -9,8 +9,6 @@ from tfgans.compare import collect, comparison, plan
 from tfgans.compare.processes import Run, Runner
 from tfgans.config import ConfigError
 
-_PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
-
 
 def compare_configurations(
     output_dir,
@@ -20,6 +18,7 @@ def compare_configurations(
     seeds=5,
     steps=None,
     seconds=None,
+    own_steps=False,
     evaluate_every=None,
     primary_metric="fid",
     jobs=1,
@@ -33,6 +32,8 @@ def compare_configurations(
         seeds: how many, from 0; at least 2.
         steps: generator updates of each run; None for what the configurations say, if that is one number.
         seconds: of training, after which each run ends instead.
+        own_steps: each configuration trains for its own `train.steps`, such as different numbers that take the
+            same time.
         evaluate_every: updates (with `seconds`: seconds of training) between evaluations; a fifth if None.
         primary_metric: what ranks the configurations.
         jobs: runs at a time.
@@ -41,7 +42,7 @@ def compare_configurations(
     Raises: ConfigError if nothing can be run; `callbacks.Interrupted` after a signal, with the runs saved.
     """
     output_dir = Path(output_dir)
-    plan.check(seeds, jobs, gin_files, steps, seconds, evaluate_every)
+    plan.check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every)
     labels = plan.labels_of(gin_files, labels)
     configurations, problems = [], []
     for label, gin_file in zip(labels, gin_files, strict=True):
@@ -53,19 +54,18 @@ def compare_configurations(
         raise ConfigError(
             problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
         )
-    steps = None if seconds else plan.common_steps(configurations)
-    every = evaluate_every or (seconds or steps) / _PARTS
+    plan.check_steps(configurations, seconds, own_steps)
     for configuration in configurations:
-        configuration.set_length(steps, seconds, every)
+        configuration.set_length(seconds, evaluate_every)
     with contextlib.ExitStack() as stack:
         _take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(seeds) for each in configurations]
         Runner(runs, jobs).train()
         settings = {
             "seeds": list(range(seeds)),
-            "steps": steps,
+            "steps": None if seconds or own_steps else configurations[0].steps,
             "seconds": seconds,
-            "evaluate_every": every,
+            "evaluate_every": evaluate_every,
             "primary_metric": primary_metric,
             "jobs": jobs,
         }
