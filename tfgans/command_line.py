@@ -182,7 +182,9 @@ def _compare_flags():
     flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
     flags.DEFINE_integer("steps", None, "Generator updates of each run.")
     flags.DEFINE_float("seconds", None, "Seconds of training of each run, instead of --steps.")
-    flags.DEFINE_bool("own_steps", False, "Train each configuration for its own train.steps, whatever they are.")
+    flags.DEFINE_bool(
+        "own_steps", False, "Train each configuration for its own train.steps, whatever they are."
+    )
     flags.DEFINE_float(
         "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
     )
