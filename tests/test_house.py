@@ -226,7 +226,7 @@ def test_every_experiment_builds_and_uses_all_it_says(path):
 # Networks of one resolution; the others take any.
 RESOLUTIONS = {
     "fastgan_cifar": 32, "sngan_cifar": 32, "fastgan_64": 64, "fastgan_128": 128, "fastgan_imagenet": 128,
-    "sagan_imagenet": 128, "biggan_128": 128,
+    "sagan_imagenet": 128, "biggan_128": 128, "mnist_wgan_gp": 28,
 }  # fmt: skip
 
 

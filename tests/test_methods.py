@@ -15,12 +15,14 @@ from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import HOOKS, compose
+from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
 
 NEUTRAL = [
+    (AdvAsGAN, {"advas_weight": 0.0}),
     (FastGAN, {"perturbation_radius": 0.0, "adversarial_steps": 1}),
     (RobGAN, {"attack_steps": 0}),
     (GradientPenaltyGAN, {"gradient_penalty_weight": 0.0}),

@@ -6,6 +6,7 @@ The names below are imported when first used: importing `tfgans` alone does not 
 import importlib
 
 _HOMES = {
+    "AdvAsGAN": "tfgans.methods.advas",
     "ConfigError": "tfgans.config",
     "configurable": "tfgans.config",
     "Dataset": "tfgans.data",

@@ -180,9 +180,15 @@ def _register_slice_gradients():
 
     def of_update(operation, gradient):
         _, update, start = operation.inputs
-        rest = gen_xla_ops.xla_dynamic_update_slice(input=gradient, update=tf.zeros_like(update), indices=start)
-        size = tf.constant(update.shape, start.dtype)
-        return rest, gen_xla_ops.xla_dynamic_slice(input=gradient, start_indices=start, size_indices=size), None
+        rest = gen_xla_ops.xla_dynamic_update_slice(
+            input=gradient, update=tf.zeros_like(update), indices=start
+        )
+        size = tf.constant(update.shape.as_list(), start.dtype)
+        return (
+            rest,
+            gen_xla_ops.xla_dynamic_slice(input=gradient, start_indices=start, size_indices=size),
+            None,
+        )
 
     def of_slice(operation, gradient):
         whole, start, _ = operation.inputs

@@ -1,0 +1,244 @@
+"""The adversary's assistant (AdvAs; Munk, Harvey, Wood, 2020): a generator that keeps its discriminator optimal.
+
+Departures from the paper: its Eq. 15 adds a variance that belongs subtracted, so `unbiased` here is mean(g^2) less
+the variance; its Algorithm 1 names the discriminator's weights where the generator's are meant.
+"""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from tfgans import distribute, losses
+from tfgans.config import ConfigError, configurable
+from tfgans.gan import GAN, batch_size
+from tfgans.layers.state import frozen_state, mixes_samples
+
+_ESTIMATORS = ("biased", "unbiased", "split_half")
+_OWN_TERMS = ("g/adversarial", "g/class")  # the generator's loss itself; methods add regularisers to it
+_SMALLEST_NORM = 1e-12
+
+
+@configurable
+class AdvAsGAN(GAN):
+    """Adds lambda * r to the generator's loss: r is the squared gradient norm of the discriminator's (Eq. 8).
+
+    That gradient is by all of the discriminator's weights, of its whole loss: class terms and the penalties of other
+    methods are a part of it. r is of the global batch, and one discriminator forward on the fakes serves the
+    generator's loss as well. The discriminator's weights, statistics, spectral vectors and optimizer stay as they
+    are. The step's logs have `g/advas_r`, `g/advas_lambda`, and the norms of the generator's gradients of its own
+    loss (`g/adversarial_gradient_norm`) and of r (`g/advas_gradient_norm`).
+
+    Cost of a generator step, in forwards of either network, which cost the same: 16 (30 with a gradient penalty)
+    where the base's is 5; with a fixed weight and `advas_norms=False` 13 (27). `unbiased` makes them one pair at a
+    time. XLA does not compile the generator's step on several replicas, which exchange gradients in it, nor with
+    `unbiased`.
+
+    Args:
+        advas_weight: lambda; None is min(1, |g_loss| / |g_r|), with gradients by all of the generator's weights
+            (Eq. 11), which leaves out what other methods add to the generator's loss; 0 is the base.
+        advas_alone: minimise r and nothing else of the generator's loss (appendix C.3); None then stands for 1.
+        advas_estimator: `biased` is the squared norm of the batch's mean gradient (Eq. 19), as in all published
+            runs; `unbiased` takes the gradient of each pair of a real and a fake image; `split_half` is the product
+            of the gradients of the even and of the odd pairs, unbiased too. The last two may be negative, and
+            refuse a discriminator that mixes the samples of its batch.
+        advas_loss: function of logits in place of the discriminator's loss within r; None is that loss, but for
+            the hinge loss without its truncation, as published.
+        detach_penalties: penalties count in r, but as if the fakes they are taken at were given. Saves third
+            derivatives; for piecewise linear discriminators without norms it changes nothing.
+        fresh_real_batch: r has a real batch of its own, one more each step; False takes the last one of the
+            discriminator.
+        advas_norms: False leaves the norms out of the logs where lambda does not need them.
+    Raises: ConfigError if a value leaves its range.
+    """
+
+    replaces = ("generator_gradients",)
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        advas_weight=None,
+        advas_alone=False,
+        advas_estimator="biased",
+        advas_loss=None,
+        detach_penalties=False,
+        fresh_real_batch=False,
+        advas_norms=True,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        if advas_weight is not None and not 0.0 <= advas_weight < float("inf"):
+            raise ConfigError(f"AdvAsGAN.advas_weight is None or at least 0. Received: {advas_weight}")
+        if advas_weight == 0 and advas_alone:
+            raise ConfigError("AdvAsGAN.advas_alone needs an advas_weight other than 0")
+        if advas_estimator not in _ESTIMATORS:
+            raise ConfigError(
+                f"AdvAsGAN.advas_estimator is one of {', '.join(_ESTIMATORS)}. Received: {advas_estimator!r}"
+            )
+        if advas_estimator != "biased" and mixes_samples(discriminator):
+            raise ConfigError(
+                f"AdvAsGAN.advas_estimator = {advas_estimator!r} needs a discriminator without batch norms"
+            )
+        self.advas_weight = 1.0 if advas_alone and advas_weight is None else advas_weight
+        self.advas_alone, self.advas_estimator = advas_alone, advas_estimator
+        self.advas_loss = advas_loss or untruncated(self.discriminator_loss)
+        self.detach_penalties, self.fresh_real_batch = detach_penalties, fresh_real_batch
+        self.advas_norms = advas_norms
+
+    @property
+    def batches_per_step(self):
+        return super().batches_per_step + (self.fresh_real_batch and self.advas_weight != 0)
+
+    def xla(self, function):
+        # XLA can compile neither what replicas exchange, nor gradients of a loop's gradients.
+        refused = distribute.num_replicas() > 1 or self.advas_estimator == "unbiased"
+        return function if refused and function == self.generator_gradients else super().xla(function)
+
+    def generator_gradients(self, real, latents):
+        """Losses and measures by name, and lambda * dr + dL by each variable of the generator."""
+        if self.advas_weight == 0:
+            return GAN.generator_gradients(self, real, latents)
+        variables = [v.value for v in self.generator.trainable_variables]
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            fake = latents | {"images": self.synthesize(latents, training=True)}
+            outputs, r = self.outputs_and_r(real, fake)
+            terms = self.generator_losses(real, fake | {"outputs": outputs})
+            own = tf.add_n([terms[name] for name in _OWN_TERMS if name in terms])
+            others = [value for name, value in terms.items() if name not in _OWN_TERMS]
+            given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *others]
+            given = tf.add_n([tf.cast(value, r.dtype) for value in given])
+        slopes = lambda loss: distribute.mean(_dense(tape.gradient(loss, variables, None, "zero")))  # noqa: E731
+        values = terms | {"g/advas_r": r}
+        if self.advas_weight is not None and not self.advas_norms:
+            return values | {"g/advas_lambda": tf.constant(self.advas_weight)}, slopes(given)
+        parts = [slopes(own), slopes(r)] + ([slopes(tf.add_n(others))] if others else [])
+        weight, norms = self.balance(*parts[:2])
+        total = _combined(parts, [0.0 if self.advas_alone else 1.0, weight, 1.0])
+        return values | norms | {"g/advas_lambda": weight}, total
+
+    def balance(self, loss_gradients, r_gradients):
+        """Lambda, a scalar, and both norms by the names of their logs."""
+        loss_norm, r_norm = tf.linalg.global_norm(loss_gradients), tf.linalg.global_norm(r_gradients)
+        if self.advas_weight is None:
+            ratio = loss_norm / tf.maximum(r_norm, tf.cast(_SMALLEST_NORM, r_norm.dtype))
+            weight = tf.minimum(ratio, tf.ones_like(ratio))
+        else:
+            weight = tf.cast(self.advas_weight, r_norm.dtype)
+        return weight, {"g/adversarial_gradient_norm": loss_norm, "g/advas_gradient_norm": r_norm}
+
+    def outputs_and_r(self, real, fake):
+        """The discriminator's outputs for the fakes, and r of the global batch, a scalar."""
+        if self.advas_estimator == "biased":
+            outputs, gradients = self.adversary_gradients(real, fake, self.freeze_discriminator_state)
+            return outputs, _product(*[distribute.mean(gradients)] * 2)
+        count = batch_size(real)
+        split = self.advas_estimator == "split_half"
+        groups = 2 if split else count
+        if isinstance(count, int) and (count % groups or count * distribute.num_replicas() < 2):
+            raise ConfigError(f"AdvAsGAN: {self.advas_estimator} takes pairs of images. Received: {count}")
+        batches = [
+            {name: _in_groups(x, count, groups) for name, x in batch.items() if x is not None}
+            for batch in (real, fake)
+        ]
+        outputs, gradients = self.group_gradients(*batches)
+        outputs = {name: _from_groups(value, count) for name, value in outputs.items()}
+        if split:
+            halves = zip(*[tf.unstack(g, 2) for g in distribute.mean(gradients)], strict=True)
+            return outputs, _product(*halves)
+        mean = distribute.mean([tf.reduce_mean(g, 0) for g in gradients])
+        squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
+        number = tf.cast(count, squares.dtype)
+        (squares,) = distribute.mean([squares / number])
+        total = number * distribute.num_replicas()
+        return outputs, (total * _product(mean, mean) - squares) / (total - 1.0)
+
+    def group_gradients(self, real, fake):
+        """`adversary_gradients` of each group, for batches whose values are [groups, n, ...]; [groups, ...]."""
+        unlabelled = {"labels": None}  # unless there are some
+
+        def of_group(batches):
+            return self.adversary_gradients(*(unlabelled | batch for batch in batches))
+
+        if self.advas_estimator == "split_half":  # not by a loop, so that XLA compiles it
+            halves = [of_group((_group(real, index), _group(fake, index))) for index in range(2)]
+            return tf.nest.map_structure(lambda *both: tf.stack(both), *halves)
+        one = {name: keras.KerasTensor(x.shape[1:], x.dtype.name) for name, x in fake.items()}
+        outputs = self.discriminate(unlabelled | one)
+        weights = self.discriminator.trainable_variables
+        return tf.map_fn(
+            of_group,
+            (real, fake),
+            fn_output_signature=(
+                {name: tf.TensorSpec(x.shape, x.dtype) for name, x in outputs.items()},
+                [tf.TensorSpec(v.shape, v.dtype) for v in weights],
+            ),
+        )
+
+    def adversary_gradients(self, real, fake, frozen=True):
+        """The outputs for the fakes, and the gradients of the discriminator's loss, one a variable of it.
+
+        Args: frozen: False lets the forward of the fakes move the discriminator's state.
+        """
+        variables = [v.value for v in self.discriminator.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            outputs = None if frozen else self.discriminate(fake, training=True)
+            with frozen_state():
+                outputs = self.discriminate(fake, training=True) if frozen else outputs
+                real = real | {"outputs": self.discriminate(real, training=True)}
+                images = tf.stop_gradient(fake["images"]) if self.detach_penalties else fake["images"]
+                terms = self.discriminator_losses(real, fake | {"outputs": outputs, "images": images})
+            logits = real["outputs"]["adversarial"], outputs["adversarial"]
+            total = sum((terms | {"d/adversarial": self.advas_loss(*logits)}).values())
+        return outputs, _dense(tape.gradient(total, variables, unconnected_gradients="zero"))
+
+    def discriminate(self, batch, training=False):
+        return batch["outputs"] if "outputs" in batch else super().discriminate(batch, training)
+
+    def discriminate_both(self, real, fake):
+        both = [batch["outputs"] for batch in (real, fake) if "outputs" in batch]
+        return tuple(both) if both else super().discriminate_both(real, fake)
+
+
+def untruncated(loss):
+    """A discriminator's loss as it is within r: for the hinge loss the one without truncation."""
+    hinge = inspect.unwrap(loss) is inspect.unwrap(losses.hinge_discriminator)
+    return losses.untruncated_hinge_discriminator if hinge else loss
+
+
+def _dense(gradients):
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]  # an embedding's is sparse
+
+
+def _product(first, second):
+    """The inner product of two lists of tensors."""
+    return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(first, second, strict=True)])
+
+
+def _combined(parts, weights):
+    """The weighted sum of lists of tensors."""
+    rows = zip(*parts, strict=True)
+    return [tf.add_n([tf.cast(w, x.dtype) * x for w, x in zip(weights, row)]) for row in rows]  # noqa: B905
+
+
+def _group(batch, index):
+    """One of two groups of a batch whose values are [2, n, ...]."""
+    return {name: tf.unstack(value, 2)[index] for name, value in batch.items()}
+
+
+def _in_groups(tensor, count, groups):
+    """[count * k, ...] -> [groups, count / groups * k, ...]; pair n, k rows of it, goes to group n mod groups."""
+    shape = tf.shape(tensor)[1:]
+    tensor = tf.reshape(tensor, tf.concat([[count // groups, groups, -1], shape], 0))
+    tensor = tf.experimental.numpy.swapaxes(tensor, 0, 1)
+    return tf.reshape(tensor, tf.concat([[groups, -1], shape], 0))
+
+
+def _from_groups(tensor, count):
+    """The inverse of `_in_groups`."""
+    groups, shape = tensor.shape[0] or tf.shape(tensor)[0], tf.shape(tensor)[2:]
+    tensor = tf.reshape(tensor, tf.concat([[groups, count // groups, -1], shape], 0))
+    tensor = tf.experimental.numpy.swapaxes(tensor, 0, 1)
+    return tf.reshape(tensor, tf.concat([[-1], shape], 0))
