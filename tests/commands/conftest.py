@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from runs import CONFIG, ROOT
+from short_runs import CONFIG, ROOT
 
 SHORT = (
     CONFIG

@@ -4,7 +4,7 @@ import json
 import os
 
 from PIL import Image
-from runs import rows
+from short_runs import rows
 
 
 def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from runs import ROOT
+from short_runs import ROOT
 
 COMMANDS = ("train", "evaluate", "generate", "describe", "compare")
 

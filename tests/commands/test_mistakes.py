@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from runs import CONFIG
+from short_runs import CONFIG
 
 from tfgans import checkpoint
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from runs import ROOT, rows
+from short_runs import ROOT, rows
 
 from tfgans import checkpoint
 

@@ -1,7 +1,7 @@
 """One uninterrupted run, to compare with."""
 
 import pytest
-from runs import CONFIG, run
+from short_runs import CONFIG, run
 
 
 @pytest.fixture(scope="session")

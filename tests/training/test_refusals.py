@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from runs import contents, run
+from short_runs import contents, run
 
 from tfgans import callbacks, checkpoint, config, experiment, training
 from tfgans.config import ConfigError

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from runs import ROOT, Crash, assert_same_run, contents, crash_at, kill_and_resume, rows, run
+from short_runs import ROOT, Crash, assert_same_run, contents, crash_at, kill_and_resume, rows, run
 
 from tfgans import callbacks, checkpoint, files, pictures
 from tfgans.config import ConfigError

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from runs import RING, STEPS, kill_and_resume, rows, run
+from short_runs import RING, STEPS, kill_and_resume, rows, run
 
 from tfgans import checkpoint, experiment
 

@@ -1,7 +1,7 @@
 """Runs that end after so many seconds of training."""
 
 import pytest
-from runs import Crash, crash_at, rows, run
+from short_runs import Crash, crash_at, rows, run
 
 from tfgans import callbacks, checkpoint, experiment
 from tfgans.config import ConfigError

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from runs import STEPS, assert_same_run, kill_and_resume, rows, run
+from short_runs import STEPS, assert_same_run, kill_and_resume, rows, run
 
 from tfgans import callbacks, checkpoint
 
