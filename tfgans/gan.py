@@ -82,6 +82,9 @@ class GAN(Generation, Driver):
         self.freeze_discriminator_state = freeze_discriminator_state
         self.ema_decay, self.ema_start = ema_decay, ema_start
         self._build_networks()
+        logits = tf.zeros((2, 1))
+        losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
+        losses.check("GAN.generator_loss", generator_loss, logits)
         self.ema_generator = clone(generator) if ema_decay else None
         self.built = True
 

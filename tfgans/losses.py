@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from tfgans.config import configurable
+from tfgans.config import ConfigError, configurable
 
 
 def _wide(tensor):
@@ -113,3 +113,16 @@ def class_uniform_divergence(class_logits, labels=None):
     """
     log_probabilities = tf.nn.log_softmax(_wide(class_logits))
     return -math.log(class_logits.shape[-1]) - tf.reduce_mean(log_probabilities)
+
+
+def check(name, loss, *logits):
+    """Calls a loss once, with logits of 0: one that does not take them is refused before any training.
+
+    gin knows a function's parameters as used only once it has been called; this is that call.
+    Raises: ConfigError naming the loss.
+    """
+    try:
+        loss(*logits)
+    except (TypeError, ValueError) as error:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in logits)
+        raise ConfigError(f"{name} cannot be called with tensors of shapes {shapes}: {error}") from error

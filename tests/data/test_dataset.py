@@ -222,6 +222,7 @@ def test_other_refusals(source):
 
 SHAPES = {
     "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos64": (64, 64, 3), "ring": (2,), "grid": (2,),
+    "mnist": (28, 28, 1),
 }  # fmt: skip
 
 
@@ -229,13 +230,14 @@ SHAPES = {
 def test_gin_files(name, source):
     """Files of sources that are not on this machine are bound to an archive of the same macros."""
     bindings = []
-    if name not in SHAPES:
+    if name not in SHAPES or name == "mnist":
         bindings = [
             f"Dataset.source = {source!r}",
             "num_classes = 100" if "100" in name else "num_classes = 10",
         ]
         bindings.append("Dataset.min_size = 1")
         bindings += ["Dataset.classes_file = None"] if "143" in name else []
+        bindings += ["batch_size = 64"] if name == "mnist" else []  # of 100 images
     config.parse([str(GIN / f"{name}.gin")], bindings)
     dataset = Dataset()
     config.refuse_unused()

@@ -109,3 +109,11 @@ def test_a_loss_that_is_not_a_number_stops_the_run(gin_file, tmp_path, monkeypat
     steps = checkpoint.Checkpoints(tmp_path / "run/checkpoints")
     assert steps.steps()[-1] == 4
     checkpoint.check_finite(steps.load(4)[0])
+
+
+def test_parameters_of_losses_can_be_bound(gin_file, tmp_path):
+    bindings = ["GAN.discriminator_loss=@robgan_discriminator", "train.steps=2"]
+    run(gin_file, tmp_path / "run", *bindings, "robgan_discriminator.fake_weight=1.5")
+    assert "robgan_discriminator.fake_weight = 1.5" in (tmp_path / "run/operative.gin").read_text()
+    with pytest.raises(ConfigError, match="another configuration: .*fake_weight = 1.5 there, 1.0 here"):
+        run(gin_file, tmp_path / "run", *bindings, "robgan_discriminator.fake_weight=1.0")
