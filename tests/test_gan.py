@@ -288,7 +288,9 @@ def test_nothing_is_drawn_inside_xla():
 
 def test_a_loss_that_does_not_fit_is_refused_at_once():
     networks = toys.scalar_networks()
-    with pytest.raises(ConfigError, match=r"GAN.discriminator_loss cannot .* \(2, 1\), \(2, 1\): .*positional"):
+    with pytest.raises(
+        ConfigError, match=r"GAN.discriminator_loss cannot .* \(2, 1\), \(2, 1\): .*positional"
+    ):
         GAN(*networks, discriminator_loss=losses.hinge_generator)
     with pytest.raises(ConfigError, match=r"GAN.generator_loss cannot be called .* \(2, 1\): .*fake_logits"):
         GAN(*networks, generator_loss=losses.hinge_discriminator)
