@@ -1,5 +1,7 @@
-# Everything a newcomer needs: `make quickstart` and `make test`. PYTHON chooses the interpreter.
+# Everything a newcomer needs: `make quickstart` and `make test`. PYTHON chooses the interpreter,
+# JOBS how many processes test.
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
@@ -19,7 +21,7 @@ quickstart: venv
 	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
 
 test: venv
-	$(RUN) -m pytest tests
+	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile
 
 lint: venv
 	$(RUN) -m ruff check .

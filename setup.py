@@ -36,7 +36,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["pytest", "pytest-timeout", "ruff"],
+        "test": ["pytest", "pytest-timeout", "pytest-xdist", "ruff"],
         "gpu": ["tensorflow[and-cuda]>=2.21"],
     },
     entry_points={"console_scripts": ["tfgans = tfgans.command_line:console"]},
