@@ -13,7 +13,6 @@ import json
 import os
 import statistics
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
@@ -63,12 +62,7 @@ class Update(Contender):
             generator_loss=losses.wasserstein_generator,
         )
         self.model.compile(keras.optimizers.SGD(1e-6), keras.optimizers.SGD(1e-6), jit_compile=options.jit)
-        self.iterator = iter(self._data(options.batch_size))
-        self.train = self.model.make_train_function()
-        began = time.perf_counter()
-        self.run(1)
-        self.compile_seconds = time.perf_counter() - began
-        self.seconds = []
+        self.start(options.batch_size)
 
 
 def predicted(steps, penalty, generator=1.0, discriminator=1.0):

@@ -31,11 +31,15 @@ class Contender:
         experiment.prepare([gin_file], gin_params)
         self.model, _ = experiment.build_model()
         bound = gin.get_bindings("Dataset").get("batch_size", 64)
-        self.images_per_update = (batch_size or bound) * self.model.discriminator_steps
-        self.iterator = iter(self._data(batch_size or bound))
+        self.start(batch_size or bound)
+
+    def start(self, batch_size):
+        """Makes the data and the step; traces and compiles while this configuration is the one parsed."""
+        self.images_per_update = batch_size * self.model.discriminator_steps
+        self.iterator = iter(self._data(batch_size))
         self.train = self.model.make_train_function()
         began = time.perf_counter()
-        self.run(1)  # traces and compiles while this configuration is the one parsed
+        self.run(1)
         self.compile_seconds = time.perf_counter() - began
         self.seconds = []
 

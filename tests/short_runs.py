@@ -33,17 +33,22 @@ train.num_samples_shown = 20
 """
 
 
-RING = """
+POINTS = """
 include "gin_configs/data/ring.gin"
 include "gin_configs/networks/mlp.gin"
 batch_size = 16
 Evaluator.features = @PointFeatures()
 Evaluator.num_samples = 64
+"""
+RING = (
+    POINTS
+    + """
 train.steps = 4
 train.save_every = 2
 train.evaluate_every = 2
 train.sample_every = 2
 """
+)
 
 
 _specification = importlib.util.spec_from_file_location(

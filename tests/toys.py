@@ -3,6 +3,18 @@
 import keras
 import numpy as np
 
+from tfgans import losses
+
+# For `classifier_networks`.
+FASTGAN_LOSSES = dict(
+    num_classes=3,
+    discriminator_loss=losses.hinge_discriminator,
+    generator_loss=losses.hinge_generator,
+    fake_class_loss=losses.class_uniform_divergence,
+    fake_class_weight=0.5,
+    generator_class_weight=0.2,
+)
+
 
 def scalar_networks():
     """G(z) = w z + c and D(x) = a x + b, with w = 2, c = 0.5, a = 3, b = 0: gradients are found by hand."""

@@ -88,6 +88,12 @@ def check_file(path):
         raise ConfigError(f"no such gin file: {path}")
 
 
+def check_count(name, value, least=1):
+    """Raises ConfigError unless a value is an integer (and no bool) of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} is an integer of at least {least}. Received: {value!r}")
+
+
 def first_line(error):
     """The first line of an exception's message: gin and Keras append several more."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -27,6 +27,10 @@ for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
     gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
 
 
+# For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
+ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
+
+
 @configurable
 def numerics(seed=0, precision="float32", deterministic=True):
     """Seeds and precision of the whole process; returns the seed.
@@ -137,9 +141,7 @@ def load(model_dir, gin_params=(), step=None):
     folder = Path(model_dir)
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
-    # Whatever the run was trained on, one device is enough here; a binding given may say otherwise.
-    here = ["strategy.kind = 'one_device'", "strategy.virtual_devices = None"]
-    prepare([str(folder / "operative.gin")], [*here, *gin_params])
+    prepare([str(folder / "operative.gin")], [*ON_ONE_DEVICE, *gin_params])
     checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
     if step == "best":
         step = best_step(folder, checkpoints.steps(), *_ranking())

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import distribute, losses
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, check_count, configurable
 from tfgans.data.scaling import to_float
 from tfgans.driver import Driver
 from tfgans.generation import Generation
@@ -65,9 +65,9 @@ class GAN(Generation, Driver):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        _check_count("discriminator_steps", discriminator_steps, 1)
-        _check_count("generator_batch_ratio", generator_batch_ratio, 1)
-        _check_count("ema_start", ema_start, 0)
+        check_count("GAN.discriminator_steps", discriminator_steps)
+        check_count("GAN.generator_batch_ratio", generator_batch_ratio)
+        check_count("GAN.ema_start", ema_start, least=0)
         if not 0.0 <= ema_decay < 1.0:
             raise ConfigError(f"GAN.ema_decay is in [0, 1). Received: {ema_decay}")
         self.generator, self.discriminator = generator, discriminator
@@ -383,11 +383,6 @@ def _latent_dim(generator):
     if not inputs:
         raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
     return inputs[0].shape[-1]
-
-
-def _check_count(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"GAN.{name} is an integer of at least {least}. Received: {value!r}")
 
 
 def _check_settable(optimizers):

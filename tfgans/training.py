@@ -64,8 +64,7 @@ def train(
     intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
     counts = dict(steps=steps, log_every=log_every, **intervals)
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"train.{name} is an integer of at least 1. Received: {value!r}")
+        config.check_count(f"train.{name}", value)
     times = dict(seconds=seconds, evaluate_every_seconds=evaluate_every_seconds)
     for name, value in times.items():
         if not (value is None or (isinstance(value, (int, float)) and value > 0)):

@@ -9,19 +9,12 @@ import sys
 import time
 
 import pytest
+import short_runs
 
 from tfgans.compare import processes, report, run
 
 ROOT = pathlib.Path(__file__).parents[2]
-POINTS = """
-include "gin_configs/data/ring.gin"
-include "gin_configs/networks/mlp.gin"
-batch_size = 16
-Evaluator.features = @PointFeatures()
-Evaluator.num_samples = 64
-train.steps = 20
-train.log_every = 5
-"""
+POINTS = short_runs.POINTS + "train.steps = 20\ntrain.log_every = 5\n"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tfgans.training import FREE, bindings_of
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command"}
 SEED = "numerics.seed"
+ENDED = ("finished", "collapsed")  # the outcomes of runs that came to their end: their last values count
 
 
 def read_run(folder, root, seed=None, outcome=None, message=None):

@@ -14,7 +14,7 @@ from tfgans.compare import collect, statistics
 from tfgans.config import ConfigError
 
 _OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples")
-OUTCOMES = ("finished", "collapsed", "diverged", "failed", "missing")
+OUTCOMES = (*collect.ENDED, "diverged", "failed", "missing")
 
 
 def compare(configurations, settings, problems=()):
@@ -79,7 +79,7 @@ def _problems(configurations, settings):
 
 def value_of(run, metric, at, higher_is_better):
     """A run's value of a metric at its `last` evaluation, or its `best` after step 0; None without one."""
-    if run["outcome"] not in ("finished", "collapsed"):
+    if run["outcome"] not in collect.ENDED:
         return None
     rows = run["evaluations"]
     rows = rows[-1:] if at == "last" else [row for row in rows if row["step"] > 0]
@@ -121,9 +121,8 @@ def _describe(label, operative):
     nothing = {"parameters": None, "macs": None}
     if not operative:
         return nothing, []
-    here = ["strategy.kind = 'one_device'", "strategy.virtual_devices = None"]
     try:
-        facts, _ = experiment.describe([], [operative, *here])
+        facts, _ = experiment.describe([], [operative, *experiment.ON_ONE_DEVICE])
     except ConfigError as error:
         return nothing, [f"{label}: cannot be described: {config.first_line(error)}"]
     networks = ("generator", "discriminator")
@@ -189,9 +188,11 @@ def table(comparison):
     for configuration in ranking(comparison):
         last, best = (configuration["summary"][name][at] for at in ("last", "best"))
         interval = "-" if last["t_interval"] is None else " to ".join(f"{x:.4g}" for x in last["t_interval"])
-        mean, highest = ("-" if x is None else f"{x:.4g}" for x in (last["mean"], best["mean"]))
+        mean, mean_of_best = ("-" if x is None else f"{x:.4g}" for x in (last["mean"], best["mean"]))
         ended = ", ".join(f"{count} {kind}" for kind, count in configuration["counts"].items() if count)
-        lines.append(f"{configuration['label']:{width}}  {mean:>12}   {interval:20} {highest:>6}  {ended}")
+        lines.append(
+            f"{configuration['label']:{width}}  {mean:>12}   {interval:20} {mean_of_best:>6}  {ended}"
+        )
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from tfgans.compare import statistics
+from tfgans.compare import collect, statistics
 
 # Told apart with any colour vision by hue or lightness, and by marker; all at least 3:1 on white and on #15181c.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a7b0a", "#8a62d6", "#2b9ab8", "#7f7f7f")
@@ -33,7 +33,6 @@ _PICTURE = {name: "#1c1f24" if value == _INK else value for name, value in _STYL
 }
 AGAINST = {"step": "generator updates", "train_seconds": "seconds of training"}
 _ABBREVIATIONS = {"fid", "kid", "kl"}
-_ENDED = ("finished", "collapsed")
 
 
 def metric_name(metric):
@@ -97,7 +96,7 @@ def band_by_seconds(runs, metric):
     Runs are not evaluated at the same seconds: each is interpolated linearly, at `GRID_POINTS` places evenly
     spaced within the range that all of them cover.
     """
-    points = [run_points(run, metric, "train_seconds") for run in runs if run["outcome"] in _ENDED]
+    points = [run_points(run, metric, "train_seconds") for run in runs if run["outcome"] in collect.ENDED]
     points = [(x, y) for x, y in points if len(x)]
     if not points:
         return _mean_band(np.empty(0), np.empty((0, 0)))

@@ -93,7 +93,7 @@ def check_steps(configurations, seconds, own_steps):
 def labels_of(gin_files, labels):
     if labels and len(labels) != len(gin_files):
         raise ConfigError(f"--label: {len(labels)} names for {len(gin_files)} configurations")
-    labels = list(labels) or unique([Path(name).stem for name in gin_files], gin_files)
+    labels = list(labels) or _names_of(gin_files)
     folders = [folder_name(label) for label in labels]
     for index, folder in enumerate(folders):
         if folder in folders[:index]:
@@ -101,13 +101,11 @@ def labels_of(gin_files, labels):
     return labels
 
 
-def unique(names, longer=None):
-    """Names, with their folder where two are the same, else numbered."""
-    if len(set(names)) < len(names) and longer is not None:
-        names = [str(Path(name).parent.name) + "_" + Path(name).stem for name in longer]
-    if longer is None:
-        names = [f"{n}_{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
-    return names
+def _names_of(gin_files):
+    """The files' names; with their folders' if two are the same."""
+    paths = [Path(name) for name in gin_files]
+    names = [path.stem for path in paths]
+    return names if len(set(names)) == len(names) else [f"{path.parent.name}_{path.stem}" for path in paths]
 
 
 def folder_name(label):

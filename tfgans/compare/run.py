@@ -108,7 +108,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
             f"--label: {len(labels)} names for {len(groups)} configurations: "
             + ", ".join(str(members[0][0]) for members in groups.values())
         )
-    names = labels or plan.unique(
+    names = labels or _numbered(
         [_group_name([folder for folder, _ in members]) for members in groups.values()]
     )
     found, notes = [], []
@@ -134,6 +134,11 @@ def _finish(output_dir, found, settings, problems):
     result = comparison.compare(found, settings, problems)
     comparison.write(output_dir, result)
     return result
+
+
+def _numbered(names):
+    """Names, with a number behind those that come more than once."""
+    return [f"{n}_{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
 
 def _group_name(folders):

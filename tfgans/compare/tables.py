@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import statistics
 
 from tfgans.compare.comparison import OUTCOMES, ranking
 
@@ -112,8 +113,8 @@ def value_table(comparison, metric):
 
 
 def _median(values):
-    known = sorted(value for value in values if value is not None)
-    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if known else None
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def cost_table(comparison):

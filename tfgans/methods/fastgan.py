@@ -9,7 +9,7 @@ and a class-conditional model of any kind may be used.
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, check_count, configurable
 from tfgans.gan import GAN, batch_size
 
 _SMALLEST_NORM = 1e-8
@@ -70,7 +70,7 @@ class FastGAN(GAN):
             self.perturbations = {name: self._new_perturbation(name) for name in names}
 
     def _check_options(self):
-        _check_count("adversarial_steps", self.adversarial_steps)
+        check_count("FastGAN.adversarial_steps", self.adversarial_steps)
         for name in ("perturbation_radius", "perturbation_step"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"FastGAN.{name} is at least 0. Received: {getattr(self, name)}")
@@ -80,7 +80,7 @@ class FastGAN(GAN):
             )
         if not self.perturbation_radius:
             return
-        _check_count("perturbation_batch_size", self.perturbation_batch_size)
+        check_count("FastGAN.perturbation_batch_size", self.perturbation_batch_size)
         if self.perturbation_batch_size % distribute.num_replicas():
             raise ConfigError(
                 f"FastGAN.perturbation_batch_size = {self.perturbation_batch_size} does not divide among "
@@ -199,8 +199,3 @@ def _perturbed(batch):
 def _norms(images):
     """The L2 norm of each image, [N, 1, ...]."""
     return tf.sqrt(tf.reduce_sum(tf.square(images), list(range(1, images.shape.rank)), keepdims=True))
-
-
-def _check_count(name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"FastGAN.{name} is an integer of at least 1. Received: {value!r}")

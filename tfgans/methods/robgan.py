@@ -7,7 +7,7 @@ on real images alone, with the discriminator in inference mode.
 import tensorflow as tf
 
 from tfgans import losses
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, check_count, configurable
 from tfgans.gan import GAN, batch_size
 
 
@@ -42,8 +42,7 @@ class RobGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        if isinstance(attack_steps, bool) or not isinstance(attack_steps, int) or attack_steps < 0:
-            raise ConfigError(f"RobGAN.attack_steps is an integer of at least 0. Received: {attack_steps!r}")
+        check_count("RobGAN.attack_steps", attack_steps, least=0)
         for name, value in (("attack_radius", attack_radius), ("attack_step_size", attack_step_size)):
             if not 0.0 <= value < float("inf"):
                 raise ConfigError(f"RobGAN.{name} is at least 0. Received: {value}")
