@@ -20,6 +20,7 @@ from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate import cost
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import GAN
 from tfgans.methods import compose
 
@@ -170,7 +171,11 @@ def best_step(folder, steps, metric="fid", highest=False):
 
 
 def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
-    """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`."""
+    """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
+
+    With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
+    `spectra` holds those of training.
+    """
     if num_samples is not None:
         gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
     model, step = load(model_dir, gin_params, step)
@@ -183,6 +188,7 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
     began = time.perf_counter()
     metrics = evaluator(model.stream_of(model.seed), dataset)
     seconds = round(time.perf_counter() - began, 3)
+    SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
     row = {"step": step} | metrics | {"eval_seconds": seconds, "command": "evaluate"}
     files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
     return row

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgans import callbacks, checkpoint, config, distribute, experiment, files
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
+from tfgans.evaluate.spectrum_figure import SpectrumFigure
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,7 @@ class Run:
             modes = getattr(self.dataset, "modes", None)
             samples = self.folder / "samples"
             self.draw = callbacks.SampleGrid(self.model, samples, None, num_samples_shown, modes)
+            self.draw_spectra = SpectrumFigure(self.folder / "spectra")
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
             if self.is_chief and not self.finished:
@@ -159,8 +161,8 @@ class Run:
             stack.enter_context(checkpoint.Lock(self.folder))
         except OSError as error:
             raise ConfigError(f"{self.folder} cannot be trained in: {error}") from error
-        for folder in (self.folder, self.checkpoints.folder, self.folder / "samples"):
-            files.remove_partial(folder)
+        for name in (".", "checkpoints", "samples", "spectra"):
+            files.remove_partial(self.folder / name)
 
     def _open_files(self, stack):
         """Opens what the run writes, after dropping what an earlier process wrote past its last checkpoint.
@@ -173,13 +175,16 @@ class Run:
         last = -1 if self.restored is None else step
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
         callbacks.forget_events_from(self.folder / "eval", step)
-        self.writer = self.draw.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
+        self.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
+        self.draw.writer = self.draw_spectra.writer = self.writer
         stack.callback(self.writer.close)
         if self.draw.forget_from(step):
             self.draw(step)
         row = self._row(step)
+        self.draw_spectra.forget_from(step if row is None else step + 1)
         if row is not None:
             self._show(step, row)
+            self.draw_spectra.again(step)
 
     def _is_finished(self):
         evaluated = self.evaluator is None or self._row(self.steps) is not None
@@ -325,6 +330,7 @@ class Run:
         seconds = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
         seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
         self._show(step, metrics)
+        self.draw_spectra(step, self.evaluator.spectra)
         self.rows.append({"step": step} | metrics | seconds)
         logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in _numbers(metrics).items()))
         self.checkpoints.prune(self._best())

@@ -1,4 +1,4 @@
-"""What must hold for every layer the package ships: one case each, collected from `tfgans.layers`."""
+"""What must hold for every layer the package ships: one case each, collected from the packages that hold layers."""
 
 import importlib
 import inspect
@@ -10,11 +10,24 @@ import pytest
 import tensorflow as tf
 
 import tfgans.layers
-from tfgans.layers import attention, blocks, embedding, norms, resample, spectral
+import tfgans.methods.octave
+from tfgans.layers import (
+    attention,
+    blocks,
+    embedding,
+    equalized,
+    minibatch,
+    modulated,
+    norms,
+    resample,
+    spectral,
+)
 from tfgans.layers.state import frozen_state
+from tfgans.methods.octave import conv as octave
 
 MAPS = (2, 4, 4, 2)
 VECTORS = (2, 3)
+PAIR = [(2, 4, 4, 2), (2, 2, 2, 1)]  # high and low maps, one input of an octave layer
 LABELS = "labels"  # in place of a shape: integer labels for two samples, 3 classes
 
 # name: (layer class, its arguments, shapes of its inputs)
@@ -88,6 +101,56 @@ CASES = {
         {"filters": 3, "wide": True, "spectral_normalization": True},
         [MAPS],
     ),
+    "octave": (octave.OctaveConv2D, {"filters": 3, "kernel_size": 3}, PAIR),
+    "octave_first": (octave.OctaveConv2D, {"filters": 3, "kernel_size": 3, "strides": 2}, [MAPS]),
+    "octave_last": (octave.OctaveConv2D, {"filters": 2, "kernel_size": 3, "alpha": 0.0}, PAIR),
+    "octave_last_low": (
+        octave.OctaveConv2D,
+        {"filters": 2, "kernel_size": 3, "alpha": 0.0, "strides": 2, "low_resolution": True},
+        [(2, 8, 8, 2), (2, 4, 4, 1)],
+    ),
+    "octave_transposed": (
+        octave.OctaveConv2DTranspose,
+        {"filters": 5, "kernel_size": 4, "alpha": 0.25, "strides": 2, "activation": "tanh"},
+        PAIR,
+    ),
+    "octave_soft": (octave.SoftOctaveConv2D, {"filters": 4, "kernel_size": 3, "use_bias": False}, PAIR),
+    "octave_soft_transposed": (
+        octave.SoftOctaveConv2DTranspose,
+        {"filters": 4, "kernel_size": 4, "strides": 2},
+        PAIR,
+    ),
+    "octave_spectral": (octave.SpectralSoftOctaveConv2D, {"filters": 4, "kernel_size": 3}, PAIR),
+    "equalized_dense": (equalized.EqualizedDense, {"units": 3, "learning_rate_multiplier": 0.5}, [(3, 4)]),
+    "equalized_convolution": (
+        equalized.EqualizedConv2D,
+        {"filters": 3, "padding": "valid", "gain": 2.0, "activation": "tanh"},
+        [MAPS],
+    ),
+    "equalized_down": (
+        equalized.EqualizedConv2D,
+        {"filters": 3, "downsample": True, "activation": equalized.scaled_leaky_relu},
+        [MAPS],
+    ),
+    "equalized_block": (equalized.EqualizedResidualBlock, {"filters": 3}, [MAPS]),
+    "modulated": (modulated.ModulatedConv2D, {"filters": 3}, [MAPS, VECTORS]),
+    "modulated_up": (
+        modulated.ModulatedConv2D,
+        {"filters": 3, "resample": "up", "kernel_size": 5, "use_bias": True},
+        [MAPS, VECTORS],
+    ),
+    "modulated_down": (
+        modulated.ModulatedConv2D,
+        {"filters": 3, "resample": "down", "demodulate": False},
+        [MAPS, VECTORS],
+    ),
+    "to_rgb": (modulated.ToRGB, {"filters": 3}, [MAPS, VECTORS]),
+    "noise": (modulated.NoiseInjection, {}, [MAPS, (2, 4, 4, 1)]),
+    "noise_of_its_own": (modulated.NoiseInjection, {"seed": 3}, [MAPS]),
+    "styled": (modulated.StyledConv2D, {"filters": 3}, [MAPS, VECTORS]),
+    "styled_up": (modulated.StyledConv2D, {"filters": 2, "up": True}, [MAPS, VECTORS, (2, 8, 8, 1)]),
+    "minibatch_deviation": (minibatch.MinibatchStandardDeviation, {"num_features": 2}, [(6, 2, 2, 4)]),
+    "batch_deviation": (minibatch.MinibatchStandardDeviation, {"group_size": None}, [MAPS]),
     "identity_block": (blocks.ResidualDownBlock, {"filters": 2, "downsample": False}, [MAPS]),
 }
 all_cases = pytest.mark.parametrize("name", CASES)
@@ -95,15 +158,20 @@ all_cases = pytest.mark.parametrize("name", CASES)
 
 def shipped_layers():
     """Every public layer class defined in the package, so that a new one without a case fails."""
-    for module in pkgutil.iter_modules(tfgans.layers.__path__, "tfgans.layers."):
-        module = importlib.import_module(module.name)
-        for _, member in inspect.getmembers(module, inspect.isclass):
-            if (
-                issubclass(member, keras.layers.Layer)
-                and member.__module__ == module.__name__
-                and not member.__name__.startswith("_")
-            ):
-                yield member
+    for package in (tfgans.layers, tfgans.methods.octave):
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            yield from layers_of(importlib.import_module(module.name))
+
+
+def layers_of(module):
+    for _, member in inspect.getmembers(module, inspect.isclass):
+        if (
+            issubclass(member, keras.layers.Layer)
+            and not issubclass(member, keras.Model)
+            and member.__module__ == module.__name__
+            and not member.__name__.startswith("_")
+        ):
+            yield member
 
 
 def test_every_shipped_layer_has_a_case():
@@ -122,15 +190,29 @@ def make(name, dtype="float32", seed=0):
     ]
     keras.utils.set_random_seed(seed)
     layer = layer_class(dtype=dtype, **arguments)
-    layer(*inputs)
+    layer(*given(layer, inputs))
     for weight in layer.trainable_variables:
         weight.assign(weight + 0.3 * random.normal(size=weight.shape))
     return layer, inputs
 
 
+def given(layer, inputs):
+    """The inputs as the layer is called with them: an octave layer takes a pair as one."""
+    return [list(inputs)] if isinstance(layer, octave._Octave) and len(inputs) == 2 else inputs
+
+
+def state(layer):
+    """The variables that calls may move: not betas, which a schedule sets."""
+    return [v for v in layer.non_trainable_variables if v.name != "betas"]
+
+
 def forward(layer, inputs):
+    """The outputs; a pair as one tensor [N, ...]."""
     with frozen_state():
-        return layer(*inputs, training=True)
+        outputs = layer(*given(layer, inputs), training=True)
+    if not isinstance(outputs, list):
+        return outputs
+    return tf.concat([tf.reshape(part, (part.shape[0], -1)) for part in outputs], -1)
 
 
 def scalar(layer, inputs):
@@ -221,29 +303,33 @@ def test_saved_and_loaded_layer_gives_the_same(name, tmp_path):
     for weight in layer.non_trainable_variables:
         weight.assign(weight + 0.1)
     symbols = [keras.Input(x.shape[1:], dtype=x.dtype.name) for x in inputs]
-    model = keras.Model(symbols, layer(*symbols))
+    model = keras.Model(symbols, layer(*given(layer, symbols)))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert type(loaded.layers[-1]) is type(layer)
     for mine, theirs in zip(model.variables, loaded.variables, strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    np.testing.assert_array_equal(model(inputs, training=False), loaded(inputs, training=False))
-    with frozen_state():
-        np.testing.assert_array_equal(model(inputs, training=True), loaded(inputs, training=True))
+    for training in (False, True):
+        with frozen_state():
+            mine, theirs = model(inputs, training=training), loaded(inputs, training=training)
+        for one, other in zip(tf.nest.flatten(mine), tf.nest.flatten(theirs), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @all_cases
 def test_symbolic_shape_is_the_real_one(name):
     layer, inputs = make(name)
     symbols = [keras.KerasTensor((None, *x.shape[1:]), x.dtype.name) for x in inputs]
-    assert layer(*symbols).shape[1:] == tuple(forward(layer, inputs).shape[1:])
+    outputs = tf.nest.flatten(layer(*given(layer, inputs)))
+    expected = tf.nest.flatten(layer(*given(layer, symbols)))
+    assert [s.shape[1:] for s in expected] == [tuple(o.shape[1:]) for o in outputs]
 
 
 @all_cases
 def test_mixed_precision(name):
     layer, inputs = make(name)
     mixed = type(layer).from_config(layer.get_config() | {"dtype": "mixed_bfloat16"})
-    mixed(*inputs)
+    mixed(*given(layer, inputs))
     mixed.set_weights(layer.get_weights())
     assert {v.dtype for v in mixed.variables} <= {"float32"}
     outputs, exact = forward(mixed, inputs), forward(layer, inputs)
@@ -279,13 +365,13 @@ def test_frozen_forward_moves_nothing_and_training_moves_state(name):
     forward(layer, inputs)
     for old, new in zip(before, layer.variables, strict=True):
         np.testing.assert_array_equal(old, new)
-    layer(*inputs, training=False)
+    layer(*given(layer, inputs), training=False)
     for old, new in zip(before, layer.variables, strict=True):
         np.testing.assert_array_equal(old, new)
-    layer(*inputs, training=True)
+    layer(*given(layer, inputs), training=True)
     moved = {v.path for old, v in zip(before, layer.variables, strict=True) if np.any(old != v.numpy())}
     # u of a single output is always 1, and v of a single input
-    movable = {v.path for v in layer.non_trainable_variables if np.size(v) > 1}
+    movable = {v.path for v in state(layer) if np.size(v) > 1}
     assert moved == movable
 
 
@@ -296,4 +382,4 @@ def test_layer_that_depends_on_the_batch_says_so(name):
     alone = forward(layer, [x[:1] for x in inputs])
     together = forward(layer, inputs)[:1]
     mixes = not np.allclose(alone, together, atol=1e-4)
-    assert says == (mixes or len(layer.non_trainable_variables) > 0)
+    assert says == (mixes or len(state(layer)) > 0)

@@ -200,7 +200,9 @@ def test_bad_options_are_refused_by_name(options, message):
 
 @pytest.mark.parametrize("estimator", ["unbiased", "split_half"])
 def test_estimators_from_pairs_refuse_batch_norms_and_what_has_no_pairs(estimator):
-    with pytest.raises(ConfigError, match=f"{estimator}' needs a discriminator without batch norms"):
+    with pytest.raises(
+        ConfigError, match=f"{estimator}' needs a discriminator that does not mix its samples"
+    ):
         AdvAsGAN(*toys.image_networks(batch_norm=True), advas_estimator=estimator)
     model = AdvAsGAN(*toys.image_networks(batch_norm=False), advas_estimator=estimator)
     model.compile()

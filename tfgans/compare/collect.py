@@ -21,8 +21,9 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         folder: the run's model_dir. root: paths are given relative to it where they lie inside.
         outcome, message: `diverged` or `failed` and why, if that is known; otherwise it is found out.
     Returns: dict of `seed`, `folder`, `outcome`, `message`, `step`, `train_seconds`, `compile_seconds`,
-        `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`;
-        and `operative`, `bindings`, `features`, `num_samples`, which belong to the configuration.
+        `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
+        `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
+        in decibels); and `operative`, `bindings`, `features`, `num_samples`, which belong to the configuration.
     """
     folder = Path(folder)
     text = _read(folder / "operative.gin")
@@ -47,6 +48,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         ],
         "curves": curves(folder / "train") if rows else {},
         "samples": relative(pictures[-1], root) if pictures else None,
+        "spectrum": _spectrum(folder, last["step"]) if rows else None,
         "operative": text,
         "bindings": bindings,
         "features": last.get("features"),
@@ -56,6 +58,17 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
 
 def _read(path):
     return path.read_text() if path.exists() else ""
+
+
+def _spectrum(folder, step):
+    """Of the evaluation at `step`; None if it measured no spectrum, or one that is not finite."""
+    path = folder / "spectra" / f"step_{step:08d}.json"
+    if not path.exists():
+        return None
+    numbers = json.loads(path.read_text())
+    found = {"frequency": numbers["frequency"]}
+    found |= {side: numbers[side]["decibels"] for side in ("real", "generated")}
+    return found if all(math.isfinite(value) for values in found.values() for value in values) else None
 
 
 def relative(path, root):

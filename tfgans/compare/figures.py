@@ -21,14 +21,14 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a7b0a", "#8a62d6", "#2
 MARKERS = "osD^vPX*"
 GRID_POINTS = 61
 _INK = "#010203"  # stands for the colour of the text around a figure
-_STYLE = {
+PAGE_STYLE = {
     "axes.edgecolor": _INK, "axes.facecolor": "none", "axes.grid": True, "axes.labelcolor": _INK,
     "axes.spines.right": False, "axes.spines.top": False, "axes.titlesize": 11, "figure.facecolor": "none",
     "font.size": 10, "grid.alpha": 0.15, "grid.color": _INK, "path.simplify_threshold": 0.5,
     "svg.fonttype": "none", "svg.hashsalt": "tfgans", "text.color": _INK, "text.parse_math": False,
     "xtick.color": _INK, "ytick.color": _INK,
 }  # fmt: skip
-_PICTURE = {name: "#1c1f24" if value == _INK else value for name, value in _STYLE.items()} | {
+PICTURE_STYLE = {name: "#1c1f24" if value == _INK else value for name, value in PAGE_STYLE.items()} | {
     "figure.facecolor": "white"
 }
 AGAINST = {"step": "generator updates", "train_seconds": "seconds of training"}
@@ -244,16 +244,16 @@ def _figure(width, height):
     return figure, figure.add_subplot()
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(PAGE_STYLE)
 def metric_svg(comparison, metric, against, name):
     """SVG of `draw_metric`, or None if no run has a value."""
     figure, axes = _figure(5, 3.3)
     drawn = draw_metric(axes, comparison, metric, against)
     description = f"{metric_name(metric)} against {AGAINST[against]}"
-    return _svg(figure, name, description) if drawn else None
+    return svg(figure, name, description) if drawn else None
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(PAGE_STYLE)
 def curve_svg(comparison, key, name):
     """SVG of one of the runs' curves (losses, gradients) with the median of each configuration."""
     figure, axes = _figure(5, 3.3)
@@ -266,18 +266,18 @@ def curve_svg(comparison, key, name):
         dots=False,
     )
     _name_axes(axes, key, "step")
-    return _svg(figure, name, f"{key} against {AGAINST['step']}") if drawn else None
+    return svg(figure, name, f"{key} against {AGAINST['step']}") if drawn else None
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(PAGE_STYLE)
 def last_values_svg(comparison, metric, name):
     """SVG of `draw_last_values`, or None if no run has a value."""
     figure, axes = _figure(5, 1.1 + 0.5 * len(comparison["configurations"]))
     drawn = draw_last_values(axes, comparison, metric)
-    return _svg(figure, name, f"last {metric_name(metric)} of every run") if drawn else None
+    return svg(figure, name, f"last {metric_name(metric)} of every run") if drawn else None
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(PAGE_STYLE)
 def key_uri(index):
     """Data URI of the line and marker that stand for configuration number `index`."""
     figure = Figure(figsize=(0.36, 0.2))
@@ -297,7 +297,7 @@ def _render(figure):
     return text[text.index("<svg") :]
 
 
-def _svg(figure, name, description):
+def svg(figure, name, description):
     """The figure as SVG to stand within a page, among others: as wide as its box, in the page's font and ink.
 
     Args:
@@ -319,7 +319,7 @@ def _tag_within_page(tag, name):
     return tag.replace(_INK, "currentColor")
 
 
-@matplotlib.rc_context(_PICTURE)
+@matplotlib.rc_context(PICTURE_STYLE)
 def picture(comparison, file):
     """Writes a PNG, 1500 pixels wide and to be shown at 1000: the primary metric, and up to three more."""
     primary = comparison["settings"]["primary_metric"]
@@ -338,13 +338,19 @@ def picture(comparison, file):
     ):
         draw_metric(axes, comparison, metric, "step")
         axes.title.set_fontsize(10)
-    _legend(figure, comparison)
+    draw_legend(figure, comparison)
+    save_png(figure, file)
+
+
+def save_png(figure, file):
+    """Writes a figure, the same bytes each time."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 
-def _legend(figure, comparison):
+def draw_legend(figure, comparison):
+    """Line and marker of every configuration above a figure."""
     labels = [short(configuration["label"]) for configuration in comparison["configurations"]]
     axes = figure.add_axes((0, 0, 0, 0), visible=False)
     handles = [

@@ -1,4 +1,4 @@
-"""The page of a comparison: `report.html` (one file, needs no network), `report.png` and `report.md`."""
+"""The page of a comparison: `report.html` (one file, needs no network), its pictures and `report.md`."""
 
 import base64
 import collections
@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from tfgans import files
-from tfgans.compare import figures, tables
+from tfgans.compare import figures, spectra, tables
 from tfgans.compare.tables import number, pairs_with, percent, summary
 
 _MOST_PICTURES = 40  # of samples in the page; it would become too big to send round
@@ -20,6 +20,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def write(output_dir, comparison):
     """Writes `report.html`, `report.png` and `report.md` into `output_dir`, each whole or not at all.
 
+    And `spectra.png`, if a run has a spectrum; otherwise one that is there is removed.
+
     Args:
         output_dir: the folder that paths of samples are relative to.
         comparison: the contents of `compare.json`.
@@ -27,6 +29,11 @@ def write(output_dir, comparison):
     output_dir = Path(output_dir)
     with files.replacing(output_dir / "report.png") as file:
         figures.picture(comparison, file)
+    if spectra.measured(comparison):
+        with files.replacing(output_dir / "spectra.png") as file:
+            spectra.picture(comparison, file)
+    else:
+        (output_dir / "spectra.png").unlink(missing_ok=True)
     for name, make in (("report.html", page), ("report.md", markdown)):
         with files.replacing(output_dir / name) as file:
             file.write(make(output_dir, comparison).encode("utf-8", "replace"))
@@ -249,6 +256,9 @@ def page(output_dir, comparison):
         samples_left_out=left_out,
         last_values=last and Markup(last),
         metric_figures={metric: svgs for metric, svgs in against.items() if svgs},
+        spectra=spectra.measured(comparison) and Markup(spectra.svg(comparison, "spectra")),
+        spectra_title=spectra.TITLE,
+        spectra_caption=spectra.caption(comparison),
         curve_figures=_markup(figures.curve_svg(comparison, key, f"c{i}") for i, key in enumerate(curves)),
         metric_name=figures.metric_name,
         direction=lambda metric: _direction(comparison, metric),
@@ -268,7 +278,7 @@ def _markdown_table(table):
 
 
 def markdown(output_dir, comparison):
-    """The text of `report.md`, in GitHub's dialect; it shows `report.png` beside it."""
+    """The text of `report.md`, in GitHub's dialect; it shows `report.png` and `spectra.png` beside it."""
     metric = comparison["settings"]["primary_metric"]
     parts = ["# Comparison of " + _escape(_listed(c["label"] for c in comparison["configurations"]))]
     parts += [_escape(line) for line in (verdict(comparison), lost_runs(comparison)) if line]
@@ -279,6 +289,9 @@ def markdown(output_dir, comparison):
     for title, table in sections.items():
         if table.rows:
             parts += [f"## {title}", _markdown_table(table)]
+    if spectra.measured(comparison):
+        picture = "![Power spectra of the configurations and of the real images](spectra.png)"
+        parts += [f"## {spectra.TITLE}", picture, _escape(spectra.caption(comparison))]
     problems = cautions(comparison)
     if problems:
         parts += ["## Problems", "\n".join(f"- {_escape(line)}" for line in problems)]

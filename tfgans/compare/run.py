@@ -26,7 +26,8 @@ def compare_configurations(
     """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
 
     Args:
-        output_dir: gets `<label>/seed_<n>/` (runs) and `seed_<n>.log`, `compare.json`, `report.html`, `.png`, `.md`.
+        output_dir: gets `<label>/seed_<n>/` (runs) and `seed_<n>.log`, `compare.json`, `report.html`, `.png`, `.md`,
+            and `spectra.png` if the runs measure spectra.
         gin_files: one a configuration. labels: their names, or none for the files'.
         gin_params: bindings for all configurations.
         seeds: how many, from 0; at least 2.

@@ -5,7 +5,7 @@ import numpy as np
 from tfgans.config import ConfigError, configurable
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
-from tfgans.evaluate.sliced_wasserstein import sliced_wasserstein
+from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.statistics import cached_reference, collect
 
 # Of the metrics below, those of which more is better; of the others (distances, divergences) less is.
@@ -49,6 +49,9 @@ class Evaluator:
         sliced_wasserstein: `sliced_wasserstein`, mean over the pyramid's levels, from up to
             `sliced_samples` square images a side.
         sliced_samples: see above.
+        spectrum: `spectrum_distance`, `spectrum_distance_high` (decibels, see `spectrum.compare`) from up to
+            `spectrum_samples` square images of 1 or 3 channels a side; `spectra` then has the curves.
+        spectrum_samples: see above.
         class_coverage: `classes_covered` (classes the extractor's classifier gives to at least one
             sample) and `class_kl` (nats, of the classes' shares to the uniform distribution); absent
             without logits.
@@ -70,6 +73,8 @@ class Evaluator:
         neighbour_samples=5000,
         sliced_wasserstein=False,
         sliced_samples=1024,
+        spectrum=False,
+        spectrum_samples=1024,
         class_coverage=False,
         cache_dir=None,
     ):
@@ -79,8 +84,12 @@ class Evaluator:
         self.precision_recall, self.density_coverage = precision_recall, density_coverage
         self.neighbour_samples = neighbour_samples
         self.sliced_wasserstein, self.sliced_samples = sliced_wasserstein, sliced_samples
+        self.spectrum, self.spectrum_samples = spectrum, spectrum_samples
         self.class_coverage, self.cache_dir = class_coverage, cache_dir
         self._check_counts()
+        self._image_metrics = ImageMetrics(
+            sliced_samples if sliced_wasserstein else 0, spectrum_samples if spectrum else 0
+        )
 
     def _check_counts(self):
         smallest = {
@@ -90,6 +99,7 @@ class Evaluator:
             "kernel_samples": 2,
             "neighbour_samples": _DENSITY_NEIGHBOURS + 1,
             "sliced_samples": 1,
+            "spectrum_samples": 1,
         }
         for name, bound in smallest.items():
             if getattr(self, name) < bound:
@@ -114,7 +124,7 @@ class Evaluator:
         Raises: ConfigError if `generate` returns another shape, type or number of samples.
         """
         reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
-        watch = _Watch(self)
+        watch = _Watch(self, self._image_metrics.keep)
         batches = self._generated(generate)
         sample = collect(
             self.features, batches, self.num_samples, self._keep(), 1, watch, label="generated images"
@@ -122,8 +132,7 @@ class Evaluator:
         result = {"fid": frechet_distance(reference.moments, sample.moments)}
         result |= watch.results()
         result |= self._from_features(reference, sample)
-        if self.sliced_wasserstein:
-            result |= self._sliced(dataset, watch)
+        result |= self._image_metrics(dataset, watch.images)
         if not sample.finite:
             result = dict.fromkeys(result)
         if getattr(dataset, "modes", None) is not None and watch.points:
@@ -131,6 +140,11 @@ class Evaluator:
         result = {name: _json_number(value) for name, value in result.items()}
         counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
         return {**result, "features": self.features.name, **counts}
+
+    @property
+    def spectra(self):
+        """The (real, generated) `MeanSpectrum`s of the last call; None if it measured none."""
+        return self._image_metrics.spectra
 
     def _keep(self):
         kernel = self.kernel_samples if self.kernel_distance else 0
@@ -168,37 +182,21 @@ class Evaluator:
             result["density"], result["coverage"] = pair
         return result
 
-    def _sliced(self, dataset, watch):
-        """Real images are drawn evenly from the reference; absent unless all are square and >= 8."""
-        if not watch.images:
-            return {}
-        total = dataset.reference_size()
-        count = min(self.sliced_samples, self.num_samples, total)
-        chosen = set(np.linspace(0, total - 1, count).astype(int).tolist())
-        real, seen = [], 0
-        for images, _ in dataset.reference():
-            real += [image for index, image in enumerate(np.asarray(images), seen) if index in chosen]
-            seen += len(images)
-        real, fake = np.stack(real), np.concatenate(watch.images)[:count]
-        if real.shape != fake.shape or real.ndim != 4 or real.shape[1] != real.shape[2] or real.shape[1] < 8:
-            return {}
-        return {"sliced_wasserstein": float(np.mean(sliced_wasserstein(real, fake)))}
-
 
 class _Watch:
     """Sees every generated batch: sums for scores of logits, and the samples other metrics need."""
 
-    def __init__(self, evaluator):
+    def __init__(self, evaluator, images):
         self._options = evaluator
         self._score = self._histogram = None
-        self.points, self.images, self._images_kept = [], [], 0
+        self.points, self.images, self._places = [], [], images
 
     def __call__(self, samples, outputs):
         if samples.ndim == 2:
             self.points.append(samples)
-        elif self._options.sliced_wasserstein and self._images_kept < self._options.sliced_samples:
-            self.images.append(samples)
-            self._images_kept += len(samples)
+        elif self._places:
+            self.images.append(samples[: self._places])
+            self._places -= len(self.images[-1])
         logits = outputs.get("logits")
         if logits is None:
             return

@@ -3,6 +3,8 @@
 TensorFlow's nearest-neighbour resize has no second derivative; everything here has all of them.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,13 +12,15 @@ import tensorflow as tf
 from tfgans.config import ConfigError
 from tfgans.layers.norms import widen
 
+_LARGEST_PRODUCT = 160  # pixels along a side: a matrix costs more the larger the map, a filter does not
+
 
 def upsample_nearest(images, factor=2):
     """Repeats each pixel `factor` times in both directions."""
     height, width, channels = images.shape[1:]
-    images = images[:, :, None, :, None, :]
-    images = tf.tile(images, (1, 1, factor, 1, factor, 1))
-    return tf.reshape(images, (-1, height * factor, width * factor, channels))
+    # Two concatenations: three times as fast on a CPU as tiling or broadcasting over six dimensions.
+    wide = tf.concat([images] * factor, 3)
+    return tf.reshape(tf.concat([wide] * factor, 2), (-1, height * factor, width * factor, channels))
 
 
 def upsample_bilinear(images):
@@ -40,8 +44,7 @@ def average_pool(images, factor=2):
     height, width, channels = images.shape[1:]
     if height % factor or width % factor:
         raise ConfigError(f"average pooling by {factor} takes multiples of it. Received: {height} x {width}")
-    squares = tf.reshape(images, (-1, height // factor, factor, width // factor, factor, channels))
-    return tf.cast(tf.reduce_mean(widen(squares), (2, 4)), images.dtype)
+    return tf.cast(tf.nn.avg_pool2d(widen(images), factor, factor, "VALID"), images.dtype)
 
 
 def upfirdn2d(images, kernel, up=1, down=1, padding=(0, 0)):
@@ -68,6 +71,33 @@ def upfirdn2d(images, kernel, up=1, down=1, padding=(0, 0)):
     taps = tf.constant(np.asarray(kernel)[::-1, ::-1, None, None], images.dtype)
     filters = tf.tile(taps, (1, 1, channels, 1))
     return tf.nn.depthwise_conv2d(images, filters, (1, down, down, 1), "VALID")
+
+
+def separable_upfirdn2d(images, taps, up=1, down=1, padding=(0, 0)):
+    """`upfirdn2d` with the kernel outer(taps, taps), by a product with a constant matrix along each side.
+
+    On a CPU the products take about as long as the depthwise convolution in graph mode, and a twentieth of
+    its time under XLA, which has no fast kernel for it. Maps of more than 160 pixels a side are convolved.
+
+    Args: as `upfirdn2d`, with `taps` [k] of both directions.
+    """
+    height, width, channels = images.shape[1:]
+    if max(height, width) > _LARGEST_PRODUCT:
+        return upfirdn2d(images, np.outer(taps, taps), up, down, padding)
+    rows, columns = (_matrix(size, tuple(taps), up, down, tuple(padding)) for size in (height, width))
+    rows, columns = tf.constant(rows, images.dtype), tf.constant(columns, images.dtype)
+    tall = tf.matmul(rows, tf.reshape(images, (-1, height, width * channels)))
+    outputs = tf.matmul(columns, tf.reshape(tall, (-1, width, channels)))
+    return tf.reshape(outputs, (-1, rows.shape[0], columns.shape[0], channels))
+
+
+@functools.lru_cache
+def _matrix(size, taps, up, down, padding):
+    """What `upfirdn2d` does along one side, as a matrix [outputs, size]."""
+    outputs = (size * up + sum(padding) - len(taps)) // down + 1
+    reads = np.arange(size) * up + padding[0] - np.arange(outputs)[:, None] * down  # place in the window
+    inside = (reads >= 0) & (reads < len(taps))
+    return np.where(inside, np.asarray(taps)[::-1][np.clip(reads, 0, len(taps) - 1)], 0.0)
 
 
 class _Parameterless(keras.layers.Layer):
@@ -126,9 +156,8 @@ class _Filtered(_Parameterless):
             )
         self.taps = tuple(taps)
 
-    def _kernel(self, gain):
-        taps = np.asarray(self.taps, "float64") / sum(self.taps)
-        return gain * np.outer(taps, taps)
+    def _scaled_taps(self, gain):
+        return gain * np.asarray(self.taps, "float64") / sum(self.taps)
 
     def get_config(self):
         return super().get_config() | {"taps": self.taps}
@@ -146,7 +175,7 @@ class FIRUpsampling2D(_Filtered):
     def call(self, inputs):
         excess = len(self.taps) - self.factor
         padding = ((excess + 1) // 2 + self.factor - 1, excess // 2)
-        return upfirdn2d(inputs, self._kernel(self.factor**2), up=self.factor, padding=padding)
+        return separable_upfirdn2d(inputs, self._scaled_taps(self.factor), up=self.factor, padding=padding)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -159,4 +188,4 @@ class FIRDownsampling2D(_Filtered):
     def call(self, inputs):
         excess = len(self.taps) - self.factor
         padding = ((excess + 1) // 2, excess // 2)
-        return upfirdn2d(inputs, self._kernel(1.0), down=self.factor, padding=padding)
+        return separable_upfirdn2d(inputs, self._scaled_taps(1.0), down=self.factor, padding=padding)

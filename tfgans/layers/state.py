@@ -38,9 +38,9 @@ def frozen_state():
 def depends_on_batch(network):
     """Whether any layer of a network mixes the samples of a batch or changes state with each call.
 
-    True for layers with a true attribute `depends_on_batch` (our batch norms and spectral layers), at any
-    depth, and for Keras's own batch and spectral normalization. Where it is false, the outputs for two
-    batches are those for their concatenation.
+    True for layers with a true attribute `depends_on_batch` (our batch norms, spectral layers and minibatch
+    statistics), at any depth, and for Keras's own batch and spectral normalization. Where it is false, the
+    outputs for two batches are those for their concatenation.
     """
     stock = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
     return any(
@@ -50,9 +50,13 @@ def depends_on_batch(network):
 
 
 def mixes_samples(network):
-    """Whether any layer of a network mixes the samples of a batch in training mode: a batch norm, ours or Keras's."""
+    """Whether any layer of a network mixes the samples of a batch in training mode.
+
+    That is batch norms, ours or Keras's, and layers with a true attribute `mixes_samples`.
+    """
     return any(
         isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "mixes_samples", False)
         or (getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance"))
         for layer in network._flatten_layers()
     )

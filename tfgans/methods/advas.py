@@ -78,7 +78,7 @@ class AdvAsGAN(GAN):
             )
         if advas_estimator != "biased" and mixes_samples(discriminator):
             raise ConfigError(
-                f"AdvAsGAN.advas_estimator = {advas_estimator!r} needs a discriminator without batch norms"
+                f"AdvAsGAN.advas_estimator = {advas_estimator!r} needs a discriminator that does not mix its samples"
             )
         self.advas_weight = 1.0 if advas_alone and advas_weight is None else advas_weight
         self.advas_alone, self.advas_estimator = advas_alone, advas_estimator

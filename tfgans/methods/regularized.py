@@ -100,13 +100,12 @@ class WeightClippedGAN(GAN):
 
 
 def critic(gan, batch):
-    """The discriminator as a function of images alone: the labels of `batch`, training mode, nothing moves."""
+    """The discriminator as a function of images alone: what else `batch` has, training mode, nothing moves."""
 
     def score(images):
         with frozen_state():
-            return gan.discriminate({"images": images, "labels": batch["labels"]}, training=True)[
-                "adversarial"
-            ]
+            seen = batch | {"images": images, "for_penalty": True}
+            return gan.discriminate(seen, training=True)["adversarial"]
 
     return score
 

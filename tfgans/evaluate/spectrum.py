@@ -1,0 +1,228 @@
+"""Azimuthally averaged power spectra of images, and how far those of generated images are from real ones'.
+
+Two definitions, both from the Fourier transform F of the gray image, without a window:
+
+- Durall, Keuper, Keuper, 2020 ("Watch your up-convolution", section 3), as their code has it: 20 ln |F| averaged
+  over rings around a centre half a pixel away from frequency 0, the innermost and outermost ring left out, each
+  image's profile scaled to [0, 1].
+- A clean one, which the distances and figures here use: |F|^2 averaged over rings around frequency 0 itself,
+  up to below the Nyquist frequency, in decibels.
+
+Images are uint8, taken as gray values in [0, 1], or float, taken as they are; [N, W, W, C], C = 1 or 3 and
+W at least 8. All arithmetic is in float64.
+"""
+
+import functools
+
+import numpy as np
+
+from tfgans.config import ConfigError
+
+_LUMA = np.array([0.2989, 0.5870, 0.1140])
+_SMALLEST = 8
+_CHUNK = 64  # images transformed at a time
+_EPSILON = 1e-8  # the authors', within their logarithm
+_FLAT = (
+    0.01  # in units of 20 ln: rounding errors of a flat image's transform vary by less, images by far more
+)
+
+
+def has_spectrum(images):
+    """Whether an array of images [N, H, W, C] is such that this module can measure it."""
+    square = images.ndim == 4 and images.shape[1] == images.shape[2] >= _SMALLEST
+    real = images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
+    return bool(square and images.shape[3] in (1, 3) and real)
+
+
+def gray(images):
+    """Gray images, float64 [N, W, W]: of three channels the weighted sum, of one channel itself."""
+    if not has_spectrum(images):
+        raise ConfigError(
+            "a spectrum needs square images [N, W, W, C], W at least 8, C 1 or 3, uint8 or float. "
+            f"Received: {images.dtype} {images.shape}"
+        )
+    values = images.astype(np.float64)
+    if images.dtype == np.uint8:
+        values /= 255.0
+    return values @ _LUMA if images.shape[3] == 3 else values[..., 0]
+
+
+def durall_log_profile(images):
+    """20 ln |F| averaged over rings: float64 [N, R], R = 88 at 128x128; the last rings are in the corners."""
+    return _by_chunks(_durall_logarithms, images)
+
+
+def durall_profile(images):
+    """`durall_log_profile` with each image's values scaled to [0, 1]; zeros for a flat image."""
+    return _zero_to_one(durall_log_profile(images))
+
+
+def power_profile(images):
+    """Mean of |F|^2 over rings k <= r < k + 1 around frequency 0, k = 0 ... W/2 - 1: float64 [N, W/2]."""
+    return _by_chunks(_power, images)
+
+
+def relative_power_profile(images):
+    """`power_profile` divided by each image's own power at frequency 0, which is its brightness."""
+    power = np.maximum(power_profile(images), _rounding_power(images.shape[1]))
+    return power / power[:, :1]
+
+
+def decibel_profile(images):
+    """`power_profile` in decibels, float64 [N, W/2]; 0 dB is the power at frequency 0 of a white image.
+
+    Not divided by the image's own power at frequency 0: a difference in brightness would then move every frequency.
+    Less than the noise of rounding to 8 bits counts as that, so that a flat image has a finite profile.
+    """
+    return _decibels(power_profile(images), images.shape[1])
+
+
+def frequencies(size):
+    """The spatial frequencies of the clean profiles, in parts of the Nyquist frequency: [W/2], from 0 on."""
+    return np.arange(size // 2) / (size / 2)
+
+
+class MeanSpectrum:
+    """Mean and standard deviation of the profiles of a stream of images of one size; profiles are not kept.
+
+    Attributes: `size` (W) and `count` of the images seen; `decibels`, `decibels_std` [W/2] of the clean
+        profiles, `durall`, `durall_std` [R] of Durall's. Deviations are over images (divided by N).
+    """
+
+    def __init__(self, size):
+        self.size, self.count = size, 0
+        self._mean = self._squares = np.zeros(size // 2 + len(_durall_rings(size).counts) - 2)
+
+    def update(self, images):
+        """Adds images [n, size, size, C]; returns itself. Raises: ConfigError if they are of another size."""
+        if images.shape[1:3] != (self.size, self.size):
+            raise ConfigError(f"images of one spectrum are {self.size} wide. Received: {images.shape}")
+        for start in range(0, len(images), _CHUNK):
+            self._add(_both_profiles(images[start : start + _CHUNK]))
+        return self
+
+    def _add(self, profiles):
+        """Joins the sums of squares about two means (Chan, Golub, LeVeque, 1979)."""
+        added, total = len(profiles), self.count + len(profiles)
+        mean = profiles.mean(axis=0)
+        gap = mean - self._mean
+        squares = ((profiles - mean) ** 2).sum(axis=0)
+        self._squares = self._squares + squares + gap**2 * (self.count * added / total)
+        self._mean, self.count = self._mean + gap * (added / total), total
+
+    def _part(self, values):
+        return np.split(values, [self.size // 2])
+
+    @property
+    def decibels(self):
+        return self._part(self._mean)[0]
+
+    @property
+    def durall(self):
+        return self._part(self._mean)[1]
+
+    @property
+    def decibels_std(self):
+        return self._part(np.sqrt(self._squares / self.count))[0]
+
+    @property
+    def durall_std(self):
+        return self._part(np.sqrt(self._squares / self.count))[1]
+
+
+def compare(real, generated):
+    """Distances of two `MeanSpectrum`s of one size, a dict of floats in decibels.
+
+    `spectrum_distance` is the root mean square of the difference of the mean decibel profiles over the frequencies
+    1 ... W/2 - 1; frequency 0, brightness, is left out. Equal sets have 0, and n images a side of one
+    distribution about sqrt(2 / n) standard deviations of a profile. Being a ratio of powers, it does not grow
+    with the number of pixels. A pattern of period 2 along an axis, at the Nyquist frequency itself, is not seen.
+
+    `spectrum_distance_high` is the same over the highest quarter of these frequencies, where up-sampling shows, and
+    `spectrum_difference_high` the mean there, with its sign, of generated minus real: below 0 where generated
+    images are blurred, above 0 where they are noisy.
+
+    Raises: ConfigError for two sizes.
+    """
+    if real.size != generated.size:
+        raise ConfigError(f"spectra of images {real.size} and {generated.size} wide cannot be compared")
+    difference = generated.decibels - real.decibels
+    high = difference[-(-3 * len(difference) // 4) :]
+    return {
+        "spectrum_distance": float(np.sqrt(np.mean(difference[1:] ** 2))),
+        "spectrum_distance_high": float(np.sqrt(np.mean(high**2))),
+        "spectrum_difference_high": float(np.mean(high)),
+    }
+
+
+def numbers(real, generated):
+    """What a figure of two `MeanSpectrum`s shows, as a dict that JSON takes: `frequency` [W/2] in parts of
+    Nyquist, `compare`'s distances, and of `real` and `generated` each `count` and the four curves."""
+    curves = ("decibels", "decibels_std", "durall", "durall_std")
+    sides = {
+        name: {"count": side.count} | {curve: getattr(side, curve).tolist() for curve in curves}
+        for name, side in (("real", real), ("generated", generated))
+    }
+    return {"frequency": frequencies(real.size).tolist(), **compare(real, generated), **sides}
+
+
+class _Rings:
+    """The pixels of a transform [W, W], frequency 0 first, sorted into rings of width 1 around a centre."""
+
+    def __init__(self, size, centre):
+        row, column = np.indices((size, size)) - centre
+        radius = np.fft.ifftshift(np.hypot(row, column).astype(int)).ravel()
+        self.order = np.argsort(radius, kind="stable")
+        self.counts = np.unique(radius, return_counts=True)[1]
+        self.starts = np.cumsum(self.counts) - self.counts
+
+    def means(self, values):
+        """Mean of [N, W, W] over each ring: [N, number of rings]."""
+        flat = values.reshape(len(values), -1)[:, self.order]
+        return np.add.reduceat(flat, self.starts, axis=1) / self.counts
+
+
+@functools.cache
+def _clean_rings(size):
+    return _Rings(size, size // 2)
+
+
+@functools.cache
+def _durall_rings(size):
+    return _Rings(size, (size - 1) / 2)
+
+
+def _by_chunks(profile, images):
+    chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)] or [images]
+    return np.concatenate([profile(np.fft.fft2(gray(chunk))) for chunk in chunks])
+
+
+def _both_profiles(images):
+    """Of a few images, the two profiles side by side: [n, W/2 + R]."""
+    transform = np.fft.fft2(gray(images))
+    decibels = _decibels(_power(transform), images.shape[1])
+    return np.concatenate([decibels, _zero_to_one(_durall_logarithms(transform))], axis=1)
+
+
+def _power(transform):
+    size = transform.shape[1]
+    return _clean_rings(size).means(transform.real**2 + transform.imag**2)[:, : size // 2]
+
+
+def _durall_logarithms(transform):
+    logarithm = 20.0 * np.log(np.abs(transform + _EPSILON))
+    return _durall_rings(transform.shape[1]).means(logarithm)[:, 1:-1]
+
+
+def _zero_to_one(profiles):
+    low, high = profiles.min(axis=1, keepdims=True), profiles.max(axis=1, keepdims=True)
+    return np.where(high - low > _FLAT, (profiles - low) / np.maximum(high - low, _FLAT), 0.0)
+
+
+def _decibels(power, size):
+    return 10.0 * np.log10(np.maximum(power, _rounding_power(size)) / size**4)
+
+
+def _rounding_power(size):
+    """Power at each frequency of a gray image's rounding to multiples of 1/255: W^2 times its variance."""
+    return size**2 / 255**2 / 12

@@ -1,0 +1,103 @@
+"""The power spectra of a run's evaluations: a figure and its numbers in the run's folder, and in TensorBoard."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from tfgans import files
+from tfgans.evaluate import spectrum
+
+# Colour and line of each side, told apart with any colour vision and without colour.
+_SIDES = {"real": ("#0072b2", "-"), "generated": ("#d55e00", "--")}
+_INK = "#1c1f24"
+_DPI = 200
+_STYLE = {
+    "axes.edgecolor": _INK, "axes.grid": True, "axes.labelcolor": _INK, "axes.spines.right": False,
+    "axes.spines.top": False, "axes.titlesize": 11, "figure.facecolor": "white", "font.size": 10,
+    "grid.alpha": 0.15, "grid.color": _INK, "text.color": _INK, "text.parse_math": False,
+    "xtick.color": _INK, "ytick.color": _INK,
+}  # fmt: skip
+
+
+class SpectrumFigure:
+    """Writes `step_00001000.png` and `step_00001000.json` (`spectrum.numbers`), and shows the picture.
+
+    Args:
+        folder: of the files.
+        writer: TensorBoard writer, or None.
+    """
+
+    def __init__(self, folder, writer=None):
+        self.folder, self.writer = Path(folder), writer
+
+    def path(self, step):
+        """The picture of one step; its numbers are beside it."""
+        return self.folder / f"step_{step:08d}.png"
+
+    def forget_from(self, step):
+        """Removes the pictures and numbers of `step` and later."""
+        for path in self.folder.glob("step_*.*"):
+            if int(path.stem.removeprefix("step_")) >= step:
+                path.unlink()
+
+    def __call__(self, step, spectra):
+        """Writes the files of one step, in place of those that are there; nothing if `spectra` is None.
+
+        Args:
+            spectra: (real, generated) `MeanSpectrum`s of one size.
+        """
+        if spectra is None:
+            return
+        numbers = spectrum.numbers(*spectra)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.write_text(self.path(step).with_suffix(".json"), json.dumps(numbers) + "\n")
+        self._draw(step, numbers)
+
+    def again(self, step):
+        """Draws and shows a step once more from its numbers, if it has any."""
+        path = self.path(step).with_suffix(".json")
+        if path.exists():
+            self._draw(step, json.loads(path.read_text()))
+
+    def _draw(self, step, numbers):
+        image = picture(numbers)
+        with files.replacing(self.path(step)) as file:
+            Image.fromarray(image).save(file, "PNG", dpi=(_DPI, _DPI))
+        if self.writer is not None:
+            with self.writer.as_default(step=step):
+                tf.summary.image("spectrum", image[None])
+            self.writer.flush()
+
+
+@matplotlib.rc_context(_STYLE)
+def picture(numbers):
+    """The figure of `spectrum.numbers`, uint8 [H, W, 3]: means over images, and one standard deviation."""
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained", dpi=_DPI)
+    canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
+    frequency = np.array(numbers["frequency"])[1:]
+    for name, (colour, line) in _SIDES.items():
+        side = numbers[name]
+        mean, deviation = np.array(side["decibels"])[1:], np.array(side["decibels_std"])[1:]
+        axes.fill_between(
+            frequency, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0
+        )
+        axes.plot(
+            frequency, mean, line, color=colour, linewidth=2, label=f"{name} ({side['count']:,} images)"
+        )
+    axes.set(xlim=(0, 1), xlabel="spatial frequency (Nyquist = 1)", ylabel="azimuthally averaged power (dB)")
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.legend(edgecolor="none", framealpha=0.85, title="mean ± standard deviation", alignment="left")
+    axes.set_title(
+        f"spectrum distance {numbers['spectrum_distance']:.2f} dB, "
+        f"highest quarter {numbers['spectrum_distance_high']:.2f} dB",
+        loc="left",
+    )
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,98 @@
+"""APA: fakes among the real images, with a probability that follows how far the discriminator overfits."""
+
+import tensorflow as tf
+
+from tfgans import distribute
+from tfgans.config import ConfigError, check_count, configurable
+from tfgans.gan import GAN, batch_size
+from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
+
+
+@configurable
+class APAGAN(Adaptive, GAN):
+    """Adaptive pseudo augmentation (APA; Jiang et al. 2021): some fakes are presented to D as real.
+
+    Each real image is replaced with probability p by the fake (and its label) that was made for the same place in
+    the batch in the discriminator step before; everything done to real images is done to the mixed ones. p starts
+    at 0 and follows the discriminator's mean sign on them. The step's logs have p, `d/apa_probability`, and the
+    mean sign, `d/real_sign`. It costs no pass through a network, and memory for one batch of images.
+
+    Departure from the published code, whose pseudo images are those of the last generator step: here both networks
+    take turns in another order, so that those of the last discriminator step come from the same weights.
+
+    Args:
+        apa_target: mean sign aimed at, in [-1, 1].
+        apa_interval: discriminator updates between two changes of p.
+        apa_speed: thousands of real images in which p can go from 0 to 1; infinity is the base.
+        pseudo_batch_size: images of a discriminator step, over all replicas; needed unless the speed is
+            infinite. A smaller batch, such as the last of an epoch, uses the first rows.
+    Raises: ConfigError if a value leaves its range or the batch does not divide among the replicas.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        apa_target=0.6,
+        apa_interval=4,
+        apa_speed=500.0,
+        pseudo_batch_size=None,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        self.apa, self.pseudo_batch_size, self.pseudo = None, pseudo_batch_size, {}
+        if apa_speed == OFF:
+            return
+        check_count("APAGAN.pseudo_batch_size", pseudo_batch_size)
+        replicas = distribute.num_replicas()
+        if pseudo_batch_size % replicas:
+            raise ConfigError(
+                f"APAGAN.pseudo_batch_size = {pseudo_batch_size} does not divide among {replicas} replicas"
+            )
+        self.apa = Controller(self, "apa", apa_target, apa_interval, apa_speed)
+        self.controllers.append(self.apa)
+        kinds = {"images": (self.sample_shape, "float32")} | (
+            {"labels": ((), "int32")} if self.num_classes else {}
+        )
+        self.pseudo = {
+            name: self.add_weight(
+                name=f"pseudo_{name}",
+                shape=(pseudo_batch_size // replicas, *shape),
+                dtype=dtype,
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+            )
+            for name, (shape, dtype) in kinds.items()
+        }
+
+    def per_replica_variables(self):
+        return [*super().per_replica_variables(), *self.pseudo.values()]
+
+    def split_batch(self, data):
+        batches = super().split_batch(data)
+        return batches if self.apa is None else [self._mixed(i, batch) for i, batch in enumerate(batches)]
+
+    def _mixed(self, index, batch):
+        """A real batch with pseudo images in it."""
+        count, size = batch_size(batch), self.pseudo["images"].shape[0]
+        if isinstance(count, int) and count > size:
+            raise ConfigError(
+                f"APAGAN.pseudo_batch_size = {self.pseudo_batch_size}, but a batch holds "
+                f"{count * distribute.num_replicas()} images"
+            )
+        chosen = self.random_uniform(count, (), f"apa/{index}") < self.apa.value()
+        mixed = {}
+        for name, variable in self.pseudo.items():
+            pseudo, given = tf.convert_to_tensor(variable.value)[:count], batch[name]
+            flags = tf.reshape(chosen, [-1] + [1] * (given.shape.rank - 1))
+            mixed[name] = tf.where(flags, tf.cast(pseudo, given.dtype), given)
+        return batch | mixed
+
+    def sample(self, count):
+        fake = super().sample(count)
+        for name, variable in self.pseudo.items():
+            kept = tf.convert_to_tensor(variable.value)
+            new = tf.cast(fake[name], kept.dtype)[: kept.shape[0]]
+            variable.assign(tf.ensure_shape(tf.concat([new, kept[tf.shape(new)[0] :]], 0), variable.shape))
+        return fake

@@ -1,0 +1,156 @@
+"""StyleGAN2 (Karras et al., 2020): skip generator driven by styles, residual discriminator.
+
+The defaults are config-f. The channels of a map of r pixels a side are 16384 * channel_multiplier / r, at most
+`max_channels`; `base_channels` says instead how many the largest map has, doubled each time it halves: 128 is
+Re-GAN's and DiffAugment's setting for CIFAR-10 and Tiny ImageNet. StyleGAN2-ADA's `cifar` has
+`mapping_layers=2`, and `residual=False` and `minibatch_group=32` in the discriminator; its `auto`
+`mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`.
+
+The generator is a plain model latents -> images of two layers, reached by name and kept by cloning and saving:
+
+    mapping, synthesis = generator.get_layer("mapping"), generator.get_layer("synthesis")
+    styles = mapping(latents, training=True)                  # [N, slots, style_dim]; moves `mean_w`
+    styles = mapping(latents, truncation=0.7)                 # towards `mean_w`
+    styles = mix_styles(styles, mapping(others), crossover)   # style mixing; a slot a layer, as one likes
+    images = synthesis(styles, noise)                         # noise: one array for each `synthesis.noise_shapes`
+    first, *_, last = mapping.intermediates(latents)          # W_1 .. W_L
+
+Nothing is drawn inside: a training method passes second latents, crossovers and noise that it has drawn. The plain
+model uses each layer's fixed noise.
+"""
+
+import keras
+
+from tfgans.config import ConfigError, configurable
+from tfgans.layers.equalized import (
+    EqualizedConv2D,
+    EqualizedDense,
+    EqualizedResidualBlock,
+    scaled_leaky_relu,
+)
+from tfgans.layers.minibatch import MinibatchStandardDeviation
+from tfgans.networks.parts import (
+    check_positive,
+    float_dtype,
+    generator_inputs,
+    generator_model,
+    is_power_of_two,
+)
+from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
+
+
+@configurable
+def stylegan2_generator(
+    resolution=256,
+    channels=3,
+    latent_dim=512,
+    style_dim=512,
+    mapping_layers=8,
+    channel_multiplier=2,
+    max_channels=512,
+    base_channels=None,
+    kernel_size=3,
+    style_layers=None,
+    mean_decay=0.995,
+):
+    """StyleGAN2's generator.
+
+    Args:
+        resolution: of the square images, a power of two of at least 4.
+        style_dim, mapping_layers: width and number of the mapping's dense layers, which run in float32.
+        channel_multiplier, max_channels, base_channels: channels of each map, see the module.
+        kernel_size: of the convolutions that keep their map's size, odd: one number, or one for each map from
+            4x4 on (AlphaGAN's search). Those that double the map have 3x3, to-RGB 1x1.
+        style_layers: for each of the 2 log2(resolution) - 2 style slots, which of W_1 .. W_mapping_layers it
+            takes (AlphaGAN's dynamic W); None: the last.
+        mean_decay: of the tracked mean of w, for each training forward.
+    Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], not bounded,
+        float32. Its layers `mapping` (`StyleMapping`) and `synthesis` (`StyleSynthesis`) can be called alone.
+    Raises: ConfigError if an argument is outside what is listed.
+    """
+    name = "stylegan2_generator"
+    check_positive(name, channels=channels, latent_dim=latent_dim, style_dim=style_dim)
+    check_positive(name, mapping_layers=mapping_layers)
+    widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
+    slots = 2 * len(widths)
+    style_layers = (mapping_layers,) * slots if style_layers is None else tuple(style_layers)
+    if len(style_layers) != slots:
+        raise ConfigError(f"{name}: style_layers has {slots} entries. Received: {style_layers}")
+    latents, _ = generator_inputs(latent_dim, None)
+    mapping = StyleMapping(
+        style_dim, mapping_layers, style_layers, mean_decay, dtype=float_dtype(), name="mapping"
+    )
+    kernel_sizes = _kernel_sizes(name, kernel_size, len(widths))
+    synthesis = StyleSynthesis(channels, widths, kernel_sizes, name="synthesis")
+    return generator_model(latents, None, synthesis(mapping(latents)), name)
+
+
+@configurable
+def stylegan2_discriminator(
+    resolution=256,
+    channels=3,
+    channel_multiplier=2,
+    max_channels=512,
+    base_channels=None,
+    residual=True,
+    minibatch_group=4,
+    minibatch_features=1,
+):
+    """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
+
+    Args:
+        resolution: of the square images, a power of two of at least 4.
+        channel_multiplier, max_channels, base_channels: channels of each map, see the module.
+        residual: whether blocks have a shortcut, whose sum is divided by sqrt(2).
+        minibatch_group, minibatch_features: see `MinibatchStandardDeviation`.
+    Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32.
+    Raises: ConfigError if an argument is outside what is listed.
+    """
+    name = "stylegan2_discriminator"
+    check_positive(name, channels=channels)
+    widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
+    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
+    x = EqualizedConv2D(widths[-1], 1, activation=scaled_leaky_relu, name="from_rgb")(images)
+    for level in reversed(range(1, len(widths))):
+        x = _down_block(x, widths[level - 1], residual, 4 * 2**level)
+    x = MinibatchStandardDeviation(minibatch_group, minibatch_features)(x)
+    x = EqualizedConv2D(widths[0], activation=scaled_leaky_relu, name="last_convolution")(x)
+    x = EqualizedDense(widths[0], activation=scaled_leaky_relu, name="dense")(keras.layers.Flatten()(x))
+    logits = EqualizedDense(1, dtype=float_dtype(), name="adversarial_head")(x)
+    return keras.Model(images, {"adversarial": logits}, name=name)
+
+
+def _down_block(x, width, residual, side):
+    if residual:
+        return EqualizedResidualBlock(width, name=f"block{side}")(x)
+    options = {"activation": scaled_leaky_relu}
+    x = EqualizedConv2D(x.shape[-1], name=f"convolution{side}", **options)(x)
+    return EqualizedConv2D(width, downsample=True, name=f"down{side}", **options)(x)
+
+
+def map_widths(name, resolution, channel_multiplier, max_channels, base_channels):
+    """Channels of the maps of 4, 8, ... `resolution` pixels a side; see the module.
+
+    Raises: ConfigError if an argument is outside its range.
+    """
+    if not is_power_of_two(resolution) or resolution < 4:
+        raise ConfigError(f"{name}: resolution is a power of two of at least 4. Received: {resolution}")
+    check_positive(name, max_channels=max_channels)
+    if base_channels is not None:
+        check_positive(name, base_channels=base_channels)
+    elif not channel_multiplier > 0:
+        raise ConfigError(f"{name}: channel_multiplier is above 0. Received: {channel_multiplier}")
+    product = 16384 * channel_multiplier if base_channels is None else base_channels * resolution
+    levels = range(2, resolution.bit_length())
+    return tuple(min(max_channels, max(1, int(product / 2**level))) for level in levels)
+
+
+def _kernel_sizes(name, kernel_size, count):
+    sizes = (kernel_size,) * count if isinstance(kernel_size, int) else tuple(kernel_size)
+    if len(sizes) != count:
+        raise ConfigError(f"{name}: kernel_size is one number, or {count}. Received: {kernel_size}")
+    for size in sizes:
+        check_positive(name, kernel_size=size)
+        if size % 2 == 0:
+            raise ConfigError(f"{name}: kernel_size is odd. Received: {size}")
+    return sizes

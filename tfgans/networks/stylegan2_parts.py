@@ -1,0 +1,205 @@
+"""The two parts of StyleGAN2's generator: latents to styles, styles to images (Karras et al., 2020)."""
+
+import keras
+import tensorflow as tf
+
+from tfgans.config import ConfigError
+from tfgans.layers.equalized import EqualizedDense, scaled_leaky_relu
+from tfgans.layers.modulated import StyledConv2D, ToRGB
+from tfgans.layers.norms import PixelNormalization, widen
+from tfgans.layers.resample import FIRUpsampling2D
+from tfgans.layers.state import state_is_frozen
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class StyleMapping(keras.layers.Layer):
+    """Latents to styles: pixel norm, then dense layers whose outputs W_1, W_2, ... the style slots choose from.
+
+    Every dense layer has an equalized kernel, learning rate multiplier 0.01 and `scaled_leaky_relu`.
+
+    Args:
+        style_dim: width of every dense layer.
+        num_layers: L, dense layers.
+        style_layers: for each style slot the number, 1 to L, of the dense layer whose output it takes
+            (AlphaGAN's dynamic W); all L for StyleGAN2 itself.
+        mean_decay: of `mean_w`, for each training forward.
+    Weight: `mean_w` [L, style_dim], not trainable, the moving averages of the batch means of W_1 .. W_L. It
+        starts at 0 and moves in calls with `training=True` outside `frozen_state()`.
+    Input: latents [N, D]. Output: styles [N, slots, style_dim].
+    """
+
+    depends_on_batch = True
+
+    def __init__(self, style_dim, num_layers, style_layers, mean_decay=0.995, **kwargs):
+        super().__init__(**kwargs)
+        self.style_dim, self.num_layers = style_dim, num_layers
+        self.style_layers, self.mean_decay = tuple(style_layers), mean_decay
+        wrong = [number for number in self.style_layers if not 1 <= number <= num_layers]
+        if wrong:
+            raise ConfigError(
+                f"StyleMapping: style_layers are numbers from 1 to {num_layers}. Received: {wrong[0]}"
+            )
+        if not 0.0 <= mean_decay < 1.0:
+            raise ConfigError(f"StyleMapping: mean_decay is in [0, 1). Received: {mean_decay}")
+
+    def build(self, latents_shape):
+        self.normalization = PixelNormalization(dtype=self.dtype_policy)
+        self.dense = [
+            EqualizedDense(
+                self.style_dim,
+                learning_rate_multiplier=0.01,
+                activation=scaled_leaky_relu,
+                name=f"dense{number}",
+                dtype=self.dtype_policy,
+            )
+            for number in range(1, self.num_layers + 1)
+        ]
+        for index, layer in enumerate(self.dense):
+            layer.build((None, self.style_dim) if index else latents_shape)
+        self.mean_w = self.add_weight(
+            name="mean_w",
+            shape=(self.num_layers, self.style_dim),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+        )
+
+    def call(self, latents, truncation=None, truncated_slots=None, training=False):
+        """Styles [N, slots, style_dim].
+
+        Args:
+            truncation: psi, a number or scalar tensor; slots become mean_w + psi (w - mean_w), each with the
+                mean of the W it takes. None leaves them.
+            truncated_slots: how many of the first slots to truncate; None: all.
+        """
+        outputs = self.intermediates(latents)
+        if training and not state_is_frozen():
+            self._move_mean(outputs)
+        styles = tf.stack([outputs[number - 1] for number in self.style_layers], 1)
+        return styles if truncation is None else self._truncate(styles, truncation, truncated_slots)
+
+    def intermediates(self, latents):
+        """[W_1, ..., W_L], each [N, style_dim]; moves nothing."""
+        outputs, features = [], self.normalization(latents)
+        for layer in self.dense:
+            features = layer(features)
+            outputs.append(features)
+        return outputs
+
+    def _move_mean(self, outputs):
+        batch = tf.stack([tf.reduce_mean(widen(w), 0) for w in outputs])
+        old = tf.convert_to_tensor(self.mean_w.value)
+        self.mean_w.assign(old + (1.0 - self.mean_decay) * (tf.stop_gradient(batch) - old))
+
+    def _truncate(self, styles, truncation, truncated_slots):
+        means = tf.unstack(tf.cast(tf.convert_to_tensor(self.mean_w.value), styles.dtype))
+        center = tf.stack([means[number - 1] for number in self.style_layers])
+        truncated = center + tf.cast(truncation, styles.dtype) * (styles - center)
+        return truncated if truncated_slots is None else mix_styles(truncated, styles, truncated_slots)
+
+    def get_config(self):
+        return super().get_config() | {
+            "style_dim": self.style_dim,
+            "num_layers": self.num_layers,
+            "style_layers": self.style_layers,
+            "mean_decay": self.mean_decay,
+        }
+
+
+def mix_styles(first, second, crossover):
+    """Style mixing: slots before `crossover` from `first`, the others from `second`.
+
+    Args:
+        first, second: styles [N, slots, style_dim].
+        crossover: an integer, or integers [N], in 0 (all of `second`) .. slots (all of `first`).
+    """
+    slots = tf.range(first.shape[1])[None, :, None]
+    return tf.where(slots < tf.reshape(tf.cast(crossover, tf.int32), (-1, 1, 1)), first, second)
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class StyleSynthesis(keras.layers.Layer):
+    """Styles to images: a learned 4x4 map, styled convolutions, and at each size an image added to the last one's.
+
+    The 4x4 map goes through one convolution, every larger one through two, of which the first doubles the
+    map. Slot 0 is for the first convolution; up-convolution, convolution and to-RGB of the block of size
+    8 * 2^k take slots 2k + 1, 2k + 2 and 2k + 3, the to-RGB at 4x4 slot 1, so that a to-RGB shares its slot
+    with the next up-convolution. Images are doubled by zero-insertion and low-pass, added in float32.
+
+    Args:
+        channels: of the image.
+        widths: channels of the maps of 4, 8, 16 ... pixels a side.
+        kernel_sizes: of the convolutions that keep their map's size, one for each of those.
+    Input: styles [N, 2 * len(widths), D]; `noise` is a list of normal numbers of shapes [N, *s], one for each s of
+        `noise_shapes` (N may be 1), or None for fixed noise. Output: [N, H, W, channels], not bounded.
+    """
+
+    def __init__(self, channels, widths, kernel_sizes, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.channels = channels
+        self.widths, self.kernel_sizes = tuple(widths), tuple(kernel_sizes)
+
+    @property
+    def num_slots(self):
+        return 2 * len(self.widths)
+
+    @property
+    def noise_shapes(self):
+        """[H, W, 1] of the noise of each styled convolution, in the order of `noise`."""
+        return [(4 * 2 ** ((i + 1) // 2),) * 2 + (1,) for i in range(self.num_slots - 1)]
+
+    def build(self, styles_shape, noise_shape=None):
+        if styles_shape[1] != self.num_slots:
+            raise ConfigError(
+                f"{self.name} takes {self.num_slots} styles a sample. Received: {styles_shape[1]}"
+            )
+        style_shape = (None, styles_shape[2])
+        self.constant = self.add_weight(
+            name="constant",
+            shape=(4, 4, self.widths[0]),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            autocast=False,
+        )
+        self.convolutions, self.images = [], []
+        shape = (None, 4, 4, self.widths[0])
+        for level, (width, kernel_size) in enumerate(zip(self.widths, self.kernel_sizes, strict=True)):
+            side = 4 * 2**level
+            if level:
+                shape = self._add(f"up{side}", shape, style_shape, width, 3, up=True)
+            shape = self._add(f"convolution{side}", shape, style_shape, width, kernel_size)
+            image = ToRGB(self.channels, name=f"to_rgb{side}", dtype=self.dtype_policy)
+            image.build(shape, style_shape)
+            self.images.append(image)
+        self.upsampling = FIRUpsampling2D(dtype=self.variable_dtype)
+
+    def _add(self, name, shape, style_shape, width, kernel_size, up=False):
+        seed = len(self.convolutions)
+        layer = StyledConv2D(width, kernel_size, up=up, seed=seed, name=name, dtype=self.dtype_policy)
+        layer.build(shape, style_shape)
+        self.convolutions.append(layer)
+        return layer.compute_output_shape(shape)
+
+    def call(self, styles, noise=None):
+        styles = tf.unstack(styles, axis=1)
+        noise = [None] * len(self.convolutions) if noise is None else noise
+        constant = tf.cast(tf.convert_to_tensor(self.constant), self.compute_dtype)
+        x = tf.tile(constant[None], (tf.shape(styles[0])[0], 1, 1, 1))
+        x, images = self.convolutions[0](x, styles[0], noise[0]), 0.0
+        for level, to_rgb in enumerate(self.images):
+            if level:
+                for slot in (2 * level - 1, 2 * level):
+                    x = self.convolutions[slot](x, styles[slot], noise[slot])
+                images = self.upsampling(images)
+            images = images + widen(to_rgb(x, styles[2 * level + 1]))
+        return images
+
+    def compute_output_shape(self, styles_shape, noise_shape=None):
+        side = 2 * 2 ** len(self.widths)
+        return (styles_shape[0], side, side, self.channels)
+
+    def get_config(self):
+        return super().get_config() | {
+            "channels": self.channels,
+            "widths": self.widths,
+            "kernel_sizes": self.kernel_sizes,
+        }
