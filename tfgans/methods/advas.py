@@ -195,7 +195,8 @@ class AdvAsGAN(GAN):
         return outputs, _dense(tape.gradient(total, variables, unconnected_gradients="zero"))
 
     def discriminate(self, batch, training=False):
-        return batch["outputs"] if "outputs" in batch else super().discriminate(batch, training)
+        known = "outputs" in batch and "for_penalty" not in batch  # penalties have images of their own
+        return batch["outputs"] if known else super().discriminate(batch, training)
 
     def discriminate_both(self, real, fake):
         both = [batch["outputs"] for batch in (real, fake) if "outputs" in batch]
