@@ -114,7 +114,11 @@ CASES = {
         {"filters": 5, "kernel_size": 4, "alpha": 0.25, "strides": 2, "activation": "tanh"},
         PAIR,
     ),
-    "octave_soft": (octave.SoftOctaveConv2D, {"filters": 4, "kernel_size": 3, "use_bias": False}, PAIR),
+    "octave_soft": (
+        octave.SoftOctaveConv2D,
+        {"filters": 4, "kernel_size": 3, "use_bias": False, "upsampling": 2},
+        PAIR,
+    ),
     "octave_soft_transposed": (
         octave.SoftOctaveConv2DTranspose,
         {"filters": 4, "kernel_size": 4, "strides": 2},

@@ -121,10 +121,10 @@ def test_blocks_with_norms_are_the_authors(case):
         norms.append(BatchNormalization(dtype="float64"))
         return norms[-1]
 
-    convolution = SoftOctaveConv2D(filters, 3, strides=1 if up else 2, use_bias=False, dtype="float64")
+    resizing = {"upsampling": 2} if up else {"strides": 2}
+    convolution = SoftOctaveConv2D(filters, 3, use_bias=False, dtype="float64", **resizing)
     inputs = tf.nest.map_structure(lambda x: keras.Input(x.shape[1:], dtype="float64"), maps)
-    x = on_each(lambda: NearestUpsampling2D(dtype="float64"), inputs) if up else inputs
-    x = on_each(lambda: activation(dtype="float64"), on_each(norm, convolution(x)))
+    x = on_each(lambda: activation(dtype="float64"), on_each(norm, convolution(inputs)))
     block = keras.Model(inputs, x)
     convolution.kernel.assign(kernel_of(case, "w.conv."))
     for layer, part in zip(norms, "hl", strict=True):
@@ -139,11 +139,32 @@ def test_blocks_with_norms_are_the_authors(case):
 
 
 def test_last_convolution_after_doubling():
-    high, low = (NearestUpsampling2D(dtype="float64")(part) for part in maps_of("last_up"))
-    layer = OctaveConv2D(3, 3, alpha=0.0, use_bias=False, dtype="float64")
-    layer.build([high.shape, low.shape])
+    maps = maps_of("last_up")
+    layer = OctaveConv2D(3, 3, alpha=0.0, upsampling=2, use_bias=False, dtype="float64")
+    layer.build([part.shape for part in maps])
     layer.kernel.assign(kernel_of("last_up", "w.conv."))
-    assert_maps(layer([high, low]), maps_of("last_up", "out"))
+    assert_maps(layer(maps), maps_of("last_up", "out"))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_upsampling_repeats_pixels_first(factor, alpha):
+    random = np.random.default_rng(0)
+    sizes = [(1, 4, 4, 2), (1, 2, 2, 3)]
+    pair = [tf.constant(random.normal(size=size)) for size in sizes]
+    inside = OctaveConv2D(4, 3, alpha=alpha, upsampling=factor, dtype="float64")
+    plain = OctaveConv2D(4, 3, alpha=alpha, dtype="float64")
+    repeat = NearestUpsampling2D(factor, dtype="float64")
+    for maps in (pair, pair[0]):
+        inside, plain = (type(layer).from_config(layer.get_config()) for layer in (inside, plain))
+        inside(maps)
+        plain(tf.nest.map_structure(repeat, maps))
+        plain.set_weights(inside.get_weights())
+        outputs = inside(maps)
+        assert_maps(outputs, plain(tf.nest.map_structure(repeat, maps)))
+        shapes = inside.compute_output_shape(tf.nest.map_structure(lambda x: tuple(x.shape), maps))
+        shapes = shapes if isinstance(shapes, list) else [shapes]
+        assert shapes == [tuple(x.shape) for x in tf.nest.flatten(outputs)]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +268,8 @@ def test_initial_kernel_has_each_blocks_own_fan_in():
         (lambda: OctaveConv2D(8, 3, groups=2), "one group"),
         (lambda: OctaveConv2D(8, 3, strides=(1, 2)), "both strides"),
         (lambda: OctaveConv2D(8, 3, low_resolution=True), "needs alpha = 0"),
+        (lambda: OctaveConv2D(8, 3, upsampling=0), "upsampling is at least 1"),
+        (lambda: OctaveConv2D(8, 3, upsampling=2, strides=2), "1 with strides"),
         (lambda: OctaveConv2D(8, 3)([tf.ones((1, 4, 4, 2)), tf.ones((1, 4, 4, 2))]), "half the resolution"),
         (lambda: OctaveConv2D(8, 3)(tf.ones((1, 5, 4, 2))), "multiples"),
     ],

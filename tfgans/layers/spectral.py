@@ -23,7 +23,7 @@ def _unit(vector):
     return vector / tf.maximum(tf.norm(vector), _EPSILON)
 
 
-class _Spectral:
+class SpectralKernel:
     """What the spectral layers share; comes before the Keras layer in the bases.
 
     Adds the non-trainable weights `u` [out] and `v` [in]. Sigma is computed in the dtype of the variables
@@ -92,7 +92,7 @@ class _Spectral:
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralDense(_Spectral, keras.layers.Dense):
+class SpectralDense(SpectralKernel, keras.layers.Dense):
     """`keras.layers.Dense` with spectral normalization; `u` [units]. Arguments as there."""
 
     def call(self, inputs, training=False):
@@ -100,7 +100,7 @@ class SpectralDense(_Spectral, keras.layers.Dense):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralConv2D(_Spectral, keras.layers.Conv2D):
+class SpectralConv2D(SpectralKernel, keras.layers.Conv2D):
     """`keras.layers.Conv2D` with spectral normalization; `u` [filters]. Arguments as there."""
 
     def call(self, inputs, training=False):
@@ -108,7 +108,7 @@ class SpectralConv2D(_Spectral, keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralConv2DTranspose(_Spectral, keras.layers.Conv2DTranspose):
+class SpectralConv2DTranspose(SpectralKernel, keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` with spectral normalization; `u` [filters], the *output* channels."""
 
     def kernel_matrix(self, kernel):
@@ -129,7 +129,7 @@ class SpectralConv2DTranspose(_Spectral, keras.layers.Conv2DTranspose):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralDepthwiseConv2D(_Spectral, keras.layers.DepthwiseConv2D):
+class SpectralDepthwiseConv2D(SpectralKernel, keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D` with spectral normalization.
 
     The matrix is [channels * depth_multiplier, height * width], as PyTorch's grouped convolution has it.
@@ -152,7 +152,7 @@ class SpectralDepthwiseConv2D(_Spectral, keras.layers.DepthwiseConv2D):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralEmbedding(_Spectral, keras.layers.Embedding):
+class SpectralEmbedding(SpectralKernel, keras.layers.Embedding):
     """`keras.layers.Embedding` with spectral normalization of its table [classes, channels]; `u` [classes].
 
     Input: labels, integers in [0, classes), of any shape. The gradient of the table is dense.

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.resample import average_pool, upsample_nearest
-from tfgans.layers.spectral import _Spectral
+from tfgans.layers.spectral import SpectralKernel
 
 
 def low_channels(alpha, channels):
@@ -87,20 +87,29 @@ class _Octave:
 
     def _from_one(self, maps, kernel):
         to_high, to_low = self._split_outputs(kernel)
-        maps = self._reduce(maps)
-        return [self._convolve(maps, to_high), self._convolve(average_pool(maps), to_low)]
+        maps, pooled = self._resized_and_pooled(maps)
+        return [self._convolve(maps, to_high), self._convolve(pooled, to_low)]
 
     def _from_pair(self, high, low, kernel):
-        high, low = self._reduce(high), self._reduce(low)
+        high, pooled = self._resized_and_pooled(high)
+        low = self._resized(low)
         to_high, to_low = self._split_outputs(kernel)
         high_to_high, low_to_high = tf.split(to_high, self.input_channels, self._input_axis)
         outputs = self._merge(self._convolve(high, high_to_high), self._convolve(low, low_to_high))
         if not self.low_filters:
             return [outputs]
-        return [outputs, self._convolve(tf.concat([average_pool(high), low], -1), to_low)]
+        return [outputs, self._convolve(tf.concat([pooled, low], -1), to_low)]
 
     def _merge(self, from_high, from_low):
         return from_high + upsample_nearest(from_low)
+
+    def _resized(self, maps):
+        return maps
+
+    def _resized_and_pooled(self, maps):
+        """Maps as the convolution takes them, and P of those; the latter only if there are low channels."""
+        maps = self._resized(maps)
+        return maps, average_pool(maps) if self.low_filters else None
 
     def _split_outputs(self, kernel):
         if not self.low_filters:
@@ -148,6 +157,7 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
             of the maps the layer is called with.
         strides: pairs, and what becomes a pair, are pooled by it and then convolved without stride, as the authors
             do; one tensor to one tensor is `keras.layers.Conv2D`, stride and all.
+        upsampling: every pixel is repeated so many times in both directions before the convolution.
         low_resolution: with alpha = 0 and a pair, give the output the low maps' resolution, P(W_hh * high) +
             W_lh * low, as the authors' last discriminator layer does.
         padding: `same` alone, so that both resolutions keep their ratio.
@@ -158,17 +168,31 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
 
     _input_axis, _output_axis = 2, 3
 
-    def __init__(self, filters, kernel_size, alpha=0.5, strides=1, low_resolution=False, **kwargs):
+    def __init__(
+        self, filters, kernel_size, alpha=0.5, strides=1, upsampling=1, low_resolution=False, **kwargs
+    ):
         super().__init__(filters, kernel_size, alpha=alpha, strides=strides, **kwargs)
         if low_resolution and alpha:
             raise ConfigError(f"{type(self).__name__}: low_resolution needs alpha = 0. Received: {alpha}")
-        self.low_resolution = low_resolution
+        if upsampling < 1 or (upsampling > 1 and self.strides[0] > 1):
+            raise ConfigError(
+                f"{type(self).__name__}: upsampling is at least 1, and 1 with strides. Received: {upsampling}"
+            )
+        self.upsampling, self.low_resolution = upsampling, low_resolution
 
     def _single(self, maps, kernel):
+        maps = maps if self.upsampling == 1 else self._resized(maps)
         return self._convolve(maps, kernel, self.strides[0])
 
-    def _reduce(self, maps):
+    def _resized(self, maps):
+        if self.upsampling > 1:
+            return upsample_nearest(maps, self.upsampling)
         return maps if self.strides[0] == 1 else average_pool(maps, self.strides[0])
+
+    def _resized_and_pooled(self, maps):
+        if self.upsampling == 2:
+            return self._resized(maps), maps  # P of repeated pixels is what was repeated
+        return super()._resized_and_pooled(maps)
 
     def _merge(self, from_high, from_low):
         if self.low_resolution:
@@ -186,12 +210,14 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
         )
 
     def _output_size(self, shape):
-        if not self.low_resolution:
-            return shape
-        return (shape[0], *(None if side is None else side // 2 for side in shape[1:3]), shape[-1])
+        factor = self.upsampling / (2 if self.low_resolution else 1)
+        return (shape[0], *(None if side is None else int(side * factor) for side in shape[1:3]), shape[-1])
 
     def get_config(self):
-        return super().get_config() | {"low_resolution": self.low_resolution}
+        return super().get_config() | {
+            "upsampling": self.upsampling,
+            "low_resolution": self.low_resolution,
+        }
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -208,9 +234,6 @@ class OctaveConv2DTranspose(_Octave, keras.layers.Conv2DTranspose):
 
     def _single(self, maps, kernel):
         return self._convolve(maps, kernel)
-
-    def _reduce(self, maps):
-        return maps
 
     def _convolve(self, maps, kernel):
         return keras.ops.conv_transpose(
@@ -262,7 +285,7 @@ class SoftOctaveConv2DTranspose(_Soft, OctaveConv2DTranspose):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralSoftOctaveConv2D(_Spectral, SoftOctaveConv2D):
+class SpectralSoftOctaveConv2D(SpectralKernel, SoftOctaveConv2D):
     """`SoftOctaveConv2D` whose kernel, all four blocks as one matrix, is spectrally normalized before the betas."""
 
     def own_kernel(self, training):

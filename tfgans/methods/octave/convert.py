@@ -13,7 +13,6 @@ import keras
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, spectral
 from tfgans.methods.octave.conv import (
-    OctaveConv2DTranspose,
     SoftOctaveConv2D,
     SoftOctaveConv2DTranspose,
     SpectralSoftOctaveConv2D,
@@ -86,7 +85,7 @@ class _Conversion:
             alpha = 0.0
         if not alpha and one is maps:
             return self.copy(layer, name)(maps, **options)
-        made = self._make((id(layer), "octave"), lambda: _octave_layer(layer, alpha, name or layer.name))
+        made = self._make((id(layer), "octave"), _octave_layer, layer, alpha, name or layer.name)
         outputs = made(maps.pair if isinstance(maps, Maps) else maps, **options)
         _take_weights(made, layer)
         return Maps(*outputs) if alpha else outputs
@@ -98,7 +97,7 @@ class _Conversion:
         channels = [part.shape[-1] for part in maps.pair]
         outputs = []
         for part, maps_part, first in zip(("high", "low"), maps.pair, (0, channels[0]), strict=True):
-            made = self._make((id(layer), part), lambda: _again(layer, f"{name or layer.name}_{part}"))  # noqa: B023
+            made = self._make((id(layer), part), _again, layer, f"{name or layer.name}_{part}")
             outputs.append(made(maps_part, *inputs, **options))
             _take_weights(made, layer, first, sum(channels))
         return Maps(*outputs)
@@ -109,16 +108,16 @@ class _Conversion:
             return layer  # an operation such as a sum has no weights
 
         def call(*arguments, **options):
-            made = self._make((id(layer), "copy"), lambda: _again(layer, name or layer.name))
+            made = self._make((id(layer), "copy"), _again, layer, name or layer.name)
             outputs = made(*arguments, **options)
             _take_weights(made, layer)
             return outputs
 
         return call
 
-    def _make(self, key, make):
+    def _make(self, key, make, *arguments):
         if key not in self._made:
-            self._made[key] = make()  # a layer that is called twice stays one layer
+            self._made[key] = make(*arguments)  # a layer that is called twice stays one layer
         return self._made[key]
 
 
@@ -132,20 +131,14 @@ def _octave_layer(layer, alpha, name):
     else:
         transposed = isinstance(layer, keras.layers.Conv2DTranspose)
         made = SoftOctaveConv2DTranspose if transposed else SoftOctaveConv2D
-    unknown = ("groups", "data_format") + (
-        ("output_padding",) if issubclass(made, OctaveConv2DTranspose) else ()
-    )
-    config = {k: v for k, v in layer.get_config().items() if k not in unknown}
+    config = {k: v for k, v in layer.get_config().items() if k not in ("groups", "data_format")}
     return made.from_config(config | {"alpha": alpha, "name": name})
 
 
 def _take_weights(made, layer, first=0, channels=None):
-    """Copies weights by name; of those with an entry a channel, from `first` on as many as there is room for."""
-    sources = {v.name: v for v in layer.weights} if len(made.weights) != len(layer.weights) else None
-    pairs = zip(made.weights, layer.weights, strict=True)
-    if sources is not None:
-        pairs = ((v, sources[v.name]) for v in made.weights if v.name in sources)
-    for new, old in pairs:
+    """Copies a layer's weights; of those with an entry a channel, from `first` on as many as there is room for."""
+    own = [variable for variable in made.weights if variable.name != "betas"]
+    for new, old in zip(own, layer.weights, strict=True):
         value = keras.ops.convert_to_numpy(old)
         if channels is not None and value.shape[-1:] == (channels,):
             value = value[..., first : first + new.shape[-1]]

@@ -11,7 +11,7 @@ import keras
 from tfgans.config import ConfigError, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.norms import BatchNormalization
-from tfgans.layers.resample import AverageDownsampling2D, NearestUpsampling2D
+from tfgans.layers.resample import AverageDownsampling2D
 from tfgans.methods.octave.conv import PathUniform, SoftOctaveConv2D, is_pair, on_each
 from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, is_power_of_two
 
@@ -40,11 +40,9 @@ def octave_generator(
     x = keras.layers.ReLU()(BatchNormalization()(x))
     maps = channel_major_reshape(x, widths[0], 4)
     for width in widths[1:]:
-        maps = on_each(NearestUpsampling2D, maps)
-        maps = on_each(BatchNormalization, _convolve(maps, width, alpha))
+        maps = on_each(BatchNormalization, _convolve(maps, width, alpha, upsampling=2))
         maps = on_each(keras.layers.ReLU, maps)
-    maps = on_each(NearestUpsampling2D, maps)
-    x = _convolve(maps, channels, 0.0)
+    x = _convolve(maps, channels, 0.0, upsampling=2)
     images = keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
     return keras.Model(latents, images, name=name)
 

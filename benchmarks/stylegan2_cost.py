@@ -1,0 +1,89 @@
+"""Milliseconds of a forward and backward pass of StyleGAN2's networks.
+
+    python benchmarks/stylegan2_cost.py [--resolution=64] [--batch_size=8] [--max_channels=128] [--profile]
+
+The sum of a network's outputs, differentiated by all of its weights and by its input, in graph mode or with --jit.
+Generator and discriminator take turns. Prints a table, with --profile the operations that take longest, then one
+JSON object. The same in PyTorch: `loss = net(x).sum(); loss.backward()` in eager mode.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+import tensorflow as tf
+from op_profile import operation_times
+
+from tfgans.evaluate import cost
+from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
+
+
+def forward_backward(network, inputs, jit):
+    """A function that runs one pass, and compiled already."""
+
+    @tf.function(jit_compile=jit)
+    def run():
+        variables = [v.value for v in network.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = network(inputs, training=True)
+            outputs = outputs["adversarial"] if isinstance(outputs, dict) else outputs
+            total = tf.reduce_sum(outputs)
+        return tape.gradient(total, [*variables, inputs])
+
+    run()
+    return lambda: run()[-1].numpy()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--channel_multiplier", type=int, default=1)
+    parser.add_argument("--max_channels", type=int, default=128)
+    parser.add_argument("--jit", action="store_true", help="with XLA")
+    parser.add_argument("--profile", action="store_true", help="the operations that take longest")
+    parser.add_argument("--rounds", type=int, default=20, help="counted passes of each")
+    options = parser.parse_args()
+    sizes = {name: getattr(options, name) for name in ("resolution", "channel_multiplier", "max_channels")}
+    generator, discriminator = stylegan2_generator(**sizes), stylegan2_discriminator(**sizes)
+    latents = tf.random.normal((options.batch_size, generator.inputs[0].shape[-1]))
+    images = tf.random.normal((options.batch_size, options.resolution, options.resolution, 3))
+    runs = {
+        "generator": forward_backward(generator, latents, options.jit),
+        "discriminator": forward_backward(discriminator, images, options.jit),
+    }
+    seconds = {name: [] for name in runs}
+    for _ in range(options.rounds + 1):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    results = {
+        name: {
+            "milliseconds": round(1e3 * statistics.median(seconds[name][1:]), 1),
+            "fastest": round(1e3 * min(seconds[name][1:]), 1),
+            "macs": options.batch_size * cost.macs(network),
+        }
+        for name, network in (("generator", generator), ("discriminator", discriminator))
+    }
+    print(f"{'network':<14} {'ms':>8} {'fastest':>8} {'forward GMACs':>14}")
+    for name, row in results.items():
+        print(f"{name:<14} {row['milliseconds']:8.1f} {row['fastest']:8.1f} {row['macs'] / 1e9:14.2f}")
+    if options.profile:
+        for name, run in runs.items():
+            times = operation_times(run)
+            print(f"\n{name}: ms of operations, summed over threads")
+            for kind, milliseconds in list(times.items())[:12]:
+                print(f"  {milliseconds:8.1f}  {kind}")
+    print(json.dumps({**vars(options), "results": results}))
+
+
+if __name__ == "__main__":
+    main()
