@@ -36,7 +36,8 @@ ALLOWED = {
     "augment": {"config", "distribute", "layers", "losses"},
     "networks": PARTS | {"config"},
     "driver": {"config", "distribute"},
-    "generation": {"config", "data", "driver", "files"},
+    "styles": {"config", "data"},
+    "generation": {"config", "data", "driver", "files", "styles"},
     "gan": PARTS | {"config", "data", "distribute", "driver", "generation"},
     "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation"},
     "callbacks": {"config", "pictures", "files"},
@@ -176,7 +177,8 @@ NETWORKS = [p for p in CONFIGS if p.parent.name == "networks"]
 LOSSES = [p for p in CONFIGS if p.parent.name == "losses"]
 EXPERIMENTS = [p for p in CONFIGS if p not in (*DATA, *NETWORKS, *LOSSES)]
 OFFLINE = ("digits", "photos", "ring", "grid")
-TINY = {"base_channels": 8, "max_channels": 16}
+TINY = {"base_channels": 8, "max_channels": 16, "mapping_layers": 1}
+TINY_RESOLUTION = {"stylegan2_generator": 32}  # of networks whose other arguments do not depend on it
 
 
 def tiny(files, bindings=()):
@@ -190,6 +192,7 @@ def tiny(files, bindings=()):
         name = network.selector.rsplit(".", 1)[-1]
         parameters = inspect.signature(gin.get_configurable(network.selector)).parameters
         small += [f"{name}.{key} = {value}" for key, value in TINY.items() if key in parameters]
+        small += [f"resolution = {TINY_RESOLUTION[name]}"] if name in TINY_RESOLUTION else []
         if config.is_bound(name, "block_channels"):
             widths = gin.query_parameter(f"{name}.block_channels")
             small += [f"{name}.block_channels = {(8,) * len(widths)}"]

@@ -162,8 +162,42 @@ def _generate_flags():
     flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
     flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
     flags.DEFINE_list("labels", None, "Classes to go round, such as 0,1.")
-    flags.DEFINE_bool("interpolate", False, "Rows of images between two latents.")
-    flags.DEFINE_float("truncation", None, "Bound of the latents' absolute values.")
+    flags.DEFINE_float(
+        "truncation",
+        None,
+        "Generators with styles (StyleGAN2): psi in [0, 1], w = mean_w + psi (w - mean_w); 1 changes nothing, 0 "
+        "gives the mean's image. Others: bound, above 0, of the latents' absolute values.",
+    )
+    flags.DEFINE_integer(
+        "truncated_slots", None, "With --truncation=psi: only this many of the first style slots; else all."
+    )
+    flags.DEFINE_bool(
+        "interpolate",
+        False,
+        "Rows of up to 8 images between two latents, also as interpolation.png and interpolation.gif.",
+    )
+    flags.DEFINE_enum(
+        "interpolate_in",
+        None,
+        ["z", "w"],
+        "With --interpolate: z, the great circle through two latents, or w, the line between their styles; w if "
+        "not given and the generator has styles, else z.",
+    )
+    flags.DEFINE_integer(
+        "frames", 32, "With --interpolate: frames of the GIF from end to end.", lower_bound=2
+    )
+    flags.DEFINE_float("frames_per_second", 20.0, "With --interpolate: of the GIF, in [1, 50].", 1.0, 50.0)
+    flags.DEFINE_string(
+        "style_mixing",
+        None,
+        "ROWSxCOLUMNS: write style_mixing.png alone: sources at the left and at the top, and their mixtures.",
+    )
+    flags.DEFINE_string(
+        "mixed_slots",
+        None,
+        "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
+        "the coarse ones, or the first half of less than eight.",
+    )
     flags.DEFINE_integer("seed", 0, "Seed of the latents.")
 
 
@@ -222,22 +256,71 @@ def _generate():
     from tfgans import experiment
 
     _refuse_gin_files()
-    try:
-        labels = None if FLAGS.labels is None else [int(label) for label in FLAGS.labels]
-    except ValueError as error:
-        raise experiment.ConfigError(f"--labels is a list of integers. Received: {FLAGS.labels}") from error
-    paths = experiment.generate(
-        FLAGS.model_dir,
-        FLAGS.output_dir,
-        FLAGS.num_images,
-        labels=labels,
-        interpolate=FLAGS.interpolate,
+    _check_generate_flags()
+    options = dict(
         truncation=FLAGS.truncation,
+        truncated_slots=FLAGS.truncated_slots,
         seed=FLAGS.seed,
         step=_step(),
         gin_params=FLAGS.gin_param,
     )
-    print(f"{len(paths)} files in {FLAGS.output_dir}, the last {paths[-1].name}")
+    where = FLAGS.model_dir, FLAGS.output_dir
+    if FLAGS.style_mixing is not None:
+        rows, columns = _two_numbers("style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
+        slots = _two_numbers("mixed_slots", ":", "A:B, such as 0:4")
+        paths = experiment.mix_styles(*where, rows, columns, slots, **options)
+    elif FLAGS.interpolate:
+        paths = experiment.interpolate(
+            *where,
+            FLAGS.num_images,
+            space=FLAGS.interpolate_in,
+            frames=FLAGS.frames,
+            frames_per_second=FLAGS.frames_per_second,
+            **options,
+        )
+    else:
+        paths = experiment.generate(*where, FLAGS.num_images, labels=_labels(), **options)
+    print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
+
+
+def _check_generate_flags():
+    """Refuses flags that would have no effect."""
+    from tfgans.config import ConfigError
+
+    chosen = {"interpolate": FLAGS.interpolate, "style_mixing": FLAGS.style_mixing is not None}
+    needs = {
+        "interpolate": ("interpolate_in", "frames", "frames_per_second"),
+        "style_mixing": ("mixed_slots",),
+    }
+    refuses = {"interpolate": ("labels",), "style_mixing": ("labels", "num_images", "interpolate")}
+    for mode, on in chosen.items():
+        for name in refuses[mode] if on else needs[mode]:
+            if FLAGS[name].present:
+                raise ConfigError(
+                    f"--{name} does not go with --{mode}" if on else f"--{name} is for --{mode}"
+                )
+
+
+def _two_numbers(name, separator, form):
+    import re
+
+    from tfgans.config import ConfigError
+
+    if FLAGS[name].value is None:
+        return None
+    found = re.fullmatch(f"([0-9]+){separator}([0-9]+)", FLAGS[name].value)
+    if not found:
+        raise ConfigError(f"--{name} is {form}. Received: {FLAGS[name].value!r}")
+    return int(found[1]), int(found[2])
+
+
+def _labels():
+    from tfgans.config import ConfigError
+
+    try:
+        return None if FLAGS.labels is None else [int(label) for label in FLAGS.labels]
+    except ValueError as error:
+        raise ConfigError(f"--labels is a list of integers. Received: {FLAGS.labels}") from error
 
 
 def _describe():

@@ -199,8 +199,8 @@ def generate(
     output_dir,
     num_images,
     labels=None,
-    interpolate=False,
     truncation=None,
+    truncated_slots=None,
     seed=0,
     step=None,
     gin_params=(),
@@ -208,24 +208,94 @@ def generate(
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
     Args:
-        interpolate: rows of up to 8 images between two latents each.
+        labels, truncation, truncated_slots: see `Generation`.
     """
-    if num_images < 1:
-        raise ConfigError(f"--num_images is at least 1. Received: {num_images}")
-    if interpolate and labels:
-        raise ConfigError("--interpolate draws its own labels: leave --labels out")
+    config.check_count("--num_images", num_images)
+    model = _load_to_look(model_dir, gin_params, step)
+    images = model.generate(
+        num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
+    )
+    return _write_images(_folder(output_dir), images, None)
+
+
+def interpolate(
+    model_dir,
+    output_dir,
+    num_images,
+    space=None,
+    frames=32,
+    frames_per_second=20.0,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+):
+    """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
+
+    The files of `generate`; if there are images and not points, also `interpolation.png`, every row a strip
+    from one end to the other, and `interpolation.gif`, in which the first 16 rows go there and back at once.
+
+    Args:
+        space, truncation, truncated_slots: see `Generation.interpolate`.
+        frames: of the GIF from one end to the other, both included, at least 2.
+        frames_per_second: of the GIF, in [1, 50].
+    """
+    config.check_count("--num_images", num_images)
+    config.check_count("--frames", frames, least=2)
+    if not 1.0 <= frames_per_second <= 50.0:
+        raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
+    model = _load_to_look(model_dir, gin_params, step)
+    columns = min(num_images, 8)
+    rows = -(-num_images // columns)
+    options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
+    images = model.interpolate(rows, columns, **options)
+    if images.ndim == 2:
+        return _write_images(_folder(output_dir), images[:num_images], columns)
+    rows = min(rows, 16)
+    between = model.interpolate(rows, frames, **options)
+    between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
+    folder = _folder(output_dir)
+    paths = _write_images(folder, images[:num_images], columns)
+    pictures.save_png(folder / "interpolation.png", pictures.strips(images[: 50 * columns], columns))
+    pictures.save_gif(
+        folder / "interpolation.gif", [pictures.grid(frame) for frame in between], frames_per_second
+    )
+    return [*paths, folder / "interpolation.png", folder / "interpolation.gif"]
+
+
+def mix_styles(
+    model_dir,
+    output_dir,
+    rows,
+    columns,
+    mixed_slots=None,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+):
+    """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
+    model = _load_to_look(model_dir, gin_params, step)
+    figure = model.mix(
+        rows, columns, mixed_slots, seed=seed, truncation=truncation, truncated_slots=truncated_slots
+    )
+    path = _folder(output_dir) / "style_mixing.png"
+    pictures.save_png(path, pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns + 1))
+    return [path]
+
+
+def _load_to_look(model_dir, gin_params, step):
     model, _ = load(model_dir, gin_params, step)
     config.refuse_unused(gin_params)
-    columns = None
-    if interpolate:
-        columns = min(num_images, 8)
-        rows = -(-num_images // columns)
-        images = model.interpolate(rows, columns, seed=seed, truncation=truncation)[:num_images]
-    else:
-        images = model.generate(num_images, labels=labels, seed=seed, truncation=truncation)
+    return model
+
+
+def _folder(output_dir):
     with explained():
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-    return _write_images(Path(output_dir), images, columns)
+    return Path(output_dir)
 
 
 def _write_images(folder, images, columns):

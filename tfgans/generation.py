@@ -1,4 +1,4 @@
-"""Images out of a trained model: repeatable streams, truncation, interpolation, export."""
+"""Images out of a trained model: repeatable streams, truncation, interpolation, style mixing, export."""
 
 import math
 import shutil
@@ -8,24 +8,39 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.driver import stream_hash
+from tfgans.styles import StyleGeneration, in_batches
 
 _BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
 
-class Generation:
+class Generation(StyleGeneration):
     """The part of `GAN` that makes images outside training.
 
     A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,
     gives the same images.
+
+    `truncation` means two things. Where the generator has styles (see `StyleGeneration`) it is psi, in [0, 1]:
+    a style w becomes mean_w + psi (w - mean_w), so that 1 changes nothing and 0 gives one image, that of the mean
+    (Karras et al. 2019, appendix B); `truncated_slots` says for how many of the first style slots, None for all.
+    Without styles it is a bound, above 0: the latents are drawn from the normal distribution within it (Brock et
+    al. 2019). None truncates nothing.
     """
 
     _position = 0
 
     def generate(
-        self, count, labels=None, ema=True, seed=None, start=None, truncation=None, batch_size=_BLOCK
+        self,
+        count,
+        labels=None,
+        ema=True,
+        seed=None,
+        start=None,
+        truncation=None,
+        batch_size=_BLOCK,
+        truncated_slots=None,
     ):
         """Images as they are shown.
 
@@ -35,12 +50,12 @@ class Generation:
             ema: use the averaged generator, if there is one.
             seed: of the stream of latents; None goes on in the model's own from call to call.
             start: position in the stream of the first image; 0 if a seed is given.
-            truncation: bound of the latents' absolute values, > 0, drawn from the normal distribution
-                within it (the truncation trick; Brock et al. 2019); None does not bound them.
+            truncation, truncated_slots: see the class.
             batch_size: images at a time; more need more memory.
         Returns: uint8 [count, H, W, C], or float32 points [count, D].
-        Raises: ConfigError if `labels` or `truncation` leave their range.
+        Raises: ConfigError if `labels`, `truncation` or `truncated_slots` leave their range.
         """
+        bound, psi = self.truncations(truncation, truncated_slots)
         if start is None:
             start = 0 if seed is not None else self._position
         if seed is None:
@@ -48,8 +63,9 @@ class Generation:
         parts = []
         for first in range(start, start + count, batch_size):
             part = min(batch_size, start + count - first)
-            latents = self.latents_at(first, part, seed, truncation)
-            parts.append(self.render(latents, self.labels_at(first - start, part, labels, first, seed), ema))
+            latents = self.latents_at(first, part, seed, bound)
+            chosen = self.labels_at(first - start, part, labels, first, seed)
+            parts.append(self._render_truncated(latents, chosen, ema, psi, truncated_slots))
         return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
 
     def stream_of(self, seed, ema=True):
@@ -65,7 +81,7 @@ class Generation:
         return generate
 
     def latents_at(self, start, count, seed=None, truncation=None):
-        """Latents [count, latent_dim] from position `start` of a stream."""
+        """Latents [count, latent_dim] from position `start` of a stream; `truncation` bounds their values."""
         if truncation is not None and not truncation > 0:
             raise ConfigError(f"truncation is a bound above 0. Received: {truncation}")
         return self._at(start, count, lambda key: _normal(key, self.latent_dim, truncation), seed, "latents")
@@ -95,27 +111,74 @@ class Generation:
 
     def render(self, latents, labels=None, ema=True):
         """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
-        averaged = ema and self.ema_generator is not None
+        labels = None if labels is None else tf.constant(labels, tf.int32)
+        return self._compiled(renderer, ema)(tf.constant(latents, tf.float32), labels).numpy()
+
+    def _render_truncated(self, latents, labels, ema, psi, truncated_slots):
+        if psi is None:
+            return self.render(latents, labels, ema)
+        return self.render_styles(self.styles(latents, ema, psi, truncated_slots), ema)
+
+    def _compiled(self, make, ema):
+        """`make(model, generator)` as a graph, made once for each generator."""
         if not hasattr(self, "_renderers"):
             self._renderers = {}
-        if averaged not in self._renderers:
-            generator = self.ema_generator if averaged else self.generator
-            self._renderers[averaged] = tf.function(
-                renderer(self, generator), reduce_retracing=True, autograph=False
-            )
-        labels = None if labels is None else tf.constant(labels, tf.int32)
-        return self._renderers[averaged](tf.constant(latents, tf.float32), labels).numpy()
+        generator = self._shown(ema)
+        key = f"{make.__name__}/{'plain' if generator is self.generator else 'averaged'}"
+        if key not in self._renderers:
+            self._renderers[key] = tf.function(make(self, generator), reduce_retracing=True, autograph=False)
+        return self._renderers[key]
 
-    def interpolate(self, rows, columns, seed=0, ema=True, truncation=None):
-        """Images between pairs of latents, on the great circle through each pair.
+    def _shown(self, ema):
+        return self.ema_generator if ema and self.ema_generator is not None else self.generator
 
-        Returns: uint8 [rows * columns, H, W, C]; a row goes from one latent to the next one's, its class fixed.
+    def interpolate(
+        self,
+        rows,
+        columns,
+        seed=0,
+        ema=True,
+        truncation=None,
+        truncated_slots=None,
+        space=None,
+        batch_size=_BLOCK,
+    ):
+        """Images between pairs of latents.
+
+        Args:
+            rows: pairs; row i goes from latent 2i of the stream to latent 2i + 1, its class fixed.
+            columns: images of each row, both ends included.
+            truncation, truncated_slots: see the class.
+            space: `z` goes along the great circle through the two latents, `w` straight from the styles of one
+                to those of the other; None is `w` where the generator has styles, else `z`.
+        Returns: uint8 [rows * columns, H, W, C], or points, row by row.
+        Raises: ConfigError if a value leaves its range, or for `w` without styles.
         """
-        ends = self.latents_at(0, 2 * rows, seed, truncation).reshape(rows, 2, 1, self.latent_dim)
+        space = space or ("w" if self.style_slots else "z")
+        if space not in ("z", "w"):
+            raise ConfigError(f"interpolation is in z or w. Received: {space!r}")
+        if space == "w":
+            self.require_styles("interpolation in w")
+        check_count("rows", rows)
+        check_count("columns", columns)
+        bound, psi = self.truncations(truncation, truncated_slots)
+        ends = self.latents_at(0, 2 * rows, seed, bound)
         steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
+        if space == "w":
+            styles = self.styles(ends, ema, truncation, truncated_slots)
+            flat = styles.reshape(rows, 2, 1, -1)
+            path = (1 - steps) * flat[:, 0] + steps * flat[:, 1]
+            path = path.reshape(rows * columns, *styles.shape[1:])
+            return in_batches(lambda part: self.render_styles(part, ema), batch_size, path)
+        ends = ends.reshape(rows, 2, 1, self.latent_dim)
         path = _great_circle(ends[:, 0], ends[:, 1], steps).reshape(rows * columns, self.latent_dim)
         labels = self.labels_at(0, rows, None, 0, seed)
-        return self.render(path, None if labels is None else np.repeat(labels, columns), ema)
+        given = [] if labels is None else [np.repeat(labels, columns)]
+
+        def render(part, of=None):
+            return self._render_truncated(part, of, ema, psi, truncated_slots)
+
+        return in_batches(render, batch_size, path, *given)
 
     def save_generator(self, path):
         """Writes the (averaged) generator as a plain Keras file, whole or not at all."""
@@ -176,4 +239,5 @@ def _great_circle(first, last, steps):
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.any(np.sin(angle) < 1e-6):
         return (1 - steps) * first + steps * last
-    return (np.sin((1 - steps) * angle) * first + np.sin(steps * angle) * last) / np.sin(angle)
+    # Divided before they are multiplied, so that both ends are exact.
+    return np.sin((1 - steps) * angle) / np.sin(angle) * first + np.sin(steps * angle) / np.sin(angle) * last

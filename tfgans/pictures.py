@@ -22,8 +22,25 @@ def grid(images, columns=None, border=2):
     for i, image in enumerate(images):
         top, left = (border + (i // columns) * (height + border), border + (i % columns) * (width + border))
         page[top : top + height, left : left + width] = image
-    enlarge = max(1, 48 // max(height, width))
-    return page.repeat(enlarge, 0).repeat(enlarge, 1)
+    return _enlarged(page, height, width)
+
+
+def strips(images, columns, border=2):
+    """One uint8 picture of rows of `columns` images that touch, with white lines between rows.
+
+    Args:
+        images: uint8 [N, H, W, C], whole rows, one after the other; small ones are enlarged.
+    """
+    height, width, channels = images.shape[1:]
+    rows = images.reshape(-1, columns, height, width, channels).swapaxes(1, 2)  # [rows, H, columns, W, C]
+    rows = rows.reshape(-1, height, columns * width, channels)
+    return grid(np.stack([_enlarged(row, height, width) for row in rows]), 1, border)
+
+
+def _enlarged(picture, height, width):
+    """A picture whose images of `height` x `width` get the larger side of about 48 pixels if it is smaller."""
+    factor = max(1, 48 // max(height, width))
+    return picture.repeat(factor, 0).repeat(factor, 1)
 
 
 def save_png(path, picture):
@@ -31,6 +48,34 @@ def save_png(path, picture):
     picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     with files.replacing(path) as file:
         Image.fromarray(picture).save(file, "PNG")
+
+
+def save_gif(path, frames, frames_per_second=20.0):
+    """Writes uint8 pictures [F, H, W, 1 or 3] as a GIF that goes there and back for ever, whole or not at all.
+
+    The way back leaves out both ends: 2 F - 2 frames. Grey pictures keep their values; coloured ones get 256
+    colours of their own each, and errors are diffused. Frames that are the same become one that lasts longer.
+
+    Args:
+        frames_per_second: GIF counts in 1/100 s, so a frame takes the nearest number of those. Above 50, what
+            a reader sees is slow: browsers take a frame of 1/100 s for one of a tenth.
+    """
+    there = [_paletted(frame) for frame in frames]
+    first, *others = there + there[-2:0:-1]
+    duration = 10 * round(100 / frames_per_second)
+    options = {"save_all": True, "append_images": others, "duration": duration, "loop": 0}
+    with files.replacing(path) as file:
+        first.save(file, "GIF", **options)
+
+
+def _paletted(picture):
+    if picture.shape[-1] == 1:
+        return Image.fromarray(picture[..., 0])
+    image = Image.fromarray(picture)
+    # A part of the pixels is enough to choose colours from, and takes a fraction of the time.
+    part = image.resize([min(128, side) for side in image.size], Image.Resampling.NEAREST)
+    palette = part.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
+    return image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)  # no bands in soft colours
 
 
 def scatter(points, modes=None, pixels=480):

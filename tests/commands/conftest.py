@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from short_runs import CONFIG, ROOT
 
@@ -18,6 +19,20 @@ train.sample_every = 4
 train.log_every = 50
 """
 )
+
+
+STYLED = """
+include "gin_configs/data/digits.gin"
+include "gin_configs/networks/stylegan2.gin"
+num_classes = None
+batch_size = 16
+stylegan2_generator.latent_dim = 8
+stylegan2_generator.style_dim = 8
+stylegan2_generator.mapping_layers = 2
+stylegan2_generator.max_channels = 8
+stylegan2_discriminator.max_channels = 8
+GAN.ema_decay = 0.5
+"""
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +134,19 @@ def trained(script, gin_file, tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_dir(trained):
     return trained[0]
+
+
+@pytest.fixture(scope="session")
+def styled_run_dir(tmp_path_factory):
+    """A run of StyleGAN2 as far as `generate` needs one: four style slots, a mean of w that is not 0."""
+    from tfgans import checkpoint, experiment
+
+    folder = tmp_path_factory.mktemp("styled")
+    (folder / "operative.gin").write_text(STYLED)
+    experiment.prepare([str(folder / "operative.gin")], [])
+    model, _ = experiment.build_model()
+    for number, layer in enumerate(model.ema_generator.get_layer("mapping").dense):
+        layer.bias.assign(np.random.default_rng(number).normal(size=8) * 50)
+    model.ema_generator.get_layer("mapping").mean_w.assign(np.ones((2, 8)))
+    checkpoint.Checkpoints(folder / "checkpoints").save(model, 0, {})
+    return folder

@@ -3,8 +3,11 @@
 import json
 import os
 
+import numpy as np
 from PIL import Image
 from short_runs import rows
+
+from tfgans import experiment, pictures
 
 
 def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
@@ -36,8 +39,9 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
     for name, options in variants.items():
         code, out, err = call("generate", *flags, f"--output_dir={tmp_path / name}", *options)
         assert (code, err) == (0, ""), err
-        assert out == f"7 files in {tmp_path / name}, the last grid.png\n"
-        assert sorted(os.listdir(tmp_path / name)) == sorted(names)
+        moving = ["interpolation.png", "interpolation.gif"] if name == "between" else []
+        assert out == f"{7 + len(moving)} files in {tmp_path / name}, the last {['grid.png', *moving][-1]}\n"
+        assert sorted(os.listdir(tmp_path / name)) == sorted(names + moving)
         files[name] = {n: (tmp_path / name / n).read_bytes() for n in names}
     assert files["plain"] == files["again"]
     best = min((row for row in rows(run_dir) if "command" not in row), key=lambda row: row["fid"])["step"]
@@ -49,6 +53,54 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
         assert image.size == (8, 8) and image.mode == "L"
     with Image.open(tmp_path / "between" / "grid.png") as image:  # one row of 6
         assert image.size == ((6 * 10 + 2) * 6, (10 + 2) * 6)
+    with Image.open(tmp_path / "between" / "interpolation.png") as image:
+        assert image.size == (6 * 48 + 4, 48 + 4) and image.mode == "L"
+    with Image.open(tmp_path / "between" / "interpolation.gif") as image:
+        lasting = []
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            lasting.append(image.info["duration"])
+        assert sum(lasting) == (2 * 32 - 2) * 50  # frames that are the same are one
+        assert image.size == (72, 72)  # the one row
+
+
+def test_generate_with_styles(call, styled_run_dir, tmp_path):
+    model, _ = experiment.load(styled_run_dir)
+    options = ["--num_images=4", "--seed=3"]
+    shown = {
+        "plain": (
+            ["--truncation=0.5", "--truncated_slots=2"],
+            model.generate(4, seed=3, truncation=0.5, truncated_slots=2),
+        ),
+        "z": (["--interpolate", "--interpolate_in=z"], model.interpolate(1, 4, 3, space="z")),
+    }
+    for name, (more, expected) in shown.items():
+        more += [] if name == "plain" else ["--frames=5", "--frames_per_second=10"]
+        flags = [f"--model_dir={styled_run_dir}", f"--output_dir={tmp_path / name}", *options, *more]
+        code, _, err = call("generate", *flags)
+        assert (code, err) == (0, ""), err
+        for i, image in enumerate(expected):
+            assert_near(tmp_path / name / f"image_{i:05d}.png", image[..., 0])
+    with Image.open(tmp_path / "z" / "interpolation.gif") as image:
+        assert (image.n_frames, image.info["duration"]) == (8, 100)
+
+
+def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
+    model, _ = experiment.load(styled_run_dir)
+    flags = ["--style_mixing=2x3", "--mixed_slots=1:3", "--truncation=0.9", "--seed=4"]
+    code, out, err = call("generate", f"--model_dir={styled_run_dir}", f"--output_dir={tmp_path}", *flags)
+    assert (code, err, out) == (0, "", f"1 file in {tmp_path}, the last style_mixing.png\n"), err
+    assert os.listdir(tmp_path) == ["style_mixing.png"]
+    figure = model.mix(2, 3, (1, 3), seed=4, truncation=0.9)
+    assert_near(tmp_path / "style_mixing.png", pictures.grid(figure.reshape(12, 8, 8, 1), 4)[..., 0])
+
+
+def assert_near(path, picture):
+    """A file's pixels, to the last bit of another process's floats."""
+    with Image.open(path) as image:
+        found = np.asarray(image)
+    assert found.shape == picture.shape and found.std() > 5
+    assert np.abs(found.astype(int) - picture).max() <= 1
 
 
 def test_describe_prints_facts_or_a_table(call):

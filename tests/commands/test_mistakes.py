@@ -71,9 +71,29 @@ def test_what_a_run_does_not_have(refused, run_dir, tmp_path):
     )
     assert "list of integers" in refused("generate", f"--model_dir={run_dir}", output, "--labels=one")
     assert "above 0" in refused("generate", f"--model_dir={run_dir}", output, "--truncation=0")
+    mixing = [output, "--style_mixing=2x2"]
+    assert "the generator has no styles" in refused("generate", f"--model_dir={run_dir}", *mixing)
     wrong = [f"--output_dir={tmp_path / 'file'}", "--num_images=1"]
     assert str(tmp_path / "file") in refused("generate", f"--model_dir={run_dir}", *wrong)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--truncation=1.5"], r"truncation is psi, in \[0, 1\].* Received: 1.5"),
+        (["--style_mixing=4"], "--style_mixing is ROWSxCOLUMNS, such as 4x6. Received: '4'"),
+        (["--style_mixing=2x2", "--mixed_slots=2:5"], "0 <= A <= B <= 4. Received: 2:5"),
+        (["--style_mixing=2x2", "--num_images=4"], "--num_images does not go with --style_mixing"),
+        (["--interpolate", "--labels=0"], "--labels does not go with --interpolate"),
+        (["--interpolate", "--frames_per_second=100"], "frames_per_second"),
+        (["--frames=8"], "--frames is for --interpolate"),
+    ],
+)  # fmt: skip
+def test_pictures_that_styles_cannot_give(refused, styled_run_dir, tmp_path, flags, message):
+    output = f"--output_dir={tmp_path / 'out'}"
+    assert re.search(message, refused("generate", f"--model_dir={styled_run_dir}", output, *flags))
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_second_trainer_is_refused(refused, gin_file, run_dir):

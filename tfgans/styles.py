@@ -1,0 +1,114 @@
+"""Generators with styles (StyleGAN): truncation towards the mean of w, mixing of styles."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfgans.config import ConfigError, check_count
+from tfgans.data.scaling import to_uint8
+
+
+class StyleGeneration:
+    """The part of `Generation` that is for generators with styles.
+
+    A generator has styles if it consists of the layers `mapping` (latents -> styles, with a tracked `mean_w`)
+    and `synthesis` (styles -> images), as `stylegan2_generator`.
+    """
+
+    @property
+    def style_slots(self):
+        """How many style slots the generator has; 0 if it has no styles."""
+        layers = _style_layers(self.generator)
+        return layers[1].num_slots if layers else 0
+
+    def styles(self, latents, ema=True, truncation=None, truncated_slots=None):
+        """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says."""
+        self.require_styles("styles")
+        _, psi = self.truncations(truncation, truncated_slots)
+        mapping, _ = _style_layers(self._shown(ema))
+        options = {"truncation": psi, "truncated_slots": truncated_slots, "training": False}
+        return mapping(tf.constant(latents, tf.float32), **options).numpy()
+
+    def render_styles(self, styles, ema=True):
+        """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
+        return self._compiled(_style_renderer, ema)(tf.constant(styles)).numpy()
+
+    def require_styles(self, what):
+        """Raises ConfigError, naming what was asked for, if the generator has no styles."""
+        if not self.style_slots:
+            raise ConfigError(f"{what}: the generator has no styles, as stylegan2_generator has")
+
+    def truncations(self, truncation, slots):
+        """`(bound of the latents, psi)` for what `truncation` means with this generator; None where it is not."""
+        if slots is not None:
+            self.require_styles("truncated_slots")
+            if truncation is None:
+                raise ConfigError("truncated_slots says where to truncate: give truncation too")
+            if not 1 <= slots <= self.style_slots:
+                raise ConfigError(f"truncated_slots is in [1, {self.style_slots}]. Received: {slots}")
+        if not self.style_slots:
+            return truncation, None
+        if truncation is not None and not 0.0 <= truncation <= 1.0:
+            raise ConfigError(
+                f"truncation is psi, in [0, 1], where the generator has styles. Received: {truncation}"
+            )
+        # Rounding would change bits in mean_w + 1 (w - mean_w).
+        return None, None if truncation == 1.0 else truncation
+
+    def mix(
+        self,
+        rows,
+        columns,
+        mixed_slots=None,
+        seed=0,
+        ema=True,
+        truncation=None,
+        truncated_slots=None,
+        batch_size=64,
+    ):
+        """StyleGAN's figure of mixed styles (Karras et al. 2019, figure 3).
+
+        Args:
+            rows, columns: sources at the left, the first latents of the stream, and at the top, the next ones.
+            mixed_slots: `(A, B)`: style slots A, A + 1, ..., B - 1 of an image are those of its row's source, the
+                others its column's. None: the first four, the coarse styles of maps of 4x4 and 8x8 pixels,
+                or the first half if there are less than eight.
+            truncation, truncated_slots: see `Generation`; they hold for sources and mixtures.
+        Returns: uint8 [rows + 1, columns + 1, H, W, C]: sources in the first column and row, white where they meet.
+        Raises: ConfigError if a value leaves its range, or without styles.
+        """
+        self.require_styles("style mixing")
+        check_count("rows", rows)
+        check_count("columns", columns)
+        slots = self.style_slots
+        first, end = mixed_slots or (0, min(4, slots // 2))
+        if not 0 <= first <= end <= slots:
+            raise ConfigError(f"mixed slots are A:B with 0 <= A <= B <= {slots}. Received: {first}:{end}")
+        sources = self.styles(self.latents_at(0, rows + columns, seed), ema, truncation, truncated_slots)
+        mixed = np.tile(sources[None, rows:], (rows, 1, 1, 1))  # [rows, columns, slots, style_dim]
+        mixed[:, :, first:end] = sources[:rows, None, first:end]
+        styles = np.concatenate([sources, mixed.reshape(-1, *sources.shape[1:])])
+        images = in_batches(lambda part: self.render_styles(part, ema), batch_size, styles)
+        figure = np.full((rows + 1, columns + 1, *images.shape[1:]), 255, np.uint8)
+        figure[1:, 0], figure[0, 1:] = images[:rows], images[rows : rows + columns]
+        figure[1:, 1:] = images[rows + columns :].reshape(rows, columns, *images.shape[1:])
+        return figure
+
+
+def _style_renderer(gan, generator):
+    """A function styles -> uint8 images."""
+    _, synthesis = _style_layers(generator)
+    return lambda styles: to_uint8(synthesis(styles))
+
+
+def _style_layers(generator):
+    """The layers `(mapping, synthesis)` of a generator with styles, or None."""
+    layers = {layer.name: layer for layer in generator.layers}
+    mapping, synthesis = layers.get("mapping"), layers.get("synthesis")
+    has_styles = hasattr(mapping, "mean_w") and hasattr(synthesis, "num_slots")
+    return (mapping, synthesis) if has_styles else None
+
+
+def in_batches(render, size, *arrays):
+    """What `render` makes of arrays [N, ...], `size` rows at a time."""
+    parts = [render(*(a[i : i + size] for a in arrays)) for i in range(0, len(arrays[0]), size)]
+    return np.concatenate(parts)
