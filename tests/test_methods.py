@@ -20,8 +20,10 @@ from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
+from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
+from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 
 NEUTRAL = [
     (AdvAsGAN, {"advas_weight": 0.0}),
@@ -29,6 +31,9 @@ NEUTRAL = [
     (RobGAN, {"attack_steps": 0}),
     (GradientPenaltyGAN, {"gradient_penalty_weight": 0.0}),
     (R1GAN, {"r1_weight": 0.0}),
+    (R1GAN, {"r1_weight": 0.0, "r1_interval": 2}),
+    (PathLengthGAN, {"path_length_weight": 0.0}),
+    (StyleMixingGAN, {"mixing_probability": 0.0, "fresh_noise": False}),
     (WeightClippedGAN, {"clip_limit": float("inf")}),
     (OrthogonalGAN, {"orthogonal_weight": 0.0}),
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
@@ -85,7 +90,8 @@ def test_default_is_not_the_base(method):
 def test_every_method_has_a_neutral_case():
     config.import_rooms(["tfgans.methods"])
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
-    networks_of_their_own = {OctaveGAN}  # tests/methods/test_octave.py has its case
+    # tests/methods/test_octave.py and test_progressive.py have their cases
+    networks_of_their_own = {OctaveGAN, ProgressiveGAN}
     assert ours == {method for method, _ in NEUTRAL} | networks_of_their_own
 
 

@@ -198,7 +198,7 @@ class TrainingCurves(StepCallback):
         self._begin(step)
 
     def _begin(self, step):
-        self._sums, self._count, self._first, self._seconds = {}, 0, step, 0.0
+        self._values, self._first, self._seconds = {}, step, 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
         self._began = time.perf_counter()
@@ -206,8 +206,7 @@ class TrainingCurves(StepCallback):
     def after(self, step):
         self._seconds += time.perf_counter() - self._began  # without what other callbacks do
         for name, value in self.model.step_logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
+            self._values.setdefault(name, []).append(value)  # some updates are not made in every step
         if step % self.interval == 0:
             self._write(step)
             self._begin(step)
@@ -215,8 +214,8 @@ class TrainingCurves(StepCallback):
     def _write(self, step):
         rate = (step - self._first) * self.images_per_step / self._seconds
         with self._writer.as_default(step=step):
-            for name, total in self._sums.items():
-                tf.summary.scalar(name, total / self._count)
+            for name, values in self._values.items():
+                tf.summary.scalar(name, sum(values) / len(values))
             for name, optimizer in self.model.optimizers().items():
                 tf.summary.scalar(f"learning_rate/{name}", optimizer.learning_rate)
             tf.summary.scalar("images_per_second", rate)

@@ -20,7 +20,12 @@ class Driver(keras.Model):
     run does not depend on how many replicas share its batch. XLA's generator gives other numbers for the same
     seeds, so nothing is drawn inside what XLA compiles: a method draws in `draw_latents`, whose result the losses
     are handed as `fake`.
+
+    Steps need not all be compiled alike: the host chooses by the step's number, before each, what is fixed in it
+    (`step_variant`, `extra_updates`). The number is the saved one, so a resumed run goes on with the same choices.
     """
+
+    variant, extras = (), ()
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -33,13 +38,34 @@ class Driver(keras.Model):
         )
         self.step_logs, self.use_xla = {}, False
         self._xla_functions, self._inside_xla = {}, False
-        self._log_names = ()
-        self._log_sum, self._log_count = 0.0, 0
+        self._log_names = {}
+        self._log_sums, self._log_counts = {}, {}
 
     @property
     def batches_per_step(self):
         """Real batches that the data holds for one training step; methods that need more extend this."""
         return self.discriminator_steps
+
+    def step_variant(self, step):
+        """What is fixed in training step number `step`, counted from 0: a tuple that can be a key.
+
+        A method whose steps are of several kinds extends it, `(*super().step_variant(step), kind)`; `variant` holds
+        the present one while a step is compiled or runs. Each is compiled once.
+        """
+        return ()
+
+    def extra_updates(self, step):
+        """Names of the updates that step number `step` makes besides the usual ones: a tuple of strings.
+
+        Methods extend it as they do `step_variant`; `extras` holds the present ones. What `xla` compiles does not
+        depend on them, and is shared by steps with and without.
+        """
+        return ()
+
+    def choose_step(self, step):
+        """Sets `variant` and `extras` for step number `step`; `fit` does so itself. Returns both."""
+        self.variant, self.extras = tuple(self.step_variant(step)), tuple(self.extra_updates(step))
+        return self.variant, self.extras
 
     def per_replica_variables(self):
         """Variables that differ between replicas, saved for each; methods that have some extend this."""
@@ -85,7 +111,8 @@ class Driver(keras.Model):
         """
         if not self.use_xla or self.run_eagerly:
             return function
-        key = (function.__func__, function.__self__) if hasattr(function, "__func__") else function
+        key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
+        key = (*key, self.variant)
         if key not in self._xla_functions:
             self._xla_functions[key] = tf.function(
                 self._without_draws(function), jit_compile=True, autograph=False
@@ -110,51 +137,62 @@ class Driver(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
         keep_order()
-        one_step = self._replicated_step()
-        if not self.run_eagerly:
-            one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
+        compiled = {}
 
         def train_function(iterator):
-            done, total = 0, 0.0
-            for _ in range(self.steps_per_execution):
+            first, totals, done = int(self.step.numpy()), {}, 0
+            for step in range(first, first + self.steps_per_execution):
+                kind = self.choose_step(step)
+                if kind not in compiled:
+                    compiled[kind] = self._replicated_step(kind)
                 try:
-                    total = total + one_step(iterator)
+                    values = compiled[kind](iterator)
                 except (tf.errors.OutOfRangeError, StopIteration):
                     break
+                total, count = totals.get(kind, (0.0, 0))
+                totals[kind] = total + values, count + 1
                 done += 1
             if not done:
                 raise StopIteration
-            return self._record(total.numpy(), done)
+            return self._record(totals)
 
         self.train_function = train_function
         return train_function
 
-    def _replicated_step(self):
+    def _replicated_step(self, kind):
         strategy = self.distribute_strategy
 
         def replica_step(data):
             # Without this, counters move in the step that finds the data at its end.
             with tf.control_dependencies(tf.nest.flatten(data)):
                 logs = self.train_step(data)
-            self._log_names = tuple(sorted(logs))
-            return tf.stack([tf.cast(logs[name], tf.float32) for name in self._log_names])
+            names = self._log_names[kind] = tuple(sorted(logs))
+            return tf.stack([tf.cast(logs[name], tf.float32) for name in names])
 
         def one_step(iterator):
             values = strategy.run(replica_step, args=(iterator.get_next(),))
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
-        return one_step
+        if self.run_eagerly:
+            return one_step
+        return tf.function(one_step, reduce_retracing=True, autograph=False)
 
-    def _record(self, total, done):
-        self.step_logs = dict(zip(self._log_names, (float(v) for v in total / done), strict=True))
-        self._log_sum = self._log_sum + total
-        self._log_count += done
-        means = self._log_sum / self._log_count
-        return dict(zip(self._log_names, (float(v) for v in means), strict=True))
+    def _record(self, totals):
+        """Means of the logs, each over the steps that have it: of these steps, and since the epoch began."""
+        sums, counts = {}, {}
+        for kind, (total, count) in totals.items():
+            for name, value in zip(self._log_names[kind], total.numpy(), strict=True):
+                sums[name] = sums.get(name, 0.0) + value
+                counts[name] = counts.get(name, 0) + count
+        self.step_logs = {name: float(sums[name] / counts[name]) for name in sums}
+        for name in sums:
+            self._log_sums[name] = self._log_sums.get(name, 0.0) + sums[name]
+            self._log_counts[name] = self._log_counts.get(name, 0) + counts[name]
+        return {name: float(self._log_sums[name] / self._log_counts[name]) for name in sorted(self._log_sums)}
 
     def reset_metrics(self):
         """Forgets the running means of the logs; Keras calls it at the start of every epoch."""
-        self._log_sum, self._log_count = 0.0, 0
+        self._log_sums, self._log_counts = {}, {}
 
 
 def keep_order():
@@ -165,6 +203,12 @@ def keep_order():
     sees weights of the wrong update, and runs do not repeat. The option holds for the whole process.
     """
     tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
+
+
+def mean_logs(logs):
+    """The mean of each name over those of some dictionaries that have it."""
+    values = {name: [log[name] for log in logs if name in log] for log in logs for name in log}
+    return {name: sum(each) / len(each) for name, each in values.items()}
 
 
 def stream_hash(seed, purpose):

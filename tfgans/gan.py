@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfgans import distribute, losses
 from tfgans.config import ConfigError, check_count, configurable
 from tfgans.data.scaling import to_float
-from tfgans.driver import Driver
+from tfgans.driver import Driver, mean_logs
 from tfgans.generation import Generation
 from tfgans.layers.state import depends_on_batch, frozen_state
 
@@ -162,11 +162,15 @@ class GAN(Generation, Driver):
         """
         self.set_learning_rates()
         batches = self.split_batch(data)
-        logs = [self.discriminator_step(real) for real in batches[: self.discriminator_steps]]
-        logs = {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
+        updates = enumerate(batches[: self.discriminator_steps])
+        logs = mean_logs([self.discriminator_update(index, real) for index, real in updates])
         logs |= self.generator_step(batches[-1])
         self.finish_step()
         return logs
+
+    def discriminator_update(self, index, real):
+        """`discriminator_step` number `index` of this step, from 0; what some of them have besides goes here."""
+        return self.discriminator_step(real)
 
     def discriminator_step(self, real):
         """One update of the discriminator on real images and as many fresh fakes."""

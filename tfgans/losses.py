@@ -79,6 +79,13 @@ def wasserstein_discriminator(real_logits, fake_logits):
 
 
 @configurable
+def drift_wasserstein_discriminator(real_logits, fake_logits, drift_weight=1e-3):
+    """mean D(G(z)) - mean D(x) + drift_weight * mean D(x)^2, which keeps logits near 0 (Karras et al., 2018)."""
+    drift = tf.reduce_mean(tf.square(_wide(real_logits)))
+    return wasserstein_discriminator(real_logits, fake_logits) + drift_weight * drift
+
+
+@configurable
 def wasserstein_generator(fake_logits):
     """-mean D(G(z)) (Arjovsky et al., 2017)."""
     return -tf.reduce_mean(_wide(fake_logits))

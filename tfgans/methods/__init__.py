@@ -5,6 +5,7 @@ from tfgans.gan import GAN
 
 HOOKS = (
     "train_step",
+    "discriminator_update",
     "discriminator_step",
     "generator_step",
     "discriminator_gradients",

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans import penalties
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, check_count, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state
 
@@ -61,19 +61,58 @@ class R1GAN(GAN):
     The weights are the paper's gamma: each term is gamma / 2 times the mean squared gradient norm. Cost of a
     discriminator step: one more forward and a second-order backward for each of the two that is on.
 
+    Lazy regularization (StyleGAN2; Karras et al. 2020, appendix B) takes R1 out of the loss: it is a step of the
+    optimizer by itself, with `r1_interval` times its weight, after discriminator updates 0, k, 2k, ... of the run,
+    at their real images, and costs nothing after the others. Optimizer: `lazy_adam` with the same interval. AdvAs's r
+    then has no R1 in it, and images that other methods perturb are not perturbed here.
+
     Args:
         r1_weight, r2_weight: gamma at real images and at fakes; 0 is the base.
+        r1_interval: k; 1 adds R1 to the loss of every update. R2 is always added to it. The log `d/r1` is the
+            term without the interval, a mean over the updates that have it.
     """
 
-    def __init__(self, generator, discriminator, r1_weight=10.0, r2_weight=0.0, **kwargs):
+    def __init__(self, generator, discriminator, r1_weight=10.0, r2_weight=0.0, r1_interval=1, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
         self.r1_weight, self.r2_weight = _weight("r1_weight", r1_weight), _weight("r2_weight", r2_weight)
+        check_count("R1GAN.r1_interval", r1_interval)
+        self.r1_interval = r1_interval
+
+    def extra_updates(self, step):
+        extras = super().extra_updates(step)
+        if self.r1_interval == 1 or not self.r1_weight:
+            return extras
+        first = step * self.discriminator_steps
+        due = [i for i in range(self.discriminator_steps) if (first + i) % self.r1_interval == 0]
+        return (*extras, *(f"r1/{index}" for index in due))
+
+    def discriminator_update(self, index, real):
+        logs = super().discriminator_update(index, real)
+        return logs | self.r1_step(real) if f"r1/{index}" in self.extras else logs
+
+    def r1_step(self, real):
+        """One optimizer step on R1 alone, `r1_interval` times as strong."""
+        value, gradients = self.xla(self.r1_gradients)(real)
+        self.update_discriminator(gradients)
+        return {"d/r1": value}
+
+    def r1_gradients(self, real):
+        """The term R1, and the gradients of `r1_interval` times it, a variable of the discriminator each."""
+        variables = [v.value for v in self.discriminator.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            value = self.r1_term(real)
+            total = self.r1_interval * value
+        return value, tape.gradient(total, variables, unconnected_gradients="zero")
+
+    def r1_term(self, real):
+        """gamma / 2 times the mean squared slope at real images."""
+        return 0.5 * self.r1_weight * penalties.r1_penalty(critic(self, real), real["images"])
 
     def discriminator_losses(self, real, fake):
         terms = super().discriminator_losses(real, fake)
-        if self.r1_weight:
-            penalty = penalties.r1_penalty(critic(self, real), real["images"])
-            terms["d/r1"] = 0.5 * self.r1_weight * penalty
+        if self.r1_weight and self.r1_interval == 1:
+            terms["d/r1"] = self.r1_term(real)
         if self.r2_weight:
             penalty = penalties.r2_penalty(critic(self, fake), fake["images"])
             terms["d/r2"] = 0.5 * self.r2_weight * penalty

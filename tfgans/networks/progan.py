@@ -1,0 +1,70 @@
+"""ProGAN (Karras et al., 2018), as Re-GAN trains it: networks that grow from 4x4 images.
+
+The channels of a map of r pixels a side are 16384 * channel_multiplier / r, at least `min_channels` and at most
+`max_channels`. All layers have equalized kernels (gain 2) and biases; convolutions but to-RGB and from-RGB are
+followed by pixel norm and a leaky ReLU of slope 0.1.
+
+Departures from the paper, as in Re-GAN's code: the discriminator has pixel norm too, the generator ends in tanh (but
+for 4x4 images), latents are not normalized, to-RGB layers are equalized with gain 2, the discriminator's width
+changes in the first convolution of a block. That code ends at 32x32 pixels; larger maps follow its commented lines.
+
+Both are plain models at their last stage, and train as such. `ProgressiveGAN` grows them: `progan_parts` has how.
+"""
+
+import keras
+
+from tfgans.config import configurable
+from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, generator_model
+from tfgans.networks.progan_parts import ProgressiveCritic, ProgressiveSynthesis
+from tfgans.networks.stylegan2 import map_widths
+
+
+@configurable
+def progan_generator(
+    resolution=32, channels=3, latent_dim=512, channel_multiplier=1, max_channels=512, min_channels=128
+):
+    """ProGAN's generator.
+
+    Args:
+        resolution: of the last stage's square images, a power of two of at least 4.
+        channel_multiplier, max_channels, min_channels: channels of each map, see the module.
+    Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], float32, in [-1, 1] but
+        at stage 0. Its layer `synthesis` (`ProgressiveSynthesis`) holds the stage and alpha.
+    Raises: ConfigError if an argument is outside what is listed.
+    """
+    name = "progan_generator"
+    check_positive(name, channels=channels, latent_dim=latent_dim)
+    widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
+    latents, _ = generator_inputs(latent_dim, None)
+    images = ProgressiveSynthesis(channels, widths, name="synthesis")(latents)
+    return generator_model(latents, None, images, name)
+
+
+@configurable
+def progan_discriminator(resolution=32, channels=3, channel_multiplier=1, max_channels=512, min_channels=128):
+    """ProGAN's discriminator, with the standard deviation of the whole batch.
+
+    Args:
+        resolution: of the last stage's square images, a power of two of at least 4.
+        channel_multiplier, max_channels, min_channels: channels of each map, see the module.
+    Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32; it takes
+        images of every stage's size (a copy or loaded file of it the last stage's alone). Its layer `critic`
+        (`ProgressiveCritic`) holds alpha.
+    Raises: ConfigError if an argument is outside what is listed.
+    """
+    name = "progan_discriminator"
+    check_positive(name, channels=channels)
+    widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
+    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
+    network = keras.Model(
+        images, {"adversarial": ProgressiveCritic(widths, name="critic")(images)}, name=name
+    )
+    network.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})  # any stage's images
+    return network
+
+
+def _widths(name, resolution, channel_multiplier, max_channels, min_channels):
+    """Channels of the maps of 4, 8, ... `resolution` pixels a side."""
+    check_positive(name, min_channels=min_channels)
+    widths = map_widths(name, resolution, channel_multiplier, max_channels, None)
+    return tuple(max(width, min(min_channels, max_channels)) for width in widths)
