@@ -315,7 +315,8 @@ class GAN(Generation, Driver):
         """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
         if not self.joint_batch:
             return self.discriminate(real, training=True), self.discriminate(fake, training=True)
-        both = {"images": tf.concat([real["images"], fake["images"]], 0), "labels": None}
+        images = [tf.cast(batch["images"], real["images"].dtype) for batch in (real, fake)]
+        both = {"images": tf.concat(images, 0), "labels": None}
         if real["labels"] is not None and fake["labels"] is not None:
             both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
         outputs = self.discriminate(both, training=True)
