@@ -37,6 +37,18 @@ def clean_state():
     config.disable_op_determinism()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_graphs():
+    """Compiled functions hold each other in circles: after some thousand tests they fill gigabytes."""
+    yield
+    import gc
+
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()
+
+
 @pytest.fixture
 def golden():
     """Opens a file of `tests/golden` as a dictionary of arrays."""

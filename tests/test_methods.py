@@ -21,6 +21,7 @@ from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.progressive import ProgressiveGAN
+from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
@@ -39,6 +40,7 @@ NEUTRAL = [
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
     (ADAGAN, {"ada_speed": float("inf")}),
     (APAGAN, {"apa_speed": float("inf")}),
+    (ReGAN, {"sparsity": 0.0}),
 ]
 
 

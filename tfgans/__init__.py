@@ -23,6 +23,7 @@ _HOMES = {
     "PathLengthGAN": "tfgans.methods.style",
     "ProgressiveGAN": "tfgans.methods.progressive",
     "R1GAN": "tfgans.methods.regularized",
+    "ReGAN": "tfgans.methods.regan.model",
     "RobGAN": "tfgans.methods.robgan",
     "StyleMixingGAN": "tfgans.methods.style",
     "to_octave": "tfgans.methods.octave.convert",

@@ -1,0 +1,339 @@
+"""ReGAN: any GAN, with weights pruned and grown again while it trains."""
+
+import contextlib
+import math
+import re
+import threading
+
+import keras
+import tensorflow as tf
+
+from tfgans import checkpoint, distribute
+from tfgans.config import ConfigError, configurable
+from tfgans.gan import GAN
+from tfgans.methods.regan.mask import pruned_entries
+from tfgans.methods.regan.schedule import DENSE, SPARSE, WARM_UP, PhaseSchedule
+
+PHASES = (WARM_UP, SPARSE, DENSE)  # in the logs a phase is its place here
+_NETWORKS = {
+    "generator": ("generator",),
+    "discriminator": ("discriminator",),
+    "both": ("generator", "discriminator"),
+}
+_TENSORS, _REGROW = ("all", "kernels"), ("zero", "initializer")
+_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
+
+
+@configurable
+class ReGAN(GAN):
+    """Prunes the generator for a while, lets it grow again, and so on (Re-GAN; Saxena et al., CVPR 2023).
+
+    After a dense warm-up, sparse and dense phases take turns (`PhaseSchedule`). Through a sparse phase the share
+    `sparsity` of each weight tensor that is least in magnitude is set to 0, and so is its gradient, right before each
+    update by the optimizer; nothing is set to 0 after it. So, as in the authors' code: the first step of a sparse
+    phase still makes its images with the dense weights; with momentum (Adam's beta_1 above 0) pruned weights leave 0
+    in between, for which there is `mask_after_update`; the optimizer's moments stay; and pruned weights start to
+    grow from 0. Masks are found anew at the start of every sparse phase, and see `rederive_masks`.
+
+    The phase follows from the number of updates done, and masks are weights of the model: a run goes on exactly,
+    also within a sparse phase. All replicas have the same masks. Each update has the learning rate that schedules and
+    callbacks set, times its phase's factor: factors of successive phases do not multiply up. The rate that the
+    optimizer shows between updates is without the factor.
+
+    The logs have `regan/phase` (0 warm-up, 1 sparse, 2 dense), `regan/learning_rate_factor`, and `regan/density`,
+    the share of the pruned networks' trainable weights that is not masked. Cost: in a sparse step a pass over the
+    weights, and a sort of each where masks are found; pruned weights are computed with like others.
+
+    The paper's text and its code differ: its Algorithm 1 prunes in single steps, lets the learning rate fall for
+    good, and has both networks; here is what the code does. The paper prunes 10 %, and 30 % on FFHQ.
+
+    Args:
+        sparsity: share of each tensor that is pruned, in [0, 1); 0 is the base.
+        warm_up_length, sparse_length, dense_length: units before the first sparse phase, and in each phase; None
+            takes the sparse phase's length for the dense one, 0 never grows.
+        length_unit: generator updates in a unit: 1 for iterations, the updates of an epoch for epochs.
+        late_start: the first sparse phase has a unit more, at the warm-up's rate (the code's StyleGAN2).
+        rederive_masks: find the masks anew at every unit of a sparse phase, as the code does; False only when it
+            begins. It makes a difference where pruned weights have left 0.
+        sparse_rate, dense_rate: factors on the learning rate. The code's StyleGAN2 leaves lazy regularization
+            (`lazy_adam` with an interval of 4) out of it after the warm-up: 1.25 and 0.125. A dense rate of 1 is
+            Re-SNGAN-lr.
+        pruned_networks: `generator`, `discriminator` or `both`. It is pruned networks whose rates change. Of a
+            spectrally normalised layer the raw weight is masked.
+        pruned_tensors: `all` takes every trainable tensor, biases, norms' scales and constants too, as the code does;
+            `kernels` only kernels.
+        include_tensors, exclude_tensors: regular expressions searched in a tensor's path, such as
+            "synthesis/up8/noise/strength"; None takes all and leaves out none. StyleGAN2 excludes "to_rgb".
+        regrow: `zero` grows pruned weights from 0; `initializer` gives them, as a dense phase begins, values drawn
+            from their tensor's entries when the model was made, that is from its initializer's distribution
+            (Re-SNGAN-RI). It keeps a copy of those entries in the model.
+        mask_after_update: set pruned weights to 0 after the optimizer's update as well.
+        mask_regularizer_steps: mask the generator's updates that regularize it by themselves too, such as
+            `PathLengthGAN`'s; the code does not, so that pruned weights leave 0 there. All updates of a pruned
+            discriminator are masked.
+        mask_average: set masked entries of the averaged generator to 0 together with the generator's, as the code
+            does: it then grows slowly.
+    Raises: ConfigError if a value leaves its range, no tensor is left to prune, or an optimizer has a learning-rate
+        schedule of its own.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        sparsity=0.1,
+        warm_up_length=100,
+        sparse_length=100,
+        dense_length=None,
+        length_unit=1,
+        late_start=False,
+        rederive_masks=True,
+        sparse_rate=1.0,
+        dense_rate=0.1,
+        pruned_networks="generator",
+        pruned_tensors="all",
+        include_tensors=None,
+        exclude_tensors=None,
+        regrow="zero",
+        mask_after_update=False,
+        mask_regularizer_steps=False,
+        mask_average=True,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        if not 0.0 <= sparsity < 1.0:
+            raise ConfigError(f"ReGAN.sparsity is in [0, 1). Received: {sparsity}")
+        _check_choice("pruned_networks", pruned_networks, _NETWORKS)
+        _check_choice("pruned_tensors", pruned_tensors, _TENSORS)
+        _check_choice("regrow", regrow, _REGROW)
+        for name, rate in (("sparse_rate", sparse_rate), ("dense_rate", dense_rate)):
+            if not 0.0 <= rate < float("inf"):
+                raise ConfigError(f"ReGAN.{name} is at least 0. Received: {rate}")
+        dense_length = sparse_length if dense_length is None else dense_length
+        lengths = warm_up_length, sparse_length, dense_length, length_unit
+        self.sparsity, self.phases = sparsity, PhaseSchedule(*lengths, late_start)
+        self.rederive_masks, self.regrow = rederive_masks, regrow
+        self.rates = {WARM_UP: 1.0, SPARSE: float(sparse_rate), DENSE: float(dense_rate)}
+        self.mask_after_update, self.mask_regularizer_steps = mask_after_update, mask_regularizer_steps
+        self.mask_average = mask_average
+        self.pruned_networks = _NETWORKS[pruned_networks] if sparsity else ()
+        self.pruned = {
+            name: _chosen(getattr(self, name), pruned_tensors, include_tensors, exclude_tensors)
+            for name in self.pruned_networks
+        }
+        if sparsity:
+            self._add_masks()
+
+    def _add_masks(self):
+        """Weights of the model: a mask for each pruned tensor, True where pruned, and first entries if needed."""
+        if not any(self.pruned.values()):
+            raise ConfigError(
+                "ReGAN: pruned_tensors, include_tensors and exclude_tensors leave nothing to prune"
+            )
+        self.masks, self.first_entries = {}, {}
+        for name in self.pruned_networks:
+            weights = self.pruned_weights(name)
+            self.masks[name] = [self._add_like(w, f"{name}_mask", "bool") for w in weights]
+            if self.regrow == "initializer":
+                first = [self._add_like(w, f"{name}_first_entries", w.dtype) for w in weights]
+                for variable, weight in zip(first, weights, strict=True):
+                    variable.assign(tf.convert_to_tensor(weight.value))
+                self.first_entries[name] = first
+
+    def _add_like(self, weight, name, dtype):
+        return self.add_weight(
+            name=name, shape=weight.shape, dtype=dtype, initializer="zeros", trainable=False, autocast=False
+        )
+
+    def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
+        optimizer = keras.optimizers.get(optimizer)
+        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        given = {"generator": optimizer, "discriminator": discriminator_optimizer}
+        for name in self.pruned_networks:
+            _check_settable(name, given[name], self.rates)
+        super().compile(optimizer, discriminator_optimizer, **options)
+
+    # Phases
+
+    def extra_updates(self, step):
+        extras = super().extra_updates(step)
+        if not self.sparsity:
+            return extras
+        phase, begins = self.phases.phase(step), self.phases.begins(step)
+        extras = (*extras, f"regan/{phase}", f"regan/{self.phases.rate_phase(step)}_rate")
+        if phase == SPARSE and (begins or (self.rederive_masks and self.phases.begins_unit(step))):
+            extras += ("regan/derive",)
+        if phase == DENSE and begins and self.regrow == "initializer":
+            extras += ("regan/regrow",)
+        return extras
+
+    @property
+    def phase(self):
+        """The phase of the step that is compiled or runs; the warm-up before there is one."""
+        return next((phase for phase in PHASES if f"regan/{phase}" in self.extras), WARM_UP)
+
+    @property
+    def rate_factor(self):
+        """The factor on the pruned networks' learning rates in that step."""
+        given = [self.rates[phase] for phase in PHASES if f"regan/{phase}_rate" in self.extras]
+        return given[0] if given else 1.0
+
+    def train_step(self, data):
+        if not self.sparsity:
+            return super().train_step(data)
+        if "regan/derive" in self.extras:
+            self.derive_masks()
+        if "regan/regrow" in self.extras:
+            self.regrow_entries()
+        _local.generator_updates = 0
+        try:
+            logs = super().train_step(data)
+        finally:
+            _local.generator_updates = None
+        return logs | {
+            "regan/phase": tf.constant(float(PHASES.index(self.phase))),
+            "regan/learning_rate_factor": tf.constant(self.rate_factor),
+            "regan/density": self.density(),
+        }
+
+    # Weights
+
+    def pruned_weights(self, name, average=False):
+        """The tensors of the `generator` or `discriminator` that have masks; those of the averaged generator."""
+        network = self.ema_generator if average else getattr(self, name)
+        return [network.trainable_variables[index] for index in self.pruned[name]]
+
+    def derive_masks(self):
+        """Finds the masks by the present weights, which stay as they are."""
+        for name in self.pruned_networks:
+            distribute.update_each(
+                self.masks[name], self.pruned_weights(name), lambda mask, w: pruned_entries(w, self.sparsity)
+            )
+
+    def regrow_entries(self):
+        """Gives masked entries values drawn from the first ones of their tensor."""
+        for name in self.pruned_networks:
+            parts = self.pruned_weights(name), self.masks[name], self.first_entries[name]
+            for index, (weight, mask, first) in enumerate(zip(*parts, strict=True)):
+                first = tf.reshape(tf.convert_to_tensor(first.value), [-1])
+                seed = self.stream(f"regan/regrow/{name}/{index}")
+                chosen = tf.random.stateless_uniform(
+                    weight.shape, seed, 0, first.shape[0], dtype=tf.int32, alg="philox"
+                )
+                value = tf.convert_to_tensor(weight.value)
+                weight.assign(tf.where(tf.convert_to_tensor(mask.value), tf.gather(first, chosen), value))
+
+    def prune(self, name):
+        """Sets masked entries of a network to 0, and with the generator's those of its average."""
+        distribute.update_each(self.pruned_weights(name), self.masks[name], _zeroed)
+        if name == "generator" and self.mask_average and self.ema_generator is not None:
+            distribute.update_each(self.pruned_weights(name, average=True), self.masks[name], _zeroed)
+
+    def masked_gradients(self, name, gradients):
+        """Gradients, one for each trainable tensor of a network, with 0 in masked entries; None counts as 0."""
+        variables = getattr(self, name).trainable_variables
+        dense = [
+            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
+            for v, g in zip(variables, gradients, strict=True)
+        ]
+        for index, mask in zip(self.pruned[name], self.masks[name], strict=True):
+            dense[index] = _zeroed(dense[index], mask.value)
+        return dense
+
+    def update_generator(self, gradients):
+        updates = getattr(_local, "generator_updates", None)
+        if updates is not None:  # in a training step the first update is that of the loss
+            _local.generator_updates = updates + 1
+        with self._masked_update(
+            "generator", gradients, masked=not updates or self.mask_regularizer_steps
+        ) as given:
+            super().update_generator(given)
+
+    def update_discriminator(self, gradients):
+        with self._masked_update("discriminator", gradients) as given:
+            super().update_discriminator(given)
+
+    @contextlib.contextmanager
+    def _masked_update(self, name, gradients, masked=True):
+        """What surrounds an update: the masks in a sparse phase, and the phase's learning rate."""
+        if name not in self.pruned_networks:
+            yield gradients
+            return
+        masked = masked and self.phase == SPARSE
+        if masked:
+            self.prune(name)
+            gradients = self.masked_gradients(name, gradients)
+        with _scaled_rate(self.optimizers()[name], self.rate_factor):
+            yield gradients
+        if masked and self.mask_after_update:
+            self.prune(name)
+
+    # What is left
+
+    def density(self):
+        """The share of the pruned networks' trainable weights that is not masked in this step, a scalar."""
+        if self.phase != SPARSE:
+            return tf.constant(1.0)
+        networks = [getattr(self, name) for name in self.pruned_networks]
+        total = sum(math.prod(v.shape) for network in networks for v in network.trainable_variables)
+        masks = [mask for name in self.pruned_networks for mask in self.masks[name]]
+        masked = tf.add_n([tf.math.count_nonzero(tf.convert_to_tensor(m.value)) for m in masks])
+        return tf.cast(1.0 - tf.cast(masked, tf.float64) / total, tf.float32)
+
+    def densities(self):
+        """{"<network>/<path>": share of a masked tensor's entries that its mask keeps}, for the masks found last."""
+        return {
+            f"{name}/{weight.path}": 1.0 - float(checkpoint.as_array(mask).mean())
+            for name in self.pruned_networks
+            for weight, mask in zip(self.pruned_weights(name), self.masks[name], strict=True)
+        }
+
+
+def _chosen(network, tensors, include, exclude):
+    """The places, among a network's trainable tensors, of those to prune."""
+    patterns = {}
+    for name, pattern in (("include_tensors", include or ""), ("exclude_tensors", exclude or "$^")):
+        try:
+            patterns[name] = re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f"ReGAN.{name} is a regular expression. Received: {pattern!r}") from error
+    return [
+        index
+        for index, variable in enumerate(network.trainable_variables)
+        if (tensors == "all" or variable.path.rsplit("/", 1)[-1].endswith("kernel"))
+        and patterns["include_tensors"].search(variable.path)
+        and not patterns["exclude_tensors"].search(variable.path)
+    ]
+
+
+def _zeroed(value, mask):
+    value = tf.convert_to_tensor(value)
+    return tf.where(tf.convert_to_tensor(mask), tf.zeros_like(value), value)
+
+
+@contextlib.contextmanager
+def _scaled_rate(optimizer, factor):
+    """Inside it the optimizer's learning rate is `factor` times what it is outside."""
+    if factor == 1.0:
+        yield
+        return
+    before = tf.identity(optimizer.learning_rate.value)
+    optimizer.learning_rate.assign(before * factor)
+    try:
+        yield
+    finally:
+        optimizer.learning_rate.assign(before)
+
+
+def _check_choice(name, value, allowed):
+    if value not in allowed:
+        raise ConfigError(f"ReGAN.{name} is one of {', '.join(allowed)}. Received: {value!r}")
+
+
+def _check_settable(name, optimizer, rates):
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+    schedule = isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+    if schedule and set(rates.values()) != {1.0}:
+        raise ConfigError(
+            f"ReGAN changes learning rates: the {name}'s optimizer has a schedule of its own, give it a number"
+        )
