@@ -1,5 +1,6 @@
 """Test-wide settings: quiet TensorFlow, no display, and a clean gin and Keras state for every test."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,11 +42,6 @@ def clean_state():
 def forget_graphs():
     """Compiled functions hold each other in circles: after some thousand tests they fill gigabytes."""
     yield
-    import gc
-
-    import keras
-
-    keras.backend.clear_session()
     gc.collect()
 
 
