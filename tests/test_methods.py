@@ -97,6 +97,19 @@ def test_every_method_has_a_neutral_case():
     assert ours == {method for method, _ in NEUTRAL} | networks_of_their_own
 
 
+def test_private_names_of_methods_do_not_meet():
+    """Of two methods composed, one's helper would silently take the place of the other's of the same name."""
+    config.import_rooms(["tfgans.methods"])
+    owners, checked = {}, 0
+    for method in _subclasses(GAN):
+        for part in (c for c in method.__mro__ if c.__module__.startswith("tfgans.methods.")):
+            for name in vars(part):
+                if name.startswith("_") and not name.startswith("__"):
+                    assert owners.setdefault(name, part) is part, f"{name}: {owners[name]}, {part}"
+                    checked += 1
+    assert checked >= 5
+
+
 def _subclasses(cls):
     return {s for c in cls.__subclasses__() for s in {c} | _subclasses(c)}
 
