@@ -207,7 +207,10 @@ def keep_order():
 
 def mean_logs(logs):
     """The mean of each name over those of some dictionaries that have it."""
-    values = {name: [log[name] for log in logs if name in log] for log in logs for name in log}
+    values = {}
+    for log in logs:
+        for name, value in log.items():
+            values.setdefault(name, []).append(value)
     return {name: sum(each) / len(each) for name, each in values.items()}
 
 

@@ -233,11 +233,11 @@ class GAN(Generation, Driver):
 
     def update_discriminator(self, gradients):
         """Applies this replica's gradients: their mean over replicas moves the weights."""
-        _apply(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
+        apply_means(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
 
     def update_generator(self, gradients):
         """Applies this replica's gradients: their mean over replicas moves the weights."""
-        _apply(self.optimizer, gradients, self.generator.trainable_variables)
+        apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the average moves, the step is counted."""
@@ -375,8 +375,8 @@ def clone(network):
     return copy
 
 
-def _apply(optimizer, gradients, variables):
-    # Keras sums what the replicas bring, so each brings its part of the mean.
+def apply_means(optimizer, gradients, variables):
+    """Applies this replica's gradients; Keras sums what replicas bring, so each brings its part of the mean."""
     replicas = distribute.num_replicas()
     if replicas > 1:
         gradients = [tf.convert_to_tensor(g) / replicas for g in gradients]  # an embedding's is sparse

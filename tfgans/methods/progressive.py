@@ -3,10 +3,9 @@
 import keras
 import tensorflow as tf
 
-from tfgans import distribute
 from tfgans.config import ConfigError, check_count, configurable
 from tfgans.data.scaling import to_float
-from tfgans.gan import GAN
+from tfgans.gan import GAN, apply_means
 from tfgans.layers.resample import average_pool
 from tfgans.networks.progan_parts import at_stage, given_stage, growing_layers, side_of
 
@@ -222,11 +221,9 @@ class ProgressiveGAN(GAN):
         self._update("generator", gradients)
 
     def _update(self, name, gradients):
-        variables, replicas = getattr(self, name).trainable_variables, distribute.num_replicas()
-        if replicas > 1:  # Keras sums what the replicas bring, so each brings its part of the mean
-            gradients = [tf.convert_to_tensor(gradient) / replicas for gradient in gradients]
+        variables = getattr(self, name).trainable_variables
         given = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}
         for stage in range(self.stage + 1):
             optimizer = self.optimizers()[f"{name}_{side_of(stage)}" if stage else name]
             own = self.variables_of(name, stage)
-            optimizer.apply([given[id(v)] for v in own], own)
+            apply_means(optimizer, [given[id(v)] for v in own], own)

@@ -50,6 +50,7 @@ class _Octave:
         self.input_spec = None  # Keras's would ask for one tensor
         self.alpha = alpha
         self.low_filters = low_channels(alpha, filters)
+        self._output_channels = [filters - self.low_filters, self.low_filters]
 
     def build(self, maps_shape):
         pair = is_pair(maps_shape)
@@ -114,13 +115,12 @@ class _Octave:
     def _split_outputs(self, kernel):
         if not self.low_filters:
             return kernel, None
-        return tf.split(kernel, [self.filters - self.low_filters, self.low_filters], self._output_axis)
+        return tf.split(kernel, self._output_channels, self._output_axis)
 
     def _finish_part(self, part, maps):
         if self.use_bias:
             bias = tf.cast(tf.convert_to_tensor(self.bias), self.compute_dtype)
-            sizes = [self.filters - self.low_filters, self.low_filters]
-            maps = maps + tf.split(bias, sizes)[part]
+            maps = maps + tf.split(bias, self._output_channels)[part]
         return maps if self.activation is None else self.activation(maps)
 
     def compute_output_shape(self, maps_shape):
@@ -131,7 +131,7 @@ class _Octave:
         if not self.low_filters:
             return high
         low = (high[0], *(None if side is None else side // 2 for side in high[1:3]), self.low_filters)
-        return [(*high[:-1], self.filters - self.low_filters), low]
+        return [(*high[:-1], self._output_channels[0]), low]
 
     def _output_size(self, shape):
         return shape
@@ -330,21 +330,19 @@ class PathUniform(keras.initializers.Initializer):
 
     Args:
         low_channels: input channels that are low; 0 for one tensor.
-        transposed: the kernel is a transposed convolution's, [height, width, out, in].
     """
 
-    def __init__(self, low_channels=0, transposed=False):
-        self.low_channels, self.transposed = low_channels, transposed
+    def __init__(self, low_channels=0):
+        self.low_channels = low_channels
 
     def __call__(self, shape, dtype=None):
-        axis = 3 if self.transposed else 2
+        height, width, inputs, outputs = shape
         blocks = []
-        for channels in (shape[axis] - self.low_channels, self.low_channels):
-            block = [*shape]
-            block[axis] = channels
-            bound = (shape[0] * shape[1] * max(channels, 1)) ** -0.5
-            blocks.append(keras.initializers.RandomUniform(-bound, bound)(block, dtype))
-        return tf.concat(blocks, axis)
+        for channels in (inputs - self.low_channels, self.low_channels):
+            bound = (height * width * max(channels, 1)) ** -0.5
+            uniform = keras.initializers.RandomUniform(-bound, bound)
+            blocks.append(uniform((height, width, channels, outputs), dtype))
+        return tf.concat(blocks, 2)
 
     def get_config(self):
-        return {"low_channels": self.low_channels, "transposed": self.transposed}
+        return {"low_channels": self.low_channels}

@@ -61,6 +61,12 @@ def merged(maps):
     return keras.layers.Concatenate()([high, resample.NearestUpsampling2D()(low)])
 
 
+def _poolable(maps, factor):
+    """The maps, or one tensor of them where the low ones are too small to pool by `factor`."""
+    too_small = isinstance(maps, Maps) and maps.pair[1].shape[1] % factor
+    return merged(maps) if too_small else maps
+
+
 class _Conversion:
     """One run of `to_octave`: alpha, the layers made so far, and whether the present layer may give a pair."""
 
@@ -76,8 +82,7 @@ class _Conversion:
         """What an octave convolution in place of `layer` makes of maps."""
         transposed = isinstance(layer, keras.layers.Conv2DTranspose)
         stride = layer.strides[0]
-        if isinstance(maps, Maps) and not transposed and maps.pair[1].shape[1] % stride:
-            maps = merged(maps)  # the low maps are too small to pool
+        maps = maps if transposed else _poolable(maps, stride)
         one = maps.pair[0] if isinstance(maps, Maps) else maps
         size = [side * stride if transposed else -(-side // stride) for side in one.shape[1:3]]
         alpha = self.alpha if low_channels(self.alpha, layer.filters) else 0.0
@@ -158,9 +163,8 @@ def on_each_map(layer, conversion, maps, *inputs, **options):
 
 
 def _pooled(layer, conversion, maps, **options):
-    low = maps.pair[1] if isinstance(maps, Maps) else maps
     factor = getattr(layer, "factor", None) or layer.pool_size[0]
-    return conversion.each(layer, maps if low.shape[1] % factor == 0 else merged(maps), **options)
+    return conversion.each(layer, _poolable(maps, factor), **options)
 
 
 def _together(layer, conversion, inputs, **options):
@@ -225,9 +229,7 @@ class _Parts:
         return make_layer()(maps)
 
     def pool(self, maps):
-        if isinstance(maps, Maps) and maps.pair[1].shape[1] % 2:
-            maps = merged(maps)
-        return self.new(resample.AverageDownsampling2D, maps)
+        return self.new(resample.AverageDownsampling2D, _poolable(maps, 2))
 
     def add(self, first, second):
         if isinstance(first, Maps) and isinstance(second, Maps):

@@ -18,13 +18,13 @@ def constant(t, beta_high=1.0, beta_low=1.0):
 @configurable
 def ramp(t, start=0.0, end=1.0, first=0.0, last=1.0):
     """beta_H goes in a straight line from `first` at t = start to `last` at t = end; beta_L = 1 - beta_H."""
-    return _complementary(piecewise_linear, t, (start, end), (first, last))
+    return piecewise_linear(t, (start, end), (first, last), beta_low=None)
 
 
 @configurable
 def combi(t):
     """beta_H = t + 0.2 up to t = 0.5, then 0.7; beta_L = 1 - beta_H (the released code)."""
-    return _complementary(piecewise_linear, t, (0.0, 0.5), (0.2, 0.7))
+    return piecewise_linear(t, (0.0, 0.5), (0.2, 0.7), beta_low=None)
 
 
 @configurable
@@ -46,10 +46,6 @@ def piecewise_linear(t, times=(0.0, 1.0), beta_high=(1.0, 1.0), beta_low=None):
         )
     high = _interpolate(t, times, beta_high)
     return high, (1.0 - high if beta_low is None else _interpolate(t, times, beta_low))
-
-
-def _complementary(schedule, t, times, beta_high):
-    return schedule(t, times=times, beta_high=beta_high, beta_low=None)
 
 
 def _interpolate(t, times, values):
