@@ -1,15 +1,11 @@
 """AdvAs in training: what it leaves alone, its company, its logs, its passes, and the same on two replicas."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from replicas import assert_replicas_agree
 from test_advas import smooth_networks
 from test_passes import needed
 
@@ -20,8 +16,6 @@ from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN, untruncated
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def make(*methods, networks=None, seed=0, compiled=(), optimizer=keras.optimizers.Adam, **options):
@@ -251,9 +245,4 @@ print("replicas agree")
 
 
 def test_two_replicas_train_as_one_device_does():
-    paths = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "methods")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400
-    )
-    assert done.stdout.endswith("replicas agree\n"), done.stderr[-3000:]
+    assert_replicas_agree(SCRIPT, timeout=400)

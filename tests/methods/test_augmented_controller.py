@@ -1,20 +1,14 @@
 """The probability of ADA and APA, by hand and on two replicas (a process of its own: see the FastGAN test)."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from replicas import assert_replicas_agree
 
 from tfgans.methods.augmented import ADAGAN, APAGAN
 from tfgans.methods.augmented.adaptive import Controller
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def controller(**options):
@@ -135,8 +129,4 @@ print("replicas agree")
 
 
 def test_two_replicas_are_one_device():
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.stdout.endswith("replicas agree\n"), done.stderr[-3000:]
+    assert_replicas_agree(SCRIPT)

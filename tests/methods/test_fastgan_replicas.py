@@ -1,11 +1,6 @@
 """FastGAN on two replicas, in a process of its own: logical devices are set before TensorFlow starts."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
+from replicas import assert_replicas_agree
 
 SCRIPT = """
 import sys
@@ -13,6 +8,7 @@ import keras, numpy as np, tensorflow as tf
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
 import toys
+from replicas import assert_replicas_agree
 from tfgans import checkpoint, losses
 from tfgans.config import ConfigError
 from tfgans.methods.fastgan import FastGAN
@@ -85,8 +81,4 @@ print("replicas agree")
 
 
 def test_two_replicas_are_one_device_and_go_on_bit_for_bit():
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.stdout.endswith("replicas agree\n"), done.stderr[-3000:]
+    assert_replicas_agree(SCRIPT)

@@ -1,15 +1,11 @@
 """StyleGAN2's regularizers of the generator: path lengths, style mixing, fresh noise."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from replicas import assert_replicas_agree
 from stylegan2_weights import channels_last, golden_discriminator, golden_generator, golden_noise
 
 from tfgans import checkpoint
@@ -25,7 +21,6 @@ from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.networks.stylegan2 import stylegan2_generator
 from tfgans.networks.stylegan2_parts import mix_styles
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
 SIZES = {"resolution": 8, "base_channels": 4, "max_channels": 8, "latent_dim": 6, "style_dim": 5}
 
 
@@ -306,12 +301,7 @@ print("replicas agree")
 
 
 def test_two_replicas_train_as_one_device_does():
-    paths = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "methods")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.stdout.endswith("replicas agree\n"), done.stderr[-3000:]
+    assert_replicas_agree(SCRIPT)
 
 
 @pytest.mark.parametrize(
