@@ -25,6 +25,7 @@ from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
+from tfgans.methods.tickets import TicketGAN
 
 NEUTRAL = [
     (AdvAsGAN, {"advas_weight": 0.0}),
@@ -41,6 +42,7 @@ NEUTRAL = [
     (ADAGAN, {"ada_speed": float("inf")}),
     (APAGAN, {"apa_speed": float("inf")}),
     (ReGAN, {"sparsity": 0.0}),
+    (TicketGAN, {"ticket_rounds": 0}),
 ]
 
 

@@ -26,6 +26,7 @@ _HOMES = {
     "ReGAN": "tfgans.methods.regan.model",
     "RobGAN": "tfgans.methods.robgan",
     "StyleMixingGAN": "tfgans.methods.style",
+    "TicketGAN": "tfgans.methods.tickets",
     "to_octave": "tfgans.methods.octave.convert",
     "WeightClippedGAN": "tfgans.methods.regularized",
     "losses": "tfgans",

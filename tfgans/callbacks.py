@@ -131,6 +131,29 @@ class TrainingClock(StepCallback):
         self._fresh = False
 
 
+class CostMeter(StepCallback):
+    """Adds up what the steps cost, as `GAN.step_cost` counts it.
+
+    Args:
+        about: dictionary saved with the run, whose `real_images`, `generator_flops` and `training_flops` go on.
+        batch_size: images of one discriminator step, over all replicas.
+    """
+
+    def __init__(self, about, batch_size):
+        super().__init__()
+        self.about, self.batch_size = about, batch_size
+
+    def at_start(self, step):
+        for name in ("real_images", "generator_flops", "training_flops"):
+            self.about.setdefault(name, 0)
+
+    def after(self, step):
+        for done in range(step - self.model.steps_per_execution, step):
+            self.model.choose_step(done)
+            for name, value in self.model.step_cost(self.batch_size, done, self.model.step_logs).items():
+                self.about[name] += value
+
+
 class EverySeconds(StepCallback):
     """Calls `action(step)` at the first step after every so many seconds of training.
 

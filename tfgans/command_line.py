@@ -141,6 +141,7 @@ def _run_flags():
     _gin_flags(required=False)
     flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
+    flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
 
 
 def _train_flags():
@@ -248,7 +249,7 @@ def _evaluate():
     from tfgans import experiment
 
     _refuse_gin_files()
-    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), FLAGS.gin_param)
+    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), FLAGS.gin_param, FLAGS.generator)
     print(experiment.to_json(row))
 
 
@@ -263,6 +264,7 @@ def _generate():
         seed=FLAGS.seed,
         step=_step(),
         gin_params=FLAGS.gin_param,
+        part=FLAGS.generator,
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:

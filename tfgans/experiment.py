@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import checkpoint, config, distribute, files, pictures
+from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate import cost
@@ -132,10 +133,11 @@ def build_evaluator():
     return evaluator
 
 
-def load(model_dir, gin_params=(), step=None):
+def load(model_dir, gin_params=(), step=None, part=None):
     """`(model, step)` of a run's folder, restored from a checkpoint.
 
     Args:
+        part: show this generator of a pair, `sparse` or `dense`; None is the usual one.
         gin_params: bindings that override the run's own.
         step: which checkpoint: a number, `best` (by the run's metric), or None for the newest.
     """
@@ -150,6 +152,8 @@ def load(model_dir, gin_params=(), step=None):
     about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
     if about is None:
         raise ConfigError(f"{model_dir} has no checkpoint yet")
+    if part is not None:
+        model.use_part(part)
     return model, about["step"]
 
 
@@ -170,15 +174,17 @@ def best_step(folder, steps, metric="fid", highest=False):
     return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
 
 
-def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
+def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None):
     """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
+
+    `part` is that of `load`, and stands in the row as `generator`.
 
     With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
     `spectra` holds those of training.
     """
     if num_samples is not None:
         gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
-    model, step = load(model_dir, gin_params, step)
+    model, step = load(model_dir, gin_params, step, part)
     evaluator = build_evaluator()
     if evaluator is None:
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
@@ -189,7 +195,8 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=()):
     metrics = evaluator(model.stream_of(model.seed), dataset)
     seconds = round(time.perf_counter() - began, 3)
     SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
-    row = {"step": step} | metrics | {"eval_seconds": seconds, "command": "evaluate"}
+    about = {"eval_seconds": seconds, "command": "evaluate"} | ({"generator": part} if part else {})
+    row = {"step": step} | metrics | about
     files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
     return row
 
@@ -204,6 +211,7 @@ def generate(
     seed=0,
     step=None,
     gin_params=(),
+    part=None,
 ):
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
@@ -211,7 +219,7 @@ def generate(
         labels, truncation, truncated_slots: see `Generation`.
     """
     config.check_count("--num_images", num_images)
-    model = _load_to_look(model_dir, gin_params, step)
+    model = _load_to_look(model_dir, gin_params, step, part)
     images = model.generate(
         num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
     )
@@ -230,6 +238,7 @@ def interpolate(
     seed=0,
     step=None,
     gin_params=(),
+    part=None,
 ):
     """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
 
@@ -245,7 +254,7 @@ def interpolate(
     config.check_count("--frames", frames, least=2)
     if not 1.0 <= frames_per_second <= 50.0:
         raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
-    model = _load_to_look(model_dir, gin_params, step)
+    model = _load_to_look(model_dir, gin_params, step, part)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
     options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
@@ -275,9 +284,10 @@ def mix_styles(
     seed=0,
     step=None,
     gin_params=(),
+    part=None,
 ):
     """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
-    model = _load_to_look(model_dir, gin_params, step)
+    model = _load_to_look(model_dir, gin_params, step, part)
     figure = model.mix(
         rows, columns, mixed_slots, seed=seed, truncation=truncation, truncated_slots=truncated_slots
     )
@@ -286,8 +296,8 @@ def mix_styles(
     return [path]
 
 
-def _load_to_look(model_dir, gin_params, step):
-    model, _ = load(model_dir, gin_params, step)
+def _load_to_look(model_dir, gin_params, step, part):
+    model, _ = load(model_dir, gin_params, step, part)
     config.refuse_unused(gin_params)
     return model
 
@@ -328,7 +338,15 @@ def describe(gin_files, gin_params=()):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
-    }, model
+    } | _planned(model), model
+
+
+def _planned(model):
+    """{"training": ...} of `describe`, what the configured run costs, if its length and batch are known."""
+    if not (config.is_bound("train", "steps") and config.is_bound("Dataset", "batch_size")):
+        return {}
+    steps, batch_size = gin.get_bindings("train")["steps"], gin.get_bindings("Dataset")["batch_size"]
+    return {"training": {"steps": steps} | planned_cost(model, batch_size, steps)}
 
 
 def to_json(value):
@@ -345,4 +363,12 @@ def summary(facts, model):
         width = max([len(row.name) for row in rows], default=0)
         for row in rows:
             lines.append(f"  {row.name:<{width}}  {row.parameters:>12,}  {row.macs:>16,}")
+    if "training" in facts:
+        spent = facts["training"]
+        lines += [
+            "",
+            f"training, {spent['steps']:,} generator updates: {spent['real_images']:,} real images, "
+            f"{spent['training_flops']:.3g} floating-point operations "
+            f"({spent['generator_flops']:.3g} by the generator's forward for each real image alone)",
+        ]
     return "\n".join(lines)

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfgans import distribute, losses
+from tfgans import distribute, losses, schedules
+from tfgans.accounting import Accounting
 from tfgans.config import ConfigError, check_count, configurable
 from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
@@ -12,7 +13,7 @@ from tfgans.layers.state import depends_on_batch, frozen_state
 
 
 @configurable
-class GAN(Generation, Driver):
+class GAN(Generation, Accounting, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -139,7 +140,7 @@ class GAN(Generation, Driver):
             self.optimizer.build(self.generator.trainable_variables)
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
-            _check_settable(self.optimizers())
+            schedules.check_settable("learning_rate_schedule", self.optimizers())
             self._initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
 
     def optimizers(self):
@@ -274,7 +275,11 @@ class GAN(Generation, Driver):
         """The schedule's factor at this step, or None; methods that change the rates extend this."""
         if self.learning_rate_schedule is None:
             return None
-        return self.learning_rate_schedule(self.step.value)
+        return self.learning_rate_schedule(self.schedule_step())
+
+    def schedule_step(self):
+        """The number of updates that the learning-rate schedule is asked for; methods that start anew extend this."""
+        return self.step.value
 
     # Networks
 
@@ -388,12 +393,3 @@ def _latent_dim(generator):
     if not inputs:
         raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
     return inputs[0].shape[-1]
-
-
-def _check_settable(optimizers):
-    for name, optimizer in optimizers.items():
-        if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-            raise ConfigError(
-                f"the {name}'s optimizer has a schedule of its own: give it a number, or no "
-                "learning_rate_schedule"
-            )

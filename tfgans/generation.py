@@ -29,7 +29,7 @@ class Generation(StyleGeneration):
     al. 2019). None truncates nothing.
     """
 
-    _position = 0
+    _position, _part = 0, None
 
     def generate(
         self,
@@ -129,7 +129,34 @@ class Generation(StyleGeneration):
             self._renderers[key] = tf.function(make(self, generator), reduce_retracing=True, autograph=False)
         return self._renderers[key]
 
+    def part_names(self):
+        """Names of the generators that a trained model has besides the usual one; methods extend this."""
+        return ()
+
+    def part(self, name):
+        """One of `part_names` as a network with weights of its own."""
+        raise ConfigError(f"there is no {name} generator")
+
+    def densities(self):
+        """{path: share of its entries that is not pruned} of pruned weights, by "<network>/<path>"."""
+        return {}
+
+    def use_part(self, name):
+        """Makes one of `part_names` the generator that images come from.
+
+        Raises: ConfigError if the model has none of that name.
+        """
+        names = self.part_names()
+        if name not in names:
+            raise ConfigError(
+                f"this run has {'the generators ' + ', '.join(names) if names else 'one generator alone'}. "
+                f"Received: --generator={name}"
+            )
+        self._part, self._renderers = self.part(name), {}
+
     def _shown(self, ema):
+        if self._part is not None:
+            return self._part
         return self.ema_generator if ema and self.ema_generator is not None else self.generator
 
     def interpolate(
@@ -180,11 +207,11 @@ class Generation(StyleGeneration):
 
         return in_batches(render, batch_size, path, *given)
 
-    def save_generator(self, path):
-        """Writes the (averaged) generator as a plain Keras file, whole or not at all."""
+    def save_generator(self, path, network=None):
+        """Writes the (averaged) generator, or `network`, as a plain Keras file, whole or not at all."""
         path = Path(path)
         part = path.with_name(f"part-{path.name}")
-        (self.generator if self.ema_generator is None else self.ema_generator).save(part)
+        (network or self._shown(ema=True)).save(part)
         part.replace(path)
 
     def export(self, path):

@@ -4,6 +4,7 @@ Both networks follow the generator's count, as the published codes do, however m
 makes in between.
 """
 
+import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError, configurable
@@ -46,3 +47,16 @@ class LinearDecay:
     def __call__(self, step):
         left = (self.end - tf.cast(step, tf.float32)) / (self.end - self.start)
         return tf.clip_by_value(left, 0.0, 1.0)
+
+
+def check_settable(method, optimizers):
+    """Refuses optimizers, by name, whose learning rate follows a schedule of their own: `method` is to set it.
+
+    Raises: ConfigError naming the method and the optimizer.
+    """
+    for name, optimizer in optimizers.items():
+        inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+        if isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            raise ConfigError(
+                f"{method} sets learning rates: the {name}'s optimizer has a schedule of its own, give it a number"
+            )

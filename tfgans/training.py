@@ -1,16 +1,18 @@
 """One training run in one folder: start or resume, fit, evaluate, hand over."""
 
 import contextlib
+import json
 import logging
 import time
 from pathlib import Path
 
 import tensorflow as tf
 
-from tfgans import callbacks, checkpoint, config, distribute, experiment, files
+from tfgans import callbacks, checkpoint, config, distribute, experiment, files, pruning
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
+from tfgans.evaluate.stability import FixedSamples
 
 logger = logging.getLogger(__name__)
 
@@ -237,7 +239,11 @@ class Run:
         start = self.restored or 0
         images_per_step = self.dataset.batch_size * self.model.batches_per_step
         bar = callbacks.ProgressBar(None if self.seconds else self.steps, images_per_step)
-        watchers = [callbacks.TrainingClock(self.about), callbacks.StopWhenDiverged()]
+        watchers = [
+            callbacks.TrainingClock(self.about),
+            callbacks.StopWhenDiverged(),
+            callbacks.CostMeter(self.about, self.dataset.batch_size),
+        ]
         if self.is_chief:
             watchers += [
                 callbacks.TrainingCurves(self.folder / "train", log_every, images_per_step, histograms),
@@ -317,21 +323,23 @@ class Run:
         if not self.is_chief or self._row(step) is not None:
             return
         stream, began = self.model.stream_of(self.model.seed), time.perf_counter()
+        fixed = FixedSamples(self.folder / "fixed_samples.npz", step)
 
         def generate(count):
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
-            return stream(count)
+            return fixed.seen(stream(count))
 
-        metrics = self.evaluator(generate, self.dataset)
+        metrics = self.evaluator(generate, self.dataset) | fixed.metrics()
         if self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
             )
-        seconds = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
-        seconds["eval_seconds"] = round(time.perf_counter() - began, 3)
+        spent = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
+        spent["eval_seconds"] = round(time.perf_counter() - began, 3)
+        spent |= {k: v for k, v in self.about.items() if k == "real_images" or k.endswith("_flops")}
         self._show(step, metrics)
         self.draw_spectra(step, self.evaluator.spectra)
-        self.rows.append({"step": step} | metrics | seconds)
+        self.rows.append({"step": step} | metrics | spent)
         logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in _numbers(metrics).items()))
         self.checkpoints.prune(self._best())
 
@@ -353,11 +361,21 @@ class Run:
         self.draw_samples(self.steps)
         if self.is_chief:
             self.model.save_generator(self.folder / "generator.keras")
+            self._save_parts()
             self.model.export(self.folder / "export")
             step = self.folder / "export" / EXPORT_STEP
             step.parent.mkdir(exist_ok=True)
             files.write_text(step, f"{self.steps}\n")
         return self._row(self.steps)
+
+    def _save_parts(self):
+        """Writes the generators that a pruned model has besides, and how dense their layers are."""
+        for name in self.model.part_names():
+            network = self.model.part(name)
+            self.model.save_generator(self.folder / f"generator_{name}.keras", network)
+            if name == "sparse":
+                text = json.dumps(pruning.density_report(network, self.model.densities()), indent=1)
+                files.write_text(self.folder / "generator_sparse.json", text + "\n")
 
 
 def _numbers(metrics):

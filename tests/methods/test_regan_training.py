@@ -1,29 +1,29 @@
 """Re-GAN in training: resumed runs, replicas, XLA, mixed precision, and with other methods and networks."""
 
+import json
 import math
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import replicas
+import short_runs
 import toys
 
-from tfgans import checkpoint
+from tfgans import checkpoint, experiment
+from tfgans.config import ConfigError
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
+from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.style import PathLengthGAN
+from tfgans.networks.autogan import autogan_generator
 from tfgans.networks.progan import progan_discriminator, progan_generator
 from tfgans.networks.resnet import resnet_discriminator
 from tfgans.networks.stylegan2 import stylegan2_generator
-
-ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 def make(methods=(ReGAN,), networks=None, compiled=(), **options):
@@ -157,6 +157,32 @@ def test_with_advas():
     assert not masked_values(model).any() and not masked_values(model, average=True).any()
 
 
+def test_with_fastgan_a_run_goes_on_exactly():
+    states = []
+    for seed, last in ((0, 5), (7, 3)):
+        networks = toys.image_networks(batch_norm=False, seed=seed)
+        options = dict(perturbation_batch_size=8, perturbation_radius=0.1, warm_up_length=1, sparse_length=3)
+        model = make((ReGAN, FastGAN), networks, {"run_eagerly": True}, **options)
+        states.append((model, last))
+    whole, other = states[0][0], states[1][0]
+    fit(whole, 0, 3)
+    checkpoint.write_state(other, checkpoint.read_state(whole))
+    logs = fit(whole, 3, 5)
+    fit(other, 3, 5)
+    assert [step["regan/phase"] for step in logs] == [1, 2]
+    toys.assert_same(toys.values(whole), toys.values(other))
+    assert int(whole.discriminator_optimizer.iterations) == 2 * int(whole.optimizer.iterations) == 10
+
+
+def test_with_autogans_generator():
+    generator = autogan_generator(architecture="A", resolution=32, channels=1, base_channels=4, latent_dim=4)
+    discriminator = resnet_discriminator(resolution=32, channels=1, base_channels=4)
+    model = make((ReGAN,), (generator, discriminator), {"run_eagerly": True}, warm_up_length=0, ema_decay=0.9)
+    logs = fit(model, 0, 2)
+    assert not masked_values(model).any() and not masked_values(model, average=True).any()
+    assert 0.69 < logs[1]["regan/density"] < 0.8
+
+
 def test_with_octave_networks():
     sizes = {"resolution": 16, "channels": 1, "base_channels": 8}
     keras.utils.set_random_seed(0)
@@ -203,6 +229,89 @@ def test_mixed_precision():
     assert {w.dtype for w in model.pruned_weights("generator")} == {"float32"}
 
 
+def weights_of(network):
+    return [v.numpy() for v in network.weights]
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+def test_the_pair_is_of_the_last_step_of_either_phase(ema_decay):
+    momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5)}
+    model = make(compiled=momentum, ema_decay=ema_decay, warm_up_length=2)
+    shown = model.ema_generator if ema_decay else model.generator
+    fit(model, 0, 2)
+    assert model.part_names() == ()
+    warm = weights_of(shown)
+    fit(model, 2, 4)  # the sparse phase
+    assert model.part_names() == ("sparse", "dense")
+    masks = dict(
+        zip(
+            [id(v) for v in model.pruned_weights("generator", bool(ema_decay))],
+            model.masks["generator"],
+            strict=True,
+        )
+    )
+    sparse = [
+        np.where(masks[id(v)].numpy(), 0.0, v.numpy()) if id(v) in masks else v.numpy() for v in shown.weights
+    ]
+    if not ema_decay:  # momentum has moved them, the pair's are 0 all the same
+        assert any(np.any(a != b) for a, b in zip(sparse, weights_of(shown), strict=True))
+    assert_pair(model, sparse, warm)
+    fit(model, 4, 5)
+    assert_pair(model, sparse, weights_of(shown))
+    fit(model, 5, 6)
+    dense = weights_of(shown)
+    fit(model, 6, 7)  # sparse again
+    assert model.part_names() == ("sparse", "dense")
+    for value, expected in zip(weights_of(model.part("dense")), dense, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def assert_pair(model, sparse, dense):
+    for name, expected in (("sparse", sparse), ("dense", dense)):
+        for value, weight in zip(weights_of(model.part(name)), expected, strict=True):
+            np.testing.assert_array_equal(value, weight, err_msg=name)
+
+
+def test_a_pruned_discriminator_alone_makes_no_pair():
+    model = make(compiled={"run_eagerly": True}, pruned_networks="discriminator", warm_up_length=0)
+    fit(model, 0, 1)
+    assert model.part_names() == ()
+    with pytest.raises(ConfigError, match="one generator alone. Received: --generator=sparse"):
+        model.use_part("sparse")
+
+
+def test_a_run_hands_over_the_pair(tmp_path):
+    gin_file, run = tmp_path / "run.gin", tmp_path / "run"
+    gin_file.write_text(
+        short_runs.CONFIG
+        + "build.methods = [@ReGAN]\nReGAN.warm_up_length = 2\nReGAN.sparse_length = 3\nReGAN.sparsity = 0.5\n"
+    )
+    short_runs.run(str(gin_file), run, "train.steps = 10")  # warm-up, sparse 2-4, dense 5-7, sparse 8, 9
+    usual, sparse, dense = (
+        keras.saving.load_model(run / f"generator{name}.keras") for name in ("", "_sparse", "_dense")
+    )
+    report = json.loads((run / "generator_sparse.json").read_text())
+    weights = sparse.trainable_variables
+    zeros = sum(int((v.numpy() == 0).sum()) for v in weights)
+    total = sum(v.numpy().size for v in weights)
+    assert report["parameters"] == total and report["nonzero"] == total - zeros < 0.52 * total
+    assert report["density"] == pytest.approx(1 - zeros / total)
+    assert set(report["tensors"]) == {v.path for v in weights}
+    assert not any((v.numpy() == 0).mean() > 0.3 for v in dense.trainable_variables if len(v.shape) > 1)
+    images = {}
+    for part in (None, "sparse", "dense"):
+        keras.backend.clear_session()
+        row = experiment.evaluate(run, part=part)
+        assert row.get("generator") == part and row["step"] == 10
+        images[part] = row["fid"]
+        experiment.generate(run, tmp_path / str(part), 2, part=part)
+    assert images["sparse"] == pytest.approx(images[None], rel=1e-6) and images["dense"] != images[None]
+    pictures = [(tmp_path / str(part) / "grid.png").read_bytes() for part in images]
+    assert pictures[0] == pictures[1] != pictures[2]
+    with pytest.raises(ConfigError, match="has the generators sparse, dense. Received: --generator=small"):
+        experiment.evaluate(run, part="small")
+
+
 SCRIPT = """
 import keras, numpy as np, tensorflow as tf
 device = tf.config.list_physical_devices("CPU")[0]
@@ -247,12 +356,4 @@ print("replicas agree")
 
 
 def test_replicas_have_the_same_masks():
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": path,
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip().endswith("replicas agree"), done.stderr[-3000:]
+    replicas.assert_replicas_agree(SCRIPT)

@@ -9,7 +9,7 @@ from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
 from tfgans.training import FREE, bindings_of
 
 _POINTS_OF_A_CURVE = 200
-_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command"}
+_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
 SEED = "numerics.seed"
 ENDED = ("finished", "collapsed")  # the outcomes of runs that came to their end: their last values count
 
@@ -78,7 +78,11 @@ def relative(path, root):
 
 
 def _metrics(row):
-    kept = {k: v for k, v in row.items() if k not in _NOT_METRICS and not k.endswith(("_seconds", "_std"))}
+    kept = {
+        k: v
+        for k, v in row.items()
+        if k not in _NOT_METRICS and not k.endswith(("_seconds", "_std", "_flops"))
+    }
     return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float))}
 
 

@@ -57,6 +57,32 @@ def layer_costs(network, inputs=None):
     Raises: ConfigError if the inputs are not known, or a weighted operation has an unknown shape or sits
         in a loop.
     """
+    rows, totals = _layer_totals(network, inputs)
+    seen, costs = set(), []
+    for layer, name in rows:
+        own = sum(_size(variable) for variable in _own_variables(layer, seen))
+        if own or any(totals[id(layer)]):
+            costs.append(LayerCost(name, own, *totals[id(layer)]))
+    return costs
+
+
+def weight_macs(network, inputs=None):
+    """Multiply-accumulates of one forward of one sample by trainable variable, in the network's order.
+
+    A layer's go to its own variables of two axes or more (kernels), in proportion to their sizes where there are
+    several; all else has 0. Arguments and errors are those of `layer_costs`.
+    """
+    rows, totals = _layer_totals(network, inputs)
+    seen, given = set(), {}
+    for layer, _ in rows:
+        kernels = [v for v in _own_variables(layer, seen) if len(v.shape) > 1]
+        size = sum(map(_size, kernels))
+        given |= {id(v): totals[id(layer)][0] * _size(v) / size for v in kernels}
+    return [given.get(id(v), 0) for v in network.trainable_variables]
+
+
+def _layer_totals(network, inputs):
+    """(layer, path) of all layers, and by the layer's id its [macs, attention_macs]."""
     structure = _input_structure(network) if inputs is None else inputs
     specs = tf.nest.map_structure(_one_sample, structure)
     arguments = specs if isinstance(specs, tuple) else (specs,)
@@ -72,12 +98,7 @@ def layer_costs(network, inputs=None):
         if owner is None and caller is not None:
             owner = _owner(owners, *caller)
         totals[id(network) if owner is None else owner][both] += amount
-    seen, costs = set(), []
-    for layer, name in rows:
-        own = _own_parameters(layer, seen)
-        if own or any(totals[id(layer)]):
-            costs.append(LayerCost(name, own, *totals[id(layer)]))
-    return costs
+    return rows, totals
 
 
 def _one_sample(spec):
@@ -124,13 +145,13 @@ def _layer_rows(network, name=None, seen=None):
     return rows
 
 
-def _own_parameters(layer, seen):
-    """Trainable scalars of the layer that none of its sub-layers holds."""
+def _own_variables(layer, seen):
+    """Trainable variables of the layer that neither its sub-layers hold nor a layer before (ids `seen`)."""
     children = layer._flatten_layers(include_self=False, recursive=False)
     inner = {id(variable) for child in children for variable in child.trainable_variables}
     own = [v for v in layer.trainable_variables if id(v) not in inner and id(v) not in seen]
     seen |= {id(variable) for variable in own}
-    return sum(_size(variable) for variable in own)
+    return own
 
 
 @contextlib.contextmanager

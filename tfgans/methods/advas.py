@@ -90,6 +90,17 @@ class AdvAsGAN(GAN):
     def batches_per_step(self):
         return super().batches_per_step + (self.fresh_real_batch and self.advas_weight != 0)
 
+    def training_passes(self):
+        passes = super().training_passes()
+        if self.advas_weight == 0:
+            return passes
+        ratio, both = self.generator_batch_ratio, self.advas_weight is None or self.advas_norms
+        penalties = self.penalty_passes(by_fakes=not self.detach_penalties)
+        return {
+            "generator": passes["generator"] + 2 * ratio * both,
+            "discriminator": passes["discriminator"] + ratio * (8 + both + penalties),
+        }
+
     def xla(self, function):
         # XLA can compile neither what replicas exchange, nor gradients of a loop's gradients.
         refused = distribute.num_replicas() > 1 or self.advas_estimator == "unbiased"

@@ -106,6 +106,15 @@ class FastGAN(GAN):
     def per_replica_variables(self):
         return [*super().per_replica_variables(), *self.perturbations.values()]
 
+    def discriminator_loss_count(self):
+        return super().discriminator_loss_count() * self.adversarial_steps
+
+    def training_passes(self):
+        passes = super().training_passes()
+        # The forward of the batch that is fixed, and penalties, come twice.
+        again = (2 + self.penalty_passes()) * self.discriminator_loss_count() if self.separate_updates else 0
+        return passes | {"discriminator": passes["discriminator"] + again}
+
     def discriminator_step(self, real):
         batches = {"real": real, "fake": self.sample(batch_size(real))}
         perturbations = self._read(batch_size(real))

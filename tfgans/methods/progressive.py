@@ -134,6 +134,15 @@ class ProgressiveGAN(GAN):
     def step_variant(self, step):
         return (*super().step_variant(step), ("stage", self.stage_at(step)))
 
+    def measured(self, name, measure, inputs=None):
+        with at_stage(self.stage):
+            if name == "discriminator":
+                images = tf.TensorSpec((1, *self.sample_shape), self.discriminator.compute_dtype)
+                inputs = tf.nest.pack_sequence_as(
+                    self.discriminator.input, [images, *tf.nest.flatten(self.discriminator.input)[1:]]
+                )
+            return super().measured(name, measure, inputs)
+
     @property
     def stage(self):
         """The stage of the step that is compiled or runs; the first before there is one."""

@@ -33,6 +33,10 @@ class GradientPenaltyGAN(GAN):
         self.gradient_penalty_weight = _weight("gradient_penalty_weight", gradient_penalty_weight)
         self.gradient_penalty_target, self.one_sided = gradient_penalty_target, one_sided
 
+    def penalty_passes(self, by_fakes=False):
+        own = (14 if by_fakes else 6) if self.gradient_penalty_weight else 0
+        return super().penalty_passes(by_fakes) + own
+
     def draw_latents(self, count):
         ones = (1,) * len(self.sample_shape)
         mix = self.random_uniform(count, ones, "gradient_penalty")
@@ -85,6 +89,16 @@ class R1GAN(GAN):
         first = step * self.discriminator_steps
         due = [i for i in range(self.discriminator_steps) if (first + i) % self.r1_interval == 0]
         return (*extras, *(f"r1/{index}" for index in due))
+
+    def penalty_passes(self, by_fakes=False):
+        in_loss = 6 if self.r1_weight and self.r1_interval == 1 else 0  # fakes do not change it
+        at_fakes = (14 if by_fakes else 6) if self.r2_weight else 0
+        return super().penalty_passes(by_fakes) + in_loss + at_fakes
+
+    def training_passes(self):
+        passes = super().training_passes()
+        due = sum(name.startswith("r1/") for name in self.extras)
+        return passes | {"discriminator": passes["discriminator"] + 6 * due}
 
     def discriminator_update(self, index, real):
         logs = super().discriminator_update(index, real)

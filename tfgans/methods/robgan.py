@@ -49,6 +49,11 @@ class RobGAN(GAN):
         self.attack_steps, self.attack_radius = attack_steps, attack_radius
         self.attack_step_size = attack_step_size
 
+    def training_passes(self):
+        passes = super().training_passes()
+        attack = 2 * self.attack_steps * self.discriminator_steps if self.attack_radius else 0
+        return passes | {"discriminator": passes["discriminator"] + attack}
+
     def discriminator_step(self, real):
         if self.attack_steps and self.attack_radius:
             # Outside what XLA compiles, and at a draw that no other update shares.

@@ -150,6 +150,12 @@ class PathLengthGAN(Styled, GAN):
         due = self.path_length_weight and step % self.path_length_interval == 0
         return (*super().extra_updates(step), *(("path_length",) if due else ()))
 
+    def training_passes(self):
+        passes = super().training_passes()
+        images = self.generator_batch_ratio / self.path_length_batch_shrink
+        more = 6 * images if "path_length" in self.extras else 0
+        return passes | {"generator": passes["generator"] + more}
+
     def generator_step(self, real):
         logs = super().generator_step(real)
         if "path_length" not in self.extras:

@@ -39,6 +39,11 @@ def pruned_entries(weights, sparsity):
     return tf.abs(tf.cast(weights, threshold.dtype)) < threshold
 
 
+def pruned_count(count, sparsity):
+    """How many of `count` entries without ties are pruned."""
+    return _rank(count, sparsity)[1]
+
+
 def _rank(count, sparsity):
     """The two neighbouring ranks that the quantile lies between, and how far it is from the first to the second."""
     number = np.float32 if count <= _EXACT else np.float64

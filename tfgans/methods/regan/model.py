@@ -8,11 +8,13 @@ import threading
 import keras
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute
+from tfgans import checkpoint, distribute, pruning, schedules
 from tfgans.config import ConfigError, configurable
 from tfgans.gan import GAN
-from tfgans.methods.regan.mask import pruned_entries
+from tfgans.methods.regan.mask import pruned_count, pruned_entries
+from tfgans.methods.regan.pair import Pair
 from tfgans.methods.regan.schedule import DENSE, SPARSE, WARM_UP, PhaseSchedule
+from tfgans.pruning import zeroed
 
 PHASES = (WARM_UP, SPARSE, DENSE)  # in the logs a phase is its place here
 _NETWORKS = {
@@ -25,7 +27,7 @@ _local = threading.local()  # MirroredStrategy runs each replica in a thread of 
 
 
 @configurable
-class ReGAN(GAN):
+class ReGAN(Pair, GAN):
     """Prunes the generator for a while, lets it grow again, and so on (Re-GAN; Saxena et al., CVPR 2023).
 
     After a dense warm-up, sparse and dense phases take turns (`PhaseSchedule`). Through a sparse phase the share
@@ -34,6 +36,9 @@ class ReGAN(GAN):
     phase still makes its images with the dense weights; with momentum (Adam's beta_1 above 0) pruned weights leave 0
     in between, for which there is `mask_after_update`; the optimizer's moments stay; and pruned weights start to
     grow from 0. Masks are found anew at the start of every sparse phase, and see `rederive_masks`.
+
+    Training ends with a pair of generators, a `sparse` and a `dense` one (`part`): that of the present phase, and
+    that of the phase before as it left it, of which the model keeps a copy.
 
     The phase follows from the number of updates done, and masks are weights of the model: a run goes on exactly,
     also within a sparse phase. All replicas have the same masks. Each update has the learning rate that schedules and
@@ -115,7 +120,7 @@ class ReGAN(GAN):
         self.rederive_masks, self.regrow = rederive_masks, regrow
         self.rates = {WARM_UP: 1.0, SPARSE: float(sparse_rate), DENSE: float(dense_rate)}
         self.mask_after_update, self.mask_regularizer_steps = mask_after_update, mask_regularizer_steps
-        self.mask_average = mask_average
+        self.mask_average, self._expected_kept = mask_average, {}
         self.pruned_networks = _NETWORKS[pruned_networks] if sparsity else ()
         self.pruned = {
             name: _chosen(getattr(self, name), pruned_tensors, include_tensors, exclude_tensors)
@@ -139,6 +144,8 @@ class ReGAN(GAN):
                 for variable, weight in zip(first, weights, strict=True):
                     variable.assign(tf.convert_to_tensor(weight.value))
                 self.first_entries[name] = first
+        if "generator" in self.pruned_networks:
+            self._add_kept()
 
     def _add_like(self, weight, name, dtype):
         return self.add_weight(
@@ -149,8 +156,8 @@ class ReGAN(GAN):
         optimizer = keras.optimizers.get(optimizer)
         discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
         given = {"generator": optimizer, "discriminator": discriminator_optimizer}
-        for name in self.pruned_networks:
-            _check_settable(name, given[name], self.rates)
+        if set(self.rates.values()) != {1.0}:
+            schedules.check_settable("ReGAN", {name: given[name] for name in self.pruned_networks})
         super().compile(optimizer, discriminator_optimizer, **options)
 
     # Phases
@@ -160,6 +167,8 @@ class ReGAN(GAN):
         if not self.sparsity:
             return extras
         phase, begins = self.phases.phase(step), self.phases.begins(step)
+        if step and begins:
+            extras += (f"regan/after_{self.phases.phase(step - 1)}",)
         extras = (*extras, f"regan/{phase}", f"regan/{self.phases.rate_phase(step)}_rate")
         if phase == SPARSE and (begins or (self.rederive_masks and self.phases.begins_unit(step))):
             extras += ("regan/derive",)
@@ -181,6 +190,9 @@ class ReGAN(GAN):
     def train_step(self, data):
         if not self.sparsity:
             return super().train_step(data)
+        ended = [phase for phase in PHASES if f"regan/after_{phase}" in self.extras]
+        if ended and "generator" in self.pruned_networks:
+            self.keep_generator(was_sparse=ended[0] == SPARSE)
         if "regan/derive" in self.extras:
             self.derive_masks()
         if "regan/regrow" in self.extras:
@@ -193,7 +205,7 @@ class ReGAN(GAN):
         return logs | {
             "regan/phase": tf.constant(float(PHASES.index(self.phase))),
             "regan/learning_rate_factor": tf.constant(self.rate_factor),
-            "regan/density": self.density(),
+            **self.density_logs(),
         }
 
     # Weights
@@ -225,20 +237,14 @@ class ReGAN(GAN):
 
     def prune(self, name):
         """Sets masked entries of a network to 0, and with the generator's those of its average."""
-        distribute.update_each(self.pruned_weights(name), self.masks[name], _zeroed)
+        distribute.update_each(self.pruned_weights(name), self.masks[name], zeroed)
         if name == "generator" and self.mask_average and self.ema_generator is not None:
-            distribute.update_each(self.pruned_weights(name, average=True), self.masks[name], _zeroed)
+            distribute.update_each(self.pruned_weights(name, average=True), self.masks[name], zeroed)
 
     def masked_gradients(self, name, gradients):
         """Gradients, one for each trainable tensor of a network, with 0 in masked entries; None counts as 0."""
         variables = getattr(self, name).trainable_variables
-        dense = [
-            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
-            for v, g in zip(variables, gradients, strict=True)
-        ]
-        for index, mask in zip(self.pruned[name], self.masks[name], strict=True):
-            dense[index] = _zeroed(dense[index], mask.value)
-        return dense
+        return pruning.masked_gradients(variables, gradients, self.pruned[name], self.masks[name])
 
     def update_generator(self, gradients):
         updates = getattr(_local, "generator_updates", None)
@@ -270,19 +276,36 @@ class ReGAN(GAN):
 
     # What is left
 
-    def density(self):
-        """The share of the pruned networks' trainable weights that is not masked in this step, a scalar."""
+    def density_logs(self):
+        """Shares of the pruned networks' trainable weights, and of their MACs if the step is sparse, with no mask."""
         if self.phase != SPARSE:
-            return tf.constant(1.0)
-        networks = [getattr(self, name) for name in self.pruned_networks]
-        total = sum(math.prod(v.shape) for network in networks for v in network.trainable_variables)
-        masks = [mask for name in self.pruned_networks for mask in self.masks[name]]
-        masked = tf.add_n([tf.math.count_nonzero(tf.convert_to_tensor(m.value)) for m in masks])
-        return tf.cast(1.0 - tf.cast(masked, tf.float64) / total, tf.float32)
+            return {"regan/density": tf.constant(1.0)}
+        shares = {name: pruning.pruned_shares(self.masks[name]) for name in self.pruned_networks}
+        sizes, places, logs = [], [], {}
+        for name in self.pruned_networks:
+            places += [len(sizes) + place for place in self.pruned[name]]
+            sizes += [math.prod(v.shape) for v in getattr(self, name).trainable_variables]
+            kept = pruning.weighted_density(self.macs_of(name), self.pruned[name], shares[name])
+            logs[f"regan/{name}_macs_kept"] = kept
+        return logs | {"regan/density": pruning.weighted_density(sizes, places, sum(shares.values(), []))}
+
+    def kept_share(self, name, step, logs=None):
+        share = super().kept_share(name, step, logs)
+        if name not in self.pruned_networks or self.phases.phase(step) != SPARSE:
+            return share
+        if logs is not None:
+            return share * logs[f"regan/{name}_macs_kept"]
+        key = name, self.variant
+        if key not in self._expected_kept:
+            macs, variables = self.macs_of(name), getattr(self, name).trainable_variables
+            sizes = {i: math.prod(variables[i].shape) for i in self.pruned[name]}
+            lost = sum(macs[i] * pruned_count(size, self.sparsity) / size for i, size in sizes.items())
+            self._expected_kept[key] = 1.0 - lost / (sum(macs) or 1)
+        return share * self._expected_kept[key]
 
     def densities(self):
         """{"<network>/<path>": share of a masked tensor's entries that its mask keeps}, for the masks found last."""
-        return {
+        return super().densities() | {
             f"{name}/{weight.path}": 1.0 - float(checkpoint.as_array(mask).mean())
             for name in self.pruned_networks
             for weight, mask in zip(self.pruned_weights(name), self.masks[name], strict=True)
@@ -306,11 +329,6 @@ def _chosen(network, tensors, include, exclude):
     ]
 
 
-def _zeroed(value, mask):
-    value = tf.convert_to_tensor(value)
-    return tf.where(tf.convert_to_tensor(mask), tf.zeros_like(value), value)
-
-
 @contextlib.contextmanager
 def _scaled_rate(optimizer, factor):
     """Inside it the optimizer's learning rate is `factor` times what it is outside."""
@@ -328,12 +346,3 @@ def _scaled_rate(optimizer, factor):
 def _check_choice(name, value, allowed):
     if value not in allowed:
         raise ConfigError(f"ReGAN.{name} is one of {', '.join(allowed)}. Received: {value!r}")
-
-
-def _check_settable(name, optimizer, rates):
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
-    schedule = isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
-    if schedule and set(rates.values()) != {1.0}:
-        raise ConfigError(
-            f"ReGAN changes learning rates: the {name}'s optimizer has a schedule of its own, give it a number"
-        )

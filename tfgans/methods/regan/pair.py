@@ -1,0 +1,56 @@
+"""Re-GAN's two generators at the end of training: a sparse and a dense one."""
+
+import tensorflow as tf
+
+from tfgans import distribute
+from tfgans.gan import clone
+from tfgans.methods.regan.schedule import SPARSE, WARM_UP
+from tfgans.pruning import zeroed
+
+
+class Pair:
+    """The part of `ReGAN` that keeps the generator of the phase before, as that phase left it.
+
+    The generator, averaged if there is an average, of the present phase and the one kept are the pair: one of a
+    sparse phase, whose masked entries are set to 0 (with momentum they may not be), and one of a dense phase or the
+    warm-up.
+    """
+
+    def _add_kept(self):
+        """Weights of the model for the generator that is kept."""
+        weights = self._shown(ema=True).weights
+        self.kept_weights = [self._add_like(w, "kept_generator", w.dtype) for w in weights]
+
+    def keep_generator(self, was_sparse):
+        """Copies the generator's weights, as a new phase begins, `was_sparse` telling of the phase before."""
+        shown = self._shown(ema=True)
+        distribute.update_each(self.kept_weights, shown.weights, lambda _, new: tf.identity(new))
+        if was_sparse:
+            distribute.update_each(self._pruned_of(shown, self.kept_weights), self.masks["generator"], zeroed)
+
+    def _pruned_of(self, network, values):
+        """Of `values`, one for each weight of a generator, those of its pruned tensors."""
+        places = {id(weight): place for place, weight in enumerate(network.weights)}
+        trainable = network.trainable_variables
+        return [values[places[id(trainable[index])]] for index in self.pruned["generator"]]
+
+    def part_names(self):
+        step, others = int(self.step.numpy()), super().part_names()
+        if "generator" not in self.pruned_networks or not step or self.phases.phase(step - 1) == WARM_UP:
+            return others
+        return (*others, "sparse", "dense")
+
+    def part(self, name):
+        if name not in ("sparse", "dense"):
+            return super().part(name)
+        shown, is_sparse = self._shown(ema=True), self.phases.phase(int(self.step.numpy()) - 1) == SPARSE
+        network = clone(shown)
+        if is_sparse != (name == "sparse"):
+            for weight, kept in zip(network.weights, self.kept_weights, strict=True):
+                weight.assign(tf.convert_to_tensor(kept.value))
+        elif is_sparse:
+            for weight, mask in zip(
+                self._pruned_of(network, network.weights), self.masks["generator"], strict=True
+            ):
+                weight.assign(zeroed(weight, mask.value))
+        return network
