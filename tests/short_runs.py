@@ -70,7 +70,8 @@ def run(gin_file, model_dir, *bindings):
 
 
 def assert_same_run(first, second):
-    assert kill_and_resume.differences(first, second) == []
+    found = kill_and_resume.differences(first, second)
+    assert found == [], found
 
 
 def rows(folder):

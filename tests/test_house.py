@@ -40,14 +40,16 @@ ALLOWED = {
     "generation": {"config", "data", "driver", "files", "styles"},
     "accounting": {"config", "evaluate"},
     "pruning": set(),
+    "optimizers": {"config"},
     "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting"},
-    "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation", "pruning"},
+    "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
     "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting"},
     "training": LEAVES | {"callbacks", "experiment", "pruning"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
     "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
-    "command_line": LEAVES | {"callbacks", "experiment", "training", "compare", "searching"},
+    "command_flags": set(),
+    "command_line": LEAVES | {"callbacks", "command_flags", "experiment", "training", "compare", "searching"},
     "__main__": {"command_line"},
     "__init__": set(),
 }
@@ -177,9 +179,13 @@ CONFIGS = sorted((ROOT / "gin_configs").rglob("*.gin"))
 DATA = [p for p in CONFIGS if p.parent.name == "data"]
 NETWORKS = [p for p in CONFIGS if p.parent.name == "networks"]
 LOSSES = [p for p in CONFIGS if p.parent.name == "losses"]
-EXPERIMENTS = [p for p in CONFIGS if p not in (*DATA, *NETWORKS, *LOSSES)]
+PRESETS = [p for p in CONFIGS if p.parent.name == "presets"]  # parts of experiments that are built with them
+EXPERIMENTS = [p for p in CONFIGS if p not in (*DATA, *NETWORKS, *LOSSES, *PRESETS)]
 OFFLINE = ("digits", "photos", "ring", "grid")
-TINY = {"base_channels": 8, "max_channels": 16, "mapping_layers": 1}
+TINY = {
+    "base_channels": 8, "max_channels": 16, "mapping_layers": 1,
+    "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
+}  # fmt: skip
 TINY_RESOLUTION = {"stylegan2_generator": 32}  # of networks whose other arguments do not depend on it
 
 

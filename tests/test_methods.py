@@ -16,6 +16,9 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import HOOKS, compose
 from tfgans.methods.advas import AdvAsGAN
+from tfgans.methods.adversarialnas import AdversarialNASGAN
+from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN
@@ -43,6 +46,7 @@ NEUTRAL = [
     (APAGAN, {"apa_speed": float("inf")}),
     (ReGAN, {"sparsity": 0.0}),
     (TicketGAN, {"ticket_rounds": 0}),
+    (AdversarialNASGAN, {"architecture_rate": 0.0}),
 ]
 
 
@@ -94,8 +98,8 @@ def test_default_is_not_the_base(method):
 def test_every_method_has_a_neutral_case():
     config.import_rooms(["tfgans.methods"])
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
-    # tests/methods/test_octave.py and test_progressive.py have their cases
-    networks_of_their_own = {OctaveGAN, ProgressiveGAN}
+    # tests/methods/test_octave.py, test_progressive.py and test_alphagan_search.py have their cases
+    networks_of_their_own = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN}
     assert ours == {method for method, _ in NEUTRAL} | networks_of_their_own
 
 

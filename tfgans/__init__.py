@@ -7,7 +7,9 @@ import importlib
 
 _HOMES = {
     "ADAGAN": "tfgans.methods.augmented",
+    "AdversarialNASGAN": "tfgans.methods.adversarialnas",
     "AdvAsGAN": "tfgans.methods.advas",
+    "AlphaGAN": "tfgans.methods.alphagan.model",
     "APAGAN": "tfgans.methods.augmented",
     "ConfigError": "tfgans.config",
     "configurable": "tfgans.config",
@@ -23,6 +25,7 @@ _HOMES = {
     "PathLengthGAN": "tfgans.methods.style",
     "ProgressiveGAN": "tfgans.methods.progressive",
     "R1GAN": "tfgans.methods.regularized",
+    "RandomSearchGAN": "tfgans.methods.alphagan.random_search",
     "ReGAN": "tfgans.methods.regan.model",
     "RobGAN": "tfgans.methods.robgan",
     "StyleMixingGAN": "tfgans.methods.style",

@@ -305,6 +305,18 @@ class SampleGrid:
         return pictures.page(images, columns, self.modes)
 
 
+def progress(name, total, unit="it", done=0):
+    """A bar on stderr, drawn anew five times a second, or every ten seconds where there is no terminal."""
+    import sys
+
+    import tqdm
+
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm.tqdm(
+        total=total, initial=done, unit=unit, mininterval=interval, maxinterval=interval, desc=name
+    )
+
+
 class ProgressBar(StepCallback):
     """A bar with the rate, the time left and the losses; a line now and then where there is no terminal.
 
@@ -318,19 +330,7 @@ class ProgressBar(StepCallback):
         self.steps, self.images_per_step = steps, images_per_step
 
     def at_start(self, step):
-        import sys
-
-        import tqdm
-
-        interval = 0.2 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm.tqdm(
-            total=self.steps,
-            initial=step,
-            unit="step",
-            mininterval=interval,
-            maxinterval=interval,
-            desc="training",
-        )
+        self._bar = progress("training", self.steps, "step", step)
 
     def after(self, step):
         logs = self.model.step_logs

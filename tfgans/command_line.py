@@ -1,4 +1,4 @@
-"""The commands `train`, `evaluate`, `generate`, `describe`, `compare`: flags, messages and exit codes.
+"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`: flags, messages and exit codes.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
@@ -13,6 +13,8 @@ import warnings
 
 from absl import app, flags, logging
 
+from tfgans import command_flags
+
 FLAGS = flags.FLAGS
 
 
@@ -20,7 +22,7 @@ def run(command):
     """Runs one command with the flags on the command line; does not return."""
     define, action = COMMANDS[command]
     define()
-    for flag in FLAGS.flags_by_module_dict().get(__name__, ()):
+    for flag in FLAGS.flags_by_module_dict().get(command_flags.__name__, ()):
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(lambda _: sys.exit(_guarded(action)), flags_parser=_parse)
 
@@ -130,105 +132,9 @@ def _interpreted(action):
         return 128 + error.number
 
 
-def _gin_flags(required=True):
-    flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be given several times.")
-    flags.DEFINE_multi_string("gin_param", [], "One binding, Name.parameter=value; overrides the files.")
-    if required:
-        flags.register_validator("gin_file", bool, message="Flag --gin_file must have a value.")
-
-
-def _run_flags():
-    _gin_flags(required=False)
-    flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
-    flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
-    flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
-
-
-def _train_flags():
-    _gin_flags()
-    flags.DEFINE_string(
-        "model_dir", None, "Folder of the run; a part of it there is taken up.", required=True
-    )
-    flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
-    flags.DEFINE_integer("seed", None, "Seed of everything random.")
-
-
-def _evaluate_flags():
-    _run_flags()
-    flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
-
-
-def _generate_flags():
-    _run_flags()
-    flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
-    flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
-    flags.DEFINE_list("labels", None, "Classes to go round, such as 0,1.")
-    flags.DEFINE_float(
-        "truncation",
-        None,
-        "Generators with styles (StyleGAN2): psi in [0, 1], w = mean_w + psi (w - mean_w); 1 changes nothing, 0 "
-        "gives the mean's image. Others: bound, above 0, of the latents' absolute values.",
-    )
-    flags.DEFINE_integer(
-        "truncated_slots", None, "With --truncation=psi: only this many of the first style slots; else all."
-    )
-    flags.DEFINE_bool(
-        "interpolate",
-        False,
-        "Rows of up to 8 images between two latents, also as interpolation.png and interpolation.gif.",
-    )
-    flags.DEFINE_enum(
-        "interpolate_in",
-        None,
-        ["z", "w"],
-        "With --interpolate: z, the great circle through two latents, or w, the line between their styles; w if "
-        "not given and the generator has styles, else z.",
-    )
-    flags.DEFINE_integer(
-        "frames", 32, "With --interpolate: frames of the GIF from end to end.", lower_bound=2
-    )
-    flags.DEFINE_float("frames_per_second", 20.0, "With --interpolate: of the GIF, in [1, 50].", 1.0, 50.0)
-    flags.DEFINE_string(
-        "style_mixing",
-        None,
-        "ROWSxCOLUMNS: write style_mixing.png alone: sources at the left and at the top, and their mixtures.",
-    )
-    flags.DEFINE_string(
-        "mixed_slots",
-        None,
-        "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
-        "the coarse ones, or the first half of less than eight.",
-    )
-    flags.DEFINE_integer("seed", 0, "Seed of the latents.")
-
-
-def _describe_flags():
-    _gin_flags()
-    flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
-
-
-def _compare_flags():
-    _gin_flags(required=False)
-    flags.DEFINE_string("output_dir", None, "Folder of the runs and of the page.", required=True)
-    flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
-    flags.DEFINE_multi_string(
-        "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."
-    )
-    flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
-    flags.DEFINE_integer("steps", None, "Generator updates of each run.")
-    flags.DEFINE_float("seconds", None, "Seconds of training of each run, instead of --steps.")
-    flags.DEFINE_bool(
-        "own_steps", False, "Train each configuration for its own train.steps, whatever they are."
-    )
-    flags.DEFINE_float(
-        "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
-    )
-    flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
-    flags.DEFINE_integer("jobs", 1, "Runs at a time.")
-
-
-def _train():
-    from tfgans import experiment
+def _prepare_training():
+    """Parses what the flags of training say."""
+    from tfgans import config, experiment
 
     given = list(FLAGS.gin_param)
     if FLAGS.steps is not None:
@@ -236,20 +142,37 @@ def _train():
     if FLAGS.seed is not None:
         given.append(f"numerics.seed={FLAGS.seed}")
     experiment.prepare(FLAGS.gin_file, given)
-    from tfgans import config, training
-
     if not config.is_bound("train", "steps"):
         raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
+
+
+def _train():
+    _prepare_training()
+    from tfgans import experiment, training
+
     metrics = training.train(FLAGS.model_dir)
     if metrics:
         print(experiment.to_json(metrics))
+
+
+def _search():
+    from tfgans import experiment
+
+    _prepare_training()
+    from tfgans import searching
+
+    command = searching.search(FLAGS.model_dir)
+    print(experiment.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
+    if command:
+        print(f"train what was found: {command}", file=sys.stderr)
 
 
 def _evaluate():
     from tfgans import experiment
 
     _refuse_gin_files()
-    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), FLAGS.gin_param, FLAGS.generator)
+    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap
+    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
     print(experiment.to_json(row))
 
 
@@ -378,14 +301,16 @@ def _refuse_gin_files(message="a run has its own configuration: use --gin_param 
 
 
 COMMANDS = {
-    "train": (_train_flags, _train),
-    "evaluate": (_evaluate_flags, _evaluate),
-    "generate": (_generate_flags, _generate),
-    "describe": (_describe_flags, _describe),
-    "compare": (_compare_flags, _compare),
+    "train": (command_flags.train, _train),
+    "search": (command_flags.search, _search),
+    "evaluate": (command_flags.evaluate, _evaluate),
+    "generate": (command_flags.generate, _generate),
+    "describe": (command_flags.describe, _describe),
+    "compare": (command_flags.compare, _compare),
 }
 _SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
+    "search": "Searches an architecture, or goes on where a search stopped; writes genotype.json.",
     "evaluate": "Evaluates a run's generator: prints one JSON object and appends it to metrics.jsonl.",
     "generate": "Writes images that a run's generator makes.",
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",

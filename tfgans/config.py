@@ -173,3 +173,17 @@ def refuse_unused(only=None):
 def operative():
     """What was used, defaults included, as text that parses as a gin file."""
     return gin.operative_config_str()
+
+
+def bindings_of(text):
+    """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
+    bindings, name = {}, None
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace() and name:
+            bindings[name] += " " + line.strip()
+            continue
+        name, _, value = (part.strip() for part in line.partition("="))
+        bindings[name] = value.rstrip("\\").strip()
+    return {k: " ".join(v.split()) for k, v in bindings.items()}

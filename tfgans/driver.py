@@ -159,7 +159,8 @@ class Driver(keras.Model):
         self.train_function = train_function
         return train_function
 
-    def _replicated_step(self, kind):
+    def _replicated_step(self, kind, takes_data=True):
+        """`train_step` on every replica, as a function of the data's iterator that gives the logs' values."""
         strategy = self.distribute_strategy
 
         def replica_step(data):
@@ -170,7 +171,7 @@ class Driver(keras.Model):
             return tf.stack([tf.cast(logs[name], tf.float32) for name in names])
 
         def one_step(iterator):
-            values = strategy.run(replica_step, args=(iterator.get_next(),))
+            values = strategy.run(replica_step, args=(iterator.get_next() if takes_data else (),))
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
         if self.run_eagerly:

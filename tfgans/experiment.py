@@ -20,6 +20,7 @@ from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate import cost
+from tfgans.evaluate.duality import DualityGap, WithDualityGap
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import GAN
@@ -110,7 +111,8 @@ def prepare(gin_files, gin_params):
     """Makes every configurable name known, then parses the configuration."""
     with explained():
         config.import_rooms()
-        importlib.import_module("tfgans.training")  # for the name `train`; nothing of it is used here
+        for room in ("tfgans.training", "tfgans.searching"):  # for the names `train` and `search` alone
+            importlib.import_module(room)
         config.parse(gin_files, gin_params)
 
 
@@ -123,13 +125,25 @@ def build_model():
             return build(seed=seed), strategy
 
 
-def build_evaluator():
-    """The evaluator, ready to use, or None if the configuration binds nothing of it."""
+def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
+    """The evaluator, ready to use, or None if the configuration binds nothing of it.
+
+    Args:
+        model, dataset, duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
+    """
+    duality_gap = made(duality_gap)
+    if not isinstance(duality_gap, DualityGap | None):
+        raise ConfigError(f"train.duality_gap is @DualityGap() or None. Received: {duality_gap!r}")
     if not config.is_bound("Evaluator", "features"):
+        if duality_gap is not None:
+            raise ConfigError("the duality gap is a part of evaluations: bind Evaluator.features, too")
         return None
     with explained():
         evaluator = Evaluator()
         evaluator.check()
+        if duality_gap is not None:
+            duality_gap.check(model, dataset)
+            evaluator = WithDualityGap(evaluator, duality_gap, model, interrupt or (lambda: None))
     return evaluator
 
 
@@ -174,10 +188,11 @@ def best_step(folder, steps, metric="fid", highest=False):
     return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
 
 
-def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None):
+def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, duality_gap=False):
     """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
 
-    `part` is that of `load`, and stands in the row as `generator`.
+    `part` is that of `load`, and stands in the row as `generator`. `duality_gap` measures that, too, of the pair that
+    was trained, whatever `part`.
 
     With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
     `spectra` holds those of training.
@@ -185,11 +200,11 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None):
     if num_samples is not None:
         gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
     model, step = load(model_dir, gin_params, step, part)
-    evaluator = build_evaluator()
+    with explained():
+        dataset, gap = Dataset(), DualityGap() if duality_gap else None
+    evaluator = build_evaluator(model, dataset, gap)
     if evaluator is None:
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
-    with explained():
-        dataset = Dataset()
     config.refuse_unused(gin_params)
     began = time.perf_counter()
     metrics = evaluator(model.stream_of(model.seed), dataset)
@@ -338,7 +353,13 @@ def describe(gin_files, gin_params=()):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
-    } | _planned(model), model
+    } | _space(model) | _planned(model), model
+
+
+def _space(model):
+    """{"search_space": number of architectures} of a model with a supernet for a generator."""
+    size = getattr(model.generator, "search_space_size", None)
+    return {} if size is None else {"search_space": size}
 
 
 def _planned(model):

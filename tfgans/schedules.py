@@ -4,6 +4,8 @@ Both networks follow the generator's count, as the published codes do, however m
 makes in between.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -47,6 +49,46 @@ class LinearDecay:
     def __call__(self, step):
         left = (self.end - tf.cast(step, tf.float32)) / (self.end - self.start)
         return tf.clip_by_value(left, 0.0, 1.0)
+
+
+@configurable
+class CosineAnnealing:
+    """From 1 to `floor` at step `end` along half a cosine, and `floor` from there on (Loshchilov, Hutter 2017).
+
+    AlphaGAN's code has it for the generator while it searches, with a floor of 5 above the start, surely unintended:
+    end 100, start 1 for its epochs, which count from 1.
+
+    Args:
+        end: generator update at which the rate reaches `floor`.
+        floor: factor at the end, at least 0.
+        start: added to the number of updates.
+    """
+
+    def __init__(self, end, floor=0.0, start=0):
+        if not (0 <= start < end and floor >= 0.0):
+            raise ConfigError(
+                f"CosineAnnealing needs 0 <= start < end and floor >= 0. Received: {start}, {end}, {floor}"
+            )
+        self.end, self.floor, self.start = end, floor, start
+
+    def __call__(self, step):
+        share = tf.minimum((tf.cast(step, tf.float32) + self.start) / self.end, 1.0)
+        return self.floor + (1.0 - self.floor) * 0.5 * (1.0 + tf.cos(math.pi * share))
+
+
+@configurable
+class StepDecay:
+    """1 before `boundary` generator updates, `factor` from there on."""
+
+    def __init__(self, boundary, factor=0.5):
+        if boundary < 0 or factor < 0.0:
+            raise ConfigError(
+                f"StepDecay needs boundary >= 0 and factor >= 0. Received: {boundary}, {factor}"
+            )
+        self.boundary, self.factor = boundary, factor
+
+    def __call__(self, step):
+        return tf.where(step < self.boundary, 1.0, self.factor)
 
 
 def check_settable(method, optimizers):

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 FREE = (
     "train.",
     "Evaluator.",
+    "DualityGap.",
     "DigitsFeatures.",
     "InceptionFeatures.",
     "PointFeatures.",
@@ -45,6 +46,8 @@ def train(
     histograms=False,
     seconds=None,
     evaluate_every_seconds=None,
+    duality_gap=None,
+    run_class=None,
 ):
     """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
 
@@ -61,6 +64,8 @@ def train(
         seconds: end the run sooner, at the first step after so many seconds of training, compilation and
             evaluations not counted; None for no limit. Such a run does not repeat exactly.
         evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
+        duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
+        run_class: what runs it, a `Run` or a class made from it.
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
@@ -72,7 +77,9 @@ def train(
     for name, value in times.items():
         if not (value is None or (isinstance(value, (int, float)) and value > 0)):
             raise ConfigError(f"train.{name} is None or a number above 0. Received: {value!r}")
-    run = Run(model_dir, steps, keep_checkpoints, best_metric, best_is_highest, **times)
+    run = (run_class or Run)(
+        model_dir, steps, keep_checkpoints, best_metric, best_is_highest, duality_gap, **times
+    )
     run.check_multiples(counts)
     with run.opened(num_samples_shown):
         return run.fit(intervals, log_every, histograms)
@@ -88,6 +95,7 @@ class Run:
         keep_checkpoints=3,
         best_metric="fid",
         best_is_highest=False,
+        duality_gap=None,
         seconds=None,
         evaluate_every_seconds=None,
     ):
@@ -96,10 +104,11 @@ class Run:
         self.best_metric, self.best_is_highest = best_metric, best_is_highest
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
-            self.dataset = Dataset()
+            self.dataset = self.open_data()
             self.dataset.check(self.model.batches_per_step)
             self._check_data()
-        self.evaluator = experiment.build_evaluator()
+        self.signals = callbacks.StopOnSignal(self.save)
+        self.evaluator = experiment.build_evaluator(self.model, self.dataset, duality_gap, self.signals.check)
         self.configuration = config.operative()
         config.refuse_unused()
         self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
@@ -108,7 +117,12 @@ class Run:
         if (seconds or evaluate_every_seconds) and distribute.workers() > 1:
             raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
         self.about, self.restored = {}, None
-        self.signals = callbacks.StopOnSignal(self.save)
+
+    def open_data(self):
+        """The data to train on."""
+        if hasattr(self.model, "batches_of"):
+            raise ConfigError(f"{type(self.model).__name__} is for launch/search.py")
+        return Dataset()
 
     def _check_data(self):
         if self.dataset.item_shape != self.model.sample_shape:
@@ -207,7 +221,7 @@ class Run:
         path = self.folder / "operative.gin"
         if not path.exists():
             return
-        old, new = bindings_of(path.read_text()), bindings_of(self.configuration)
+        old, new = config.bindings_of(path.read_text()), config.bindings_of(self.configuration)
         changed = [
             k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)
         ]
@@ -258,7 +272,7 @@ class Run:
             watchers.append(callbacks.EverySeconds(self.evaluate_every_seconds, self.about, self.evaluate))
         if self.seconds is not None:
             watchers.append(callbacks.StopAfterSeconds(self.seconds, self.about, self._end_at))
-        watchers.append(self.signals)
+        watchers += [*self.watchers(), self.signals]
         try:
             if start < self.steps:
                 self.model.fit(
@@ -275,6 +289,10 @@ class Run:
             raise callbacks.Diverged(f"training diverged: {error}; {kept}") from error
         finally:
             bar.close()
+
+    def watchers(self):
+        """More callbacks, for kinds of runs that have some."""
+        return []
 
     def _end_at(self, step):
         self.steps = step
@@ -380,17 +398,3 @@ class Run:
 
 def _numbers(metrics):
     return {k: v for k, v in metrics.items() if isinstance(v, float) and not k.endswith("_seconds")}
-
-
-def bindings_of(text):
-    """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
-    bindings, name = {}, None
-    for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        if line[0].isspace() and name:
-            bindings[name] += " " + line.strip()
-            continue
-        name, _, value = (part.strip() for part in line.partition("="))
-        bindings[name] = value.rstrip("\\").strip()
-    return {k: " ".join(v.split()) for k, v in bindings.items()}

@@ -20,7 +20,8 @@ def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
     first, second, untrained = ({k: v for k, v in row.items() if k != "eval_seconds"} for row in added)
     assert first == second
     assert (first["step"], first["num_samples"], first["features"]) == (4, 32, "digits_classifier")
-    in_training = {k: v for k, v in before[0].items() if not k.endswith("_seconds")}
+    of_training = ("_seconds", "_flops", "real_images")
+    in_training = {k: v for k, v in before[0].items() if not k.endswith(of_training)}
     assert untrained == in_training | {"command": "evaluate"}
 
 

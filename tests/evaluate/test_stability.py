@@ -30,8 +30,10 @@ def test_an_evaluation_made_again_compares_with_the_one_before_it(tmp_path):
     for _ in range(2):  # a run that resumed at step 1
         assert evaluation(tmp_path, 1, images[1])["stability_mse"] == pytest.approx(0.04)
     assert evaluation(tmp_path, 2, images[2])["stability_mse"] == pytest.approx(0.16)
+    fewer = evaluation(tmp_path, 3, images[2][:8])  # another number of samples: of those that both have
+    assert fewer == {"stability_mse": 0.0}
     (tmp_path / "fixed_samples.npz").write_bytes(b"torn")
-    assert evaluation(tmp_path, 3, images[2]) == {}
+    assert evaluation(tmp_path, 4, images[2]) == {}
 
 
 def test_points_and_large_images(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from short_runs import contents, run
 
-from tfgans import callbacks, checkpoint, config, experiment, training
+from tfgans import callbacks, checkpoint, config, experiment
 from tfgans.config import ConfigError
 
 
@@ -68,10 +68,10 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(gin_file, tmp_
 def test_bindings_of_reads_what_gin_writes(gin_file):
     experiment.prepare([gin_file], ["build.methods=[@R1GAN, @GradientPenaltyGAN]"])
     experiment.build_model()
-    found = training.bindings_of(config.operative())
+    found = config.bindings_of(config.operative())
     assert found["build.methods"] == "[@R1GAN, @GradientPenaltyGAN]"
     assert found["dcgan_generator.base_channels"] == "8"
-    assert training.bindings_of("# X.a = 1\nX.b = \\\n    ['a',\n     'b']\n\nX.c = 1\n") == {
+    assert config.bindings_of("# X.a = 1\nX.b = \\\n    ['a',\n     'b']\n\nX.c = 1\n") == {
         "X.b": "['a', 'b']",
         "X.c": "1",
     }

@@ -1,5 +1,6 @@
 """`Dataset`: what gin files name; a source, its options, training batches and the evaluation reference."""
 
+import copy
 import hashlib
 from pathlib import Path
 
@@ -103,10 +104,26 @@ class Dataset:
         self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
         self.num_classes = check_labels(labels, num_classes, source)
         indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
+        self._labels, self._half = labels, (half, half_order, fraction_seed)
+        self._take(indices if half is None else select_half(indices, *self._half))
+
+    def _take(self, indices):
+        """Trains on these items of the split."""
+        self._indices, self.num_examples = indices, len(indices)
+        self.labels = None if self._labels is None else self._labels[indices]
+
+    def halves(self):
+        """Two datasets of the disjoint halves 0 and 1 of this one's training images, with the same store.
+
+        Raises: ConfigError if this one is a half itself.
+        """
+        half, *how = self._half
         if half is not None:
-            indices = select_half(indices, half, half_order, fraction_seed)
-        self._indices, self._labels, self.num_examples = indices, labels, len(indices)
-        self.labels = None if labels is None else labels[indices]
+            raise ConfigError(f"Dataset.half must be None: both halves are needed. Received: {half}")
+        parts = copy.copy(self), copy.copy(self)
+        for number, part in enumerate(parts):
+            part._take(select_half(self._indices, number, *how))
+        return parts
 
     def check(self, discriminator_steps):
         """Raises ConfigError if there are too few images for one step."""

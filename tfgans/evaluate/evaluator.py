@@ -19,6 +19,7 @@ HIGHER_IS_BETTER = frozenset(
         "classes_covered",
         "modes_covered",
         "high_quality",
+        "duality_maxmin",
     )
 )
 _PRECISION_NEIGHBOURS = 3

@@ -44,7 +44,8 @@ class FixedSamples:
             np.savez(file, **{str(step): images for step, images in kept.items()})
         if not before:
             return {}
-        change = _unit(samples) - _unit(kept[max(before)])
+        pairs = zip(samples, kept[max(before)])  # noqa: B905 - fewer, if the number of samples has changed
+        change = [_unit(new) - _unit(old) for new, old in pairs]
         return {"stability_mse": float(np.mean(np.square(change)))}
 
     def _read(self):

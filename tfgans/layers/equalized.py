@@ -179,27 +179,30 @@ def convolve(images, kernel, downsample=False, padding="same"):
 class EqualizedResidualBlock(keras.layers.Layer):
     """StyleGAN2's discriminator block: (conv3x3, conv3x3 down, plus conv1x1 down of the input) / sqrt(2).
 
-    Both 3x3 convolutions have a bias and `scaled_leaky_relu`; the shortcut has neither. The 1 / sqrt(2) is
+    The first two convolutions have a bias and `scaled_leaky_relu`; the shortcut has neither. The 1 / sqrt(2) is
     taken into the second activation, whose sqrt(2) it undoes, and into the shortcut's gain.
 
     Args:
         filters: output channels; the first convolution keeps those of the input.
+        kernel_sizes: of the first two convolutions (AdversarialNAS's search); StyleGAN2's are 3x3.
     Input: [N, H, W, C], H and W even. Output: [N, H / 2, W / 2, filters].
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters, kernel_sizes=(3, 3), **kwargs):
         super().__init__(**kwargs)
         if filters < 1:
             raise ConfigError(f"EqualizedResidualBlock: filters is at least 1. Received: {filters}")
-        self.filters = filters
+        self.filters, self.kernel_sizes = filters, tuple(kernel_sizes)
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
+        first, second = self.kernel_sizes
         self.convolution1 = EqualizedConv2D(
-            channels, activation=scaled_leaky_relu, name="convolution1", dtype=self.dtype_policy
+            channels, first, activation=scaled_leaky_relu, name="convolution1", dtype=self.dtype_policy
         )
         self.convolution2 = EqualizedConv2D(
             self.filters,
+            second,
             downsample=True,
             activation="leaky_relu",
             name="convolution2",
@@ -221,4 +224,4 @@ class EqualizedResidualBlock(keras.layers.Layer):
         return self.convolution2(self.convolution1(inputs)) + self.shortcut(inputs)
 
     def get_config(self):
-        return super().get_config() | {"filters": self.filters}
+        return super().get_config() | {"filters": self.filters, "kernel_sizes": self.kernel_sizes}

@@ -167,17 +167,15 @@ class StyledConv2D(keras.layers.Layer):
         self.up, self.seed = up, seed
 
     def build(self, inputs_shape, styles_shape, noise_shape=None):
-        self.convolution = ModulatedConv2D(
-            self.filters,
-            self.kernel_size,
-            resample="up" if self.up else None,
-            name="convolution",
-            dtype=self.dtype_policy,
-        )
+        self.convolution = self._make_convolution(name="convolution", dtype=self.dtype_policy)
         self.convolution.build(inputs_shape, styles_shape)
         self.noise = NoiseInjection(self.seed, name="noise", dtype=self.dtype_policy)
         self.noise.build(self.compute_output_shape(inputs_shape))
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros", autocast=False)
+
+    def _make_convolution(self, **options):
+        resample = "up" if self.up else None
+        return ModulatedConv2D(self.filters, self.kernel_size, resample=resample, **options)
 
     def call(self, inputs, styles, noise=None):
         outputs = self.noise(self.convolution(inputs, styles), noise)

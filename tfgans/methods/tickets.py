@@ -2,11 +2,9 @@
 
 import math
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute, pruning
+from tfgans import checkpoint, distribute, optimizers, pruning
 from tfgans.config import ConfigError, check_count, configurable
 from tfgans.gan import GAN, clone
 
@@ -84,11 +82,8 @@ class TicketGAN(GAN):
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         super().compile(optimizer, discriminator_optimizer, **options)
-        self._fresh_optimizers = {
-            name: [_constant(name, v) for v in each.variables if v is not each.learning_rate]
-            for name, each in self.optimizers().items()
-            if self.ticket_rounds
-        }
+        if self.ticket_rounds:
+            self._fresh_optimizers = optimizers.beginnings("TicketGAN", self.optimizers())
 
     def extra_updates(self, step):
         rewinds = (
@@ -162,9 +157,7 @@ class TicketGAN(GAN):
             pairs = self.ema_generator.weights, self.generator.weights
             distribute.update_each(*pairs, lambda _, new: tf.identity(new))
         for name, optimizer in self.optimizers().items():
-            state = [v for v in optimizer.variables if v is not optimizer.learning_rate]
-            for variable, value in zip(state, self._fresh_optimizers[name], strict=True):
-                variable.assign(tf.fill(variable.shape, tf.cast(value, variable.dtype)))
+            optimizers.begin_again(optimizer, self._fresh_optimizers[name])
 
     def update_generator(self, gradients):
         if self.ticket_rounds:
@@ -193,11 +186,3 @@ class TicketGAN(GAN):
 def is_convolution(variable):
     """Whether a variable is the kernel of a convolution."""
     return len(variable.shape) == 4 and variable.path.rsplit("/", 1)[-1].endswith("kernel")
-
-
-def _constant(name, variable):
-    """The number that a new optimizer's variable is filled with."""
-    values = np.unique(keras.ops.convert_to_numpy(variable))
-    if len(values) != 1:
-        raise ConfigError(f"TicketGAN starts optimizers anew, but the {name}'s begins with {variable.path}")
-    return values[0]

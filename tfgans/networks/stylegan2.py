@@ -95,6 +95,7 @@ def stylegan2_discriminator(
     residual=True,
     minibatch_group=4,
     minibatch_features=1,
+    kernel_sizes=None,
 ):
     """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
 
@@ -103,16 +104,19 @@ def stylegan2_discriminator(
         channel_multiplier, max_channels, base_channels: channels of each map, see the module.
         residual: whether blocks have a shortcut, whose sum is divided by sqrt(2).
         minibatch_group, minibatch_features: see `MinibatchStandardDeviation`.
+        kernel_sizes: for each map from 8x8 on, those of its block's two convolutions, of which the second halves
+            the map (AdversarialNAS's search); None: all 3x3.
     Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_discriminator"
     check_positive(name, channels=channels)
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
+    kernel_sizes = _block_kernel_sizes(name, kernel_sizes, len(widths) - 1)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     x = EqualizedConv2D(widths[-1], 1, activation=scaled_leaky_relu, name="from_rgb")(images)
     for level in reversed(range(1, len(widths))):
-        x = _down_block(x, widths[level - 1], residual, 4 * 2**level)
+        x = _down_block(x, widths[level - 1], kernel_sizes[level - 1], residual, 4 * 2**level)
     x = MinibatchStandardDeviation(minibatch_group, minibatch_features)(x)
     x = EqualizedConv2D(widths[0], activation=scaled_leaky_relu, name="last_convolution")(x)
     x = EqualizedDense(widths[0], activation=scaled_leaky_relu, name="dense")(keras.layers.Flatten()(x))
@@ -120,12 +124,12 @@ def stylegan2_discriminator(
     return keras.Model(images, {"adversarial": logits}, name=name)
 
 
-def _down_block(x, width, residual, side):
+def _down_block(x, width, kernel_sizes, residual, side):
     if residual:
-        return EqualizedResidualBlock(width, name=f"block{side}")(x)
-    options = {"activation": scaled_leaky_relu}
-    x = EqualizedConv2D(x.shape[-1], name=f"convolution{side}", **options)(x)
-    return EqualizedConv2D(width, downsample=True, name=f"down{side}", **options)(x)
+        return EqualizedResidualBlock(width, kernel_sizes, name=f"block{side}")(x)
+    (first, second), options = kernel_sizes, {"activation": scaled_leaky_relu}
+    x = EqualizedConv2D(x.shape[-1], first, name=f"convolution{side}", **options)(x)
+    return EqualizedConv2D(width, second, downsample=True, name=f"down{side}", **options)(x)
 
 
 def map_widths(name, resolution, channel_multiplier, max_channels, base_channels):
@@ -150,7 +154,21 @@ def _kernel_sizes(name, kernel_size, count):
     if len(sizes) != count:
         raise ConfigError(f"{name}: kernel_size is one number, or {count}. Received: {kernel_size}")
     for size in sizes:
-        check_positive(name, kernel_size=size)
-        if size % 2 == 0:
-            raise ConfigError(f"{name}: kernel_size is odd. Received: {size}")
+        _check_odd(name, size)
     return sizes
+
+
+def _block_kernel_sizes(name, kernel_sizes, count):
+    pairs = ((3, 3),) * count if kernel_sizes is None else tuple(kernel_sizes)
+    if len(pairs) != count or any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in pairs):
+        raise ConfigError(f"{name}: kernel_sizes has {count} pairs. Received: {kernel_sizes}")
+    for pair in pairs:
+        for size in pair:
+            _check_odd(name, size)
+    return pairs
+
+
+def _check_odd(name, size):
+    check_positive(name, kernel_size=size)
+    if size % 2 == 0:
+        raise ConfigError(f"{name}: kernel_size is odd. Received: {size}")

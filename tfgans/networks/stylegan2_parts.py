@@ -173,22 +173,29 @@ class StyleSynthesis(keras.layers.Layer):
         self.upsampling = FIRUpsampling2D(dtype=self.variable_dtype)
 
     def _add(self, name, shape, style_shape, width, kernel_size, up=False):
-        seed = len(self.convolutions)
-        layer = StyledConv2D(width, kernel_size, up=up, seed=seed, name=name, dtype=self.dtype_policy)
+        options = {"seed": len(self.convolutions), "name": name, "dtype": self.dtype_policy}
+        layer = self._make_convolution(width, kernel_size, up, **options)
         layer.build(shape, style_shape)
         self.convolutions.append(layer)
         return layer.compute_output_shape(shape)
 
+    def _make_convolution(self, width, kernel_size, up, **options):
+        return StyledConv2D(width, kernel_size, up=up, **options)
+
     def call(self, styles, noise=None):
+        return self._synthesize(styles, noise, self.convolutions)
+
+    def _synthesize(self, styles, noise, convolutions):
+        """Images by functions (map, style, noise) -> map in place of the layers `convolutions`."""
         styles = tf.unstack(styles, axis=1)
-        noise = [None] * len(self.convolutions) if noise is None else noise
+        noise = [None] * len(convolutions) if noise is None else noise
         constant = tf.cast(tf.convert_to_tensor(self.constant), self.compute_dtype)
         x = tf.tile(constant[None], (tf.shape(styles[0])[0], 1, 1, 1))
-        x, images = self.convolutions[0](x, styles[0], noise[0]), 0.0
+        x, images = convolutions[0](x, styles[0], noise[0]), 0.0
         for level, to_rgb in enumerate(self.images):
             if level:
                 for slot in (2 * level - 1, 2 * level):
-                    x = self.convolutions[slot](x, styles[slot], noise[slot])
+                    x = convolutions[slot](x, styles[slot], noise[slot])
                 images = self.upsampling(images)
             images = images + widen(to_rgb(x, styles[2 * level + 1]))
         return images

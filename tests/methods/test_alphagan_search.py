@@ -1,0 +1,419 @@
+"""AlphaGAN's search: what each part moves and what not, its gradient, counts of updates, resume, variants."""
+
+import keras
+import numpy as np
+import pytest
+import replicas
+import tensorflow as tf
+import toys
+
+from tfgans import checkpoint, losses
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.methods.adversarialnas import AdversarialNASGAN
+from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.alphagan.random_search import RandomSearchGAN
+from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
+from tfgans.methods.alphagan.supernet import alphagan_supernet
+from tfgans.schedules import CosineAnnealing, StepDecay
+
+HINGE = {"discriminator_loss": losses.hinge_discriminator, "generator_loss": losses.hinge_generator}
+SMALL = {"weight_steps": 3, "test_steps": 2, "architecture_steps": 2}
+BATCH = 4
+
+
+def supernet(seed=0):
+    keras.utils.set_random_seed(seed)
+    return alphagan_supernet(
+        resolution=8,
+        channels=1,
+        latent_dim=4,
+        base_channels=2,
+        normal_operations=("conv_1x1", "sep_conv_3x3"),
+    )
+
+
+def critic():
+    images = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(4, 3, 2, activation="softplus")(images)
+    return keras.Model(images, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
+
+
+def make(cls=AlphaGAN, seed=0, discriminator=None, compiled=(), **options):
+    options = (SMALL if cls is AlphaGAN else {}) | HINGE | options
+    generator = supernet(seed)
+    model = cls(generator, discriminator or critic(), **options)
+    adam = lambda: keras.optimizers.Adam(1e-2, beta_1=0.0, beta_2=0.9)  # noqa: E731
+    model.compile(adam(), adam(), **{"run_eagerly": True} | dict(compiled))
+    return model
+
+
+def data(model, first, last):
+    """The batches of outer steps `first` to `last`: a function of their place alone."""
+    taken = [sum(model.batches_of(step)) for step in range(last)]
+    begin, end = sum(taken[:first]), sum(taken)
+    draw = lambda i: np.random.default_rng(i).uniform(-1, 1, (1, BATCH, 8, 8, 1))  # noqa: E731
+    images = np.stack([draw(i) for i in range(begin, end)]).astype("float32")
+    return tf.data.Dataset.from_tensor_slices({"images": images})
+
+
+def fit(model, first, last):
+    seen = []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
+    model.fit(
+        data(model, first, last), steps_per_epoch=last - first, shuffle=False, verbose=0, callbacks=[keep]
+    )
+    return seen
+
+
+def run_phase(model, phase, seed=0):
+    """One phase, as the loop runs it, outside of it."""
+    model.choose_step(0)
+    model.variant = (*model.variant, ("phase", phase))
+    images = np.random.default_rng(seed).uniform(-1, 1, (1, BATCH, 8, 8, 1)).astype("float32")
+    return model.train_step(() if phase in ("copy", "end") else {"images": tf.constant(images)})
+
+
+def weights(network):
+    return [v.numpy() for v in network.weights]
+
+
+def changed(before, network):
+    return [not np.array_equal(a, b) for a, b in zip(before, weights(network), strict=True)]
+
+
+def test_counts_of_updates_and_the_counter_that_goes_on():
+    model = make(discriminator_steps=2, warm_up_steps=1, compiled={"run_eagerly": False})
+    phases = [[name for name, _ in model.phases(step)] for step in range(3)]
+    assert phases[0] == ["both_players", "discriminator", "both_players", "end"]
+    test = ["copy", *["test_discriminator"] * 2, *["test_generator"] * 2, *["architecture"] * 2, "gap", "end"]
+    assert phases[1] == ["discriminator", "both_players", "discriminator", *test]
+    assert phases[2] == ["both_players", "discriminator", "both_players", *test]
+    assert [model.batches_of(step) for step in range(2)] == [(3, 0), (3, 7)]
+    first = [v.numpy() for v in model.generator.architecture_variables]
+    logs = fit(model, 0, 1)
+    for a, v in zip(first, model.generator.architecture_variables, strict=True):
+        np.testing.assert_array_equal(a, v)  # the warm-up
+    assert "search/duality_gap" not in logs[0]
+    logs = fit(model, 1, 3)
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts == {
+        "generator": 5, "discriminator": 9, "test_generator": 2, "test_discriminator": 2, "architecture": 4,
+    }  # fmt: skip
+    for row in logs:
+        gap = row["search/minmax"] - row["search/maxmin"]
+        assert row["search/duality_gap"] == pytest.approx(gap, abs=1e-5)
+
+
+def test_warm_up_alone_is_the_base_bit_for_bit():
+    search = make(weight_steps=1, warm_up_steps=9)
+    fit(search, 0, 3)
+    base = make(GAN)
+    images = np.concatenate([b["images"][0].numpy() for b in data(search, 0, 3)])
+    base.fit(images, batch_size=BATCH, shuffle=False, verbose=0)
+    for name in ("generator", "discriminator"):
+        for a, b in zip(weights(getattr(search, name)), weights(getattr(base, name)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_what_the_test_and_architecture_parts_leave_alone(spectral):
+    discriminator = (
+        alphagan_search_discriminator(resolution=8, channels=1, base_channels=2) if spectral else None
+    )
+    model = make(discriminator=discriminator)
+    run_phase(model, "both_players")
+    run_phase(model, "copy")
+    for own, copy in (
+        (model.generator, model.test_generator),
+        (model.discriminator, model.test_discriminator),
+    ):
+        assert not any(changed(weights(own), copy))
+    networks = {
+        n: getattr(model, n) for n in ("generator", "discriminator", "test_generator", "test_discriminator")
+    }
+    states = [v.numpy() for n in ("generator", "discriminator") for v in model.optimizers()[n].variables]
+    moves = {"test_discriminator": "test_discriminator", "test_generator": "test_generator", "gap": None}
+    for phase, moved in moves.items():
+        before = {name: weights(network) for name, network in networks.items()}
+        run_phase(model, phase)
+        for name, network in networks.items():
+            assert any(changed(before[name], network)) == (name == moved), (phase, name)
+    before = {name: weights(network) for name, network in networks.items()}
+    run_phase(model, "architecture")
+    alpha = [
+        [v.path for v in n.architecture_variables]
+        for n in networks.values()
+        if hasattr(n, "architecture_variables")
+    ]
+    moved = [
+        v.path
+        for v, c in zip(model.generator.weights, changed(before["generator"], model.generator), strict=True)
+        if c
+    ]
+    assert moved == alpha[0]
+    assert not any(changed(before["test_generator"], model.test_generator))
+    moved = changed(before["discriminator"], model.discriminator)
+    searched = model.discriminator.architecture_variables if spectral else []
+    assert [v.path for v, c in zip(model.discriminator.weights, moved, strict=True) if c] == [
+        v.path for v in searched
+    ]
+    after = [v.numpy() for n in ("generator", "discriminator") for v in model.optimizers()[n].variables]
+    for a, b in zip(states, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_alphas_gradient_is_that_of_the_fakes_term_and_of_nothing_else():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    model = make()
+    model.choose_step(0)
+    model.variant = (("phase", "architecture"),)
+    random = np.random.default_rng(0)
+    for network in (model.test_discriminator, model.test_generator, model.discriminator):  # all four differ
+        network.set_weights([w + 0.1 * random.normal(size=w.shape) for w in network.get_weights()])
+    latents = {"latents": tf.constant(random.normal(size=(6, 4))), "labels": None}
+
+    def term():
+        images = model.generator(latents["latents"], training=True)
+        logits = model.test_discriminator(images)
+        return -tf.reduce_mean(tf.nn.relu(1.0 + logits)), logits
+
+    value, logits = term()
+    assert np.abs(np.asarray(logits) + 1.0).min() > 1e-3  # no kink near
+    model.test_discriminator.layers[-1].bias.assign([float(-1.0 - np.median(logits))])  # some are dead
+    _, gradients = model.architecture_gradients(None, latents)
+    for variable, gradient in zip(model.generator.architecture_variables, gradients, strict=True):
+        first, numbers = variable.numpy(), np.zeros(variable.shape)
+        for place in np.ndindex(*variable.shape):
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = first.copy()
+                moved[place] += step
+                variable.assign(moved)
+                ends.append(float(term()[0]))
+            numbers[place] = (ends[0] - ends[1]) / 2e-6
+        variable.assign(first)
+        np.testing.assert_allclose(gradient, numbers, rtol=1e-5, atol=1e-9)
+    assert max(np.abs(g).max() for g in gradients) > 1e-6
+    model.test_discriminator.layers[-1].bias.assign([-1e3])  # every sample is dead
+    _, gradients = model.architecture_gradients(None, latents)
+    assert all(not np.any(g) for g in gradients)
+
+
+def test_alphas_update_is_adam_with_coupled_decay():
+    model = make(architecture_learning_rate=0.1, architecture_weight_decay=0.5)
+    run_phase(model, "copy")
+    model.test_discriminator.layers[-1].bias.assign([-1e3])  # dead: only the decay moves alpha
+    first = []
+    for variable in model.generator.architecture_variables:
+        first.append(np.random.default_rng(0).choice([-0.3, 0.3], variable.shape))
+        variable.assign(first[-1])
+    run_phase(model, "architecture")
+    for a, v in zip(first, model.generator.architecture_variables, strict=True):
+        np.testing.assert_allclose(v.numpy() - a, -0.1 * np.sign(a), rtol=1e-5)  # Adam's first step
+
+
+def test_the_gradient_costs_one_generator_and_one_discriminator_pass():
+    model = make()
+    model.variant = (("phase", "architecture"),)
+    latents = {"latents": tf.zeros((4, 4)), "labels": None}
+    graph = tf.function(lambda: model.architecture_gradients(None, latents)).get_concrete_function().graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("Tanh") == 1  # the generator's end
+    assert kinds.count("Softplus") == 1  # D-bar's
+
+
+def test_test_generators_updates():
+    for updates in ("architecture", "both"):
+        model = make(test_generator_updates=updates)
+        run_phase(model, "copy")
+        before = weights(model.test_generator)
+        run_phase(model, "test_generator")
+        trainable = {id(v) for v in model.test_generator.trainable_variables}
+        alpha = {id(v) for v in model.test_generator.architecture_variables}
+        moved = {
+            id(v)
+            for v, c in zip(model.test_generator.weights, changed(before, model.test_generator), strict=True)
+            if c
+        }
+        assert alpha <= moved and bool(trainable & moved) == (updates == "both")
+        run_phase(model, "copy")
+        assert int(model.optimizers()["test_architecture"].iterations.numpy()) == 0
+
+
+def test_single_level_moves_everything_on_the_validation_half():
+    model = make(single_level_weight=1.0)
+    assert model.batches_of(0) == (0, 7)
+    before = {name: weights(getattr(model, name)) for name in ("generator", "discriminator")}
+    fit(model, 0, 1)
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts["generator"] == counts["discriminator"] == counts["architecture"] == 2
+    for name, old in before.items():
+        assert all(
+            c
+            for c, v in zip(changed(old, getattr(model, name)), getattr(model, name).weights, strict=True)
+            if v.trainable
+        )
+
+
+def test_gumbel_noise_is_for_g_and_not_for_the_test_networks():
+    model = make(gumbel=True)
+    model.variant = (("phase", "discriminator"),)
+    latents = model.draw_latents(3)
+    assert sum(name.startswith("generator_noise") for name in latents) == 8
+    plain = model.generator(latents["latents"], training=True)
+    assert np.abs(model.synthesize(latents, training=True) - plain).max() > 1e-6
+    noise = [latents[f"generator_noise/{i}"] for i in range(8)]
+    mixed = model.generator(latents["latents"], training=True, mixing=model.generator.mixing(noise, 0.5))
+    np.testing.assert_allclose(model.synthesize(latents, training=True), mixed, rtol=1e-6)
+    with model.playing(**model.test_players("generator")):
+        assert not any("noise" in name for name in model.draw_latents(3))
+    other = model.draw_latents(3)
+    assert np.any(other["generator_noise/0"] != latents["generator_noise/0"])
+    np.testing.assert_array_equal(model.generate(2, seed=0), model.generate(2, seed=0))
+
+
+def test_gumbel_reaches_a_searched_discriminator():
+    discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
+    model = make(gumbel=True, discriminator=discriminator)
+    logs = fit(model, 0, 1)
+    assert np.isfinite(list(logs[0].values())).all()
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts["discriminator_architecture"] == counts["architecture"] == 2
+
+
+def test_a_resumed_search_goes_on_exactly():
+    whole = make(gumbel=True, discriminator_steps=2)
+    fit(whole, 0, 1)
+    saved = checkpoint.read_state(whole)
+    fit(whole, 1, 3)
+    other = make(seed=5, gumbel=True, discriminator_steps=2)
+    checkpoint.write_state(other, saved)
+    fit(other, 1, 3)
+    toys.assert_same(toys.values(whole), toys.values(other))
+    assert any("architecture" in v.path or "normal_1" in v.path for v in whole.generator.weights)
+
+
+def test_rates_follow_their_schedules():
+    options = {"generator_schedule": CosineAnnealing(100, 5.0, 1), "test_schedule": StepDecay(30)}
+    model = make(**options)
+    rates = []
+    for step in (0, 24, 29, 30, 49, 98):
+        model.step.assign(step)
+        model.set_learning_rates()
+        names = "generator", "discriminator", "test_generator", "test_discriminator", "architecture"
+        rates.append([float(model.optimizers()[name].learning_rate.numpy()) for name in names])
+    rates = np.array(rates) / [1e-2, 1e-2, 1e-2, 1e-2, 3e-4]
+    expected = [(1e-3 - 4e-4 * (1 + np.cos(np.pi * (s + 1) / 100))) / 2e-4 for s in (0, 24, 29, 30, 49, 98)]
+    np.testing.assert_allclose(rates[:, 0], expected, rtol=1e-5)  # the specification's formula
+    np.testing.assert_allclose(rates[:, 1], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(rates[:, 2], [1, 1, 1, 0.5, 0.5, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(rates[:, 3:], [[b, 1] for b in (1, 1, 1, 0.5, 0.5, 0.5)], rtol=1e-5)
+
+
+def test_random_search_draws_architectures_and_keeps_the_best():
+    model = make(RandomSearchGAN, num_candidates=3)
+    latents = model.draw_latents(2)
+    rows = np.concatenate([latents[f"random_architecture/{i}"] for i in range(8)][:3])
+    assert set(np.unique(rows)) == {0.0, 1.0} and (rows.sum(1) == 1).all()
+    expected = model.generator(
+        latents["latents"], mixing=[latents[f"random_architecture/{i}"] for i in range(8)]
+    )
+    np.testing.assert_array_equal(model.synthesize(latents), expected)
+    seen = []
+
+    def score(generate):
+        seen.append(generate(2))
+        return [3.0, 1.0, 2.0][len(seen) - 1]
+
+    found, scores = model.final_genotype(score)
+    candidates = [model.generator.random_genotype((0, i)) for i in range(3)]
+    assert found == candidates[1] and scores == [3.0, 1.0, 2.0]
+    assert np.any(seen[0] != seen[1])
+    for candidate in candidates:
+        for name, mixing in zip(
+            model.generator.architecture_names, model.generator.mixing_of(candidate), strict=True
+        ):
+            operations = model.generator.architecture_operations[name]
+            assert tuple(operations[i] for i in np.argmax(mixing, -1)) == candidate.group(name)
+    assert model.shown_mixing is None
+
+
+def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
+    discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
+    model = make(AdversarialNASGAN, discriminator=discriminator, discriminator_steps=2)
+    before = [[v.numpy() for v in n.architecture_variables] for n in (model.generator, model.discriminator)]
+    model.fit(toys.images(8 * BATCH), batch_size=2 * BATCH, shuffle=False, verbose=0)
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts == {
+        "generator": 4,
+        "discriminator": 8,
+        "generator_architecture": 4,
+        "discriminator_architecture": 8,
+    }
+    for old, network in zip(before, (model.generator, model.discriminator), strict=True):
+        assert all(np.all(v.numpy() != o) for v, o in zip(network.architecture_variables, old, strict=True))
+    base = make(AdversarialNASGAN, architecture_rate=0.0)
+    with pytest.raises(ConfigError, match="needs a supernet"):
+        AdversarialNASGAN(*toys.image_networks())
+    assert set(base.optimizers()) == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"weight_steps": 0}, "AlphaGAN.weight_steps"),
+        ({"warm_up_steps": -1}, "AlphaGAN.warm_up_steps"),
+        ({"test_generator_updates": "none"}, "one of weights, architecture, both. Received: 'none'"),
+        ({"single_level_weight": -1.0}, "single_level_weight is at least 0. Received: -1.0"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ConfigError, match=message):
+        make(**options)
+
+
+def test_a_generator_that_is_no_supernet_is_refused():
+    with pytest.raises(ConfigError, match="a generator that is a supernet"):
+        AlphaGAN(*toys.image_networks())
+
+
+def test_replicas_search_alike():
+    replicas.assert_replicas_agree(SCRIPT)
+
+
+SCRIPT = """
+import keras
+import numpy as np
+import tensorflow as tf
+import test_alphagan_search as search
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    keras.utils.set_random_seed(0)
+    generator = search.alphagan_supernet(
+        resolution=8, channels=1, latent_dim=4, base_channels=2, normal_operations=("conv_1x1",)
+    )
+    search.supernet = lambda seed: generator
+    model = search.make(weight_steps=1, test_steps=1, architecture_steps=1, compiled={"run_eagerly": False})
+    first = [v.numpy() for v in model.generator.architecture_variables]
+split = lambda batch: tf.data.Dataset.from_tensor_slices(
+    {"images": tf.stack([batch["images"][:, i * 2 : i * 2 + 2] for i in range(2)])}
+)
+batches = strategy.distribute_datasets_from_function(lambda context: search.data(model, 0, 1).flat_map(split))
+model.fit(batches, steps_per_epoch=1, shuffle=False, verbose=0)
+checked = 0
+for variable in [*model.variables, *[v for o in model.optimizers().values() for v in o.variables]]:
+    one, two = variable.value.values
+    np.testing.assert_array_equal(one.numpy(), two.numpy(), err_msg=variable.path)
+    checked += 1
+assert checked > 200, checked
+assert all(np.all(v.numpy() != a) for v, a in zip(model.generator.architecture_variables, first))
+print("replicas agree")
+"""

@@ -1,0 +1,1 @@
+"""AlphaGAN: architectures of generators found by the duality gap (Tian et al., 2021)."""

@@ -1,0 +1,329 @@
+"""AlphaGAN: searches the generator's architecture by gradient descent on the duality gap."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from tfgans import distribute, optimizers, schedules
+from tfgans.config import ConfigError, check_count, configurable
+from tfgans.gan import GAN, apply_means, batch_size, clone, takes_labels
+from tfgans.layers.state import frozen_state
+from tfgans.methods.alphagan.gap import Gap, entropy
+from tfgans.methods.alphagan.loop import OuterLoop
+from tfgans.methods.alphagan.players import Players
+from tfgans.methods.alphagan.single_level import SingleLevel
+
+_UPDATES = ("weights", "architecture", "both")
+
+
+@configurable
+class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
+    """Searches an architecture for the generator, a supernet with weights alpha (Tian et al. 2021, Algorithm 1).
+
+    A training step is one outer step of the algorithm, in three parts:
+
+    1. weights: `weight_steps` updates of the discriminator on the training half, and one of the generator with each
+       `discriminator_steps`-th of them, counted through the run from its first.
+    2. test weights (from `warm_up_steps` outer steps on): D-bar and G-bar start as copies of D and G, alpha included,
+       with new optimizers. D-bar makes `test_steps` updates on the validation half against G, then G-bar as many
+       against D (Algorithm 2). G and D do not change, nor do their statistics.
+    3. architecture: `architecture_steps` updates of alpha by Adam on the duality gap, with fresh latents each. G, D
+       and G-bar do not change; of D-bar spectral vectors do, as in the authors' code.
+
+    The data holds one batch an element, [1, N, H, W, C]: in the order of `batches_of`, those of the training half
+    and then of the validation half of each outer step. Its masters are `launch/search.py` and `tfgans.searching`.
+    Everything is saved and restored exactly, alpha too. The logs have the measured gap and its two terms on one
+    validation batch (`search/duality_gap`, `search/minmax`, `search/maxmin`), the mean entropy of the edges
+    (`search/entropy`), and the losses of the test part (`test/d/...`, `test/g/...`).
+
+    Cost of an outer step: that of its updates; an update of alpha takes one forward and one backward of G and of
+    D-bar. Memory: G-bar and D-bar, no other copy of weights, and their optimizers.
+
+    The paper and the authors' code differ in numbers that are all options: gin_configs/presets/alphagan_paper.gin,
+    alphagan_code.gin. Departures from both: in parts 2 and 3 batch norms of G and D do not move their statistics.
+
+    Args:
+        weight_steps: T, discriminator updates of an outer step. The code's 20 are 22.
+        test_steps: R, updates of each of D-bar and G-bar. The code's 20 are 22.
+        architecture_steps: S, updates of alpha.
+        warm_up_steps: outer steps at the start in which alpha stays as it is.
+        gumbel: mix the operations by the Gumbel softmax (Eq. 8) in all forwards of G, and of a searched D, that
+            train; G-bar and D-bar never do.
+        gumbel_temperature: its temperature, above 0.
+        test_generator_updates: what G-bar's updates move: its `weights`, its `architecture`, or `both` (Table 4).
+        single_level_weight: lambda of the single-level form (Eq. 11): weights of G and D and alpha all descend on the
+            gap and lambda times the adversarial loss, on the validation half, in part 3, and there is no part 1. The
+            paper's maximum over D would make D worse against G-bar: here D descends on its loss against G-bar too.
+            None is the two-level form.
+        architecture_learning_rate, architecture_beta_1, architecture_beta_2: of alpha's Adam.
+        architecture_weight_decay: alpha times this is added to its gradient.
+        generator_schedule: function of outer steps done (`tfgans.schedules`), one more factor on the rate of G.
+        test_schedule: the same for the rates of G-bar and D-bar.
+    Raises: ConfigError if a value leaves its range, the generator is no supernet, or an optimizer has a schedule.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        weight_steps=20,
+        test_steps=20,
+        architecture_steps=20,
+        warm_up_steps=0,
+        gumbel=False,
+        gumbel_temperature=0.5,
+        test_generator_updates="weights",
+        single_level_weight=None,
+        architecture_learning_rate=3e-4,
+        architecture_beta_1=0.5,
+        architecture_beta_2=0.999,
+        architecture_weight_decay=1e-3,
+        generator_schedule=None,
+        test_schedule=None,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, **kwargs)
+        self.weight_steps, self.test_steps = weight_steps, test_steps
+        self.architecture_steps, self.warm_up_steps = architecture_steps, warm_up_steps
+        self.gumbel, self.gumbel_temperature = gumbel, gumbel_temperature
+        self.test_generator_updates, self.single_level_weight = test_generator_updates, single_level_weight
+        self.architecture_weight_decay = architecture_weight_decay
+        self.generator_schedule, self.test_schedule = generator_schedule, test_schedule
+        self._check_search()
+        self._adam = dict(
+            learning_rate=architecture_learning_rate,
+            beta_1=architecture_beta_1,
+            beta_2=architecture_beta_2,
+            epsilon=1e-8,
+        )
+        self.searches_discriminator = hasattr(discriminator, "architecture_variables")
+        self.test_generator, self.test_discriminator = clone(generator), clone(discriminator)
+
+    def _check_search(self):
+        if not hasattr(self.generator, "architecture_variables"):
+            raise ConfigError("AlphaGAN needs a generator that is a supernet, such as alphagan_supernet")
+        for name in ("weight_steps", "test_steps", "architecture_steps"):
+            check_count(f"AlphaGAN.{name}", getattr(self, name))
+        check_count("AlphaGAN.warm_up_steps", self.warm_up_steps, least=0)
+        if self.test_generator_updates not in _UPDATES:
+            raise ConfigError(
+                f"AlphaGAN.test_generator_updates is one of {', '.join(_UPDATES)}. "
+                f"Received: {self.test_generator_updates!r}"
+            )
+        least = {"gumbel_temperature": 1e-6, "single_level_weight": 0.0, "architecture_weight_decay": 0.0}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and not bound <= value < float("inf"):
+                raise ConfigError(f"AlphaGAN.{name} is at least {bound:g}. Received: {value}")
+
+    def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
+        optimizer = keras.optimizers.get(optimizer)
+        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        schedules.check_settable(
+            "AlphaGAN", {"generator": optimizer, "discriminator": discriminator_optimizer}
+        )
+        with self.distribute_strategy.scope():
+            test_variables = [n.trainable_variables for n in (self.test_generator, self.test_discriminator)]
+            self.test_optimizer = optimizers.same_kind(optimizer, test_variables[0])
+            self.test_discriminator_optimizer = optimizers.same_kind(
+                discriminator_optimizer, test_variables[1]
+            )
+            self.architecture_optimizers = {}
+            for name, network in self._searched().items():
+                self.architecture_optimizers[name] = keras.optimizers.Adam(**self._adam)
+                self.architecture_optimizers[name].build(network.architecture_variables)
+        super().compile(optimizer, discriminator_optimizer, **options)
+        self._fresh_test = optimizers.beginnings("AlphaGAN", self._test_optimizers())
+        self._first_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
+
+    def _searched(self):
+        """Networks with an architecture of their own that an optimizer moves, by that optimizer's name."""
+        networks = {"architecture": self.generator}
+        if self.searches_discriminator:
+            networks["discriminator_architecture"] = self.discriminator
+        if self.test_generator_updates != "weights":
+            networks["test_architecture"] = self.test_generator
+        return networks
+
+    def optimizers(self):
+        return super().optimizers() | self._test_optimizers() | self.architecture_optimizers
+
+    def _test_optimizers(self):
+        """Those that begin again in each outer step."""
+        found = {
+            "test_generator": self.test_optimizer,
+            "test_discriminator": self.test_discriminator_optimizer,
+        }
+        if "test_architecture" in self.architecture_optimizers:
+            found["test_architecture"] = self.architecture_optimizers["test_architecture"]
+        return found
+
+    def test_players(self, *names):
+        """For `playing`: G-bar or D-bar, or both, with their optimizers, in place of G or D."""
+        all_players = {
+            "generator": {"generator": self.test_generator, "optimizer": self.test_optimizer},
+            "discriminator": {
+                "discriminator": self.test_discriminator,
+                "discriminator_optimizer": self.test_discriminator_optimizer,
+            },
+        }
+        return {key: value for name in names for key, value in all_players[name].items()}
+
+    # The step
+
+    def train_step(self, data):
+        """One phase of an outer step: an update, or what comes between the parts."""
+        self.set_learning_rates()
+        phase = getattr(self, f"{self.phase}_phase")
+        return phase() if self.phase in ("copy", "end") else phase(self.split_batch(data)[0])
+
+    def set_learning_rates(self):
+        factor, step = self.learning_rate_factor(), self.step.value
+        generator = 1.0 if self.generator_schedule is None else self.generator_schedule(step)
+        test = 1.0 if self.test_schedule is None else self.test_schedule(step)
+        factors = {"generator": generator, "test_generator": test, "test_discriminator": test}
+        for name, each in self.optimizers().items():
+            if name in self.architecture_optimizers:
+                continue
+            each.learning_rate.assign(
+                self._first_rates[name] * factors.get(name, 1.0) * (1.0 if factor is None else factor)
+            )
+
+    def discriminator_phase(self, real):
+        """One update of D on the training half."""
+        return self.discriminator_update(0, real | self._noise("discriminator_noise", self.discriminator))
+
+    def both_players_phase(self, real):
+        """One update of D on the training half, then one of G."""
+        return self.discriminator_phase(real) | self.generator_step(real)
+
+    def copy_phase(self):
+        """G-bar and D-bar become G and D, with new optimizers."""
+        pairs = (self.generator, self.test_generator), (self.discriminator, self.test_discriminator)
+        for own, copy in pairs:
+            distribute.average(own.non_trainable_variables)
+            distribute.update_each(copy.weights, own.weights, lambda _, new: tf.identity(new))
+        for name, optimizer in self._test_optimizers().items():
+            optimizers.begin_again(optimizer, self._fresh_test[name])
+        return {}
+
+    def test_discriminator_phase(self, real):
+        """One update of D-bar on the validation half, against G."""
+        with self.playing(**self.test_players("discriminator")):
+            return _prefixed("test", self.discriminator_step(real))
+
+    def test_generator_phase(self, real):
+        """One update of G-bar, its weights, its architecture, or both, against D."""
+        with self.playing(**self.test_players("generator")):
+            if self.test_generator_updates == "weights":
+                return _prefixed("test", self.generator_step(real))
+            latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
+            values, gradients, alpha = self.xla(self.joint_gradients)(real, latents)
+            self.move_architecture("test_architecture", alpha)
+            if self.test_generator_updates == "both":
+                self.update_generator(gradients)
+        return _prefixed("test", values)
+
+    def architecture_phase(self, real):
+        """One update of alpha on the duality gap, and of a searched D's; at a single level of the weights as well."""
+        latents = self.draw_latents(batch_size(real))
+        value, gradients = self.xla(self.architecture_gradients)(real, latents)
+        logs = {"search/architecture_loss": value}
+        if self.searches_discriminator:
+            value, own = self.xla(self.discriminator_architecture_gradients)(real, latents)
+            logs["search/discriminator_architecture_loss"] = value
+        if self.single_level_weight is not None:
+            logs |= self.single_level_update(real, latents, gradients)
+        else:
+            self.move_architecture("architecture", gradients)
+        if self.searches_discriminator:
+            self.move_architecture("discriminator_architecture", own)
+        return logs
+
+    def gap_phase(self, real):
+        """Measures the duality gap on one batch of the validation half."""
+        first, second = self.draw_latents(batch_size(real)), self.draw_latents(batch_size(real))
+        logs = self.xla(self.measured_gap)(real, first, second)
+        return logs | {"search/entropy": entropy(self.generator.mixing())}
+
+    def end_phase(self):
+        """Replicas agree and the outer step is counted."""
+        distribute.average(
+            self.test_generator.non_trainable_variables + self.test_discriminator.non_trainable_variables
+        )
+        self.finish_step()
+        return {}
+
+    def move_architecture(self, name, gradients):
+        """One step of an architecture's optimizer, with its weight decay."""
+        variables = self._searched()[name].architecture_variables
+        decay = self.architecture_weight_decay
+        gradients = [
+            tf.cast(g, v.dtype) + decay * tf.convert_to_tensor(v.value)
+            for g, v in zip(gradients, variables, strict=True)
+        ]
+        apply_means(self.architecture_optimizers[name], gradients, variables)
+
+    # What the parts make of the networks
+
+    def _noise(self, name, network):
+        """Uniform draws for the Gumbel softmax of a supernet, [edges, operations] each, the same on all replicas."""
+        if not self.gumbel or not hasattr(network, "architecture_variables"):
+            return {}
+        return {
+            f"{name}/{i}": tf.random.stateless_uniform(v.shape, self.stream(f"{name}/{i}"), alg="philox")
+            for i, v in enumerate(network.architecture_variables)
+        }
+
+    def draw_latents(self, count):
+        latents = super().draw_latents(count)
+        if self.is_played("generator"):
+            return latents
+        noise = self._noise("generator_noise", self.generator)
+        return latents | noise | self._noise("fake_discriminator_noise", self.discriminator)
+
+    def synthesize(self, latents, training=False, generator=None):
+        own = generator is None and not self.is_played("generator")
+        if not (own and training):
+            return super().synthesize(latents, training, generator)
+        with _unless(self.moves_own_state, frozen_state):
+            mixing = self._mixing(self.generator, latents, "generator_noise")
+            if mixing is None:
+                return super().synthesize(latents, training, generator)
+            inputs = latents["latents"]
+            if takes_labels(self.generator, self.num_classes):
+                inputs = [inputs, latents["labels"]]
+            return self.generator(inputs, training=True, mixing=mixing)
+
+    def discriminate(self, batch, training=False):
+        own = not self.is_played("discriminator")
+        if not (own and training):
+            return super().discriminate(batch, training)
+        with _unless(self.moves_own_state, frozen_state):
+            mixing = self._mixing(self.discriminator, batch, "fake_discriminator_noise")
+            mixing = mixing or self._mixing(self.discriminator, batch, "discriminator_noise")
+            if mixing is None:
+                return super().discriminate(batch, training)
+            outputs = self.discriminator(batch["images"], training=True, mixing=mixing)
+            return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    @property
+    def moves_own_state(self):
+        """Whether forwards of G and D move their statistics: in the phases that train their weights."""
+        return self.phase in ("discriminator", "both_players") or self.single_level_weight is not None
+
+    def _mixing(self, network, batch, name):
+        """What Gumbel softmax makes of the noise in a batch; None without."""
+        if f"{name}/0" not in batch:
+            return None
+        noise = [batch[f"{name}/{i}"] for i in range(len(network.architecture_variables))]
+        return network.mixing(noise, self.gumbel_temperature)
+
+
+def _prefixed(prefix, logs):
+    return {f"{prefix}/{name}": value for name, value in logs.items()}
+
+
+def _unless(condition, context):
+    return contextlib.nullcontext() if condition else context()

@@ -1,0 +1,71 @@
+"""Random search: a supernet trained with architectures drawn at random, of which the best of many is kept."""
+
+import tensorflow as tf
+
+from tfgans.config import ConfigError, check_count, configurable
+from tfgans.gan import GAN, takes_labels
+
+
+@configurable
+class RandomSearchGAN(GAN):
+    """Trains a supernet, one architecture drawn uniformly for each of its batches (AlphaGAN's baseline).
+
+    At the end of a search `num_candidates` architectures are drawn and evaluated with the supernet's weights, and
+    the best is kept (`final_genotype`). The authors' script for it does not run; it means to weigh operations by
+    softmax(one-hot), 0.35 for the chosen one of six: here it has all the weight.
+
+    Cost: that of training the supernet, all of whose operations are computed.
+
+    Args:
+        num_candidates: architectures that are evaluated at the end.
+        candidate_seed: of their drawing.
+    Raises: ConfigError if the number is below 1 or the generator is no supernet.
+    """
+
+    shown_mixing = None  # of the candidate that images outside training are of
+
+    def __init__(self, generator, discriminator, num_candidates=200, candidate_seed=0, **kwargs):
+        super().__init__(generator, discriminator, **kwargs)
+        check_count("RandomSearchGAN.num_candidates", num_candidates)
+        if not hasattr(generator, "architecture_variables"):
+            raise ConfigError(
+                "RandomSearchGAN needs a generator that is a supernet, such as alphagan_supernet"
+            )
+        self.num_candidates, self.candidate_seed = num_candidates, candidate_seed
+
+    def draw_latents(self, count):
+        latents = super().draw_latents(count)
+        for index, variable in enumerate(self.generator.architecture_variables):
+            edges, operations = variable.shape
+            chosen = tf.random.stateless_uniform(
+                [edges], self.stream(f"random_search/{index}"), 0, operations, dtype=tf.int32, alg="philox"
+            )
+            latents[f"random_architecture/{index}"] = tf.one_hot(chosen, operations)
+        return latents
+
+    def synthesize(self, latents, training=False, generator=None):
+        if "random_architecture/0" not in latents and self.shown_mixing is None:
+            return super().synthesize(latents, training, generator)
+        names = [f"random_architecture/{i}" for i in range(len(self.generator.architecture_variables))]
+        mixing = self.shown_mixing if names[0] not in latents else [latents[name] for name in names]
+        inputs = latents["latents"]
+        if takes_labels(self.generator, self.num_classes):
+            inputs = [inputs, latents["labels"]]
+        return (generator or self.generator)(inputs, training=training, mixing=mixing)
+
+    def final_genotype(self, score):
+        """The best of the candidates, and the scores of all.
+
+        Args:
+            score: function of `generate(count)` -> number, of which less is better.
+        """
+        candidates = [
+            self.generator.random_genotype((self.candidate_seed, i)) for i in range(self.num_candidates)
+        ]
+        scores = []
+        for candidate in candidates:
+            self.shown_mixing, self._renderers = self.generator.mixing_of(candidate), {}
+            scores.append(score(self.stream_of(self.seed)))
+        self.shown_mixing, self._renderers = None, {}
+        best = min(range(len(scores)), key=lambda index: scores[index])
+        return candidates[best], scores

@@ -1,0 +1,181 @@
+"""Architecture search in one folder: a training run of a supernet that hands over a genotype."""
+
+import json
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from tfgans import callbacks, config, distribute, files, pictures, training
+from tfgans.config import ConfigError, configurable
+from tfgans.data import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@configurable
+def search(model_dir, retrain_gin_file=None, note_every=1):
+    """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
+
+    The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
+    noted step its genotype, the operations' weights on each edge, their entropy and the measured duality gap;
+    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png`, the weights over
+    time; and at the end `genotype.json` and `genotype.png`.
+
+    Args:
+        model_dir: the search's folder.
+        retrain_gin_file: what trains the genotype, for the command line that is told at the end.
+        note_every: steps between two rows of `search.jsonl`.
+    Returns: the command line that trains what was found, or None without `retrain_gin_file`.
+    Raises: as `training.train`.
+    """
+    config.check_count("search.note_every", note_every)
+    runs = []
+
+    def run(*args, **options):
+        runs.append(SearchRun(*args, note_every=note_every, **options))
+        return runs[0]
+
+    training.train(model_dir, run_class=run)
+    if retrain_gin_file is None:
+        return None
+    genotype = f"{runs[0].model.generator.retrained_by}='{model_dir}/genotype.json'"
+    return (
+        f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained "
+        f'--gin_param="{genotype}"'
+    )
+
+
+class SearchRun(training.Run):
+    """A run whose model has a supernet for a generator."""
+
+    def __init__(self, *args, note_every=1, **options):
+        self.note_every = note_every
+        super().__init__(*args, **options)
+
+    def open_data(self):
+        if not hasattr(self.model.generator, "architecture_variables"):
+            raise ConfigError("a search needs a generator that is a supernet, such as alphagan_supernet")
+        dataset = Dataset()
+        self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
+        for half in self.halves or ():
+            half.check(1)
+        return dataset
+
+    def batches(self, start):
+        """For a model that has `batches_of`: of each step those of the training half, then of the validation half."""
+        if self.halves is None:
+            return super().batches(start)
+        first, count = distribute.local_replicas(self.strategy)
+        shares = dict(
+            first_replica=first,
+            local_replicas=count,
+            total_replicas=self.strategy.num_replicas_in_sync,
+            discriminator_steps=1,
+            seed=self.model.seed,
+        )
+        parts = self.model.batches_of
+
+        def interleaved(context=None):
+            before = np.sum([parts(step) for step in range(start)], axis=0, initial=0, dtype=np.int64)
+            before = before if start else np.zeros(2, np.int64)
+            sources = [
+                half.batches(start_step=int(n), **shares) for half, n in zip(self.halves, before, strict=True)
+            ]
+
+            def order():
+                step = start
+                while True:
+                    for half, batches in enumerate(parts(step)):
+                        yield from [half] * (batches * count)
+                    step += 1
+
+            choice = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((), tf.int64))
+            return tf.data.Dataset.choose_from_datasets(sources, choice, stop_on_empty_dataset=False)
+
+        if self.strategy.num_replicas_in_sync == 1:
+            return interleaved()
+        return self.strategy.distribute_datasets_from_function(interleaved)
+
+    def _open_files(self, stack):
+        self.history = files.JsonLines(self.folder / "search.jsonl")
+        last = -1 if self.restored is None else self.restored
+        self.history.keep(lambda row: row["step"] <= last)
+        super()._open_files(stack)
+
+    def watchers(self):
+        return [callbacks.Every(self.note_every, self.note)]
+
+    def note(self, step):
+        """Adds the architecture of `step` to the history; only the chief does, and once."""
+        if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
+            return
+        mixing = {name: values.numpy() for name, values in self.model.generator.named(None).items()}
+        rows = np.concatenate([-(p * np.log(np.maximum(p, 1e-30))).sum(-1) for p in mixing.values()])
+        logs = getattr(self.model, "step_logs", {})
+        measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
+        found = self.model.generator.genotype()
+        row = {"step": step, "entropy": float(rows.mean())} | measured
+        row |= {
+            "genotype": json.loads(found.text()),
+            "mixing": {k: np.round(v, 6).tolist() for k, v in mixing.items()},
+        }
+        self._noted = [*self._rows(), row]
+        self.history.append(row)
+
+    def _rows(self):
+        if not hasattr(self, "_noted"):
+            self._noted = self.history.read()
+        return self._noted
+
+    def evaluate(self, step):
+        """As in training; tells and draws what has been found so far as well."""
+        super().evaluate(step)
+        path = self.folder / "genotypes" / f"step_{step:08d}.json"
+        if not self.is_chief or path.exists():
+            return
+        self.note(step)
+        found, row = self.model.generator.genotype(), self._rows()[-1]
+        path.parent.mkdir(exist_ok=True)
+        gap = f"duality gap {row['duality_gap']:.4g}, " if "duality_gap" in row else ""
+        logger.info("step %d: %sentropy %.4g, %s", step, gap, row["entropy"], found.line())
+        self._draw_history()
+        found.save(path)  # last: it says that the step is told and drawn
+
+    def _draw_history(self):
+        names, rows = self.model.generator.architecture_names, self._rows()
+        history = [[np.array(row["mixing"][name]) for name in names] for row in rows]
+        from tfgans.methods.alphagan.picture import draw_architecture_heat_map  # brings Matplotlib
+
+        picture = draw_architecture_heat_map(
+            history, self.model.generator.architecture_operations, [row["step"] for row in rows]
+        )
+        pictures.save_png(self.folder / "architecture.png", picture)
+
+    def complete(self):
+        """What a training run leaves, and the genotype."""
+        metrics = super().complete()
+        if self.is_chief:
+            found = self._final_genotype()
+            found.save(self.folder / "genotype.json")
+            pictures.save_png(self.folder / "genotype.png", self.model.generator.draw(found))
+            logger.info("found:\n%s", found.table())
+        return metrics
+
+    def _final_genotype(self):
+        if not hasattr(self.model, "final_genotype"):
+            return self.model.generator.genotype()
+        if self.evaluator is None:
+            raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
+        sign = -1.0 if self.best_is_highest else 1.0
+        bar = callbacks.progress("candidates", self.model.num_candidates)
+
+        def score(generate):
+            value = self.evaluator(generate, self.dataset)[self.best_metric]
+            bar.update()
+            return sign * value if value is not None else float("inf")
+
+        found, scores = self.model.final_genotype(score)
+        bar.close()
+        files.write_text(self.folder / "candidates.json", json.dumps([sign * s for s in scores]) + "\n")
+        return found
