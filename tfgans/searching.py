@@ -19,8 +19,8 @@ def search(model_dir, retrain_gin_file=None, note_every=1):
 
     The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
     noted step its genotype, the operations' weights on each edge, their entropy and the measured duality gap;
-    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png`, the weights over
-    time; and at the end `genotype.json` and `genotype.png`.
+    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png` and
+    `duality_gap.png`, the weights and the gap over time; and at the end `genotype.json` and `genotype.png`.
 
     Args:
         model_dir: the search's folder.
@@ -103,6 +103,9 @@ class SearchRun(training.Run):
         self.history.keep(lambda row: row["step"] <= last)
         super()._open_files(stack)
 
+    def _is_finished(self):
+        return super()._is_finished() and (self.folder / "genotype.png").exists()
+
     def watchers(self):
         return [callbacks.Every(self.note_every, self.note)]
 
@@ -143,14 +146,19 @@ class SearchRun(training.Run):
         found.save(path)  # last: it says that the step is told and drawn
 
     def _draw_history(self):
+        # Here, as they bring Matplotlib.
+        from tfgans.methods.alphagan.picture import draw_architecture_heat_map, draw_gap_curve
+
         names, rows = self.model.generator.architecture_names, self._rows()
         history = [[np.array(row["mixing"][name]) for name in names] for row in rows]
-        from tfgans.methods.alphagan.picture import draw_architecture_heat_map  # brings Matplotlib
-
         picture = draw_architecture_heat_map(
             history, self.model.generator.architecture_operations, [row["step"] for row in rows]
         )
         pictures.save_png(self.folder / "architecture.png", picture)
+        measured = [row for row in rows if "duality_gap" in row]
+        if measured:
+            columns = ([row[name] for row in measured] for name in ("step", "minmax", "maxmin"))
+            pictures.save_png(self.folder / "duality_gap.png", draw_gap_curve(*columns))
 
     def complete(self):
         """What a training run leaves, and the genotype."""

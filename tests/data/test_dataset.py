@@ -223,10 +223,10 @@ def test_other_refusals(source):
 SHAPES = {
     "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos32": (32, 32, 3), "photos64": (64, 64, 3), "ring": (2,),
     "grid": (2,), "mnist": (28, 28, 1), "lsun_church256": (256, 256, 3), "few_shot256": (256, 256, 3),
-    "ffhq1024": (1024, 1024, 3),
+    "ffhq1024": (1024, 1024, 3), "stl10_48": (48, 48, 3),
 }  # fmt: skip
 OFFLINE = {"digits", "digits32", "photos32", "photos64", "ring", "grid"}
-UNLABELLED = {"photos32", "lsun_church256", "few_shot256", "ffhq1024", "tiny_imagenet64"}
+UNLABELLED = {"photos32", "lsun_church256", "few_shot256", "ffhq1024", "tiny_imagenet64", "stl10_48"}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GIN.glob("*.gin")))
@@ -239,12 +239,15 @@ def test_gin_files(name, source):
         bindings = [f"Dataset.source = {source!r}", f"num_classes = {classes}", "Dataset.min_size = 1"]
         bindings += ["Dataset.classes_file = None"] if "143" in name else []
         bindings += ["batch_size = 64"] if name == "mnist" else []  # of 100 images
+        bindings += (
+            [f"Dataset.{kind}split = 'train'" for kind in ("", "evaluation_")] if name == "stl10_48" else []
+        )
     config.parse([str(GIN / f"{name}.gin")], bindings)
     dataset = Dataset()
     config.refuse_unused()
     resolution = 32 if "cifar" in name else 128 if name.endswith("128") else 64
     assert dataset.item_shape == SHAPES.get(name, (resolution, resolution, 3))
     assert dataset.num_classes == classes
-    small = name in UNLABELLED - {"photos32"}  # StyleGAN2's batch
+    small = name in UNLABELLED - {"photos32", "stl10_48"}  # StyleGAN2's batch
     assert dataset.batch_size == (256 if dataset.modes is not None else 32 if small else 64)
     dataset.check(1)

@@ -37,6 +37,8 @@ train.log_every = 1
 search.retrain_gin_file = "gin_configs/alphagan/digits32_retrain.gin"
 """
 
+PICTURES = "genotype.png", "architecture.png", "duality_gap.png"
+
 
 @pytest.fixture(autouse=True)
 def eagerly():
@@ -88,7 +90,7 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path):
     assert found.normal[0] == tuple(("conv_1x1", "sep_conv_3x3")[i] for i in best[0])
     kept = sorted(p.name for p in (whole / "genotypes").iterdir())
     assert kept == [f"step_{step:08d}.json" for step in range(4)]
-    assert all((whole / name).stat().st_size > 1000 for name in ("genotype.png", "architecture.png"))
+    assert all((whole / name).stat().st_size > 1000 for name in PICTURES)
     assert command.startswith("python launch/train.py --gin_file=gin_configs/alphagan/digits32_retrain.gin")
     assert f"alphagan_generator.genotype='{whole}/genotype.json'" in command
     row = short_runs.rows(whole)[-1]

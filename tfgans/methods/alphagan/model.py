@@ -63,6 +63,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     Raises: ConfigError if a value leaves its range, the generator is no supernet, or an optimizer has a schedule.
     """
 
+    replaces = ("train_step", "make_train_function")
+
     def __init__(
         self,
         generator,

@@ -169,6 +169,37 @@ def draw_architecture_heat_map(history, operations, steps=None, dots_per_inch=11
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+@matplotlib.rc_context(_STYLE)
+def draw_gap_curve(steps, minmax, maxmin, dots_per_inch=110):
+    """The measured duality gap of a search, above its two terms; dots are steps, lines means of five around them.
+
+    Args:
+        steps: outer steps, rising; at least one.
+        minmax, maxmin: Adv(G, D-bar) and Adv(G-bar, D) at them; the gap is their difference.
+        dots_per_inch: of the picture, 8 x 5 inches.
+    Returns: uint8 [H, W, 3].
+    """
+    figure = Figure(figsize=(8, 5), dpi=dots_per_inch, layout="constrained")
+    canvas, (upper, lower) = FigureCanvasAgg(figure), figure.subplots(2, 1, sharex=True)
+    minmax, maxmin = np.asarray(minmax, float), np.asarray(maxmin, float)
+    curves = [
+        (upper, minmax - maxmin, _INK, "duality gap"),
+        (lower, minmax, _COLOURS["normal"], "Adv(G, D-bar)"),
+        (lower, maxmin, _COLOURS["up"], "Adv(G-bar, D)"),
+    ]
+    for axes, values, colour, label in curves:
+        axes.plot(steps, values, ".", color=colour, alpha=0.35)
+        means = [values[max(i - 2, 0) : i + 3].mean() for i in range(len(values))]
+        axes.plot(steps, means, color=colour, linewidth=2, label=label)
+        axes.grid(alpha=0.15)
+        axes.legend(frameon=False)
+    upper.axhline(0.0, color=_INK, linewidth=0.8, linestyle=":")
+    lower.set_xlabel("outer step")
+    lower.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def _rectangle(page, left, bottom, width, height):
     """In shares of the page; `bottom` is inches from the top."""
     return (left / page[0], 1 - bottom / page[1], width / page[0], height / page[1])
