@@ -10,6 +10,8 @@ _WITHOUT_DATA = ("copy", "end")
 class OuterLoop:
     """The part of `AlphaGAN` that runs an outer step as a loop on the host over compiled phases."""
 
+    replaces = ("make_train_function",)
+
     @property
     def batches_per_step(self):
         return 1
