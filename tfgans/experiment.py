@@ -25,6 +25,7 @@ from tfgans.evaluate.evaluator import Evaluator
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import GAN
 from tfgans.methods import compose
+from tfgans.methods.alphagan.networks import thop_flops
 
 for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
     gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
@@ -337,13 +338,20 @@ def _write_images(folder, images, columns):
 
 
 def describe(gin_files, gin_params=()):
-    """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes."""
+    """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
+
+    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them.
+    """
     prepare(gin_files, gin_params)
     model, _ = build_model()
     facts = {
         name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
         for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
     }
+    if model.generator.name == "alphagan_generator":  # the rule is for its kinds of layers
+        facts["generator"]["thop_flops"] = thop_flops(model.generator)
+    if hasattr(model.generator, "search_space_size"):  # a supernet's number of architectures
+        facts["search_space"] = model.generator.search_space_size
     methods = getattr(type(model), "composed_of", (type(model),))
     return facts | {
         "methods": [method.__name__ for method in methods if method is not GAN],
@@ -353,13 +361,7 @@ def describe(gin_files, gin_params=()):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
-    } | _space(model) | _planned(model), model
-
-
-def _space(model):
-    """{"search_space": number of architectures} of a model with a supernet for a generator."""
-    size = getattr(model.generator, "search_space_size", None)
-    return {} if size is None else {"search_space": size}
+    } | _planned(model), model
 
 
 def _planned(model):

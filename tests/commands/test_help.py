@@ -8,12 +8,13 @@ import time
 import pytest
 from short_runs import ROOT
 
-COMMANDS = ("train", "evaluate", "generate", "describe", "compare")
+COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare")
 
 
 FLAGS = {
     "train": ("gin_file", "gin_param", "model_dir", "steps", "seed"),
-    "evaluate": ("gin_param", "model_dir", "num_samples", "step"),
+    "search": ("gin_file", "gin_param", "model_dir", "steps", "seed"),
+    "evaluate": ("gin_param", "model_dir", "num_samples", "step", "generator", "duality_gap"),
     "generate": (
         "model_dir",
         "output_dir",
@@ -29,6 +30,7 @@ FLAGS = {
         "mixed_slots",
         "seed",
         "step",
+        "generator",
     ),
     "describe": ("gin_file", "gin_param", "summary"),
     "compare": (

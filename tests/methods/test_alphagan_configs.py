@@ -296,6 +296,17 @@ def test_size_of_the_smallest():
     assert cost.parameters(generator) == 111_043 and generator.output_shape == (None, 32, 32, 3)
 
 
+def test_describe_has_the_papers_flops_and_the_size_of_the_space():
+    file = "gin_configs/alphagan/cifar10_retrain_channels32.gin"
+    facts, _ = experiment.describe([file])
+    assert facts["generator"]["parameters"] == 111_043
+    assert round(facts["generator"]["thop_flops"], -5) == 25_100_000  # the table of sizes: 25.1M
+    assert facts["generator"]["macs"] < facts["generator"]["thop_flops"] and "search_space" not in facts
+    small = ["alphagan_supernet.base_channels = 1", "autogan_discriminator.base_channels = 2"]
+    facts, _ = experiment.describe(["gin_configs/alphagan/cifar10_search_without_deconv.gin"], small)
+    assert facts["search_space"] == (6**3 * 2**2) ** 3 * 2**3 and "thop_flops" not in facts["generator"]
+
+
 class Stl10:
     """A hundredth of STL-10: labels of the images without are -1."""
 
