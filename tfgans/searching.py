@@ -109,6 +109,12 @@ class SearchRun(training.Run):
     def watchers(self):
         return [callbacks.Every(self.note_every, self.note)]
 
+    def save(self, step):
+        """As in training; a step is noted before it is saved, so that a run killed in between has its row."""
+        if step % self.note_every == 0:
+            self.note(step)
+        super().save(step)
+
     def note(self, step):
         """Adds the architecture of `step` to the history; only the chief does, and once."""
         if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):

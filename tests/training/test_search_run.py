@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfgans import config, experiment, searching, training
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.evaluate.evaluator import Evaluator
 from tfgans.methods.alphagan.genotype import load_genotype
 
 CONFIG = """
@@ -95,6 +96,23 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path):
     assert f"alphagan_generator.genotype='{whole}/genotype.json'" in command
     row = short_runs.rows(whole)[-1]
     assert row["real_images"] == 8 * (3 * 2 + 2 * (1 + 2 + 1))
+
+
+def test_a_search_stopped_within_an_evaluation_has_lost_no_row(gin_file, tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    search(gin_file, whole, "train.steps = 2")
+    stopped = lambda self, generate, dataset: self.features and run_steps(parts) >= 2  # noqa: E731
+    with monkeypatch.context() as context:
+        short_runs.crash_at(context, Evaluator, "__call__", stopped)
+        with pytest.raises(short_runs.Crash):
+            search(gin_file, parts, "train.steps = 2")
+    search(gin_file, parts, "train.steps = 2")
+    assert history(parts) == history(whole) and "duality_gap" in history(parts)[2]
+
+
+def run_steps(folder):
+    """The step of the newest checkpoint."""
+    return max(int(path.stem.split("_")[1]) for path in (folder / "checkpoints").iterdir())
 
 
 def test_the_halves_are_disjoint_and_used_in_turn(gin_file, tmp_path, monkeypatch):
