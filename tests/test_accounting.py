@@ -6,7 +6,7 @@ import pytest
 import short_runs
 import tensorflow as tf
 import toys
-from test_passes import needed
+from graphs import needed
 
 from tfgans import losses
 from tfgans.accounting import planned_cost

@@ -71,6 +71,20 @@ class Driver(keras.Model):
         """Variables that differ between replicas, saved for each; methods that have some extend this."""
         return []
 
+    def add_like(self, weight, name, dtype=None, value=None):
+        """A weight of the model, of another's shape, that no optimizer moves: zeros, or a copy of `value`'s."""
+        copy = self.add_weight(
+            name=name,
+            shape=weight.shape,
+            dtype=dtype or weight.dtype,
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+        )
+        if value is not None:
+            copy.assign(tf.convert_to_tensor(value.value))
+        return copy
+
     # Randomness
 
     def stream(self, purpose):

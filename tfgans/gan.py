@@ -306,15 +306,20 @@ class GAN(Generation, Accounting, Driver):
         inputs = latents["latents"]
         if takes_labels(generator, self.num_classes):
             inputs = [inputs, latents["labels"]]
-        return generator(inputs, training=training)
+        return generator(inputs, training=training, **self.call_options(generator, latents))
 
     def discriminate(self, batch, training=False):
         """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
         inputs = batch["images"]
         if takes_labels(self.discriminator, self.num_classes):
             inputs = [inputs, batch["labels"]]
-        outputs = self.discriminator(inputs, training=training)
+        options = self.call_options(self.discriminator, batch)
+        outputs = self.discriminator(inputs, training=training, **options)
         return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    def call_options(self, network, batch):
+        """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
+        return {}
 
     def discriminate_both(self, real, fake):
         """The outputs for real and fake images, in one batch or two (`joint_batch`)."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfgans import callbacks, config, distribute, files, pictures, training
 from tfgans.config import ConfigError, configurable
 from tfgans.data import Dataset
+from tfgans.methods.alphagan.gap import entropy
 
 logger = logging.getLogger(__name__)
 
@@ -119,15 +120,14 @@ class SearchRun(training.Run):
         """Adds the architecture of `step` to the history; only the chief does, and once."""
         if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
             return
-        mixing = {name: values.numpy() for name, values in self.model.generator.named(None).items()}
-        rows = np.concatenate([-(p * np.log(np.maximum(p, 1e-30))).sum(-1) for p in mixing.values()])
+        mixing = self.model.generator.named(None)
         logs = getattr(self.model, "step_logs", {})
         measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
         found = self.model.generator.genotype()
-        row = {"step": step, "entropy": float(rows.mean())} | measured
+        row = {"step": step, "entropy": float(entropy(mixing.values()))} | measured
         row |= {
             "genotype": json.loads(found.text()),
-            "mixing": {k: np.round(v, 6).tolist() for k, v in mixing.items()},
+            "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
         }
         self._noted = [*self._rows(), row]
         self.history.append(row)

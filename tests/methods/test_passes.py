@@ -4,6 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 import toys
+from graphs import needed
 
 from tfgans.gan import GAN
 from tfgans.methods.fastgan import FastGAN
@@ -33,15 +34,3 @@ def test_a_step_makes_the_passes_of_the_cost_model_and_no_other(cls, options, pa
     generator = kinds.count("Tanh")
     discriminator = [kinds.count(f"Conv2D{kind}") for kind in ("", "BackpropFilter", "BackpropInput")]
     assert (generator, *discriminator) == passes
-
-
-def needed(graph):
-    """The operations that outputs and side effects of a graph depend on; TensorFlow prunes the others."""
-    stack = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
-    found = set()
-    while stack:
-        operation = stack.pop()
-        if operation not in found:
-            found.add(operation)
-            stack += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
-    return found

@@ -62,23 +62,12 @@ class TicketGAN(GAN):
         self.convolutions = [i for i, v in enumerate(trainable) if is_convolution(v)]
         if not self.convolutions:
             raise ConfigError("TicketGAN: the generator has no convolution kernels to prune")
-        self.ticket_masks = [
-            self._constant_like(trainable[i], "ticket_mask", "bool") for i in self.convolutions
-        ]
+        self.ticket_masks = [self.add_like(trainable[i], "ticket_mask", "bool") for i in self.convolutions]
         self.initial_weights = {}
         for name in ["generator"] + ["discriminator"] * (not keep_discriminator):
             self.initial_weights[name] = [
-                self._constant_like(v, f"initial_{name}", v.dtype, v) for v in getattr(self, name).weights
+                self.add_like(v, f"initial_{name}", value=v) for v in getattr(self, name).weights
             ]
-
-    def _constant_like(self, weight, name, dtype, value=None):
-        """A weight of the model, of another's shape: zeros, or a copy of that one's `value`."""
-        copy = self.add_weight(
-            name=name, shape=weight.shape, dtype=dtype, initializer="zeros", trainable=False, autocast=False
-        )
-        if value is not None:
-            copy.assign(tf.convert_to_tensor(value.value))
-        return copy
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         super().compile(optimizer, discriminator_optimizer, **options)

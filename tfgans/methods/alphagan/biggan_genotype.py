@@ -6,16 +6,13 @@ normal ones and six up-samplings. How the paper's twelve choices lie in BigGAN's
 figure of what was found, so this arrangement is an inference from their number; the found one is not published.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tfgans import files
 from tfgans.config import ConfigError
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import check_operations
+from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
 
 NORMAL_OPERATIONS = space.NORMAL_OPERATIONS
 UP_OPERATIONS = space.UP_OPERATIONS_WITHOUT_DECONV
@@ -48,7 +45,7 @@ def size(normal_operations=NORMAL_OPERATIONS, up_operations=UP_OPERATIONS):
 
 
 @dataclass(frozen=True)
-class BigGANGenotype:
+class BigGANGenotype(Record):
     """An architecture of BigGAN's generator.
 
     Args:
@@ -73,15 +70,6 @@ class BigGANGenotype:
         field, _, block = name.rpartition("_")
         return getattr(self, field)[int(block) - 1]
 
-    def text(self):
-        """What stands in its JSON file."""
-        lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
-        return "{\n" + ",\n".join(lines) + "\n}\n"
-
-    def save(self, path):
-        """Writes the JSON file that `load_biggan_genotype` reads, whole or not at all."""
-        files.write_text(path, self.text())
-
     def line(self):
         """All operations in a line, block by block."""
         blocks = zip(BLOCKS, self.up, self.normal, strict=True)
@@ -93,10 +81,7 @@ class BigGANGenotype:
         for field, names in reversed(_EDGES.items()):
             for row, edge in enumerate(names):
                 rows.append((f"{field}[{row}]", edge, *(block[row] for block in getattr(self, field))))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        rows.insert(1, tuple("-" * width for width in widths))
-        lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        return aligned(rows)
 
 
 def _checked(owner, allowed, names):
@@ -132,17 +117,8 @@ def load_biggan_genotype(name_or_path):
         raise ConfigError(
             f"a genotype of BigGAN is {', '.join(GENOTYPES)} or a JSON file that exists. Received: {path}"
         )
-    try:
-        fields = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a genotype: {str(error).splitlines()[0]}") from error
-    if not isinstance(fields, dict) or set(fields) != {"normal", "up"}:
-        found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-        raise ConfigError(f"{path}: a genotype of BigGAN has normal and up. Received: {found}")
-    try:
-        return BigGANGenotype(**fields)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    what = "a genotype of BigGAN has normal and up"
+    return read_record(path, BigGANGenotype, what, ("normal", "up"))
 
 
 def from_architecture(arrays, rows):
@@ -153,21 +129,13 @@ def from_architecture(arrays, rows):
         rows: as `architecture_rows` gives them.
     Raises: ConfigError if the shapes do not go with the rows.
     """
-    expected = [(edges, len(operations)) for edges, operations in rows.values()]
-    received = [np.shape(array) for array in arrays]
-    if received != expected:
-        raise ConfigError(f"architecture weights have shapes {expected}. Received: {received}")
-    chosen = {name: np.argmax(array, -1) for name, array in zip(rows, arrays, strict=True)}
-    return _from_columns(chosen, rows)
+    return _of_names(largest(arrays, rows))
 
 
 def random_genotype(seed, rows):
     """A genotype drawn uniformly from the space of `rows`; a function of `seed` (an int or a tuple of ints)."""
-    generator = np.random.default_rng(seed)
-    chosen = {name: generator.integers(len(pool), size=edges) for name, (edges, pool) in rows.items()}
-    return _from_columns(chosen, rows)
+    return _of_names(drawn(seed, rows))
 
 
-def _from_columns(chosen, rows):
-    names = {name: tuple(pool[column] for column in chosen[name]) for name, (_, pool) in rows.items()}
+def _of_names(names):
     return BigGANGenotype(*(tuple(names[f"{kind}_{b}"] for b in BLOCKS) for kind in ("normal", "up")))

@@ -3,7 +3,6 @@
 import functools
 
 import keras
-import tensorflow as tf
 
 from tfgans.config import configurable
 from tfgans.methods.alphagan import biggan_genotype
@@ -151,27 +150,18 @@ class BigGANSupernet(Supernet):
 
     def draw(self, genotype):
         """The picture of a genotype of this space, uint8 [H, W, 3]."""
-        from tfgans.methods.alphagan.biggan_picture import (
-            draw_biggan_genotype,
-        )  # Matplotlib is not needed to train
+        # Here, as Matplotlib is not needed to train.
+        from tfgans.methods.alphagan.biggan_picture import draw_biggan_genotype
 
         return draw_biggan_genotype(genotype)
 
     def genotype(self):
         """The `BigGANGenotype` of the largest architecture weight on every edge."""
-        arrays = [keras.ops.convert_to_numpy(v) for v in self.architecture_variables]
-        return biggan_genotype.from_architecture(arrays, dict(self._architecture_rows))
+        return biggan_genotype.from_architecture(self.architecture_arrays(), dict(self._architecture_rows))
 
     def random_genotype(self, seed):
         """A `BigGANGenotype` of the same pools, drawn uniformly; a function of `seed`."""
         return biggan_genotype.random_genotype(seed, dict(self._architecture_rows))
-
-    def mixing_of(self, genotype):
-        """The mixing that takes a genotype's operations alone."""
-        return [
-            tf.one_hot([operations.index(name) for name in genotype.group(group)], len(operations))
-            for group, operations in self.architecture_operations.items()
-        ]
 
     def get_config(self):
         return super().get_config() | {

@@ -1,22 +1,19 @@
 """Genotypes: which operation lies on every edge of a generator. Names, JSON files, tables."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tfgans import files
 from tfgans.config import ConfigError
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import NORMAL, UP
+from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
 
 _COUNTS = {"normal": 3, "up": 2}  # edges of a cell
 _SKIPS = {"skip_2": 1, "skip_3": 2}
 
 
 @dataclass(frozen=True)
-class Genotype:
+class Genotype(Record):
     """An architecture of the generator.
 
     Args:
@@ -53,15 +50,6 @@ class Genotype:
         field, _, cell = name.rpartition("_")
         return getattr(self, field)[int(cell) - 1]
 
-    def text(self):
-        """What stands in its JSON file."""
-        lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
-        return "{\n" + ",\n".join(lines) + "\n}\n"
-
-    def save(self, path):
-        """Writes the JSON file that `load_genotype` reads, whole or not at all."""
-        files.write_text(path, self.text())
-
     def line(self):
         """All operations in a line, slot by slot."""
         cells = [
@@ -79,10 +67,7 @@ class Genotype:
                 rows.append((f"{field}[{row}]", edge, *(cell[row] for cell in getattr(self, field))))
         rows.append(("skip[0]", "cell 1's node 1 -> 4", "", self.skip_2[0], f"{self.skip_3[0]} (x4)"))
         rows.append(("skip[1]", "cell 2's node 1 -> 4", "", "", self.skip_3[1]))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        rows.insert(1, tuple("-" * width for width in widths))
-        lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
+        return aligned(rows)
 
 
 def _checked(owner, kind, names, count):
@@ -138,18 +123,8 @@ def load_genotype(name_or_path):
     if not path.is_file():
         names = ", ".join(GENOTYPES)
         raise ConfigError(f"a genotype is one of {names} or a JSON file that exists. Received: {path}")
-    try:
-        fields = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a genotype: {str(error).splitlines()[0]}") from error
-    expected = {*_COUNTS, *_SKIPS}
-    if not isinstance(fields, dict) or set(fields) != expected:
-        found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-        raise ConfigError(f"{path}: a genotype has normal, up, skip_2 and skip_3. Received: {found}")
-    try:
-        return Genotype(**fields)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    what = "a genotype has normal, up, skip_2 and skip_3"
+    return read_record(path, Genotype, what, (*_COUNTS, *_SKIPS))
 
 
 def from_architecture(arrays, normal_operations=space.NORMAL_OPERATIONS, up_operations=space.UP_OPERATIONS):
@@ -160,32 +135,19 @@ def from_architecture(arrays, normal_operations=space.NORMAL_OPERATIONS, up_oper
         normal_operations, up_operations: the pools, in the order of the columns.
     Raises: ConfigError if the shapes do not go with the pools.
     """
-    rows = space.architecture_rows(normal_operations, up_operations)
-    expected = [(edges, len(operations)) for edges, operations in rows.values()]
-    received = [np.shape(array) for array in arrays]
-    if received != expected:
-        raise ConfigError(f"architecture weights have shapes {expected}. Received: {received}")
-    chosen = {name: np.argmax(array, -1) for name, array in zip(rows, arrays, strict=True)}
-    return _from_columns(chosen, normal_operations, up_operations)
+    return _of_names(largest(arrays, space.architecture_rows(normal_operations, up_operations)))
 
 
 def random_genotype(seed, normal_operations=space.NORMAL_OPERATIONS, up_operations=space.UP_OPERATIONS):
     """A genotype drawn uniformly from the space of two pools; a function of `seed` (an int or a tuple of ints)."""
-    generator = np.random.default_rng(seed)
-    rows = space.architecture_rows(normal_operations, up_operations)
-    chosen = {name: generator.integers(len(pool), size=edges) for name, (edges, pool) in rows.items()}
-    return _from_columns(chosen, normal_operations, up_operations)
+    return _of_names(drawn(seed, space.architecture_rows(normal_operations, up_operations)))
 
 
-def _from_columns(chosen, normal_operations, up_operations):
-    """From the column of each row of each architecture weight, by name."""
-
-    def names(group, pool):
-        return tuple(pool[column] for column in chosen[group])
-
+def _of_names(names):
+    """From the operations of each architecture weight, by name."""
     return Genotype(
-        normal=tuple(names(f"normal_{cell}", normal_operations) for cell in space.CELLS),
-        up=tuple(names(f"up_{cell}", up_operations) for cell in space.CELLS),
-        skip_2=names("skip_2", up_operations),
-        skip_3=names("skip_3", up_operations),
+        normal=tuple(names[f"normal_{cell}"] for cell in space.CELLS),
+        up=tuple(names[f"up_{cell}"] for cell in space.CELLS),
+        skip_2=names["skip_2"],
+        skip_3=names["skip_3"],
     )

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
 from tfgans.config import ConfigError, check_count, configurable
-from tfgans.gan import GAN, apply_means, batch_size, clone, takes_labels
+from tfgans.gan import GAN, apply_means, batch_size, clone
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
@@ -287,45 +287,32 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def synthesize(self, latents, training=False, generator=None):
         own = generator is None and not self.is_played("generator")
-        if not (own and training):
+        with self._state_of(own and training):
             return super().synthesize(latents, training, generator)
-        with _unless(self.moves_own_state, frozen_state):
-            mixing = self._mixing(self.generator, latents, "generator_noise")
-            if mixing is None:
-                return super().synthesize(latents, training, generator)
-            inputs = latents["latents"]
-            if takes_labels(self.generator, self.num_classes):
-                inputs = [inputs, latents["labels"]]
-            return self.generator(inputs, training=True, mixing=mixing)
 
     def discriminate(self, batch, training=False):
-        own = not self.is_played("discriminator")
-        if not (own and training):
+        with self._state_of(training and not self.is_played("discriminator")):
             return super().discriminate(batch, training)
-        with _unless(self.moves_own_state, frozen_state):
-            mixing = self._mixing(self.discriminator, batch, "fake_discriminator_noise")
-            mixing = mixing or self._mixing(self.discriminator, batch, "discriminator_noise")
-            if mixing is None:
-                return super().discriminate(batch, training)
-            outputs = self.discriminator(batch["images"], training=True, mixing=mixing)
-            return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    def _state_of(self, own):
+        """`frozen_state` for forwards of G and D themselves in the phases that leave their statistics alone."""
+        return frozen_state() if own and not self.moves_own_state else contextlib.nullcontext()
+
+    def call_options(self, network, batch):
+        options = super().call_options(network, batch)
+        names = {"generator_noise": self.own_generator}
+        names |= dict.fromkeys(("fake_discriminator_noise", "discriminator_noise"), self.own_discriminator)
+        for name, own in names.items():
+            if network is own and f"{name}/0" in batch:
+                noise = [batch[f"{name}/{i}"] for i in range(len(own.architecture_variables))]
+                return options | {"mixing": own.mixing(noise, self.gumbel_temperature)}
+        return options
 
     @property
     def moves_own_state(self):
         """Whether forwards of G and D move their statistics: in the phases that train their weights."""
         return self.phase in ("discriminator", "both_players") or self.single_level_weight is not None
 
-    def _mixing(self, network, batch, name):
-        """What Gumbel softmax makes of the noise in a batch; None without."""
-        if f"{name}/0" not in batch:
-            return None
-        noise = [batch[f"{name}/{i}"] for i in range(len(network.architecture_variables))]
-        return network.mixing(noise, self.gumbel_temperature)
-
 
 def _prefixed(prefix, logs):
     return {f"{prefix}/{name}": value for name, value in logs.items()}
-
-
-def _unless(condition, context):
-    return contextlib.nullcontext() if condition else context()

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans.config import ConfigError, check_count, configurable
-from tfgans.gan import GAN, takes_labels
+from tfgans.gan import GAN
 
 
 @configurable
@@ -43,15 +43,13 @@ class RandomSearchGAN(GAN):
             latents[f"random_architecture/{index}"] = tf.one_hot(chosen, operations)
         return latents
 
-    def synthesize(self, latents, training=False, generator=None):
-        if "random_architecture/0" not in latents and self.shown_mixing is None:
-            return super().synthesize(latents, training, generator)
+    def call_options(self, network, batch):
+        options = super().call_options(network, batch)
+        if network is self.discriminator:
+            return options
         names = [f"random_architecture/{i}" for i in range(len(self.generator.architecture_variables))]
-        mixing = self.shown_mixing if names[0] not in latents else [latents[name] for name in names]
-        inputs = latents["latents"]
-        if takes_labels(self.generator, self.num_classes):
-            inputs = [inputs, latents["labels"]]
-        return (generator or self.generator)(inputs, training=training, mixing=mixing)
+        mixing = [batch[name] for name in names] if names[0] in batch else self.shown_mixing
+        return options if mixing is None else options | {"mixing": mixing}
 
     def final_genotype(self, score):
         """The best of the candidates, and the scores of all.

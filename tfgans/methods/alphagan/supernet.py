@@ -99,14 +99,9 @@ class MixedOperation(keras.layers.Layer):
         return tf.cast(total, self.compute_dtype)
 
     def _convolve(self, activated, plain):
-        side = max(convolution.kernel_size[0] for _, convolution in plain)
-        kernel = bias = 0.0
-        for weight, convolution in plain:
-            values = tf.convert_to_tensor(convolution.kernel.value)
-            margin = 2 * [(side - convolution.kernel_size[0]) // 2]
-            weight = tf.cast(weight, values.dtype)
-            kernel += weight * tf.pad(values, (margin, margin, (0, 0), (0, 0)))
-            bias += weight * tf.convert_to_tensor(convolution.bias.value)
+        kernel, bias = summed_kernels(
+            [(w, tf.convert_to_tensor(c.kernel.value), tf.convert_to_tensor(c.bias.value)) for w, c in plain]
+        )
         outputs = tf.nn.conv2d(activated, tf.cast(kernel, self.compute_dtype), 1, "SAME")
         return outputs + tf.cast(bias, self.compute_dtype)
 
@@ -116,6 +111,21 @@ class MixedOperation(keras.layers.Layer):
             "channels": self.channels,
             "stride": self.stride,
         }
+
+
+def summed_kernels(parts):
+    """The kernel and bias that do what several centred convolutions, each times a weight, do in sum.
+
+    Args:
+        parts: (weight, kernel [side, side, in, out], bias [out]) of each, sides odd; the small ones are padded.
+    """
+    side, kernel, bias = max(each.shape[0] for _, each, _ in parts), 0.0, 0.0
+    for weight, values, own_bias in parts:
+        margin = 2 * [(side - values.shape[0]) // 2]
+        weight = tf.cast(weight, values.dtype)
+        kernel += weight * tf.pad(values, (margin, margin, (0, 0), (0, 0)))
+        bias += weight * own_bias
+    return kernel, bias
 
 
 def _is_plain(candidate):
@@ -192,6 +202,17 @@ class Supernet(keras.Model):
         return [
             row_probabilities(tf.convert_to_tensor(weight.value), draws, temperature)
             for weight, draws in zip(self._architecture, noise, strict=True)
+        ]
+
+    def architecture_arrays(self):
+        """The architecture weights as NumPy arrays, in their order."""
+        return [keras.ops.convert_to_numpy(variable) for variable in self.architecture_variables]
+
+    def mixing_of(self, genotype):
+        """The mixing that takes a genotype's operations alone."""
+        return [
+            tf.one_hot([operations.index(name) for name in genotype.group(group)], len(operations))
+            for group, operations in self.architecture_operations.items()
         ]
 
     def named(self, mixing):
@@ -273,19 +294,11 @@ class GeneratorSupernet(Supernet):
 
     def genotype(self):
         """The `Genotype` of the largest architecture weight on every edge."""
-        arrays = [keras.ops.convert_to_numpy(v) for v in self.architecture_variables]
-        return from_architecture(arrays, self.normal_operations, self.up_operations)
+        return from_architecture(self.architecture_arrays(), self.normal_operations, self.up_operations)
 
     def random_genotype(self, seed):
         """A `Genotype` of the same pools, drawn uniformly; a function of `seed`."""
         return random_genotype(seed, self.normal_operations, self.up_operations)
-
-    def mixing_of(self, genotype):
-        """The mixing that takes a genotype's operations alone."""
-        return [
-            tf.one_hot([operations.index(name) for name in genotype.group(group)], len(operations))
-            for group, operations in self.architecture_operations.items()
-        ]
 
     def get_config(self):
         return super().get_config() | {

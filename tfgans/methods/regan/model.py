@@ -138,19 +138,13 @@ class ReGAN(Pair, GAN):
         self.masks, self.first_entries = {}, {}
         for name in self.pruned_networks:
             weights = self.pruned_weights(name)
-            self.masks[name] = [self._add_like(w, f"{name}_mask", "bool") for w in weights]
+            self.masks[name] = [self.add_like(w, f"{name}_mask", "bool") for w in weights]
             if self.regrow == "initializer":
-                first = [self._add_like(w, f"{name}_first_entries", w.dtype) for w in weights]
-                for variable, weight in zip(first, weights, strict=True):
-                    variable.assign(tf.convert_to_tensor(weight.value))
-                self.first_entries[name] = first
+                self.first_entries[name] = [
+                    self.add_like(w, f"{name}_first_entries", value=w) for w in weights
+                ]
         if "generator" in self.pruned_networks:
             self._add_kept()
-
-    def _add_like(self, weight, name, dtype):
-        return self.add_weight(
-            name=name, shape=weight.shape, dtype=dtype, initializer="zeros", trainable=False, autocast=False
-        )
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         optimizer = keras.optimizers.get(optimizer)

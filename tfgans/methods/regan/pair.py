@@ -19,7 +19,7 @@ class Pair:
     def _add_kept(self):
         """Weights of the model for the generator that is kept."""
         weights = self._shown(ema=True).weights
-        self.kept_weights = [self._add_like(w, "kept_generator", w.dtype) for w in weights]
+        self.kept_weights = [self.add_like(w, "kept_generator") for w in weights]
 
     def keep_generator(self, was_sparse):
         """Copies the generator's weights, as a new phase begins, `was_sparse` telling of the phase before."""

@@ -1,20 +1,16 @@
 """Genotypes of StyleGAN2: the operation and the latent of every layer. JSON files, tables, choice from weights."""
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import numpy as np
-
-from tfgans import files
 from tfgans.config import ConfigError
+from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
 from tfgans.methods.alphagan.stylegan2 import space
 
 _REQUIRED = ("normal", "up", "latents")
 
 
 @dataclass(frozen=True)
-class StyleGAN2Genotype:
+class StyleGAN2Genotype(Record):
     """An architecture of StyleGAN2's generator, and of its discriminator if that was searched too.
 
     Args:
@@ -99,16 +95,6 @@ class StyleGAN2Genotype:
             raise ConfigError(f"genotype: its discriminator is for {self.resolution}. Received: {resolution}")
         return micro_genotype(self.normal[0], self.up[0], resolution)
 
-    def text(self):
-        """What stands in its JSON file; the discriminator only if it was searched."""
-        fields = {name: value for name, value in asdict(self).items() if value}
-        lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
-        return "{\n" + ",\n".join(lines) + "\n}\n"
-
-    def save(self, path):
-        """Writes the JSON file that `load_stylegan2_genotype` reads, whole or not at all."""
-        files.write_text(path, self.text())
-
     def line(self):
         """All choices in a line."""
         parts = {
@@ -127,14 +113,14 @@ class StyleGAN2Genotype:
             sides = f"{side // 2} -> {side}" if operation in space.UP_OPERATIONS else f"{side}"
             also = f", also tRGB{index}" if index % 2 == 0 and operation != "to_rgb" else ""
             rows.append((name, sides, operation, f"W_{latent}{also}"))
-        tables = [_aligned(rows)]
+        tables = [aligned(rows)]
         if self.discriminator_normal:
             rows = [("block of D", "map", "normal", "down")]
             pairs = list(zip(self.discriminator_normal, self.discriminator_down, strict=True))
             for index in reversed(range(len(pairs))):
                 side = 8 * 2**index
                 rows.append((f"block{side}", f"{side} -> {side // 2}", *pairs[index]))
-            tables.append(_aligned(rows))
+            tables.append(aligned(rows))
         return "\n\n".join(tables)
 
 
@@ -178,28 +164,12 @@ def _runs(names):
     return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in runs)
 
 
-def _aligned(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rows.insert(1, tuple("-" * width for width in widths))
-    lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def read_genotype(path):
     """The genotype in a JSON file that `StyleGAN2Genotype.save` wrote. Raises: ConfigError, in one line."""
-    path = Path(path)
-    try:
-        fields = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a genotype: {str(error).splitlines()[0]}") from error
-    known = {*_REQUIRED, "discriminator_normal", "discriminator_down"}
-    if not isinstance(fields, dict) or not set(_REQUIRED) <= set(fields) <= known:
-        found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-        raise ConfigError(f"{path}: a genotype of StyleGAN2 has {', '.join(_REQUIRED)}. Received: {found}")
-    try:
-        return StyleGAN2Genotype(**fields)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    what = f"a genotype of StyleGAN2 has {', '.join(_REQUIRED)}"
+    return read_record(
+        path, StyleGAN2Genotype, what, _REQUIRED, ("discriminator_normal", "discriminator_down")
+    )
 
 
 def from_architecture(arrays, rows, resolution):
@@ -211,26 +181,18 @@ def from_architecture(arrays, rows, resolution):
         resolution: of the images.
     Raises: ConfigError if the shapes do not go with the rows.
     """
-    expected = [(edges, len(operations)) for edges, operations in rows.values()]
-    received = [np.shape(array) for array in arrays]
-    if received != expected:
-        raise ConfigError(f"architecture weights have shapes {expected}. Received: {received}")
-    chosen = {name: np.argmax(array, -1) for name, array in zip(rows, arrays, strict=True)}
-    return _from_columns(chosen, rows, resolution)
+    return _of_names(largest(arrays, rows), resolution)
 
 
 def random_genotype(seed, rows, resolution):
     """A genotype drawn uniformly from the space of `rows`; a function of `seed` (an int or a tuple of ints)."""
-    generator = np.random.default_rng(seed)
-    chosen = {name: generator.integers(len(pool), size=edges) for name, (edges, pool) in rows.items()}
-    return _from_columns(chosen, rows, resolution)
+    return _of_names(drawn(seed, rows), resolution)
 
 
-def _from_columns(chosen, rows, resolution):
+def _of_names(names, resolution):
     maps = space.num_maps(resolution)
-    names = {name: [pool[column] for column in chosen[name]] for name, (_, pool) in rows.items()}
     counts = {"normal": maps, "up": maps - 1}
-    fields = {name: tuple(names[name] * (n if len(names[name]) == 1 else 1)) for name, n in counts.items()}
+    fields = {name: names[name] * (n if len(names[name]) == 1 else 1) for name, n in counts.items()}
     if "latents" in names:
         fields["latents"] = tuple(space.LATENTS.index(name) + 1 for name in names["latents"])
     return StyleGAN2Genotype(**fields)

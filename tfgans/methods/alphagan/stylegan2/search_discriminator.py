@@ -7,7 +7,7 @@ from tfgans.config import configurable
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense, convolve, scaled_leaky_relu
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.methods.alphagan.stylegan2 import space
-from tfgans.methods.alphagan.supernet import Supernet
+from tfgans.methods.alphagan.supernet import Supernet, summed_kernels
 from tfgans.networks.parts import check_positive, float_dtype
 from tfgans.networks.stylegan2 import map_widths
 
@@ -66,13 +66,12 @@ class MixedEqualizedConv2D(keras.layers.Layer):
             self.candidates.append(candidate)
 
     def call(self, inputs, weights):
-        largest, kernel, bias = max(each.kernel_size for each in self.candidates), 0.0, 0.0
-        for weight, candidate in zip(tf.unstack(weights), self.candidates, strict=True):
-            values = tf.convert_to_tensor(candidate.kernel) * candidate.scale
-            margin = 2 * [(largest - candidate.kernel_size) // 2]
-            weight = tf.cast(weight, values.dtype)
-            kernel += weight * tf.pad(values, (margin, margin, (0, 0), (0, 0)))
-            bias += weight * tf.convert_to_tensor(candidate.bias)
+        kernel, bias = summed_kernels(
+            [
+                (weight, tf.convert_to_tensor(each.kernel) * each.scale, tf.convert_to_tensor(each.bias))
+                for weight, each in zip(tf.unstack(weights), self.candidates, strict=True)
+            ]
+        )
         inputs = tf.cast(inputs, self.compute_dtype)
         outputs = convolve(inputs, tf.cast(kernel, self.compute_dtype), self.downsample)
         return self.activation(outputs + tf.cast(bias, self.compute_dtype))
@@ -175,8 +174,8 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
     def chosen(self):
         """The operations of the largest weights, as fields of a `StyleGAN2Genotype` (`dataclasses.replace`)."""
         return {
-            name: tuple(self.operations[i] for i in keras.ops.convert_to_numpy(v).argmax(-1))
-            for name, v in zip(self.architecture_names, self.architecture_variables, strict=True)
+            name: tuple(self.operations[i] for i in array.argmax(-1))
+            for name, array in zip(self.architecture_names, self.architecture_arrays(), strict=True)
         }
 
     def get_config(self):

@@ -199,16 +199,14 @@ class StyleGAN2Supernet(Supernet):
 
     def draw(self, genotype):
         """The picture of a genotype of this space, uint8 [H, W, 3]."""
-        from tfgans.methods.alphagan.stylegan2.picture import (
-            draw_stylegan2_genotype,
-        )  # Matplotlib is not needed to train
+        # Here, as Matplotlib is not needed to train.
+        from tfgans.methods.alphagan.stylegan2.picture import draw_stylegan2_genotype
 
         return draw_stylegan2_genotype(genotype)
 
     def genotype(self):
         """The `StyleGAN2Genotype` of the largest architecture weight on every edge."""
-        arrays = [keras.ops.convert_to_numpy(v) for v in self.architecture_variables]
-        return from_architecture(arrays, dict(self._architecture_rows), self.resolution)
+        return from_architecture(self.architecture_arrays(), dict(self._architecture_rows), self.resolution)
 
     def random_genotype(self, seed):
         """A `StyleGAN2Genotype` of the same space, drawn uniformly; a function of `seed`."""

@@ -1,0 +1,118 @@
+"""Variants of AlphaGAN's search and its baselines: what each of them moves and draws."""
+
+import numpy as np
+import pytest
+import toys
+from searches import BATCH, changed, fit, make, run_phase, weights
+
+from tfgans.config import ConfigError
+from tfgans.methods.adversarialnas import AdversarialNASGAN
+from tfgans.methods.alphagan.random_search import RandomSearchGAN
+from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
+
+
+def test_test_generators_updates():
+    for updates in ("architecture", "both"):
+        model = make(test_generator_updates=updates)
+        run_phase(model, "copy")
+        before = weights(model.test_generator)
+        run_phase(model, "test_generator")
+        trainable = {id(v) for v in model.test_generator.trainable_variables}
+        alpha = {id(v) for v in model.test_generator.architecture_variables}
+        moved = {
+            id(v)
+            for v, c in zip(model.test_generator.weights, changed(before, model.test_generator), strict=True)
+            if c
+        }
+        assert alpha <= moved and bool(trainable & moved) == (updates == "both")
+        run_phase(model, "copy")
+        assert int(model.optimizers()["test_architecture"].iterations.numpy()) == 0
+
+
+def test_single_level_moves_everything_on_the_validation_half():
+    model = make(single_level_weight=1.0)
+    assert model.batches_of(0) == (0, 7)
+    before = {name: weights(getattr(model, name)) for name in ("generator", "discriminator")}
+    fit(model, 0, 1)
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts["generator"] == counts["discriminator"] == counts["architecture"] == 2
+    for name, old in before.items():
+        assert all(
+            c
+            for c, v in zip(changed(old, getattr(model, name)), getattr(model, name).weights, strict=True)
+            if v.trainable
+        )
+
+
+def test_gumbel_noise_is_for_g_and_not_for_the_test_networks():
+    model = make(gumbel=True)
+    model.variant = (("phase", "discriminator"),)
+    latents = model.draw_latents(3)
+    assert sum(name.startswith("generator_noise") for name in latents) == 8
+    plain = model.generator(latents["latents"], training=True)
+    assert np.abs(model.synthesize(latents, training=True) - plain).max() > 1e-6
+    noise = [latents[f"generator_noise/{i}"] for i in range(8)]
+    mixed = model.generator(latents["latents"], training=True, mixing=model.generator.mixing(noise, 0.5))
+    np.testing.assert_allclose(model.synthesize(latents, training=True), mixed, rtol=1e-6)
+    with model.playing(**model.test_players("generator")):
+        assert not any("noise" in name for name in model.draw_latents(3))
+    other = model.draw_latents(3)
+    assert np.any(other["generator_noise/0"] != latents["generator_noise/0"])
+    np.testing.assert_array_equal(model.generate(2, seed=0), model.generate(2, seed=0))
+
+
+def test_gumbel_reaches_a_searched_discriminator():
+    discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
+    model = make(gumbel=True, discriminator=discriminator)
+    logs = fit(model, 0, 1)
+    assert np.isfinite(list(logs[0].values())).all()
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts["discriminator_architecture"] == counts["architecture"] == 2
+
+
+def test_random_search_draws_architectures_and_keeps_the_best():
+    model = make(RandomSearchGAN, num_candidates=3)
+    latents = model.draw_latents(2)
+    rows = np.concatenate([latents[f"random_architecture/{i}"] for i in range(8)][:3])
+    assert set(np.unique(rows)) == {0.0, 1.0} and (rows.sum(1) == 1).all()
+    expected = model.generator(
+        latents["latents"], mixing=[latents[f"random_architecture/{i}"] for i in range(8)]
+    )
+    np.testing.assert_array_equal(model.synthesize(latents), expected)
+    seen = []
+
+    def score(generate):
+        seen.append(generate(2))
+        return [3.0, 1.0, 2.0][len(seen) - 1]
+
+    found, scores = model.final_genotype(score)
+    candidates = [model.generator.random_genotype((0, i)) for i in range(3)]
+    assert found == candidates[1] and scores == [3.0, 1.0, 2.0]
+    assert np.any(seen[0] != seen[1])
+    for candidate in candidates:
+        for name, mixing in zip(
+            model.generator.architecture_names, model.generator.mixing_of(candidate), strict=True
+        ):
+            operations = model.generator.architecture_operations[name]
+            assert tuple(operations[i] for i in np.argmax(mixing, -1)) == candidate.group(name)
+    assert model.shown_mixing is None
+
+
+def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
+    discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
+    model = make(AdversarialNASGAN, discriminator=discriminator, discriminator_steps=2)
+    before = [[v.numpy() for v in n.architecture_variables] for n in (model.generator, model.discriminator)]
+    model.fit(toys.images(8 * BATCH), batch_size=2 * BATCH, shuffle=False, verbose=0)
+    counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
+    assert counts == {
+        "generator": 4,
+        "discriminator": 8,
+        "generator_architecture": 4,
+        "discriminator_architecture": 8,
+    }
+    for old, network in zip(before, (model.generator, model.discriminator), strict=True):
+        assert all(np.all(v.numpy() != o) for v, o in zip(network.architecture_variables, old, strict=True))
+    base = make(AdversarialNASGAN, architecture_rate=0.0)
+    with pytest.raises(ConfigError, match="needs a supernet"):
+        AdversarialNASGAN(*toys.image_networks())
+    assert set(base.optimizers()) == {"generator", "discriminator"}

@@ -1,0 +1,39 @@
+"""Tiny networks of AlphaGAN on StyleGAN2 for the tests."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans.methods.alphagan.stylegan2.genotype import (
+    StyleGAN2Genotype,
+)
+from tfgans.methods.alphagan.stylegan2.search_discriminator import alphagan_stylegan2_search_discriminator
+from tfgans.methods.alphagan.stylegan2.supernet import alphagan_stylegan2_supernet
+
+WIDTHS = {"base_channels": 2, "max_channels": 4}
+SMALL = WIDTHS | {"latent_dim": 3, "style_dim": 4}
+MIXED = StyleGAN2Genotype(("conv_5x5", "sep_conv_3x3"), ("bilinear_conv",), (3, 1, 7, 5))
+
+
+def tiny(paradigm="macro_w", resolution=8, **options):
+    return alphagan_stylegan2_supernet(resolution, paradigm, **SMALL, **options)
+
+
+def tiny_discriminator(resolution=16):
+    return alphagan_stylegan2_search_discriminator(resolution, **WIDTHS)
+
+
+def batch(shape, count=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(keras.config.floatx())
+
+
+def output(network, inputs, **options):
+    return tf.nest.flatten(network(inputs, **options))[0]
+
+
+def shake(network, seed=1):
+    """Moves every weight, so that noise, biases, style affines and the architecture all count."""
+    generator = np.random.default_rng(seed)
+    for variable in network.weights:
+        variable.assign(variable.numpy() + 0.5 * generator.normal(size=variable.shape))
+    return network

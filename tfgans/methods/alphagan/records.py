@@ -1,0 +1,82 @@
+"""What the genotypes of all spaces have in common: JSON files, tables, and how they are chosen from weights."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from tfgans import files
+from tfgans.config import ConfigError
+
+
+class Record:
+    """A part of genotypes, dataclasses whose fields JSON takes; empty fields are left out of their files."""
+
+    def text(self):
+        """What stands in its JSON file."""
+        fields = {name: value for name, value in asdict(self).items() if value}
+        lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    def save(self, path):
+        """Writes its JSON file, whole or not at all."""
+        files.write_text(path, self.text())
+
+
+def read_record(path, cls, what, required, optional=()):
+    """The genotype in a JSON file that `Record.save` wrote.
+
+    Args:
+        cls: of the genotype.
+        what: says in the error which fields it has.
+        required, optional: names of the fields.
+    Raises: ConfigError, in one line, if the file is not one.
+    """
+    path = Path(path)
+    try:
+        fields = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as a genotype: {str(error).splitlines()[0]}") from error
+    if not isinstance(fields, dict) or not set(required) <= set(fields) <= {*required, *optional}:
+        found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
+        raise ConfigError(f"{path}: {what}. Received: {found}")
+    try:
+        return cls(**fields)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def aligned(rows):
+    """Rows of texts as a table, the first one its head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
+    lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def largest(arrays, rows):
+    """The operations of the largest weight on every edge, the first one of equals: names by architecture weight.
+
+    Args:
+        arrays: architecture weights [edges, operations], in the order of `rows`.
+        rows: (number of edges, names of the operations) of each, by name.
+    Raises: ConfigError if the shapes do not go with the rows.
+    """
+    expected = [(edges, len(operations)) for edges, operations in rows.values()]
+    received = [np.shape(array) for array in arrays]
+    if received != expected:
+        raise ConfigError(f"architecture weights have shapes {expected}. Received: {received}")
+    return _names({name: np.argmax(array, -1) for name, array in zip(rows, arrays, strict=True)}, rows)
+
+
+def drawn(seed, rows):
+    """Operations drawn uniformly, as `largest` gives them; a function of `seed` (an int or a tuple of ints)."""
+    generator = np.random.default_rng(seed)
+    return _names(
+        {name: generator.integers(len(pool), size=edges) for name, (edges, pool) in rows.items()}, rows
+    )
+
+
+def _names(columns, rows):
+    return {name: tuple(pool[column] for column in columns[name]) for name, (_, pool) in rows.items()}
