@@ -186,7 +186,8 @@ TINY = {
     "base_channels": 8, "max_channels": 16, "mapping_layers": 1,
     "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
 }  # fmt: skip
-TINY_RESOLUTION = {"stylegan2_generator": 32}  # of networks whose other arguments do not depend on it
+TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # what it has other pools of
+TINY_RESOLUTION = {"stylegan2_generator": 32, "alphagan_stylegan2_supernet": 32}  # of networks whose other arguments do not depend on it
 
 
 def tiny(files, bindings=()):
@@ -199,7 +200,8 @@ def tiny(files, bindings=()):
         network = gin.query_parameter(f"build.{part}")
         name = network.selector.rsplit(".", 1)[-1]
         parameters = inspect.signature(gin.get_configurable(network.selector)).parameters
-        small += [f"{name}.{key} = {value}" for key, value in TINY.items() if key in parameters]
+        chosen = TINY | TINY_OF.get(name, {})
+        small += [f"{name}.{key} = {value}" for key, value in chosen.items() if key in parameters]
         small += [f"resolution = {TINY_RESOLUTION[name]}"] if name in TINY_RESOLUTION else []
         if config.is_bound(name, "block_channels"):
             widths = gin.query_parameter(f"{name}.block_channels")

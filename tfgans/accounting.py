@@ -58,6 +58,10 @@ class Accounting:
         """
         return 1.0
 
+    def cost_kind(self, step):
+        """What the planned cost of step number `step`, which it chooses, depends on: a key."""
+        return self.choose_step(step), tuple(self.kept_share(name, step) for name in NETWORKS)
+
     def step_cost(self, batch_size, step, logs=None):
         """What step number `step`, whose kind is chosen, costs: three integers by name.
 
@@ -95,7 +99,7 @@ def planned_cost(model, batch_size, steps):
     """The cost of a run of `steps` generator updates from its beginning, as `Accounting.step_cost` counts it."""
     totals, kinds = {}, {}
     for step in range(steps):
-        kind = model.choose_step(step), tuple(model.kept_share(name, step) for name in NETWORKS)
+        kind = model.cost_kind(step)
         if kind not in kinds:
             kinds[kind] = [model.step_cost(batch_size, step), 0]
         kinds[kind][1] += 1

@@ -1,5 +1,6 @@
 """Architecture search in one folder: a training run of a supernet that hands over a genotype."""
 
+import dataclasses
 import json
 import logging
 
@@ -40,11 +41,11 @@ def search(model_dir, retrain_gin_file=None, note_every=1):
     training.train(model_dir, run_class=run)
     if retrain_gin_file is None:
         return None
-    genotype = f"{runs[0].model.generator.retrained_by}='{model_dir}/genotype.json'"
-    return (
-        f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained "
-        f'--gin_param="{genotype}"'
-    )
+    command = f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained"
+    networks = (runs[0].model.generator, runs[0].model.discriminator)
+    parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
+    flags = [f"--gin_param=\"{parameter}='{model_dir}/genotype.json'\"" for parameter in parameters]
+    return " ".join([command, *flags])
 
 
 class SearchRun(training.Run):
@@ -116,15 +117,34 @@ class SearchRun(training.Run):
             self.note(step)
         super().save(step)
 
+    def genotype(self):
+        """What the largest architecture weights choose; with the discriminator's choice, if genotypes hold one."""
+        found, discriminator = self.model.generator.genotype(), self.model.discriminator
+        chosen = discriminator.chosen() if hasattr(discriminator, "chosen") else {}
+        return dataclasses.replace(found, **chosen)
+
+    def mixing(self):
+        """The operations' weights on every edge of the searched networks, by the architecture weight's name."""
+        return self._of_networks(lambda network: network.named(None))
+
+    def _of_networks(self, values):
+        """What a function of a supernet gives by name, of the generator and of a searched discriminator."""
+        found, discriminator = dict(values(self.model.generator)), self.model.discriminator
+        if hasattr(discriminator, "architecture_variables"):
+            own = values(discriminator)
+            found |= {f"discriminator_{k.removeprefix('discriminator_')}": v for k, v in own.items()}
+        return found
+
     def note(self, step):
         """Adds the architecture of `step` to the history; only the chief does, and once."""
         if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
             return
-        mixing = self.model.generator.named(None)
+        mixing = self.mixing()
         logs = getattr(self.model, "step_logs", {})
         measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
-        found = self.model.generator.genotype()
-        row = {"step": step, "entropy": float(entropy(mixing.values()))} | measured
+        found = self.genotype()
+        own = self.model.generator.mixing()
+        row = {"step": step, "entropy": float(entropy(own))} | measured
         row |= {
             "genotype": json.loads(found.text()),
             "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
@@ -144,7 +164,7 @@ class SearchRun(training.Run):
         if not self.is_chief or path.exists():
             return
         self.note(step)
-        found, row = self.model.generator.genotype(), self._rows()[-1]
+        found, row = self.genotype(), self._rows()[-1]
         path.parent.mkdir(exist_ok=True)
         gap = f"duality gap {row['duality_gap']:.4g}, " if "duality_gap" in row else ""
         logger.info("step %d: %sentropy %.4g, %s", step, gap, row["entropy"], found.line())
@@ -153,13 +173,12 @@ class SearchRun(training.Run):
 
     def _draw_history(self):
         # Here, as they bring Matplotlib.
-        from tfgans.methods.alphagan.picture import draw_architecture_heat_map, draw_gap_curve
+        from tfgans.methods.alphagan.curves import draw_architecture_heat_map, draw_gap_curve
 
-        names, rows = self.model.generator.architecture_names, self._rows()
-        history = [[np.array(row["mixing"][name]) for name in names] for row in rows]
-        picture = draw_architecture_heat_map(
-            history, self.model.generator.architecture_operations, [row["step"] for row in rows]
-        )
+        rows = self._rows()
+        operations = self._of_networks(lambda network: network.architecture_operations)
+        history = [[np.array(row["mixing"][name]) for name in operations] for row in rows]
+        picture = draw_architecture_heat_map(history, operations, [row["step"] for row in rows])
         pictures.save_png(self.folder / "architecture.png", picture)
         measured = [row for row in rows if "duality_gap" in row]
         if measured:
@@ -178,7 +197,7 @@ class SearchRun(training.Run):
 
     def _final_genotype(self):
         if not hasattr(self.model, "final_genotype"):
-            return self.model.generator.genotype()
+            return self.genotype()
         if self.evaluator is None:
             raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
         sign = -1.0 if self.best_is_highest else 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan import operations, picture, space
+from tfgans.methods.alphagan import curves, operations, picture, space
 from tfgans.methods.alphagan.genotype import (
     GENOTYPES,
     Genotype,
@@ -209,22 +209,22 @@ OPERATIONS = {name: pool for name, (_, pool) in space.architecture_rows().items(
 
 def test_heat_map_shows_every_row():
     rows = history(3)
-    image = picture.draw_architecture_heat_map(rows, OPERATIONS, steps=[0, 5, 10], dots_per_inch=30)
+    image = curves.draw_architecture_heat_map(rows, OPERATIONS, steps=[0, 5, 10], dots_per_inch=30)
     assert image.dtype == np.uint8 and image.shape[2] == 3
     for index in (0, 5, 7):
         other = [[np.array(a) for a in entry] for entry in rows]
         other[1][index][-1] = np.roll(other[1][index][-1], 1)
-        assert (picture.draw_architecture_heat_map(other, OPERATIONS, [0, 5, 10], 30) != image).any()
+        assert (curves.draw_architecture_heat_map(other, OPERATIONS, [0, 5, 10], 30) != image).any()
 
 
 def test_heat_map_of_one_step_and_of_a_discriminator():
-    assert picture.draw_architecture_heat_map(history(1), OPERATIONS, dots_per_inch=30).size
+    assert curves.draw_architecture_heat_map(history(1), OPERATIONS, dots_per_inch=30).size
     rows = [[np.full((1, 3), 1 / 3), np.full((1, 2), 0.5)]] * 2
     pools = {"channels_raise": ("a", "b", "c"), "normal_1": ("d", "e")}
-    assert picture.draw_architecture_heat_map(rows, pools, dots_per_inch=30).size
+    assert curves.draw_architecture_heat_map(rows, pools, dots_per_inch=30).size
 
 
 @pytest.mark.parametrize(("length", "steps"), [(0, None), (2, [1])])
 def test_heat_map_refuses_what_does_not_fit(length, steps):
     with pytest.raises(ConfigError, match="as many steps as entries, at least one"):
-        picture.draw_architecture_heat_map(history(length), OPERATIONS, steps)
+        curves.draw_architecture_heat_map(history(length), OPERATIONS, steps)

@@ -5,6 +5,8 @@ import tensorflow as tf
 from tfgans.driver import keep_order
 
 _WITHOUT_DATA = ("copy", "end")
+_UPDATES_OF_DISCRIMINATOR = ("discriminator", "both_players", "test_discriminator")
+_WITHOUT_WEIGHTS = ("copy", "architecture", "gap", "end")  # nothing lazy is due in them
 
 
 class OuterLoop:
@@ -23,7 +25,7 @@ class OuterLoop:
         return weights, (2 * self.test_steps + self.architecture_steps + 1) if searches else 0
 
     def phases(self, step):
-        """(phase, number of the update that lazy methods count) for each update of outer step number `step`."""
+        """(phase, number of its update since the search began) for each update of outer step number `step`."""
         weights, _ = self.batches_of(step)
         for count in range(step * weights, (step + 1) * weights):
             yield ("both_players" if count % self.discriminator_steps == 0 else "discriminator"), count
@@ -45,9 +47,7 @@ class OuterLoop:
         compiled = {}
 
         def run(phase, number, iterator):
-            self.choose_step(number)
-            self.variant = (*self.variant, ("phase", phase))
-            kind = self.variant, self.extras
+            kind = self.choose_phase(phase, number)
             if kind not in compiled:
                 compiled[kind] = self._replicated_step(kind, takes_data=phase not in _WITHOUT_DATA)
             return kind, compiled[kind](iterator)
@@ -67,15 +67,35 @@ class OuterLoop:
         self.train_function = train_function
         return train_function
 
+    def choose_phase(self, phase, number):
+        """Sets `variant` and `extras` for update `number` of a phase, as `choose_step`; returns both.
+
+        What other methods do lazily they count in generator updates, of `discriminator_steps` of the discriminator.
+        """
+        index = 0
+        if phase in _UPDATES_OF_DISCRIMINATOR:
+            number, index = divmod(number, self.discriminator_steps)
+        _, extras = self.choose_step(number)
+        self.extras = () if phase in _WITHOUT_WEIGHTS else extras
+        self.variant = (*self.variant, ("phase", phase), ("update", index if self.extras else 0))
+        return self.variant, self.extras
+
+    @property
+    def update_index(self):
+        """Which of the `discriminator_steps` updates of the discriminator it is, for what is done lazily."""
+        return next((kind[1] for kind in self.variant if kind[0] == "update"), 0)
+
     @property
     def phase(self):
         """The phase that is compiled or runs."""
         return next((kind[1] for kind in self.variant if kind[0] == "phase"), None)
 
+    def cost_kind(self, step):
+        """Steps differ: in warm-up, in how many updates of the generator they have, in what is done lazily."""
+        return super().cost_kind(step), step
+
     def step_cost(self, batch_size, step, logs=None):
         self.choose_step(step)
-        kinds = [phase for phase, _ in self.phases(step)]
-        count = {name: kinds.count(name) for name in set(kinds)}
         each = {  # passes of (generator, discriminator) in units of one batch
             "discriminator": (1, 6 + self.penalty_passes()),
             "both_players": (1 + 3 * self.generator_batch_ratio, 8 + self.penalty_passes()),
@@ -84,13 +104,27 @@ class OuterLoop:
             "architecture": (3, 2) if self.single_level_weight is None else (9, 18),
             "gap": (2, 4),
         }
-        passes = [sum(n * each.get(name, (0, 0))[i] for name, n in count.items()) for i in range(2)]
         macs = [sum(self.macs_of(name)) for name in ("generator", "discriminator")]
-        images = batch_size * sum(
-            n for name, n in count.items() if each.get(name) and name != "test_generator"
-        )
+        updates = [(name, number) for name, number in self.phases(step) if name in each]
+        passes = [each[name] for name, _ in updates] + [self._lazy_passes(*update) for update in updates]
+        passes = [sum(column) for column in zip(*passes, strict=True)]
+        images = batch_size * sum(name != "test_generator" for name, _ in updates)
+        self.choose_step(step)
         return {
             "real_images": images,
             "generator_flops": round(2 * macs[0] * images),
             "training_flops": round(2 * batch_size * sum(p * m for p, m in zip(passes, macs, strict=True))),
         }
+
+    def _lazy_passes(self, phase, number):
+        """Passes of (generator, discriminator) of what other methods do lazily in an update of a phase."""
+        self.choose_phase(phase, number)
+        if not self.extras or (phase in _UPDATES_OF_DISCRIMINATOR and number % self.discriminator_steps):
+            return 0, 0  # what is due in several updates of the discriminator is counted with the first
+        due = self.training_passes()
+        self.extras = ()
+        usual = self.training_passes()
+        generator, discriminator = (due[name] - usual[name] for name in ("generator", "discriminator"))
+        moves_generator = phase in ("both_players", "test_generator")
+        moves_discriminator = phase in _UPDATES_OF_DISCRIMINATOR
+        return generator * moves_generator, discriminator * moves_discriminator

@@ -194,7 +194,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def discriminator_phase(self, real):
         """One update of D on the training half."""
-        return self.discriminator_update(0, real | self._noise("discriminator_noise", self.discriminator))
+        noise = self._noise("discriminator_noise", self.discriminator)
+        return self.discriminator_update(self.update_index, real | noise)
 
     def both_players_phase(self, real):
         """One update of D on the training half, then one of G."""
@@ -213,7 +214,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     def test_discriminator_phase(self, real):
         """One update of D-bar on the validation half, against G."""
         with self.playing(**self.test_players("discriminator")):
-            return _prefixed("test", self.discriminator_step(real))
+            return _prefixed("test", self.discriminator_update(self.update_index, real))
 
     def test_generator_phase(self, real):
         """One update of G-bar, its weights, its architecture, or both, against D."""

@@ -288,7 +288,8 @@ class GeneratorSupernet(Supernet):
 
     def draw(self, genotype):
         """The picture of a genotype of this space, uint8 [H, W, 3]."""
-        from tfgans.methods.alphagan.picture import draw_genotype  # Matplotlib is not needed to train
+        # Here, as Matplotlib is not needed to train.
+        from tfgans.methods.alphagan.picture import draw_genotype
 
         return draw_genotype(genotype)
 

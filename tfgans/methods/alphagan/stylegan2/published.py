@@ -4,6 +4,9 @@ A name is the data's, `celeba` (128x128), `church` (256x256) or `ffhq` (1024x102
 AdversarialNAS baseline begin with `adversarialnas`, and have a discriminator. Table 6 gives FFHQ's micro_w
 nearest_conv, Table 8 gives the same architecture bilinear_conv: it is here by Table 6, and by Table 8 as
 `ffhq_micro_w_table8`.
+
+Of seven more only the sizes are printed (Table 5). Those that end in `by_size` have exactly these sizes, but their order
+and their up-sampling, which no size tells, are guesses, and their latents are all W_8: stand-ins, not the paper's.
 """
 
 from dataclasses import replace
@@ -91,6 +94,22 @@ GENOTYPES = {
         "1 3 3 3 1 5 3 1",
         "1 5 5 3 1 5 3 1",
     ),
+}
+_BY_SIZE = {  # kernels of the normal layers, up-sampling
+    # 29.33M, 52.32M: one kernel for all, which must be 3x3 and 5x5; up-sampling as with dynamic latents
+    "celeba_micro_by_size": ("3 3 3 3 3 3", "nearest_conv"),
+    "church_micro_by_size": ("5 5 5 5 5 5 5", "bilinear_conv"),
+    # 41.39M, 41.44M: the only kernels of the maps of 4 to 64 and of the larger ones that give them, in some order
+    "celeba_macro_by_size": ("3 3 5 5 5 1", "bilinear_conv"),
+    "church_macro_by_size": ("1 3 5 5 5 5 1", "bilinear_conv"),
+    # 35.10M, 35.67M, 30.10M
+    "celeba_macro_w_by_size": ("1 3 3 5 5 1", "bilinear_conv"),
+    "church_macro_w_by_size": ("1 3 3 5 5 1 1", "bilinear_conv"),
+    "ffhq_macro_w_by_size": ("3 3 3 3 3 1 5 3 1", "bilinear_conv"),
+}
+GENOTYPES |= {
+    name: StyleGAN2Genotype(_convolutions(sizes), (up,) * (len(sizes.split()) - 1))
+    for name, (sizes, up) in _BY_SIZE.items()
 }
 
 
