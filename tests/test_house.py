@@ -187,7 +187,10 @@ TINY = {
     "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
 }  # fmt: skip
 TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # what it has other pools of
-TINY_RESOLUTION = {"stylegan2_generator": 32, "alphagan_stylegan2_supernet": 32}  # of networks whose other arguments do not depend on it
+TINY_RESOLUTION = {
+    "stylegan2_generator": 32,
+    "alphagan_stylegan2_supernet": 32,
+}  # of networks whose other arguments do not depend on it
 
 
 def tiny(files, bindings=()):

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import inspect
 import json
+import math
 import time
 from pathlib import Path
 
@@ -350,8 +351,10 @@ def describe(gin_files, gin_params=()):
     }
     if model.generator.name == "alphagan_generator":  # the rule is for its kinds of layers
         facts["generator"]["thop_flops"] = thop_flops(model.generator)
-    if hasattr(model.generator, "search_space_size"):  # a supernet's number of architectures
-        facts["search_space"] = model.generator.search_space_size
+    networks = (model.generator, model.discriminator)
+    sizes = [network.search_space_size for network in networks if hasattr(network, "search_space_size")]
+    if sizes:  # the number of architectures of the supernets
+        facts["search_space"] = math.prod(sizes)
     methods = getattr(type(model), "composed_of", (type(model),))
     return facts | {
         "methods": [method.__name__ for method in methods if method is not GAN],

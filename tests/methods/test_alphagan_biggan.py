@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgans import losses
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.gan import GAN, clone, takes_labels
+from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan import biggan_genotype
 from tfgans.methods.alphagan.biggan import alphagan_biggan_generator
 from tfgans.methods.alphagan.biggan_genotype import BigGANGenotype, load_biggan_genotype
 from tfgans.methods.alphagan.biggan_picture import draw_biggan_genotype
 from tfgans.methods.alphagan.biggan_supernet import alphagan_biggan_supernet
+from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 
 SMALL = {"resolution": 8, "latent_dim": 8, "base_channels": 3, "embedding_dim": 2, "num_classes": 4}
@@ -273,6 +276,38 @@ def test_a_gan_trains_the_supernet_on_classes():
     images = [model.generator([batch((8,), 1), np.array([label])]) for label in (0, 1)]
     assert np.abs(images[0] - images[1]).max() > 1e-5
     assert cost.macs(model.generator) > 0
+
+
+def test_alphas_gradient_is_of_the_classes_that_were_drawn():
+    """-mean relu(1 + D-bar(G(z, y), y)), less 1, written out with the labels of the latents."""
+    discriminator = biggan_discriminator(
+        8, block_channels=(4, 4), downsample=(True, False), num_classes=4, attention_resolutions=()
+    )
+    model = AlphaGAN(tiny(), discriminator, num_classes=4, discriminator_loss=losses.hinge_discriminator)
+    model.compile("adam", "adam", run_eagerly=True)
+    shake(model.test_discriminator)  # D-bar is not D
+    set_architecture(model.generator)
+    model.choose_phase("architecture", 0)
+    latents = model.draw_latents(6)
+    real = {"images": tf.constant(batch((8, 8, 3), 6)), "labels": tf.constant([0, 1, 2, 3, 0, 1])}
+    value, found = model.architecture_gradients(real, latents)
+    variables = [v.value for v in model.generator.architecture_variables]
+    labels = latents["labels"]
+    assert len(set(labels.numpy())) > 1
+
+    def gap(labels):
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            images = model.generator([latents["latents"], labels], training=True)
+            logits = model.test_discriminator([images, labels], training=True)["adversarial"]
+            total = -1.0 - tf.reduce_mean(tf.nn.relu(1.0 + logits))
+        return total, tape.gradient(total, variables)
+
+    with frozen_state():
+        (expected, gradients), (other, _) = gap(labels), gap((labels + 1) % 4)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5) and abs(other - expected) > 1e-4
+    for a, b in zip(found, gradients, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
 def test_the_genotype_is_of_the_largest_weights():

@@ -3,12 +3,12 @@
 import collections
 import functools
 import pathlib
-import re
 
 import gin
 import numpy as np
 import pytest
 import toys
+from gin_comments import flags
 
 from tfgans import experiment
 from tfgans.data import Dataset, dataset
@@ -326,13 +326,6 @@ def test_images_of_stl10(monkeypatch, name, count):
     assert (data.num_examples, data.item_shape, data.labels) == (count, (48, 48, 3), None)
     assert data.reference_size() == 1050
     assert [half.num_examples for half in data.halves()] == [count // 2] * 2
-
-
-def flags(path):
-    """The flags of the comments at a file's top, without what ends a sentence."""
-    text = " ".join(line for line in path.read_text().splitlines() if line.startswith("#"))
-    found = re.findall(r"--gin_param=(?:\"([^\"]+)\"|(\S+))", text)
-    return [quoted or plain.rstrip(".,:;") for quoted, plain in found]
 
 
 FLAGGED = [(name, flag) for name in PUBLISHED for flag in flags(FOLDER / f"{name}.gin")]

@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 import toys
-from searches import BATCH, changed, fit, make, run_phase, weights
+from searches import BATCH, SMALL, changed, fit, make, run_phase, weights
 
+from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError
+from tfgans.evaluate import cost
+from tfgans.methods import compose
 from tfgans.methods.adversarialnas import AdversarialNASGAN
+from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
+from tfgans.methods.regularized import R1GAN
 
 
 def test_test_generators_updates():
@@ -116,3 +121,27 @@ def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
     with pytest.raises(ConfigError, match="needs a supernet"):
         AdversarialNASGAN(*toys.image_networks())
     assert set(base.optimizers()) == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize("discriminator_steps", [1, 2])
+def test_lazy_r1_is_due_in_the_updates_of_d_and_of_its_copy(discriminator_steps):
+    """Every third update of D counted through the run from 0, and of D-bar: 3 and 2 of them an outer step."""
+    method = compose(AlphaGAN, R1GAN)
+    model = make(method, **SMALL, discriminator_steps=discriminator_steps, r1_interval=3)
+    done = []
+    step, taken = model.r1_step, model.discriminator_step
+    model.r1_step = lambda real: done.append((model.phase, "r1")) or step(real)
+    model.discriminator_step = lambda real: done.append((model.phase, "adversarial")) or taken(real)
+    logs = fit(model, 0, 2)
+    own, copy = [[kind for phase, kind in done if ("test" in phase) == test] for test in (False, True)]
+    for kinds, count in ((own, 2 * 3), (copy, 2 * 2)):
+        assert kinds.count("adversarial") == count
+        due = [i for i in range(count) if i % 3 == 0]
+        expected = [kind for i in range(count) for kind in ("adversarial",) + ("r1",) * (i in due)]
+        assert kinds == expected
+    assert all(log[name] > 0.0 for log in logs for name in ("d/r1", "test/d/r1"))
+    lazy, plain = planned_cost(model, BATCH, 6), planned_cost(make(method, r1_weight=0.0, **SMALL), BATCH, 6)
+    assert (discriminator_steps == 2) or (
+        lazy["training_flops"] - plain["training_flops"]
+        == 2 * BATCH * (6 * (6 + 4)) * cost.macs(model.discriminator)
+    )

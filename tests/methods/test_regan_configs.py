@@ -1,11 +1,11 @@
 """The published gin files of Re-GAN: phases at steps counted by hand, learning rates, and what else they change."""
 
 import pathlib
-import re
 
 import gin
 import pytest
 import toys
+from gin_comments import flags
 
 from tfgans import experiment
 
@@ -154,13 +154,6 @@ def test_images_of_ffhq(name, count):
     fraction = 1.0 if name == "70k" else of("Dataset.fraction")
     assert int(fraction * 70_000) == count
     assert name == "70k" or of("Dataset.fraction_order") == "first"
-
-
-def flags(path):
-    """The flags of the comments at a file's top, without what ends a sentence."""
-    text = " ".join(line for line in path.read_text().splitlines() if line.startswith("#"))
-    found = re.findall(r"--gin_param=(?:'([^']+)'|(\S+))", text)
-    return [quoted or plain.rstrip(".,:;") for quoted, plain in found]
 
 
 FLAGGED = [(name, flag) for name in (*TIMELINES, *BASELINES) for flag in flags(CONFIGS / f"regan/{name}.gin")]

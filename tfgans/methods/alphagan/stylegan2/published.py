@@ -5,8 +5,9 @@ AdversarialNAS baseline begin with `adversarialnas`, and have a discriminator. T
 nearest_conv, Table 8 gives the same architecture bilinear_conv: it is here by Table 6, and by Table 8 as
 `ffhq_micro_w_table8`.
 
-Of seven more only the sizes are printed (Table 5). Those that end in `by_size` have exactly these sizes, but their order
-and their up-sampling, which no size tells, are guesses, and their latents are all W_8: stand-ins, not the paper's.
+Of seven more only the sizes are printed (Table 5). Those that end in `by_size` have exactly these sizes, but their
+order and their up-sampling, which no size tells, are guesses, and their latents are all W_8: stand-ins, not the
+paper's.
 """
 
 from dataclasses import replace

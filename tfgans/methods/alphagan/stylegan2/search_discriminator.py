@@ -171,6 +171,8 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
         x = self.dense(tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])))
         return {"adversarial": self.head(x)}
 
+    retrained_by = "alphagan_stylegan2_discriminator.genotype"  # the parameter that takes what was found
+
     def chosen(self):
         """The operations of the largest weights, as fields of a `StyleGAN2Genotype` (`dataclasses.replace`)."""
         return {
