@@ -61,8 +61,7 @@ def fit(model, first, last):
 
 def run_phase(model, phase, seed=0):
     """One phase, as the loop runs it, outside of it."""
-    model.choose_step(0)
-    model.variant = (*model.variant, ("phase", phase))
+    model.choose_phase(phase, 0)
     images = np.random.default_rng(seed).uniform(-1, 1, (1, BATCH, 8, 8, 1)).astype("float32")
     return model.train_step(() if phase in ("copy", "end") else {"images": tf.constant(images)})
 
