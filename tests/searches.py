@@ -21,6 +21,7 @@ def supernet(seed=0):
         latent_dim=4,
         base_channels=2,
         normal_operations=("conv_1x1", "sep_conv_3x3"),
+        up_operations=("deconv", "nearest"),
     )
 
 

@@ -229,8 +229,8 @@ def trained(strategy, jit_compile=False, **options):
     with strategy.scope():
         return checkpoint.read_state(model), model.step_logs
 
-cases = [{}, {"advas_weight": 0.01, "advas_norms": False}, {"advas_estimator": "split_half"},
-         {"advas_estimator": "unbiased", "generator_batch_ratio": 2}]
+cases = [{}, {"advas_estimator": "split_half"},
+         {"advas_estimator": "unbiased", "generator_batch_ratio": 2, "advas_weight": 0.01, "advas_norms": False}]
 for options in cases:
     one, logs = trained(tf.distribute.get_strategy(), **options)
     for jit_compile in (False, True) if not options else (False,):

@@ -7,6 +7,7 @@ import pathlib
 import gin
 import pytest
 from gin_comments import flags
+from stylegan2_searches import parameters
 
 from tfgans import experiment
 from tfgans.methods.alphagan.model import AlphaGAN
@@ -148,19 +149,8 @@ def trained(path):
     return methods, images, of("Evaluator.num_samples"), discriminator
 
 
-def millions(name, resolution=None):
-    """Parameters of the generator of a genotype, by the specification's formula."""
-    genotype = GENOTYPES[name] if resolution is None else GENOTYPES[name].at(resolution)
-    widths = [min(512, 32768 // (4 * 2**i)) for i in range(len(genotype.normal))]
-    total = 8 * (512 * 512 + 512) + 4 * 4 * 512 + sum(3 * c + 3 + 512 * c + c for c in widths)
-    for layer, operation in enumerate(genotype.operations):
-        after = widths[(layer + 1) // 2]
-        before = widths[layer // 2] if layer % 2 == 0 else widths[(layer - 1) // 2]
-        side = 3 if operation in ("deconv", "nearest_conv", "bilinear_conv") else int(operation[-1])
-        kernel = side * side * before * after
-        kernel = side * side * before + before * after if operation.startswith("sep") else kernel
-        total += kernel + after + 512 * before + before + 1
-    return round(total / 1e6, 2)
+def millions(genotype):
+    return round(parameters(genotype) / 1e6, 2)
 
 
 @pytest.mark.parametrize(("data", "paradigm"), SEARCHES)
@@ -170,7 +160,7 @@ def test_what_was_found_is_trained(data, paradigm):
     assert trained(path) == (["StyleMixingGAN", "R1GAN"], thousands, samples, "stylegan2_discriminator")
     name = prepare(path)("alphagan_stylegan2_generator.genotype")
     assert name.startswith(data.rstrip("0123456789")) and paradigm in name
-    assert millions(name) == SIZES[data, paradigm]
+    assert millions(GENOTYPES[name]) == SIZES[data, paradigm]
     assert name.endswith("_w") or set(GENOTYPES[name].latents) == {8}
     of = prepare(path)
     assert [of(f"{network}.{name}") for network in TRAINED for name in WIDTHS] == full_widths()
@@ -183,14 +173,16 @@ def test_what_adversarial_nas_found_is_trained(data, paradigm):
     expected = (["StyleMixingGAN", "R1GAN"], thousands, samples, "alphagan_stylegan2_discriminator")
     assert trained(path) == expected
     name = prepare(path)("genotype/macro.value")
-    assert GENOTYPES[name].discriminator_normal and millions(name) == BASELINE_SIZES[data, paradigm]
+    assert (
+        GENOTYPES[name].discriminator_normal and millions(GENOTYPES[name]) == BASELINE_SIZES[data, paradigm]
+    )
 
 
 def test_others_that_are_trained():
     of = prepare(stylegan2("ffhq1024_retrain_macro_separable"))
-    assert millions(of("alphagan_stylegan2_generator.genotype")) == 21.42
+    assert millions(GENOTYPES[of("alphagan_stylegan2_generator.genotype")]) == 21.42
     of = prepare(stylegan2("ffhq1024_retrain_micro_from_celeba"))
-    assert millions(of("alphagan_stylegan2_generator.genotype"), 1024) == 30.37
+    assert millions(GENOTYPES[of("alphagan_stylegan2_generator.genotype")].at(1024)) == 30.37
     assert of("resolution/macro.value") == 1024
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from stylegan2_searches import parameters
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
@@ -68,24 +69,14 @@ PARAMETERS = {
     "adversarialnas_celeba_macro": 18_318_621,
     "adversarialnas_church_macro": 23_087_522,
     "adversarialnas_ffhq_macro": 21_326_092,
+    "celeba_micro_by_size": 29_328_669,
+    "church_micro_by_size": 52_316_578,
+    "celeba_macro_by_size": 41_387_293,
+    "church_macro_by_size": 41_437_602,
+    "celeba_macro_w_by_size": 35_095_837,
+    "church_macro_w_by_size": 35_670_434,
+    "ffhq_macro_w_by_size": 30_099_724,
 }
-
-
-def parameters(genotype):
-    """By the formulas of the layers: the mapping, the constant, L_1 .. L_m, the to-RGBs."""
-    total, inputs = 8 * (512**2 + 512) + 16 * 512, 512
-    for name, side, operation, _ in genotype.layers:
-        width = min(512, 32768 // side)
-        if operation != "to_rgb":
-            k = 3 if operation in space.UP_OPERATIONS else int(operation[-1])
-            separable = operation.startswith("sep_")
-            kernels = k**2 * inputs + inputs * width if separable else k**2 * inputs * width
-            total += kernels + width + 513 * inputs + 1
-            inputs = width
-        if operation == "to_rgb" or int(name[1:]) % 2 == 0:  # that of the map before
-            before = width if operation == "to_rgb" else min(512, 32768 // (side // 2))
-            total += 3 * before + 3 + 513 * before
-    return total
 
 
 @pytest.mark.parametrize("name", GENOTYPES)

@@ -37,6 +37,9 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     validation batch (`search/duality_gap`, `search/minmax`, `search/maxmin`), the mean entropy of the edges
     (`search/entropy`), and the losses of the test part (`test/d/...`, `test/g/...`).
 
+    Other methods' penalties are in the updates of D and of D-bar alike, and what they do lazily is counted for each
+    by itself; the gap has none.
+
     Cost of an outer step: that of its updates; an update of alpha takes one forward and one backward of G and of
     D-bar. Memory: G-bar and D-bar, no other copy of weights, and their optimizers.
 
