@@ -49,6 +49,12 @@ def test_single_level_moves_everything_on_the_validation_half():
         )
 
 
+def test_a_single_level_has_nothing_lazy():
+    with pytest.raises(ConfigError, match="R1GAN.r1_interval must be 1. Received: r1/0 is due in some"):
+        make(compose(AlphaGAN, R1GAN), single_level_weight=1.0, r1_interval=4, **SMALL)
+    assert make(compose(AlphaGAN, R1GAN), single_level_weight=1.0, r1_interval=1, **SMALL)
+
+
 def test_gumbel_noise_is_for_g_and_not_for_the_test_networks():
     model = make(gumbel=True)
     model.variant = (("phase", "discriminator"),)

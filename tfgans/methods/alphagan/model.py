@@ -63,7 +63,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         architecture_weight_decay: alpha times this is added to its gradient.
         generator_schedule: function of outer steps done (`tfgans.schedules`), one more factor on the rate of G.
         test_schedule: the same for the rates of G-bar and D-bar.
-    Raises: ConfigError if a value leaves its range, the generator is no supernet, or an optimizer has a schedule.
+    Raises: ConfigError if a value leaves its range, the generator is no supernet, an optimizer has a schedule, or
+        another method is lazy at a single level.
     """
 
     replaces = ("train_step", "make_train_function")
@@ -139,6 +140,12 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
                 self.architecture_optimizers[name] = keras.optimizers.Adam(**self._adam)
                 self.architecture_optimizers[name].build(network.architecture_variables)
         super().compile(optimizer, discriminator_optimizer, **options)
+        lazy = self.extra_updates(0)
+        if lazy and self.single_level_weight is not None:
+            raise ConfigError(
+                "AlphaGAN.single_level_weight: its updates have nothing lazy in them, R1GAN.r1_interval must be 1. "
+                f"Received: {', '.join(lazy)} is due in some"
+            )
         self._fresh_test = optimizers.beginnings("AlphaGAN", self._test_optimizers())
         self._first_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
 
