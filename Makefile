@@ -21,7 +21,7 @@ quickstart: venv
 	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
 
 test: venv
-	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile
+	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 
 lint: venv
 	$(RUN) -m ruff check .

@@ -212,6 +212,9 @@ def tiny(files, bindings=()):
     return small
 
 
+PHOTOS = {}  # of `build`: data sets by all that is said of them
+
+
 def build(files, bindings=()):
     """Builds what a command would, small; returns `(model, dataset or None)`. Nothing may be left unused."""
     import gin
@@ -224,11 +227,18 @@ def build(files, bindings=()):
     if config.is_bound("Evaluator", "features"):
         Evaluator()
     source = gin.query_parameter("Dataset.source")
-    dataset = Dataset() if source in OFFLINE else None
-    if dataset is not None:
+    dataset, cut_before = None, False
+    if source in OFFLINE:
+        # Photographs are cut anew for every Dataset: files that say the same of it, macros too, share one.
+        asked = tuple(re.findall(r"^(?:Dataset\.|\w+ = ).*", gin.config_str(), re.MULTILINE))
+        cut_before = source == "photos" and asked in PHOTOS
+        dataset = PHOTOS[asked] if cut_before else Dataset()
+        if source == "photos":
+            PHOTOS[asked] = dataset
         assert dataset.item_shape == model.sample_shape
         assert model.num_classes in (None, dataset.num_classes)
-    later = ("train.", "search.") + (() if dataset is not None else ("Dataset.", "batch_size"))
+    later = ("train.", "search.")
+    later += () if dataset is not None and not cut_before else ("Dataset.", "batch_size")
     unused = [name for name in config.unused_bindings() if not name.startswith(later)]
     assert unused == []
     return model, dataset

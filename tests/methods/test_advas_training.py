@@ -34,9 +34,13 @@ def train(model, steps, seed=0):
 
 
 @pytest.mark.parametrize(
-    "mode", [{"run_eagerly": True}, {}, {"jit_compile": True}], ids=["eager", "graph", "xla"]
-)
-@pytest.mark.parametrize("estimator", ["biased", "unbiased", "split_half"])
+    ("estimator", "mode"),
+    [
+        ("biased", {"run_eagerly": True}), ("biased", {}), ("biased", {"jit_compile": True}),
+        ("unbiased", {}), ("split_half", {"run_eagerly": True}),
+    ],
+    ids=["biased-eager", "biased-graph", "biased-xla", "unbiased-graph", "split_half-eager"],
+)  # fmt: skip
 def test_a_generator_step_leaves_the_discriminator_alone_bit_for_bit(mode, estimator):
     model = make(AdvAsGAN, GradientPenaltyGAN, advas_estimator=estimator, compiled=mode)
     real = {"images": tf.constant(toys.images(4)), "labels": tf.constant([0, 1, 2, 0])}
@@ -221,10 +225,10 @@ mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 random = np.random.default_rng(0)
 images, labels = random.uniform(-1, 1, (32, 8, 8, 1)).astype("float32"), random.integers(0, 3, 32)
 
-def trained(strategy, jit_compile=False, **options):
+def trained(strategy, **options):
     with strategy.scope():
         model = compose(AdvAsGAN, GradientPenaltyGAN)(*smooth_networks(), num_classes=3, ema_decay=0.9, **options)
-        model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05), jit_compile=jit_compile)
+        model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
     model.fit(images, labels.astype("int32"), batch_size=8, shuffle=False, verbose=0)
     with strategy.scope():
         return checkpoint.read_state(model), model.step_logs
@@ -233,13 +237,12 @@ cases = [{}, {"advas_estimator": "split_half"},
          {"advas_estimator": "unbiased", "generator_batch_ratio": 2, "advas_weight": 0.01, "advas_norms": False}]
 for options in cases:
     one, logs = trained(tf.distribute.get_strategy(), **options)
-    for jit_compile in (False, True) if not options else (False,):
-        two, others = trained(mirrored, jit_compile, **options)
-        for name, value in one.items():
-            np.testing.assert_allclose(two[name].reshape(value.shape), value, atol=2e-6, rtol=0, err_msg=name)
-        assert logs.keys() == others.keys()
-        for name in [n for n in logs if n.startswith("g/adv")]:
-            np.testing.assert_allclose(others[name], logs[name], rtol=1e-4, err_msg=name)
+    two, others = trained(mirrored, **options)
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name].reshape(value.shape), value, atol=2e-6, rtol=0, err_msg=name)
+    assert logs.keys() == others.keys()
+    for name in [n for n in logs if n.startswith("g/adv")]:
+        np.testing.assert_allclose(others[name], logs[name], rtol=1e-4, err_msg=name)
 print("replicas agree")
 """
 

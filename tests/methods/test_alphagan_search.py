@@ -17,7 +17,7 @@ from tfgans.schedules import CosineAnnealing, StepDecay
 
 
 def test_counts_of_updates_and_the_counter_that_goes_on():
-    model = make(discriminator_steps=2, warm_up_steps=1, compiled={"run_eagerly": False})
+    model = make(discriminator_steps=2, warm_up_steps=1)
     phases = [[name for name, _ in model.phases(step)] for step in range(3)]
     assert phases[0] == ["both_players", "discriminator", "both_players", "end"]
     test = ["copy", *["test_discriminator"] * 2, *["test_generator"] * 2, *["architecture"] * 2, "gap", "end"]
