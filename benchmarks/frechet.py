@@ -7,7 +7,6 @@ features (a spectrum that falls as Inception's does). `--stream=0` leaves the me
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from absl import app, flags
+from memory import peak_megabytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -140,11 +140,6 @@ def stream_child():
     assert np.isfinite(result["fid"])
     report = {"seconds": time.perf_counter() - start, "peak_megabytes": peak_megabytes()}
     print(json.dumps(report | {"megabytes_before": before}))
-
-
-def peak_megabytes():
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def stream():

@@ -10,18 +10,13 @@ Data sets need not be there. Prints a table, then one JSON object.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 
+from memory import peak_megabytes
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-def megabytes():
-    """The highest that this process has used up to now."""
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def measure(gin_file, gin_params, batch_size, steps):
@@ -33,7 +28,7 @@ def measure(gin_file, gin_params, batch_size, steps):
 
     class Watched(Contender):
         def start(self, batch_size):
-            built.append(megabytes())
+            built.append(peak_megabytes())
             super().start(batch_size)
 
     contender = Watched(gin_file, gin_file, gin_params, batch_size)
@@ -43,7 +38,7 @@ def measure(gin_file, gin_params, batch_size, steps):
     report = {
         "parameters": sum(network.count_params() for network in networks),
         "built_megabytes": round(built[0]),
-        "peak_megabytes": round(megabytes()),
+        "peak_megabytes": round(peak_megabytes()),
         "seconds_per_step": round((time.perf_counter() - began) / steps, 2),
     }
     if tf.config.list_physical_devices("GPU"):

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from tfgans import experiment, training
+from tfgans import experiment, searching, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -69,13 +69,25 @@ def run(gin_file, model_dir, *bindings):
     return training.train(str(model_dir))
 
 
+def search(gin_file, model_dir, *bindings):
+    """`launch/search.py` without its process."""
+    keras.backend.clear_session()
+    experiment.prepare([str(gin_file)], bindings)
+    return searching.search(str(model_dir))
+
+
 def assert_same_run(first, second):
     found = kill_and_resume.differences(first, second)
     assert found == [], found
 
 
-def rows(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+def rows(folder, name="metrics.jsonl"):
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
+def history(folder):
+    """The rows of a search."""
+    return rows(folder, "search.jsonl")
 
 
 def contents(folder):

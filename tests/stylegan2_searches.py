@@ -1,8 +1,6 @@
 """Tiny networks of AlphaGAN on StyleGAN2 for the tests."""
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.genotype import StyleGAN2Genotype
@@ -20,14 +18,6 @@ def tiny(paradigm="macro_w", resolution=8, **options):
 
 def tiny_discriminator(resolution=16):
     return alphagan_stylegan2_search_discriminator(resolution, **WIDTHS)
-
-
-def batch(shape, count=3, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(keras.config.floatx())
-
-
-def output(network, inputs, **options):
-    return tf.nest.flatten(network(inputs, **options))[0]
 
 
 def shake(network, seed=1):

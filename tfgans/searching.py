@@ -143,7 +143,7 @@ class SearchRun(training.Run):
         logs = getattr(self.model, "step_logs", {})
         measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
         found = self.genotype()
-        own = self.model.generator.mixing()
+        own = [mixing[name] for name in self.model.generator.architecture_names]
         row = {"step": step, "entropy": float(entropy(own))} | measured
         row |= {
             "genotype": json.loads(found.text()),

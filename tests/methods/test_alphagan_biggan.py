@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from supernets import architecture_gradient, assert_slopes, batch, set_architecture, settle_vectors
 
 from tfgans import losses
 from tfgans.config import ConfigError
@@ -31,10 +32,6 @@ MIXED = BigGANGenotype(
 
 def tiny(**options):
     return alphagan_biggan_supernet(**SMALL | POOLS | options)
-
-
-def batch(shape, count=3, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(keras.config.floatx())
 
 
 def inputs(count=3):
@@ -195,21 +192,6 @@ def test_each_path_has_its_own_up_sampling(path):
     assert np.abs(like_bilinear - same).max() > 1e-3
 
 
-def set_architecture(network, seed=1):
-    generator = np.random.default_rng(seed)
-    for variable in network.architecture_variables:
-        variable.assign(generator.normal(size=variable.shape))
-
-
-def settle_vectors(network):
-    """Puts the singular vectors into spectral layers, so that a training call does not move them."""
-    for layer in network._flatten_layers():
-        if hasattr(layer, "normalized_kernel"):
-            left, _, right = np.linalg.svd(layer.kernel_matrix(layer.kernel.numpy()), full_matrices=False)
-            layer.u.assign(right[0])
-            layer.v.assign(left[:, 0])
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_architecture_gradient_against_finite_differences(training):
     keras.config.set_floatx("float64")
@@ -219,22 +201,9 @@ def test_architecture_gradient_against_finite_differences(training):
     settle_vectors(network)
     weights = batch((16, 16, 3), seed=2)
     evaluate = lambda: tf.reduce_sum(network(given, training=training) * weights)  # noqa: E731
-    variables = [v.value for v in network.architecture_variables]
-    with tf.GradientTape() as tape:
-        tape.watch(variables)
-        loss = evaluate()
-    found = np.concatenate([np.ravel(g) for g in tape.gradient(loss, variables)])
-    # a larger step than 1e-6 crosses the kink of some ReLU
+    found = architecture_gradient(network, evaluate)
     assert (found != 0.0).all()
-    start, generator = [v.numpy() for v in network.architecture_variables], np.random.default_rng(3)
-    for _ in range(2):
-        direction, sides = [generator.normal(size=s.shape) for s in start], []
-        for sign in (1.0, -1.0):
-            for variable, s, d in zip(network.architecture_variables, start, direction, strict=True):
-                variable.assign(s + sign * 1e-6 * d)
-            sides.append(float(evaluate()))
-        along = found @ np.concatenate([np.ravel(d) for d in direction])
-        assert along == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-6)
+    assert_slopes(network, found, evaluate, step=1e-6)  # a larger step crosses the kink of some ReLU
 
 
 def test_every_weight_learns_but_the_architecture():

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from stylegan2_searches import MIXED, SMALL, WIDTHS, batch, output, shake, tiny
+from stylegan2_searches import MIXED, SMALL, WIDTHS, shake, tiny
+from supernets import batch, output
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from stylegan2_searches import MIXED, SMALL, WIDTHS, batch, output, shake, tiny, tiny_discriminator
+from stylegan2_searches import MIXED, SMALL, WIDTHS, shake, tiny, tiny_discriminator
+from supernets import architecture_gradient, assert_slopes, batch, output
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN, clone
@@ -136,31 +137,16 @@ def test_own_mixing_is_the_softmax_of_the_weights(make, shape):
         assert np.abs(output(network, inputs, mixing=other) - output(network, inputs)).max() > 1e-4
 
 
-def gradient_of_architecture(network, inputs, weights):
-    variables = [v.value for v in network.architecture_variables]
-    with tf.GradientTape() as tape:
-        tape.watch(variables)
-        loss = tf.reduce_sum(output(network, inputs, training=True) * weights)
-    return np.concatenate([np.ravel(g) for g in tape.gradient(loss, variables)])
-
-
 @every
 def test_architecture_gradient_against_finite_differences(make, shape):
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     network, inputs = shake(make()), batch(shape)
     weights = batch(tuple(output(network, inputs).shape[1:]), seed=2)
-    found = gradient_of_architecture(network, inputs, weights)
+    loss = lambda: tf.reduce_sum(output(network, inputs, training=True) * weights)  # noqa: E731
+    found = architecture_gradient(network, loss)
     assert (np.abs(found) > 1e-9).all()
-    start, generator = [v.numpy() for v in network.architecture_variables], np.random.default_rng(3)
-    for _ in range(2):
-        direction, sides = [generator.normal(size=s.shape) for s in start], []
-        for sign in (1.0, -1.0):
-            for variable, s, d in zip(network.architecture_variables, start, direction, strict=True):
-                variable.assign(s + sign * 1e-5 * d)
-            sides.append(float(tf.reduce_sum(output(network, inputs, training=True) * weights)))
-        along = found @ np.concatenate([np.ravel(d) for d in direction])
-        assert along == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-6)
+    assert_slopes(network, found, loss)
 
 
 @every

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from supernets import architecture_gradient, assert_slopes, batch, output, set_architecture, settle_vectors
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
@@ -35,20 +36,6 @@ def tiny_discriminator(**options):
 
 TINY = {"generator": (tiny, (4,)), "discriminator": (tiny_discriminator, (8, 8, 3))}
 both = pytest.mark.parametrize(("make", "shape"), TINY.values(), ids=TINY)
-
-
-def batch(shape, count=3, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, *shape)).astype(keras.config.floatx())
-
-
-def output(network, inputs, **options):
-    return tf.nest.flatten(network(inputs, **options))[0]
-
-
-def set_architecture(network, scale=1.0, seed=1):
-    generator = np.random.default_rng(seed)
-    for variable in network.architecture_variables:
-        variable.assign(scale * generator.normal(size=variable.shape))
 
 
 def test_published_size():
@@ -182,12 +169,9 @@ def test_one_hot_supernet_is_the_genotypes_generator():
         np.testing.assert_allclose(found, generator(latents, training=training), rtol=1e-4, atol=1e-5)
 
 
-def gradient_of_architecture(network, inputs, weights, training):
-    variables = [v.value for v in network.architecture_variables]
-    with tf.GradientTape() as tape:
-        tape.watch(variables)
-        loss = tf.reduce_sum(output(network, inputs, training=training) * weights)
-    return np.concatenate([np.ravel(g) for g in tape.gradient(loss, variables)])
+def loss_of(network, inputs, weights, training):
+    """A function without arguments: the sum of the outputs times weights."""
+    return lambda: tf.reduce_sum(output(network, inputs, training=training) * weights)
 
 
 @both
@@ -199,29 +183,8 @@ def test_architecture_gradient_against_finite_differences(make, shape, training)
     set_architecture(network)
     settle_vectors(network)
     weights = batch(tuple(output(network, inputs).shape[1:]), seed=2)
-    evaluate = tf.function(lambda: tf.reduce_sum(output(network, inputs, training=training) * weights))
-    found = gradient_of_architecture(network, inputs, weights, training)
-    start = [v.numpy() for v in network.architecture_variables]
-    generator = np.random.default_rng(3)
-    for _ in range(3):
-        direction = [generator.normal(size=s.shape) for s in start]
-        sides = []
-        for sign in (1.0, -1.0):
-            for variable, s, d in zip(network.architecture_variables, start, direction, strict=True):
-                variable.assign(s + sign * 1e-5 * d)
-            sides.append(float(evaluate()))
-        expected = (sides[0] - sides[1]) / 2e-5
-        along = found @ np.concatenate([np.ravel(d) for d in direction])
-        assert along == pytest.approx(expected, rel=1e-6)
-
-
-def settle_vectors(network):
-    """Puts the singular vectors into spectral layers, so that a training call does not move them."""
-    for layer in network._flatten_layers():
-        if hasattr(layer, "normalized_kernel"):
-            left, _, right = np.linalg.svd(layer.kernel_matrix(layer.kernel.numpy()), full_matrices=False)
-            layer.u.assign(right[0])
-            layer.v.assign(left[:, 0])
+    loss = loss_of(network, inputs, weights, training)
+    assert_slopes(network, architecture_gradient(network, loss), tf.function(loss), directions=3)
 
 
 @both
@@ -301,8 +264,9 @@ def test_mixed_precision(make, shape):
     assert output(network, inputs).dtype == tf.float32
     spread = float(tf.reduce_max(tf.abs(output(wide, inputs))))
     np.testing.assert_allclose(output(network, inputs), output(wide, inputs), atol=0.05 * spread)
-    gradient = gradient_of_architecture(network, inputs, 1.0, False)
-    expected = gradient_of_architecture(wide, inputs, 1.0, False)
+    gradient, expected = (
+        architecture_gradient(each, loss_of(each, inputs, 1.0, False)) for each in (network, wide)
+    )
     assert gradient @ expected > 0.9 * np.linalg.norm(gradient) * np.linalg.norm(expected) > 0.0
 
 

@@ -1,6 +1,7 @@
-"""One uninterrupted run, to compare with."""
+"""One uninterrupted run, to compare with, and runs without graphs."""
 
 import pytest
+import tensorflow as tf
 from short_runs import CONFIG, run
 
 
@@ -17,3 +18,11 @@ def whole(gin_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     run(gin_file, folder)
     return folder
+
+
+@pytest.fixture
+def eagerly():
+    """Without graphs: for runs of few steps, tracing takes longer than they do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import short_runs
-import tensorflow as tf
+from short_runs import history, search
 
 from tfgans import config, experiment, searching, training
 from tfgans.config import ConfigError
@@ -42,11 +42,7 @@ search.retrain_gin_file = "gin_configs/alphagan/digits32_retrain.gin"
 PICTURES = "genotype.png", "architecture.png", "duality_gap.png"
 
 
-@pytest.fixture(autouse=True)
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 @pytest.fixture
@@ -54,16 +50,6 @@ def gin_file(tmp_path):
     path = tmp_path / "search.gin"
     path.write_text(CONFIG)
     return str(path)
-
-
-def search(gin_file, folder, *bindings):
-    keras.backend.clear_session()
-    experiment.prepare([gin_file], bindings)
-    return searching.search(str(folder))
-
-
-def history(folder):
-    return [json.loads(line) for line in (folder / "search.jsonl").read_text().splitlines()]
 
 
 def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, monkeypatch):

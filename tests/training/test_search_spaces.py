@@ -5,12 +5,11 @@ import shlex
 import types
 
 import gin
-import keras
 import numpy as np
 import pytest
 import searches
 import short_runs
-import tensorflow as tf
+from short_runs import history, search
 
 from tfgans import experiment, searching
 from tfgans.methods.adversarialnas import AdversarialNASGAN
@@ -97,21 +96,7 @@ RETRAINED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-def search(gin_file, folder, *bindings):
-    keras.backend.clear_session()
-    experiment.prepare([str(gin_file)], bindings)
-    return searching.search(str(folder))
-
-
-def history(folder):
-    return [json.loads(line) for line in (folder / "search.jsonl").read_text().splitlines()]
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 def rebuilt(command):
