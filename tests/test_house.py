@@ -39,10 +39,13 @@ ALLOWED = {
     "styles": {"config", "data"},
     "generation": {"config", "data", "driver", "files", "styles"},
     "accounting": {"config", "evaluate"},
+    "average": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
-    "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting"},
-    "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation", "pruning", "optimizers"},
+    "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting", "average"},
+    "methods": PARTS
+    | LEAVES
+    | {"networks", "gan", "average", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
     "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting"},
     "training": LEAVES | {"callbacks", "experiment", "pruning"},

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfgans import distribute, losses, schedules
 from tfgans.accounting import Accounting
+from tfgans.average import GeneratorAverage
 from tfgans.config import ConfigError, check_count, configurable
 from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
@@ -13,7 +14,7 @@ from tfgans.layers.state import depends_on_batch, frozen_state
 
 
 @configurable
-class GAN(Generation, Accounting, Driver):
+class GAN(GeneratorAverage, Generation, Accounting, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -68,9 +69,6 @@ class GAN(Generation, Accounting, Driver):
         super().__init__(seed=seed, **kwargs)
         check_count("GAN.discriminator_steps", discriminator_steps)
         check_count("GAN.generator_batch_ratio", generator_batch_ratio)
-        check_count("GAN.ema_start", ema_start, least=0)
-        if not 0.0 <= ema_decay < 1.0:
-            raise ConfigError(f"GAN.ema_decay is in [0, 1). Received: {ema_decay}")
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim = latent_dim or _latent_dim(generator)
         self.num_classes = num_classes
@@ -81,12 +79,11 @@ class GAN(Generation, Accounting, Driver):
         self.generator_class_weight, self.fake_class_loss = generator_class_weight, fake_class_loss
         self.joint_batch = joint_batch
         self.freeze_discriminator_state = freeze_discriminator_state
-        self.ema_decay, self.ema_start = ema_decay, ema_start
         self._build_networks()
         logits = tf.zeros((2, 1))
         losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
         losses.check("GAN.generator_loss", generator_loss, logits)
-        self.ema_generator = clone(generator) if ema_decay else None
+        self._add_average(ema_decay, ema_start)
         self.built = True
 
     def _build_networks(self):
@@ -249,21 +246,6 @@ class GAN(Generation, Accounting, Driver):
         if self.ema_generator is not None:
             self.update_average()
 
-    def update_average(self):
-        """Moves the averaged generator: parameters by `ema_decay`, everything else copied."""
-        started = tf.cast(self.step.value > self.ema_start, tf.float32)
-        keep = self.ema_decay * started
-        distribute.update_each(
-            self.ema_generator.trainable_variables,
-            self.generator.trainable_variables,
-            lambda average, new: new + tf.cast(keep, new.dtype) * (average - new),
-        )
-        distribute.update_each(
-            self.ema_generator.non_trainable_variables,
-            self.generator.non_trainable_variables,
-            lambda average, new: tf.convert_to_tensor(new),
-        )
-
     def set_learning_rates(self):
         """Sets both learning rates from the schedule, if there is one."""
         factor = self.learning_rate_factor()
@@ -371,18 +353,6 @@ def takes_labels(network, num_classes):
     if inputs is None:
         return bool(getattr(network, "conditional", num_classes))
     return len(inputs) > 1
-
-
-def clone(network):
-    """A copy of a network with weights of its own."""
-    try:
-        copy = keras.models.clone_model(network)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConfigError(
-            f"{network.name} cannot be copied for GAN.ema_decay: give it a get_config"
-        ) from error
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def apply_means(optimizer, gradients, variables):

@@ -7,9 +7,10 @@ import tensorflow as tf
 from supernets import architecture_gradient, assert_slopes, batch, set_architecture, settle_vectors
 
 from tfgans import losses
+from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
-from tfgans.gan import GAN, clone, takes_labels
+from tfgans.gan import GAN, takes_labels
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan import biggan_genotype
 from tfgans.methods.alphagan.biggan import alphagan_biggan_generator

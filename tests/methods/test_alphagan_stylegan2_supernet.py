@@ -9,8 +9,9 @@ import tensorflow as tf
 from stylegan2_searches import MIXED, SMALL, WIDTHS, shake, tiny, tiny_discriminator
 from supernets import architecture_gradient, assert_slopes, batch, output
 
+from tfgans.average import clone
 from tfgans.config import ConfigError
-from tfgans.gan import GAN, clone
+from tfgans.gan import GAN
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.genotype import (

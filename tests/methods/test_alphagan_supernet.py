@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 from supernets import architecture_gradient, assert_slopes, batch, output, set_architecture, settle_vectors
 
+from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
-from tfgans.gan import GAN, clone
+from tfgans.gan import GAN
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.genotype import from_architecture, random_genotype
 from tfgans.methods.alphagan.networks import alphagan_generator

@@ -5,8 +5,9 @@ import math
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, optimizers, pruning
+from tfgans.average import clone
 from tfgans.config import ConfigError, check_count, configurable
-from tfgans.gan import GAN, clone
+from tfgans.gan import GAN
 
 
 @configurable

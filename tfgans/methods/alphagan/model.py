@@ -6,8 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
+from tfgans.average import clone
 from tfgans.config import ConfigError, check_count, configurable
-from tfgans.gan import GAN, apply_means, batch_size, clone
+from tfgans.gan import GAN, apply_means, batch_size
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
