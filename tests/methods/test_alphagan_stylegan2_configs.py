@@ -18,8 +18,8 @@ FOLDER = CONFIGS / "alphagan_stylegan2"
 PARADIGMS = ("micro", "micro_w", "macro", "macro_w")
 # layers m, images of training in thousands, and of an evaluation
 DATA = {
-    "celeba128": (11, 15_000, 10_000),
-    "church256": (13, 15_000, 10_000),
+    "celeba128": (11, 15_000, 50_000),
+    "church256": (13, 15_000, 50_000),
     "ffhq1024": (17, 20_000, 50_000),
 }
 SEARCHES = [(data, paradigm) for data in DATA for paradigm in PARADIGMS]

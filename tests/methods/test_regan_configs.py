@@ -24,6 +24,10 @@ EPOCHS = (
 )  # 157 times 200, 300, ...
 TENTH = ([3_200, 4_800, 6_400, 8_000, 9_600, 11_200, 12_800, 14_400], 16_000)  # 16 times
 AUTOGAN_EPOCHS = ([15_600, 16_380, 17_160, 17_940], 49_920)  # 156 times 100, 105, 110, 115
+DCGAN = (
+    [31_280, 46_920, 62_560, 78_200, 93_840, 109_480, 125_120, 140_760],
+    156_400,
+)  # 782 times 40, 60, ...
 LAST_STAGE_32 = ([3_128, 4_692, 6_256, 7_820], 8_602)  # 2,346 + 782, then every 2 x 782
 LAST_STAGE_64 = ([7_038, 8_602, 10_166, 11_730], 12_512)  # 6,256 + 782, then every 2 x 782
 LAST_STAGE_256 = ([19_000, 25_000, 31_000, 37_000], 40_000)
@@ -31,7 +35,7 @@ ITERATIONS = [10_000, 15_001, 20_001, 25_001, 30_001, 35_001]  # the code's 10,0
 
 TIMELINES = (
     {name: EPOCHS for name in SNGAN}
-    | {"cifar10_sngan_10percent": TENTH}
+    | {"cifar10_sngan_10percent": TENTH, "cifar10_dcgan": DCGAN}
     | {name: AUTOGAN_EPOCHS for name in AUTOGAN}
     | {"cifar10_progan": LAST_STAGE_32, "tiny_imagenet_progan": LAST_STAGE_64}
     | {f"{name}_progan": LAST_STAGE_256 for name in FEW_SHOT}
@@ -41,7 +45,12 @@ TIMELINES = (
 )
 
 # the generator's learning rates in the warm-up, in sparse and in dense phases, by the code
-RATES = {"sngan": (2e-4, 2e-4, 2e-5), "autogan": (2e-4, 2e-4, 2e-5), "progan": (1e-3, 1e-3, 1e-4)}
+RATES = {
+    "sngan": (2e-4, 2e-4, 2e-5),
+    "dcgan": (2e-4, 2e-4, 2e-5),
+    "autogan": (2e-4, 2e-4, 2e-5),
+    "progan": (1e-3, 1e-3, 1e-4),
+}
 LAZY, NOT_LAZY = (0.0016, 0.002, 0.0002), (0.002, 0.002, 0.0002)
 BASELINES = ("cifar10_sngan_baseline", "cifar10_sngan_10percent_baseline")
 

@@ -1,5 +1,7 @@
 """Free adversarial training of the discriminator (FastGAN; Zhong, Liu, Hsieh, 2020).
 
+The name is theirs; the network called FastGAN by Liu, Zhu, Song and Elgammal (2021) is another thing.
+
 The defaults follow the authors' code where it departs from their Algorithm 1: real images alone are perturbed,
 the gradients of the real and of the fake terms are added and make one optimizer step, and perturbed images are
 clipped to [-1, 1]. Departures from that code: the perturbations are weights of the model, saved and restored,
