@@ -44,7 +44,7 @@ ALLOWED = {
     "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting"},
     "methods": PARTS | LEAVES | {"networks", "gan", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
-    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting"},
+    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting", "optimizers"},
     "training": LEAVES | {"callbacks", "experiment", "pruning"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
     "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
