@@ -47,7 +47,7 @@ ALLOWED = {
     | LEAVES
     | {"networks", "gan", "average", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
-    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting"},
+    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting", "optimizers"},
     "training": LEAVES | {"callbacks", "experiment", "pruning"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
     "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},

@@ -19,6 +19,7 @@ _ROOMS = (
     "tfgans.methods",
     "tfgans.evaluate",
     "tfgans.augment",
+    "tfgans.optimizers",
     "tfgans.schedules",
 )
 _bindings = {}

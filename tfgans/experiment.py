@@ -27,10 +27,7 @@ from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import GAN
 from tfgans.methods import compose
 from tfgans.methods.alphagan.networks import thop_flops
-
-for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
-    gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
-
+from tfgans.optimizers import default_optimizer
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
 ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
@@ -72,7 +69,7 @@ def build(
     Args:
         generator, discriminator: functions that make the networks, such as `@resnet_generator`.
         generator_optimizer, discriminator_optimizer: functions that make the optimizers, such as
-            `@generator/Adam`; Adam with rate 2e-4 and betas 0, 0.9 if not given.
+            `@generator/TorchAdam`; that with rate 2e-4 and betas 0, 0.9 if not given.
         methods: subclasses of `GAN` to combine, such as `[@GradientPenaltyGAN]`; none is `GAN`.
         learning_rate_schedule: see `GAN.compile`, as are `jit_compile` and `steps_per_execution`.
         seed: of the model's random streams.
@@ -86,11 +83,6 @@ def build(
         steps_per_execution=steps_per_execution,
     )
     return model
-
-
-def default_optimizer():
-    """Adam as most of the published methods use it."""
-    return keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9, epsilon=1e-8)
 
 
 def made(thing):

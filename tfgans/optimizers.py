@@ -1,10 +1,196 @@
-"""Optimizers that begin again within a run, and copies of optimizers."""
+"""PyTorch's Adam and RMSprop, optimizers that begin again within a run, and copies of optimizers."""
 
+import math
+
+import gin
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, configurable
+
+for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
+    gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
+
+
+class _TorchOptimizer(keras.optimizers.Optimizer):
+    """What PyTorch's optimizers have in common: weight decay is added to the gradient, after any clipping.
+
+    Their state has the weights' dtype, but at least float32.
+    """
+
+    def __init__(self, learning_rate, epsilon, weight_decay, fractions, **kwargs):
+        super().__init__(learning_rate, **kwargs)  # Keras's own weight decay is another: it stays off
+        weight_decay = weight_decay or 0.0
+        for name, value in fractions.items():
+            if not 0.0 <= value < 1.0:
+                raise ConfigError(f"{type(self).__name__}.{name} is in [0, 1). Received: {value}")
+        for name, value in (("epsilon", epsilon), ("weight_decay", weight_decay)):
+            if not 0.0 <= value < math.inf:
+                raise ConfigError(f"{type(self).__name__}.{name} is at least 0. Received: {value}")
+        self.epsilon, self.added_decay = epsilon, weight_decay
+
+    def add_variable(self, shape, initializer="zeros", dtype=None, **options):
+        wide = "float32" if dtype in ("float16", "bfloat16") else dtype
+        return super().add_variable(shape, initializer, wide, **options)
+
+    def _add_state(self, variables, name):
+        return self.add_optimizer_variables(variables, name)
+
+    def _state_of(self, states, variable):
+        """Of `_add_state`'s variables the one that belongs to a weight, and its value."""
+        state = states[self._get_variable_index(variable)]
+        return state, tf.convert_to_tensor(state)
+
+    def _whole_gradient(self, gradient, variable, dtype):
+        """The gradient, with weight decay, as a dense tensor of the state's dtype."""
+        gradient = tf.cast(tf.convert_to_tensor(gradient), dtype)
+        if self.added_decay and self._use_weight_decay(variable):
+            gradient += self.added_decay * tf.cast(variable, dtype)
+        return gradient
+
+    def get_config(self):
+        return super().get_config() | {"epsilon": self.epsilon, "weight_decay": self.added_decay}
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+@configurable
+class TorchAdam(_TorchOptimizer):
+    """Adam (Kingma and Ba, 2015, Algorithm 1) with epsilon where PyTorch has it.
+
+    m and v being the means of the gradient and of its square, a weight moves by
+
+        -learning_rate * m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon).
+
+    `keras.optimizers.Adam`, like TensorFlow 1 and Chainer, adds epsilon to sqrt(v) itself, which makes it larger by
+    1 / sqrt(1 - beta_2^t): 32 times at the first update with a beta_2 of 0.999.
+
+    Args:
+        learning_rate, beta_1, beta_2, epsilon: as in `torch.optim.Adam`, with its defaults.
+        amsgrad: divide by the largest v so far.
+        weight_decay: the weight times this is added to its gradient, as `torch.optim.Adam` has it; Keras's Adam
+            and AdamW shrink the weight itself.
+        kwargs: of `keras.optimizers.Optimizer`, such as `clipnorm`.
+    Raises: ConfigError if a beta is not in [0, 1), or epsilon or the decay is negative.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        amsgrad=False,
+        weight_decay=0.0,
+        **kwargs,
+    ):
+        betas = {"beta_1": beta_1, "beta_2": beta_2}
+        super().__init__(learning_rate, epsilon, weight_decay, betas, **kwargs)
+        self.beta_1, self.beta_2, self.amsgrad = beta_1, beta_2, amsgrad
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._means, self._squares = self._add_state(variables, ["momentum", "velocity"])
+        if self.amsgrad:
+            self._largest = self._add_state(variables, "velocity_hat")
+
+    def update_step(self, gradient, variable, learning_rate):
+        mean, m = self._state_of(self._means, variable)
+        square, v = self._state_of(self._squares, variable)
+        gradient = self._whole_gradient(gradient, variable, m.dtype)
+        m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+        v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+        self.assign(mean, m)
+        self.assign(square, v)
+        if self.amsgrad:
+            largest, before = self._state_of(self._largest, variable)
+            v = tf.maximum(before, v)
+            self.assign(largest, v)
+        step = tf.cast(self.iterations, m.dtype) + 1.0
+        root = tf.sqrt(v) / tf.sqrt(_missing(self.beta_2, step)) + self.epsilon
+        rate = tf.cast(learning_rate, m.dtype) / _missing(self.beta_1, step)
+        self.assign_sub(variable, rate * m / root)
+
+    def get_config(self):
+        settings = {"beta_1": self.beta_1, "beta_2": self.beta_2, "amsgrad": self.amsgrad}
+        return super().get_config() | settings
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+@configurable
+class TorchRMSprop(_TorchOptimizer):
+    """RMSprop (Tieleman and Hinton, 2012) with epsilon where PyTorch has it.
+
+    v being the mean of the squared gradient g, a weight moves by -learning_rate * g / (sqrt(v) + epsilon).
+    `keras.optimizers.RMSprop`, like TensorFlow 1, divides by sqrt(v + epsilon): an epsilon of 1e-8 counts there like
+    a gradient of 1e-4, here like one of 1e-8.
+
+    Args:
+        learning_rate, epsilon, momentum, centered: as in `torch.optim.RMSprop`, with its defaults. The momentum's
+            buffer is without the learning rate, which in Keras is in it. `centered` takes the square of the mean
+            gradient off v; should rounding make that negative, it counts as 0.
+        rho: share of the old v in the new one, PyTorch's alpha.
+        weight_decay: the weight times this is added to its gradient.
+        kwargs: of `keras.optimizers.Optimizer`, such as `clipnorm`.
+    Raises: ConfigError if rho or momentum is not in [0, 1), or epsilon or the decay is negative.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.01,
+        rho=0.99,
+        momentum=0.0,
+        epsilon=1e-8,
+        centered=False,
+        weight_decay=0.0,
+        **kwargs,
+    ):
+        fractions = {"rho": rho, "momentum": momentum}
+        super().__init__(learning_rate, epsilon, weight_decay, fractions, **kwargs)
+        self.rho, self.momentum, self.centered = rho, momentum, centered
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._squares = self._add_state(variables, "velocity")
+        if self.momentum:
+            self._buffers = self._add_state(variables, "momentum")
+        if self.centered:
+            self._means = self._add_state(variables, "average_gradient")
+
+    def update_step(self, gradient, variable, learning_rate):
+        square, v = self._state_of(self._squares, variable)
+        gradient = self._whole_gradient(gradient, variable, v.dtype)
+        v = self.rho * v + (1.0 - self.rho) * tf.square(gradient)
+        self.assign(square, v)
+        if self.centered:
+            mean, m = self._state_of(self._means, variable)
+            m = self.rho * m + (1.0 - self.rho) * gradient
+            self.assign(mean, m)
+            v = tf.maximum(v - tf.square(m), 0.0)
+        move = gradient / (tf.sqrt(v) + self.epsilon)
+        if self.momentum:
+            buffer, before = self._state_of(self._buffers, variable)
+            move = self.momentum * before + move
+            self.assign(buffer, move)
+        self.assign_sub(variable, tf.cast(learning_rate, v.dtype) * move)
+
+    def get_config(self):
+        settings = {"rho": self.rho, "momentum": self.momentum, "centered": self.centered}
+        return super().get_config() | settings
+
+
+def default_optimizer():
+    """Adam as most of the published methods use it."""
+    return TorchAdam(2e-4, beta_1=0.0, beta_2=0.9)
+
+
+def _missing(beta, step):
+    """1 - beta^step, without the rounding of a beta close to 1."""
+    return -tf.math.expm1(step * (math.log(beta) if beta else -math.inf))
 
 
 def same_kind(optimizer, variables):

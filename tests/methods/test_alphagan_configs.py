@@ -157,7 +157,7 @@ AS_IN_THE_PAPER = NO_SCHEDULES | {
     "AlphaGAN.weight_steps": "20",
     "AlphaGAN.test_steps": "20",
     "Dataset.half_order": "'random'",
-    "Adam.beta_2": "0.999",
+    "TorchAdam.beta_2": "0.999",
     "train.steps": "100",
 }
 NO_SEARCH_BY_GAP = NO_STEPS | NO_SCHEDULES | {"Dataset.half_order": None, "train.log_every": None}
@@ -200,7 +200,7 @@ CHANGES = {
         "alphagan_search_discriminator.first_cell_softmax": "True",
         "build.methods": "[@AdversarialNASGAN]",
         "GAN.discriminator_steps": None,  # one
-        "Adam.beta_2": "0.999",
+        "TorchAdam.beta_2": "0.999",
         "train.steps": "39000",
         "search.note_every": "390",
     },
@@ -277,14 +277,15 @@ RETRAINED = {
 @pytest.mark.parametrize("name", RETRAINED)
 def test_training_of_a_genotype(name):
     of = prepare(name)
-    names = "alphagan_generator.genotype", "train.steps", "Adam.beta_1", "Dataset.evaluation_split"
+    names = "alphagan_generator.genotype", "train.steps", "TorchAdam.beta_1", "Dataset.evaluation_split"
     networks = ("alphagan_generator", "autogan_discriminator")
     channels = tuple(of(f"{network}.base_channels") for network in networks)
     genotype, steps, beta, split = (of(key) for key in names)
     assert (genotype, channels, steps, beta, split) == RETRAINED[name]
     numbers = {
         "batch_size/macro.value": 64, "GAN.generator_batch_ratio": 2, "GAN.discriminator_steps": 5,
-        "GAN.ema_decay": 0.999, "Adam.learning_rate": 2e-4, "Adam.beta_2": 0.9, "Evaluator.num_samples": 50_000,
+        "GAN.ema_decay": 0.999, "TorchAdam.learning_rate": 2e-4, "TorchAdam.beta_2": 0.9,
+        "Evaluator.num_samples": 50_000,
     }  # fmt: skip
     assert {key: of(key) for key in numbers} == numbers
     assert steps % of("train.evaluate_every") == 0 and of("train.save_every") == of("train.evaluate_every")

@@ -33,11 +33,15 @@ def test_table_5(name):
     of = prepare(name)
     names = (
         "FastGAN.perturbation_radius", "batch_size/macro.value", "train.steps", "ExponentialDecay.decay_steps",
-        "GAN.fake_class_weight", "GAN.generator_class_weight", "Adam.beta_2",
+        "GAN.fake_class_weight", "GAN.generator_class_weight", "TorchAdam.beta_2",
     )  # fmt: skip
     assert tuple(of(n) for n in names) == PUBLISHED[name]
     assert of("Dataset.random_area") == (0.8, 1.0) and of("Dataset.flip")
-    assert (of("Adam.learning_rate"), of("Adam.beta_1"), of("Adam.epsilon")) == (2e-4, 0.0, 1e-8)
+    assert (of("TorchAdam.learning_rate"), of("TorchAdam.beta_1"), of("TorchAdam.epsilon")) == (
+        2e-4,
+        0.0,
+        1e-8,
+    )
     assert of("FastGAN.adversarial_steps") == 2
 
 
@@ -66,9 +70,9 @@ def test_baselines(name):
     if decay:
         assert (of("LinearDecay.start"), of("LinearDecay.end")) == decay
     if rates[0] == rates[1]:
-        assert of("Adam.learning_rate") == rates[0]
+        assert of("TorchAdam.learning_rate") == rates[0]
     else:
-        assert (of("generator/Adam.learning_rate"), of("discriminator/Adam.learning_rate")) == rates
+        assert (of("generator/TorchAdam.learning_rate"), of("discriminator/TorchAdam.learning_rate")) == rates
     assert of("Dataset.random_area") == ((0.8, 1.0) if augmented else None)
     assert of("Dataset.flip") == augmented
 

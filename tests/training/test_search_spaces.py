@@ -63,7 +63,7 @@ search.retrain_gin_file = "gin_configs/alphagan_stylegan2/photos64_adversarialna
     "biggan": (
         "alphagan_biggan_supernet",
         COMMON + SEARCH + """
-Adam.learning_rate = 1e-3
+TorchAdam.learning_rate = 1e-3
 alphagan_biggan_supernet.latent_dim = 8
 alphagan_biggan_supernet.base_channels = 4
 alphagan_biggan_supernet.embedding_dim = 2

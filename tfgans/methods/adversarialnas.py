@@ -1,10 +1,10 @@
 """AdversarialNAS (Gao et al. 2020): both networks' architectures descend on their own adversarial losses."""
 
-import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError, configurable
 from tfgans.gan import GAN, apply_means
+from tfgans.optimizers import TorchAdam
 
 
 @configurable
@@ -49,7 +49,7 @@ class AdversarialNASGAN(GAN):
             )
         self.architecture_decay = architecture_decay
         self._architecture_adam = dict(
-            learning_rate=architecture_rate, beta_1=architecture_momentum, beta_2=0.999, epsilon=1e-8
+            learning_rate=architecture_rate, beta_1=architecture_momentum, beta_2=0.999
         )
         names = ["generator", "discriminator"] if architecture_rate else []
         self.searched = [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
@@ -60,7 +60,7 @@ class AdversarialNASGAN(GAN):
         self._architecture_optimizers = {}
         with self.distribute_strategy.scope():
             for name in self.searched:
-                adam = keras.optimizers.Adam(**self._architecture_adam)
+                adam = TorchAdam(**self._architecture_adam)
                 adam.build(getattr(self, name).architecture_variables)
                 self._architecture_optimizers[f"{name}_architecture"] = adam
         super().compile(optimizer, discriminator_optimizer, **options)

@@ -1,18 +1,18 @@
 """The optimizer that goes with lazy regularization (StyleGAN2; Karras et al. 2020, appendix B)."""
 
-import keras
-
 from tfgans.config import check_count, configurable
+from tfgans.optimizers import TorchAdam
 
 
 @configurable
 def lazy_adam(learning_rate=0.002, beta_1=0.0, beta_2=0.99, epsilon=1e-8, interval=1):
-    """Adam for a network that makes one regularizing update more for every `interval` of its usual ones.
+    """`TorchAdam` for a network that makes one regularizing update more for every `interval` of its usual ones.
 
     That is interval + 1 steps in place of interval, so that with c = interval / (interval + 1) the rate is
     c * learning_rate and the betas are beta_1 ** c and beta_2 ** c: in all, as if there were no such updates.
     StyleGAN2's intervals are 16 for the discriminator (`R1GAN.r1_interval`) and 4 for the generator
-    (`PathLengthGAN.path_length_interval`).
+    (`PathLengthGAN.path_length_interval`). Epsilon is where NVlabs' PyTorch code has it; in their first code, for
+    TensorFlow, it is where Keras has it.
 
     Args:
         learning_rate, beta_1, beta_2, epsilon: of Adam without regularizing updates.
@@ -22,4 +22,4 @@ def lazy_adam(learning_rate=0.002, beta_1=0.0, beta_2=0.99, epsilon=1e-8, interv
     """
     check_count("lazy_adam.interval", interval)
     share = interval / (interval + 1) if interval > 1 else 1.0
-    return keras.optimizers.Adam(share * learning_rate, beta_1**share, beta_2**share, epsilon)
+    return TorchAdam(share * learning_rate, beta_1**share, beta_2**share, epsilon)

@@ -102,7 +102,6 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             learning_rate=architecture_learning_rate,
             beta_1=architecture_beta_1,
             beta_2=architecture_beta_2,
-            epsilon=1e-8,
         )
         self.searches_discriminator = hasattr(discriminator, "architecture_variables")
         self.test_generator, self.test_discriminator = clone(generator), clone(discriminator)
@@ -138,7 +137,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             )
             self.architecture_optimizers = {}
             for name, network in self._searched().items():
-                self.architecture_optimizers[name] = keras.optimizers.Adam(**self._adam)
+                self.architecture_optimizers[name] = optimizers.TorchAdam(**self._adam)
                 self.architecture_optimizers[name].build(network.architecture_variables)
         super().compile(optimizer, discriminator_optimizer, **options)
         lazy = self.extra_updates(0)
