@@ -3,15 +3,43 @@
 gin resolves every name itself (`@resnet_generator`), so nothing here is a registry.
 """
 
+import functools
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 import pkgutil
 import sys
-from pathlib import Path
 
 import gin
+
+from tfgans import bindings, gin_reader
+from tfgans.errors import ConfigError, first_line
+from tfgans.kinds import (
+    AtLeast,
+    Count,
+    FilePath,
+    Function,
+    Instance,
+    Made,
+    Natural,
+    NotNegative,
+    Number,
+    OneOf,
+    Positive,
+    Seed,
+    Several,
+    Share,
+    Within,
+    kinds_of,
+)
+
+__all__ = [
+    "AtLeast", "ConfigError", "Count", "FilePath", "Function", "Instance", "Made", "Natural", "NotNegative", "Number", "OneOf",
+    "Positive", "Seed", "Several", "Share", "Within", "bindings_of", "check_count", "check_file", "configurable",
+    "external", "first_line", "import_rooms", "is_bound", "operative", "parse", "refuse_unused", "unused_bindings",
+]  # fmt: skip
 
 _ROOMS = (
     "tfgans.data",
@@ -22,28 +50,61 @@ _ROOMS = (
     "tfgans.optimizers",
     "tfgans.schedules",
 )
-_bindings = {}
-# gin's other reader takes a file's folder for a Python package, and fails at one without `__init__.py` before it
-# looks into the search paths that `parse` adds.
-del gin.config._FILE_READERS[1:]
-
-
-class ConfigError(ValueError):
-    """A configuration or an input that cannot be run; its message is one line for the user."""
+_read = gin_reader.Reader()  # what the last `parse` read
+logger = logging.getLogger(__name__)
 
 
 def configurable(target):
-    """Registers a function or class with gin under its own name.
+    """Registers a function or class with gin under its own name; its annotations say what its parameters may be.
+
+    A value of another kind, of gin's or of a caller's, raises ConfigError (`tfgans.kinds`).
 
     gin replaces `__init__` by a wrapper that hides the arguments Keras looks for when it builds a
     layer or model, so the true signature is put back on it.
     """
     if not inspect.isclass(target):
-        return gin.configurable(target)
+        return gin.configurable(_checking(target, target.__name__))
     signature = inspect.signature(target.__init__)
+    if "__init__" in vars(target):
+        target.__init__ = _checking(target.__init__, target.__name__)
     target = gin.configurable(target)
     target.__init__.__signature__ = signature
     return target
+
+
+def external(target, name, module, **kinds):
+    """Registers a class of another library with gin, as a function of the same parameters that makes one.
+
+    Args:
+        kinds: those of its parameters, by name; the others take anything.
+    """
+    signature = inspect.signature(target)
+    parameters = [p.replace(annotation=kinds.get(p.name, p.empty)) for p in signature.parameters.values()]
+
+    def made(*args, **kwargs):
+        return target(*args, **kwargs)
+
+    made.__name__, made.__doc__ = name, target.__doc__
+    made.__signature__ = signature.replace(parameters=parameters)
+    return gin.external_configurable(_checking(made, name), name=name, module=module)
+
+
+def _checking(function, name):
+    """`function`, which looks at the kinds of its arguments first."""
+    signature = inspect.signature(function)
+    kinds, names = kinds_of(signature), list(signature.parameters)
+    if not kinds:
+        return function
+
+    @functools.wraps(function)
+    def checking(*args, **kwargs):
+        given = dict(zip(names, args, strict=False)) | kwargs
+        for parameter, kind in kinds.items():
+            if parameter in given:
+                kind.check(f"{name}.{parameter}", given[parameter])
+        return function(*args, **kwargs)
+
+    return checking
 
 
 def import_rooms(rooms=_ROOMS):
@@ -56,119 +117,81 @@ def import_rooms(rooms=_ROOMS):
             importlib.import_module(module.name)
 
 
-def parse(gin_files, bindings=()):
-    """Reads gin files, then single bindings, from a clean slate.
+def parse(gin_files, flags=()):
+    """Reads gin files, then single bindings, from a clean slate; each overrides what came before.
 
     Args:
         gin_files: paths; a relative one is looked up in the working directory, beside the package
-            (a checkout) and inside it (an installed package).
-        bindings: strings such as `GAN.latent_dim=64`; they override the files.
-    Raises: ConfigError naming the file, name or parameter that is wrong.
+            (a checkout) and inside it (an installed package), one that a file includes beside that file first.
+        flags: bindings such as `GAN.latent_dim=64`.
+    Raises: ConfigError naming the file, line, name or parameter that is wrong.
     """
-    for path in gin_files:
-        check_file(path)
+    global _read
     gin.clear_config()
-    _bindings.clear()
-    package = Path(__file__).resolve().parent
-    for prefix in (package.parent, package):
-        gin.add_config_file_search_path(str(prefix))
+    _read = gin_reader.Reader()
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # gin's `import my_networks` finds the user's own modules
+    for number, path in enumerate(gin_files, 1):
+        _read.file(path, part=number < len(gin_files))
+    for binding in flags:
+        _read.binding(binding)
+    bindings.check(_read.given)
     try:
-        gin.parse_config_files_and_bindings(list(gin_files), list(bindings))
-    except (ValueError, SyntaxError, ImportError, OSError, RuntimeError) as error:
+        gin.finalize()
+    except Exception as error:  # gin's hooks, and those of a user's modules
         raise ConfigError(first_line(error)) from error
-    for (_, selector), parameters in _bindings.items():
-        _check_names(selector, parameters)
 
 
 def check_file(path):
     """Raises ConfigError if there is no gin file of that name where `parse` looks for it."""
-    package = Path(__file__).resolve().parent
-    if not any((place / path).is_file() for place in (Path.cwd(), package.parent, package)):
-        raise ConfigError(f"no such gin file: {path}")
+    gin_reader.find(path)
 
 
 def check_count(name, value, least=1):
     """Raises ConfigError unless a value is an integer (and no bool) of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} is an integer of at least {least}. Received: {value!r}")
-
-
-def first_line(error):
-    """The first line of an exception's message: gin and Keras append several more."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-@gin.config.register_finalize_hook
-def _remember(config):
-    _bindings.update({key: dict(parameters) for key, parameters in config.items()})
-
-
-def _check_names(selector, parameters):
-    """Refuses a parameter that no constructor of the class takes; gin lets `**kwargs` swallow it."""
-    target = gin.get_configurable(selector)
-    classes = inspect.getmro(target) if inspect.isclass(target) else ()
-    signatures = [inspect.signature(c.__init__) for c in classes if c.__init__ is not object.__init__]
-    signatures = signatures or [inspect.signature(target)]
-    allowed, first = {}, signatures[0]
-    for signature in signatures:
-        if signature is not first and not _takes_keywords(first):
-            break
-        allowed |= {
-            name: None
-            for name, parameter in signature.parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self"
-        }
-    for name in parameters:
-        if name not in allowed and (classes or not _takes_keywords(first)):
-            short = selector.rsplit(".", 1)[-1]
-            raise ConfigError(f"{short} has no parameter '{name}'. Allowed: {', '.join(allowed)}")
-
-
-def _takes_keywords(signature):
-    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    AtLeast(least).check(name, value)
 
 
 def unused_bindings():
     """Names of the bindings given that nothing built so far has used, in the order given."""
-    used = gin.config._OPERATIVE_CONFIG  # no public view of it but a formatted string
-    unused = []
-    for (scope, selector), parameters in _bindings.items():
-        applied = set()
-        for (at, name), values in used.items():
-            if name == selector and (at == scope or not scope or at.startswith(scope + "/")):
-                applied |= set(values)
-        prefix = f"{scope}/" if scope else ""
-        for parameter in parameters:
-            if parameter not in applied:
-                macro = selector == "gin.macro"
-                short = scope if macro else f"{prefix}{selector.rsplit('.', 1)[-1]}.{parameter}"
-                unused.append(short)
-    return unused
+    return [bindings.name_of(*key, parameter) for key, parameter in _unused()]
+
+
+def _unused():
+    return bindings.unused(
+        _read.given, gin.config._OPERATIVE_CONFIG
+    )  # no public view of it but a formatted string
 
 
 def is_bound(name, parameter=None):
     """Whether the configuration sets the parameter, or any, of `name`."""
     return any(
-        selector.rsplit(".", 1)[-1] == name and (parameter is None or parameter in parameters)
-        for (_, selector), parameters in _bindings.items()
+        full.rsplit(".", 1)[-1] == name and (parameter is None or parameter in bound)
+        for (_, full), bound in _read.given.items()
     )
 
 
 def refuse_unused(only=None):
     """Raises ConfigError if a binding had no effect: a misspelt class is otherwise silently ignored.
 
+    Bindings of what is no part of the run are let go, and logged, if they stand in an included or an earlier file,
+    or served what a later line replaced (`bindings.may_go`).
+
     Args:
-        only: look at these bindings alone, `name.parameter=value` each.
+        only: look at these bindings of the command line alone.
     """
-    unused = unused_bindings()
+    given, unused = _read.given, _unused()
     if only is not None:
-        given = [binding.partition("=")[0].strip() for binding in only]
-        unused = [name for name in unused if any(g == name or g.endswith(f".{name}") for g in given)]
-    if unused:
-        raise ConfigError(f"nothing used these bindings: {', '.join(unused)}")
+        wrong = [(key, p) for key, p in unused if given[key][p].place.binding in only]
+    else:
+        gone = bindings.may_go(given, _read.replaced, gin.config._OPERATIVE_CONFIG, unused)
+        wrong = [each for each in unused if each not in gone]
+    if wrong:
+        spelled = [bindings.spelled(bindings.name_of(*key, parameter), given) for key, parameter in wrong]
+        raise ConfigError(f"nothing used these bindings: {', '.join(spelled)}")
+    if only is None and gone:
+        left = ", ".join(bindings.name_of(*key, parameter) for key, parameter in gone)
+        logger.info("left out, as nothing here uses them: %s", left)
 
 
 def operative():

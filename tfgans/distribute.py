@@ -5,13 +5,13 @@ import os
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, OneOf, configurable
 
 KINDS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
 @configurable
-def strategy(kind="auto", virtual_devices=None, tpu=""):
+def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None, tpu: str = ""):
     """The strategy to build and train under.
 
     Args:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tfgans import checkpoint, config, distribute, files, pictures
 from tfgans.accounting import planned_cost
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Function, Made, Seed, Several, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate import cost
 from tfgans.evaluate.duality import DualityGap, WithDualityGap
@@ -34,7 +34,7 @@ ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = Non
 
 
 @configurable
-def numerics(seed=0, precision="float32", deterministic=True):
+def numerics(seed: Seed = 0, precision: str = "float32", deterministic: bool = True):
     """Seeds and precision of the whole process; returns the seed.
 
     Args:
@@ -54,15 +54,15 @@ def numerics(seed=0, precision="float32", deterministic=True):
 
 @configurable
 def build(
-    generator,
-    discriminator,
-    generator_optimizer=None,
-    discriminator_optimizer=None,
-    methods=(),
-    learning_rate_schedule=None,
-    jit_compile=False,
-    steps_per_execution=1,
-    seed=0,
+    generator: Made("@resnet_generator"),
+    discriminator: Made("@resnet_discriminator"),
+    generator_optimizer: Made("@Adam") | None = None,
+    discriminator_optimizer: Made("@Adam") | None = None,
+    methods: Several(Function("@R1GAN")) = (),
+    learning_rate_schedule: Made("@LinearDecay()") | None = None,
+    jit_compile: bool = False,
+    steps_per_execution: Count = 1,
+    seed: Seed = 0,
 ):
     """A compiled model of the configuration.
 

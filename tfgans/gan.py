@@ -6,7 +6,17 @@ import tensorflow as tf
 from tfgans import distribute, losses, schedules
 from tfgans.accounting import Accounting
 from tfgans.average import GeneratorAverage
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import (
+    ConfigError,
+    Count,
+    Function,
+    Natural,
+    NotNegative,
+    Seed,
+    Within,
+    check_count,
+    configurable,
+)
 from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
 from tfgans.generation import Generation
@@ -49,21 +59,21 @@ class GAN(GeneratorAverage, Generation, Accounting, Driver):
         self,
         generator,
         discriminator,
-        latent_dim=None,
-        num_classes=None,
-        discriminator_loss=losses.non_saturating_discriminator,
-        generator_loss=losses.non_saturating_generator,
-        discriminator_steps=1,
-        generator_batch_ratio=1,
-        real_class_weight=1.0,
-        fake_class_weight=1.0,
-        generator_class_weight=1.0,
-        fake_class_loss=losses.class_cross_entropy,
-        joint_batch=None,
-        freeze_discriminator_state=True,
-        ema_decay=0.0,
-        ema_start=0,
-        seed=0,
+        latent_dim: Count | None = None,
+        num_classes: Count | None = None,
+        discriminator_loss: Function("@hinge_discriminator") = losses.non_saturating_discriminator,
+        generator_loss: Function("@hinge_generator") = losses.non_saturating_generator,
+        discriminator_steps: Count = 1,
+        generator_batch_ratio: Count = 1,
+        real_class_weight: NotNegative = 1.0,
+        fake_class_weight: NotNegative = 1.0,
+        generator_class_weight: NotNegative = 1.0,
+        fake_class_loss: Function("@class_cross_entropy") = losses.class_cross_entropy,
+        joint_batch: bool | None = None,
+        freeze_discriminator_state: bool = True,
+        ema_decay: Within("[0, 1)") = 0.0,
+        ema_start: Natural = 0,
+        seed: Seed = 0,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)

@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, NotNegative, configurable
 
 
 def _wide(tensor):
@@ -50,7 +50,7 @@ def non_saturating_generator(fake_logits):
 
 
 @configurable
-def robgan_discriminator(real_logits, fake_logits, fake_weight=2.0):
+def robgan_discriminator(real_logits, fake_logits, fake_weight: NotNegative = 2.0):
     """Binary cross-entropy with logits, the fakes' term times `fake_weight` (RobGAN; Liu and Hsieh, 2019).
 
     The weight of 2 is undocumented, but in every published script.
@@ -79,7 +79,7 @@ def wasserstein_discriminator(real_logits, fake_logits):
 
 
 @configurable
-def drift_wasserstein_discriminator(real_logits, fake_logits, drift_weight=1e-3):
+def drift_wasserstein_discriminator(real_logits, fake_logits, drift_weight: NotNegative = 1e-3):
     """mean D(G(z)) - mean D(x) + drift_weight * mean D(x)^2, which keeps logits near 0 (Karras et al., 2018)."""
     drift = tf.reduce_mean(tf.square(_wide(real_logits)))
     return wasserstein_discriminator(real_logits, fake_logits) + drift_weight * drift

@@ -9,7 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, NotNegative, Positive, Within, configurable
 
 
 @configurable
@@ -20,7 +20,7 @@ class ExponentialDecay:
         decay_steps: generator updates in which the rate falls by `decay_rate`.
     """
 
-    def __init__(self, decay_steps, decay_rate=0.5):
+    def __init__(self, decay_steps: Positive, decay_rate: Within("(0, 1]") = 0.5):
         if decay_steps <= 0 or not 0 < decay_rate <= 1:
             raise ConfigError(
                 "ExponentialDecay needs decay_steps > 0 and decay_rate in (0, 1]. "
@@ -41,7 +41,7 @@ class LinearDecay:
         start: generator update at which it leaves 1.
     """
 
-    def __init__(self, end, start=0):
+    def __init__(self, end: Positive, start: NotNegative = 0):
         if not 0 <= start < end:
             raise ConfigError(f"LinearDecay needs 0 <= start < end. Received: {start}, {end}")
         self.start, self.end = start, end
@@ -64,7 +64,7 @@ class CosineAnnealing:
         start: added to the number of updates.
     """
 
-    def __init__(self, end, floor=0.0, start=0):
+    def __init__(self, end: Positive, floor: NotNegative = 0.0, start: NotNegative = 0):
         if not (0 <= start < end and floor >= 0.0):
             raise ConfigError(
                 f"CosineAnnealing needs 0 <= start < end and floor >= 0. Received: {start}, {end}, {floor}"
@@ -80,7 +80,7 @@ class CosineAnnealing:
 class StepDecay:
     """1 before `boundary` generator updates, `factor` from there on."""
 
-    def __init__(self, boundary, factor=0.5):
+    def __init__(self, boundary: NotNegative, factor: NotNegative = 0.5):
         if boundary < 0 or factor < 0.0:
             raise ConfigError(
                 f"StepDecay needs boundary >= 0 and factor >= 0. Received: {boundary}, {factor}"

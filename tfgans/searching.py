@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import callbacks, config, distribute, files, pictures, training
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 @configurable
-def search(model_dir, retrain_gin_file=None, note_every=1):
+def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every: Count = 1):
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
     The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every

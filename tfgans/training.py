@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfgans import callbacks, checkpoint, config, distribute, experiment, files, pruning
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.evaluate.stability import FixedSamples
@@ -33,21 +33,21 @@ EXPORT_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written 
 
 @configurable
 def train(
-    model_dir,
-    steps,
-    save_every=500,
-    evaluate_every=1000,
-    sample_every=1000,
-    log_every=50,
-    num_samples_shown=64,
-    keep_checkpoints=3,
-    best_metric="fid",
-    best_is_highest=False,
-    histograms=False,
-    seconds=None,
-    evaluate_every_seconds=None,
-    duality_gap=None,
-    run_class=None,
+    model_dir: FilePath,
+    steps: Count,
+    save_every: Count = 500,
+    evaluate_every: Count = 1000,
+    sample_every: Count = 1000,
+    log_every: Count = 50,
+    num_samples_shown: Count = 64,
+    keep_checkpoints: Count = 3,
+    best_metric: str = "fid",
+    best_is_highest: bool = False,
+    histograms: bool = False,
+    seconds: Positive | None = None,
+    evaluate_every_seconds: Positive | None = None,
+    duality_gap: Made("@DualityGap()") | None = None,
+    run_class: Function("a class made from Run") | None = None,
 ):
     """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
 

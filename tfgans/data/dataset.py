@@ -6,7 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import (
+    ConfigError,
+    Count,
+    FilePath,
+    Natural,
+    NotNegative,
+    OneOf,
+    Seed,
+    Several,
+    Within,
+    configurable,
+)
 from tfgans.data import philox
 from tfgans.data.pipeline import Batches, check_size
 from tfgans.data.sources import find_source
@@ -56,30 +67,30 @@ class Dataset:
 
     def __init__(
         self,
-        source=None,
-        batch_size=64,
-        resolution=None,
-        channels=None,
-        num_classes=None,
-        crop="center",
-        flip=False,
-        fraction=1.0,
-        classes=None,
-        classes_file=None,
-        split="train",
-        half=None,
-        on_bad_image="fail",
-        data_dir=None,
-        evaluation_split="test",
-        fraction_seed=0,
-        fraction_order="random",
-        half_order="random",
-        random_area=None,
-        min_size=None,
-        memory_limit_gb=4.0,
-        image_key=None,
-        label_key=None,
-        use_labels=True,
+        source: str | None = None,
+        batch_size: Count = 64,
+        resolution: Count | None = None,
+        channels: OneOf(1, 3) | None = None,
+        num_classes: Count | None = None,
+        crop: OneOf("center", "random", "none") = "center",
+        flip: bool = False,
+        fraction: Within("(0, 1]") = 1.0,
+        classes: Several(str | Natural) | None = None,
+        classes_file: FilePath | None = None,
+        split: str = "train",
+        half: OneOf(0, 1) | None = None,
+        on_bad_image: OneOf("fail", "skip") = "fail",
+        data_dir: FilePath | None = None,
+        evaluation_split: str = "test",
+        fraction_seed: Seed = 0,
+        fraction_order: OneOf("random", "first") = "random",
+        half_order: OneOf("random", "contiguous") = "random",
+        random_area: Several(Within("(0, 1]"), 2) | None = None,
+        min_size: Count | None = None,
+        memory_limit_gb: NotNegative = 4.0,
+        image_key: str | None = None,
+        label_key: str | None = None,
+        use_labels: bool = True,
     ):
         self.source, self.batch_size, self.resolution, self.channels = (
             source,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 
 
 @configurable
@@ -47,7 +47,7 @@ class DualityGap:
     Raises: ConfigError for values out of range.
     """
 
-    def __init__(self, steps=200, batch_size=64, num_samples=2000, seed=0):
+    def __init__(self, steps: Count = 200, batch_size: Count = 64, num_samples: Count = 2000, seed: Seed = 0):
         check_count("DualityGap.steps", steps)
         check_count("DualityGap.batch_size", batch_size)
         check_count("DualityGap.num_samples", num_samples, least=batch_size)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import AtLeast, ConfigError, Count, FilePath, Instance, configurable
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
@@ -62,22 +62,22 @@ class Evaluator:
 
     def __init__(
         self,
-        features,
-        num_samples=10000,
-        batch_size=256,
-        inception_score=True,
-        inception_splits=10,
-        kernel_distance=True,
-        kernel_samples=10000,
-        precision_recall=True,
-        density_coverage=True,
-        neighbour_samples=5000,
-        sliced_wasserstein=False,
-        sliced_samples=1024,
-        spectrum=False,
-        spectrum_samples=1024,
-        class_coverage=False,
-        cache_dir=None,
+        features: Instance("@DigitsFeatures()"),
+        num_samples: AtLeast(2) = 10000,
+        batch_size: Count = 256,
+        inception_score: bool = True,
+        inception_splits: Count = 10,
+        kernel_distance: bool = True,
+        kernel_samples: AtLeast(2) = 10000,
+        precision_recall: bool = True,
+        density_coverage: bool = True,
+        neighbour_samples: AtLeast(_DENSITY_NEIGHBOURS + 1) = 5000,
+        sliced_wasserstein: bool = False,
+        sliced_samples: Count = 1024,
+        spectrum: bool = False,
+        spectrum_samples: Count = 1024,
+        class_coverage: bool = False,
+        cache_dir: FilePath | None = None,
     ):
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
         self.inception_score, self.inception_splits = inception_score, inception_splits

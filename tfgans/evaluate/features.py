@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable, first_line
+from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
 from tfgans.evaluate import digits_network, tfgan
 
 _TIMEOUT_SECONDS = 20
@@ -30,7 +30,7 @@ class DigitsFeatures:
     name = "digits_classifier"
     path = Path(__file__).with_name("digits_classifier.npz")
 
-    def __init__(self, batch_size=512):
+    def __init__(self, batch_size: Count = 512):
         self.batch_size = batch_size
         self._run = None
 
@@ -71,7 +71,7 @@ class InceptionFeatures:
     `name` is "inception_local" with a path, else "inception_tfhub".
     """
 
-    def __init__(self, path=None, handle=None, batch_size=64):
+    def __init__(self, path: FilePath | None = None, handle: str | None = None, batch_size: Count = 64):
         self.path, self.handle, self.batch_size = path, handle, batch_size
         self.name = "inception_local" if path else "inception_tfhub"
         self._network = None

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import distribute, losses
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Function, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state, mixes_samples
 
@@ -58,13 +58,13 @@ class AdvAsGAN(GAN):
         self,
         generator,
         discriminator,
-        advas_weight=None,
-        advas_alone=False,
-        advas_estimator="biased",
-        advas_loss=None,
-        detach_penalties=False,
-        fresh_real_batch=False,
-        advas_norms=True,
+        advas_weight: NotNegative | None = None,
+        advas_alone: bool = False,
+        advas_estimator: str = "biased",
+        advas_loss: Function("@hinge_discriminator") | None = None,
+        detach_penalties: bool = False,
+        fresh_real_batch: bool = False,
+        advas_norms: bool = True,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, NotNegative, Within, configurable
 from tfgans.gan import GAN, apply_means
 from tfgans.optimizers import TorchAdam
 
@@ -31,9 +31,9 @@ class AdversarialNASGAN(GAN):
         self,
         generator,
         discriminator,
-        architecture_rate=3e-4,
-        architecture_momentum=0.5,
-        architecture_decay=1e-3,
+        architecture_rate: NotNegative = 3e-4,
+        architecture_momentum: Within("[0, 1)") = 0.5,
+        architecture_decay: NotNegative = 1e-3,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

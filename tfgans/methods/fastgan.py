@@ -11,7 +11,7 @@ and a class-conditional model of any kind may be used.
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, NotNegative, check_count, configurable
 from tfgans.gan import GAN, batch_size
 
 _SMALLEST_NORM = 1e-8
@@ -51,13 +51,13 @@ class FastGAN(GAN):
         self,
         generator,
         discriminator,
-        adversarial_steps=2,
-        perturbation_radius=6e-3,
-        perturbation_step=None,
-        perturbation_norm="linf",
-        perturbation_batch_size=None,
-        separate_updates=False,
-        perturb_fakes=False,
+        adversarial_steps: Count = 2,
+        perturbation_radius: NotNegative = 6e-3,
+        perturbation_step: NotNegative | None = None,
+        perturbation_norm: str = "linf",
+        perturbation_batch_size: Count | None = None,
+        separate_updates: bool = False,
+        perturb_fakes: bool = False,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

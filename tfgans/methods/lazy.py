@@ -1,11 +1,17 @@
 """The optimizer that goes with lazy regularization (StyleGAN2; Karras et al. 2020, appendix B)."""
 
-from tfgans.config import check_count, configurable
+from tfgans.config import Count, NotNegative, Positive, Within, check_count, configurable
 from tfgans.optimizers import TorchAdam
 
 
 @configurable
-def lazy_adam(learning_rate=0.002, beta_1=0.0, beta_2=0.99, epsilon=1e-8, interval=1):
+def lazy_adam(
+    learning_rate: NotNegative = 0.002,
+    beta_1: Within("[0, 1)") = 0.0,
+    beta_2: Within("[0, 1)") = 0.99,
+    epsilon: Positive = 1e-8,
+    interval: Count = 1,
+):
     """`TorchAdam` for a network that makes one regularizing update more for every `interval` of its usual ones.
 
     That is interval + 1 steps in place of interval, so that with c = interval / (interval + 1) the rate is

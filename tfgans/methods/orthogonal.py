@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import penalties
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, NotNegative, configurable
 from tfgans.gan import GAN
 
 
@@ -21,7 +21,7 @@ class OrthogonalGAN(GAN):
             adds half of the penalty's gradient.
     """
 
-    def __init__(self, generator, discriminator, orthogonal_weight=1e-4, **kwargs):
+    def __init__(self, generator, discriminator, orthogonal_weight: NotNegative = 1e-4, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
         if not orthogonal_weight >= 0:
             raise ConfigError(f"orthogonal_weight is at least 0. Received: {orthogonal_weight}")

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Natural, Several, Share, check_count, configurable
 from tfgans.data.scaling import to_float
 from tfgans.gan import GAN, apply_means
 from tfgans.layers.resample import average_pool
@@ -54,10 +54,10 @@ class ProgressiveGAN(GAN):
         self,
         generator,
         discriminator,
-        stage_steps=782,
-        fade_share=0.5,
-        fade_start=None,
-        same_latents=True,
+        stage_steps: Natural | Several(Natural) = 782,
+        fade_share: Share | Several(Share) = 0.5,
+        fade_start: Share | None = None,
+        same_latents: bool = True,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

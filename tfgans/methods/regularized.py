@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans import penalties
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, NotNegative, Within, check_count, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state
 
@@ -24,9 +24,9 @@ class GradientPenaltyGAN(GAN):
         self,
         generator,
         discriminator,
-        gradient_penalty_weight=10.0,
-        gradient_penalty_target=1.0,
-        one_sided=False,
+        gradient_penalty_weight: NotNegative = 10.0,
+        gradient_penalty_target: NotNegative = 1.0,
+        one_sided: bool = False,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
@@ -76,7 +76,15 @@ class R1GAN(GAN):
             term without the interval, a mean over the updates that have it.
     """
 
-    def __init__(self, generator, discriminator, r1_weight=10.0, r2_weight=0.0, r1_interval=1, **kwargs):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        r1_weight: NotNegative = 10.0,
+        r2_weight: NotNegative = 0.0,
+        r1_interval: Count = 1,
+        **kwargs,
+    ):
         super().__init__(generator, discriminator, **kwargs)
         self.r1_weight, self.r2_weight = _weight("r1_weight", r1_weight), _weight("r2_weight", r2_weight)
         check_count("R1GAN.r1_interval", r1_interval)
@@ -141,7 +149,7 @@ class WeightClippedGAN(GAN):
         clip_limit: largest absolute value of a weight; infinity is the base.
     """
 
-    def __init__(self, generator, discriminator, clip_limit=0.01, **kwargs):
+    def __init__(self, generator, discriminator, clip_limit: Within("(0, inf]") = 0.01, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
         if not clip_limit > 0:
             raise ConfigError(f"WeightClippedGAN.clip_limit is above 0. Received: {clip_limit}")

@@ -7,7 +7,7 @@ on real images alone, with the discriminator in inference mode.
 import tensorflow as tf
 
 from tfgans import losses
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Natural, NotNegative, check_count, configurable
 from tfgans.gan import GAN, batch_size
 
 
@@ -36,9 +36,9 @@ class RobGAN(GAN):
         self,
         generator,
         discriminator,
-        attack_steps=3,
-        attack_radius=6e-3,
-        attack_step_size=2e-3,
+        attack_steps: Natural = 3,
+        attack_radius: NotNegative = 6e-3,
+        attack_step_size: NotNegative = 2e-3,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

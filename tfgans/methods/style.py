@@ -8,7 +8,7 @@ import math
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, NotNegative, Share, Within, check_count, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.networks.stylegan2_parts import mix_styles
 
@@ -59,7 +59,9 @@ class StyleMixingGAN(Styled, GAN):
     Raises: ConfigError if the probability leaves its range or the generator has no styles.
     """
 
-    def __init__(self, generator, discriminator, mixing_probability=0.9, fresh_noise=True, **kwargs):
+    def __init__(
+        self, generator, discriminator, mixing_probability: Share = 0.9, fresh_noise: bool = True, **kwargs
+    ):
         super().__init__(generator, discriminator, **kwargs)
         if not 0.0 <= mixing_probability <= 1.0:
             raise ConfigError(
@@ -117,10 +119,10 @@ class PathLengthGAN(Styled, GAN):
         self,
         generator,
         discriminator,
-        path_length_weight=2.0,
-        path_length_interval=4,
-        path_length_decay=0.01,
-        path_length_batch_shrink=2,
+        path_length_weight: NotNegative = 2.0,
+        path_length_interval: Count = 4,
+        path_length_decay: Within("(0, 1]") = 0.01,
+        path_length_batch_shrink: Count = 2,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

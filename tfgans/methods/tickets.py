@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfgans import checkpoint, distribute, optimizers, pruning
 from tfgans.average import clone
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, Natural, Within, check_count, configurable
 from tfgans.gan import GAN
 
 
@@ -44,10 +44,10 @@ class TicketGAN(GAN):
         self,
         generator,
         discriminator,
-        ticket_rounds=2,
-        round_length=1000,
-        round_sparsity=0.1,
-        keep_discriminator=False,
+        ticket_rounds: Natural = 2,
+        round_length: Count = 1000,
+        round_sparsity: Within("(0, 1)") = 0.1,
+        keep_discriminator: bool = False,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

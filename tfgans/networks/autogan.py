@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.norms import BatchNormalization
@@ -36,7 +36,13 @@ CELLS = {
 
 
 @configurable
-def autogan_generator(resolution=32, channels=3, latent_dim=128, base_channels=256, architecture="A"):
+def autogan_generator(
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 256,
+    architecture: str = "A",
+):
     """Dense to an eighth of the size; three cells that double it, each fed by all before it; norm, ReLU, conv, tanh.
 
     Args:
@@ -70,7 +76,12 @@ def autogan_generator(resolution=32, channels=3, latent_dim=128, base_channels=2
 
 
 @configurable
-def autogan_discriminator(resolution=32, channels=3, base_channels=128, spectral_normalization=True):
+def autogan_discriminator(
+    resolution: Count = 32,
+    channels: Count = 3,
+    base_channels: Count = 128,
+    spectral_normalization: bool = True,
+):
     """Four residual blocks, of which the first two halve the map; ReLU, sum over the map, dense without a bias.
 
     Args:

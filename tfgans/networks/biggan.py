@@ -9,7 +9,7 @@ discriminator `block_channels=(192,) * 4`; FastGAN's code has four times b in bo
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
 from tfgans.networks.parts import (
@@ -38,18 +38,18 @@ DISCRIMINATOR_WIDTHS = {
 
 @configurable
 def biggan_generator(
-    resolution=128,
-    channels=3,
-    latent_dim=120,
-    base_channels=96,
-    block_channels=None,
-    num_classes=None,
-    embedding_dim=128,
-    attention_resolutions=(64,),
-    spectral_normalization=True,
-    kernel_initializer="orthogonal",
-    epsilon=1e-5,
-    last_epsilon=1e-5,
+    resolution: Count = 128,
+    channels: Count = 3,
+    latent_dim: Count = 120,
+    base_channels: Count = 96,
+    block_channels: Several(Count) | None = None,
+    num_classes: Count | None = None,
+    embedding_dim: Count = 128,
+    attention_resolutions: Several(Count) = (64,),
+    spectral_normalization: bool = True,
+    kernel_initializer: str = "orthogonal",
+    epsilon: Positive = 1e-5,
+    last_epsilon: Positive = 1e-5,
 ):
     """BigGAN's generator.
 
@@ -111,17 +111,17 @@ def biggan_generator(
 
 @configurable
 def biggan_discriminator(
-    resolution=128,
-    channels=3,
-    base_channels=96,
-    block_channels=None,
-    downsample=None,
-    num_classes=None,
-    conditioning="projection",
-    attention_resolutions=(64,),
-    repeat_attention=False,
-    spectral_normalization=True,
-    kernel_initializer="orthogonal",
+    resolution: Count = 128,
+    channels: Count = 3,
+    base_channels: Count = 96,
+    block_channels: Several(Count) | None = None,
+    downsample: Several(bool) | None = None,
+    num_classes: Count | None = None,
+    conditioning: str = "projection",
+    attention_resolutions: Several(Count) = (64,),
+    repeat_attention: bool = False,
+    spectral_normalization: bool = True,
+    kernel_initializer: str = "orthogonal",
 ):
     """BigGAN's discriminator: wide residual blocks, ReLU, sum over space, heads.
 

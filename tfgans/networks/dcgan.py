@@ -5,7 +5,7 @@ Departures from the paper: any power-of-two resolution, where the widest maps ha
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, configurable
 from tfgans.layers.norms import (
     BatchNormalization,
     ConditionalBatchNormalization,
@@ -35,13 +35,13 @@ NORMALIZATIONS = {
 
 @configurable
 def dcgan_generator(
-    resolution=32,
-    channels=3,
-    latent_dim=128,
-    base_channels=64,
-    max_channels=512,
-    num_classes=None,
-    normalization="batch",
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 64,
+    max_channels: Count = 512,
+    num_classes: Count | None = None,
+    normalization: str = "batch",
 ):
     """DCGAN generator: dense to 4x4, then norm, ReLU, transposed convolution (4x4, stride 2), ...; tanh.
 
@@ -77,14 +77,14 @@ def dcgan_generator(
 
 @configurable
 def dcgan_discriminator(
-    resolution=32,
-    channels=3,
-    base_channels=64,
-    max_channels=512,
-    num_classes=None,
-    conditioning="projection",
-    normalization="batch",
-    spectral_normalization=False,
+    resolution: Count = 32,
+    channels: Count = 3,
+    base_channels: Count = 64,
+    max_channels: Count = 512,
+    num_classes: Count | None = None,
+    conditioning: str = "projection",
+    normalization: str = "batch",
+    spectral_normalization: bool = False,
 ):
     """DCGAN discriminator: convolution (4x4, stride 2), norm but not at first, LeakyReLU(0.2), ...; heads.
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from tfgans.config import configurable
+from tfgans.config import Count, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.networks.parts import (
     check_classes,
@@ -16,7 +16,13 @@ from tfgans.networks.parts import (
 
 
 @configurable
-def mlp_generator(latent_dim=16, output_dim=2, hidden_units=128, layers=3, num_classes=None):
+def mlp_generator(
+    latent_dim: Count = 16,
+    output_dim: Count = 2,
+    hidden_units: Count = 128,
+    layers: Count = 3,
+    num_classes: Count | None = None,
+):
     """Generator of points: `layers` hidden ReLU layers and a linear one.
 
     Args:
@@ -41,12 +47,12 @@ def mlp_generator(latent_dim=16, output_dim=2, hidden_units=128, layers=3, num_c
 
 @configurable
 def mlp_discriminator(
-    input_dim=2,
-    hidden_units=128,
-    layers=3,
-    num_classes=None,
-    conditioning="projection",
-    spectral_normalization=False,
+    input_dim: Count = 2,
+    hidden_units: Count = 128,
+    layers: Count = 3,
+    num_classes: Count | None = None,
+    conditioning: str = "projection",
+    spectral_normalization: bool = False,
 ):
     """Discriminator of points: `layers` hidden LeakyReLU(0.2) layers and the heads.
 

@@ -8,7 +8,7 @@ penalty towards slope 1 with weight 10 is one towards 0.5 with weight 40 in thes
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, configurable
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
 from tfgans.layers.resample import BilinearUpsampling2D
 from tfgans.networks.parts import check_positive, discriminator_model, float_dtype, generator_inputs
@@ -19,12 +19,12 @@ NORMALIZATIONS = ("instance", "batch")
 
 @configurable
 def mnist_generator(
-    resolution=28,
-    channels=1,
-    latent_dim=128,
-    base_channels=64,
-    upsampling="transposed",
-    normalization="instance",
+    resolution: Count = 28,
+    channels: Count = 1,
+    latent_dim: Count = 128,
+    base_channels: Count = 64,
+    upsampling: str = "transposed",
+    normalization: str = "instance",
 ):
     """Dense to a quarter of the size, ReLU; twice up by 2 to half the channels, norm, ReLU; convolution, sigmoid.
 
@@ -56,7 +56,9 @@ def mnist_generator(
 
 
 @configurable
-def mnist_discriminator(resolution=28, channels=1, base_channels=64, normalization="instance"):
+def mnist_discriminator(
+    resolution: Count = 28, channels: Count = 1, base_channels: Count = 64, normalization: str = "instance"
+):
     """Three times a convolution (5x5, stride 2), norm, ReLU, with doubling channels; dense to one logit.
 
     Args:

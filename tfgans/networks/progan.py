@@ -13,7 +13,7 @@ Both are plain models at their last stage, and train as such. `ProgressiveGAN` g
 
 import keras
 
-from tfgans.config import configurable
+from tfgans.config import Count, Positive, configurable
 from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, generator_model
 from tfgans.networks.progan_parts import ProgressiveCritic, ProgressiveSynthesis
 from tfgans.networks.stylegan2 import map_widths
@@ -21,7 +21,12 @@ from tfgans.networks.stylegan2 import map_widths
 
 @configurable
 def progan_generator(
-    resolution=32, channels=3, latent_dim=512, channel_multiplier=1, max_channels=512, min_channels=128
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 512,
+    channel_multiplier: Positive = 1,
+    max_channels: Count = 512,
+    min_channels: Count = 128,
 ):
     """ProGAN's generator.
 
@@ -41,7 +46,13 @@ def progan_generator(
 
 
 @configurable
-def progan_discriminator(resolution=32, channels=3, channel_multiplier=1, max_channels=512, min_channels=128):
+def progan_discriminator(
+    resolution: Count = 32,
+    channels: Count = 3,
+    channel_multiplier: Positive = 1,
+    max_channels: Count = 512,
+    min_channels: Count = 128,
+):
     """ProGAN's discriminator, with the standard deviation of the whole batch.
 
     Args:

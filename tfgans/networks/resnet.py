@@ -10,7 +10,7 @@ epsilons 1e-4, in the discriminator `wide=True`. FastGAN's larger networks, SAGA
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Number, Positive, Several, configurable
 from tfgans.layers.attention import SelfAttention
 from tfgans.layers.blocks import ResidualDownBlock, ResidualInputBlock, ResidualUpBlock, channel_major_reshape
 from tfgans.layers.initializers import bias_initializer as initializer_of_bias
@@ -33,21 +33,21 @@ from tfgans.networks.parts import (
 
 @configurable
 def resnet_generator(
-    resolution=32,
-    channels=3,
-    latent_dim=128,
-    base_channels=256,
-    block_channels=None,
-    num_classes=None,
-    upsampling="nearest",
-    spectral_normalization=False,
-    attention_resolutions=(),
-    residual_gain=2.0**0.5,
-    bias_initializer="zeros",
-    kernel_initializer="glorot_uniform",
-    class_norms="table",
-    epsilon=1e-5,
-    last_epsilon=1e-5,
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 256,
+    block_channels: Several(Count) | None = None,
+    num_classes: Count | None = None,
+    upsampling: str = "nearest",
+    spectral_normalization: bool = False,
+    attention_resolutions: Several(Count) = (),
+    residual_gain: Number = 2.0**0.5,
+    bias_initializer: str = "zeros",
+    kernel_initializer: str = "glorot_uniform",
+    class_norms: str = "table",
+    epsilon: Positive = 1e-5,
+    last_epsilon: Positive = 1e-5,
 ):
     """Residual generator: dense to a small map, residual blocks that double it, norm, ReLU, conv3x3, tanh.
 
@@ -142,21 +142,21 @@ def residual_generator(
 
 @configurable
 def resnet_discriminator(
-    resolution=32,
-    channels=3,
-    base_channels=128,
-    block_channels=None,
-    downsample=None,
-    num_classes=None,
-    conditioning="projection",
-    spectral_normalization=True,
-    wide=False,
-    attention_resolutions=(),
-    pooling="sum",
-    head_bias=True,
-    residual_gain=2.0**0.5,
-    bias_initializer="zeros",
-    kernel_initializer="glorot_uniform",
+    resolution: Count = 32,
+    channels: Count = 3,
+    base_channels: Count = 128,
+    block_channels: Several(Count) | None = None,
+    downsample: Several(bool) | None = None,
+    num_classes: Count | None = None,
+    conditioning: str = "projection",
+    spectral_normalization: bool = True,
+    wide: bool = False,
+    attention_resolutions: Several(Count) = (),
+    pooling: str = "sum",
+    head_bias: bool = True,
+    residual_gain: Number = 2.0**0.5,
+    bias_initializer: str = "zeros",
+    kernel_initializer: str = "glorot_uniform",
 ):
     """Residual discriminator: blocks that halve the map, then blocks that keep it, ReLU, pooling, heads.
 

@@ -21,7 +21,7 @@ model uses each layer's fixed noise.
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, Within, configurable
 from tfgans.layers.equalized import (
     EqualizedConv2D,
     EqualizedDense,
@@ -41,17 +41,17 @@ from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 @configurable
 def stylegan2_generator(
-    resolution=256,
-    channels=3,
-    latent_dim=512,
-    style_dim=512,
-    mapping_layers=8,
-    channel_multiplier=2,
-    max_channels=512,
-    base_channels=None,
-    kernel_size=3,
-    style_layers=None,
-    mean_decay=0.995,
+    resolution: Count = 256,
+    channels: Count = 3,
+    latent_dim: Count = 512,
+    style_dim: Count = 512,
+    mapping_layers: Count = 8,
+    channel_multiplier: Positive = 2,
+    max_channels: Count = 512,
+    base_channels: Count | None = None,
+    kernel_size: Count | Several(Count) = 3,
+    style_layers: Several(Count) | None = None,
+    mean_decay: Within("[0, 1)") = 0.995,
 ):
     """StyleGAN2's generator.
 
@@ -87,15 +87,15 @@ def stylegan2_generator(
 
 @configurable
 def stylegan2_discriminator(
-    resolution=256,
-    channels=3,
-    channel_multiplier=2,
-    max_channels=512,
-    base_channels=None,
-    residual=True,
-    minibatch_group=4,
-    minibatch_features=1,
-    kernel_sizes=None,
+    resolution: Count = 256,
+    channels: Count = 3,
+    channel_multiplier: Positive = 2,
+    max_channels: Count = 512,
+    base_channels: Count | None = None,
+    residual: bool = True,
+    minibatch_group: Count | None = 4,
+    minibatch_features: Count = 1,
+    kernel_sizes: Several(Several(Count, 2)) | None = None,
 ):
     """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
 

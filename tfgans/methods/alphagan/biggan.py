@@ -11,7 +11,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Made, Positive, configurable
 from tfgans.layers.blocks import ResidualUpBlock
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
@@ -35,16 +35,16 @@ _CHUNKS = len(BLOCKS) + 1  # of the latent: one for the first map, one a block
 
 @configurable
 def alphagan_biggan_generator(
-    genotype="biggan",
-    resolution=32,
-    channels=3,
-    latent_dim=128,
-    base_channels=256,
-    num_classes=None,
-    embedding_dim=128,
-    spectral_normalization=True,
-    kernel_initializer="orthogonal",
-    epsilon=1e-5,
+    genotype: str | Made("a genotype") = "biggan",
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 256,
+    num_classes: Count | None = None,
+    embedding_dim: Count = 128,
+    spectral_normalization: bool = True,
+    kernel_initializer: str = "orthogonal",
+    epsilon: Positive = 1e-5,
 ):
     """BigGAN's generator of three blocks with the operations of a genotype.
 

@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from tfgans.config import configurable
+from tfgans.config import Count, Positive, Several, configurable
 from tfgans.methods.alphagan import biggan_genotype
 from tfgans.methods.alphagan.biggan import (
     FirstMaps,
@@ -20,17 +20,17 @@ from tfgans.methods.alphagan.supernet import Supernet
 
 @configurable
 def alphagan_biggan_supernet(
-    resolution=32,
-    channels=3,
-    latent_dim=128,
-    base_channels=256,
-    num_classes=None,
-    embedding_dim=128,
-    spectral_normalization=True,
-    kernel_initializer="orthogonal",
-    epsilon=1e-5,
-    normal_operations=NORMAL_OPERATIONS,
-    up_operations=UP_OPERATIONS,
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 256,
+    num_classes: Count | None = None,
+    embedding_dim: Count = 128,
+    spectral_normalization: bool = True,
+    kernel_initializer: str = "orthogonal",
+    epsilon: Positive = 1e-5,
+    normal_operations: Several(str) = NORMAL_OPERATIONS,
+    up_operations: Several(str) = UP_OPERATIONS,
 ):
     """A `BigGANSupernet` (see there for the arguments)."""
     return BigGANSupernet(

@@ -7,7 +7,17 @@ import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
 from tfgans.average import clone
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import (
+    ConfigError,
+    Count,
+    Function,
+    Natural,
+    NotNegative,
+    Positive,
+    Within,
+    check_count,
+    configurable,
+)
 from tfgans.gan import GAN, apply_means, batch_size
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
@@ -74,20 +84,20 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         self,
         generator,
         discriminator,
-        weight_steps=20,
-        test_steps=20,
-        architecture_steps=20,
-        warm_up_steps=0,
-        gumbel=False,
-        gumbel_temperature=0.5,
-        test_generator_updates="weights",
-        single_level_weight=None,
-        architecture_learning_rate=3e-4,
-        architecture_beta_1=0.5,
-        architecture_beta_2=0.999,
-        architecture_weight_decay=1e-3,
-        generator_schedule=None,
-        test_schedule=None,
+        weight_steps: Count = 20,
+        test_steps: Count = 20,
+        architecture_steps: Count = 20,
+        warm_up_steps: Natural = 0,
+        gumbel: bool = False,
+        gumbel_temperature: Positive = 0.5,
+        test_generator_updates: str = "weights",
+        single_level_weight: NotNegative | None = None,
+        architecture_learning_rate: NotNegative = 3e-4,
+        architecture_beta_1: Within("[0, 1)") = 0.5,
+        architecture_beta_2: Within("[0, 1)") = 0.999,
+        architecture_weight_decay: NotNegative = 1e-3,
+        generator_schedule: Function("@CosineAnnealing()") | None = None,
+        test_schedule: Function("@CosineAnnealing()") | None = None,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Made, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.alphagan import space
@@ -16,7 +16,13 @@ from tfgans.networks.parts import check_positive, float_dtype, generator_inputs
 
 
 @configurable
-def alphagan_generator(genotype="alphaGAN_s", resolution=32, channels=3, latent_dim=128, base_channels=256):
+def alphagan_generator(
+    genotype: str | Made("a genotype") = "alphaGAN_s",
+    resolution: Count = 32,
+    channels: Count = 3,
+    latent_dim: Count = 128,
+    base_channels: Count = 256,
+):
     """Dense to an eighth of the size; three cells of a genotype that double it; norm, ReLU, conv3x3, tanh.
 
     It starts as the authors re-train it: see `operations`.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 from tfgans.gan import GAN
 
 
@@ -24,7 +24,9 @@ class RandomSearchGAN(GAN):
 
     shown_mixing = None  # of the candidate that images outside training are of
 
-    def __init__(self, generator, discriminator, num_candidates=200, candidate_seed=0, **kwargs):
+    def __init__(
+        self, generator, discriminator, num_candidates: Count = 200, candidate_seed: Seed = 0, **kwargs
+    ):
         super().__init__(generator, discriminator, **kwargs)
         check_count("RandomSearchGAN.num_candidates", num_candidates)
         if not hasattr(generator, "architecture_variables"):

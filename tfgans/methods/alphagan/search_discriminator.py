@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Several, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import widen
 from tfgans.layers.resample import average_pool
@@ -20,11 +20,11 @@ _HALVING = 2  # so many cells, the first ones, halve the map
 
 @configurable
 def alphagan_search_discriminator(
-    resolution=32,
-    base_channels=128,
-    channels=3,
-    normal_operations=space.DISCRIMINATOR_OPERATIONS,
-    first_cell_softmax=True,
+    resolution: Count = 32,
+    base_channels: Count = 128,
+    channels: Count = 3,
+    normal_operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
+    first_cell_softmax: bool = True,
 ):
     """A `DiscriminatorSupernet` (see there for the arguments)."""
     return DiscriminatorSupernet(

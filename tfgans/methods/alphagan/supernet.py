@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Several, configurable
 from tfgans.layers.norms import widen
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.genotype import from_architecture, random_genotype
@@ -18,12 +18,12 @@ _TINY = 1e-20  # the authors' guard of the logarithm
 
 @configurable
 def alphagan_supernet(
-    resolution=32,
-    base_channels=256,
-    latent_dim=128,
-    channels=3,
-    normal_operations=space.NORMAL_OPERATIONS,
-    up_operations=space.UP_OPERATIONS,
+    resolution: Count = 32,
+    base_channels: Count = 256,
+    latent_dim: Count = 128,
+    channels: Count = 3,
+    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+    up_operations: Several(str) = space.UP_OPERATIONS,
 ):
     """A `GeneratorSupernet` (see there for the arguments)."""
     return GeneratorSupernet(

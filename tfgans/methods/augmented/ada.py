@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans.augment import diffaugment, geometric
-from tfgans.config import configurable
+from tfgans.config import Count, Within, configurable
 from tfgans.gan import GAN
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
 from tfgans.methods.augmented.augmenting import Augmenting, check_images
@@ -30,7 +30,15 @@ class ADAGAN(Adaptive, Augmenting, GAN):
     Raises: ConfigError if a value leaves its range or the items are no images.
     """
 
-    def __init__(self, generator, discriminator, ada_target=0.6, ada_interval=4, ada_speed=500.0, **kwargs):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        ada_target: Within("[-1, 1]") = 0.6,
+        ada_interval: Count = 4,
+        ada_speed: Within("(0, inf]") = 500.0,
+        **kwargs,
+    ):
         super().__init__(generator, discriminator, **kwargs)
         self.ada = None
         if ada_speed != OFF:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, Within, check_count, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
 
@@ -33,10 +33,10 @@ class APAGAN(Adaptive, GAN):
         self,
         generator,
         discriminator,
-        apa_target=0.6,
-        apa_interval=4,
-        apa_speed=500.0,
-        pseudo_batch_size=None,
+        apa_target: Within("[-1, 1]") = 0.6,
+        apa_interval: Count = 4,
+        apa_speed: Within("(0, inf]") = 500.0,
+        pseudo_batch_size: Count | None = None,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

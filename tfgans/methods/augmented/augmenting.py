@@ -27,7 +27,7 @@ class Augmenting:
 
     augment_penalties = False  # while the networks are built
 
-    def __init__(self, generator, discriminator, augment_penalties=False, **kwargs):
+    def __init__(self, generator, discriminator, augment_penalties: bool = False, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
         self.augment_penalties = augment_penalties
 

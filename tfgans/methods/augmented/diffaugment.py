@@ -22,7 +22,9 @@ class DiffAugmentGAN(Augmenting, GAN):
     Raises: ConfigError if the policy has an unknown name or the items are no images.
     """
 
-    def __init__(self, generator, discriminator, diffaugment_policy="color,translation,cutout", **kwargs):
+    def __init__(
+        self, generator, discriminator, diffaugment_policy: str = "color,translation,cutout", **kwargs
+    ):
         super().__init__(generator, discriminator, **kwargs)
         self.diffaugment_operations = diffaugment.operations(diffaugment_policy)
         if self.diffaugment_operations:

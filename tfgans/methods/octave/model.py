@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count, configurable
+from tfgans.config import ConfigError, Count, Function, Number, Several, check_count, configurable
 from tfgans.gan import GAN
 from tfgans.methods.octave.conv import set_betas, soft_layers
 from tfgans.methods.octave.schedule import constant
@@ -30,10 +30,10 @@ class OctaveGAN(GAN):
         self,
         generator,
         discriminator,
-        beta_schedule=constant,
-        beta_steps=1,
-        beta_epoch=1,
-        evaluation_betas=None,
+        beta_schedule: Function("@ramp") = constant,
+        beta_steps: Count = 1,
+        beta_epoch: Count = 1,
+        evaluation_betas: Several(Number, 2) | None = None,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

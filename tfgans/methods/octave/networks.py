@@ -8,7 +8,7 @@ stride 2 is `tfgans.networks.dcgan`.
 
 import keras
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Within, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import AverageDownsampling2D
@@ -18,7 +18,12 @@ from tfgans.networks.parts import check_positive, float_dtype, generator_inputs,
 
 @configurable
 def octave_generator(
-    resolution=128, channels=3, latent_dim=100, base_channels=32, max_channels=512, alpha=0.5
+    resolution: Count = 128,
+    channels: Count = 3,
+    latent_dim: Count = 100,
+    base_channels: Count = 32,
+    max_channels: Count = 512,
+    alpha: Within("[0, 1)") = 0.5,
 ):
     """Dense to 4x4, norm, ReLU; then, for each doubling, repeat pixels, octave convolution, norm, ReLU; last tanh.
 
@@ -48,7 +53,13 @@ def octave_generator(
 
 
 @configurable
-def octave_discriminator(resolution=128, channels=3, base_channels=32, max_channels=512, alpha=0.5):
+def octave_discriminator(
+    resolution: Count = 128,
+    channels: Count = 3,
+    base_channels: Count = 32,
+    max_channels: Count = 512,
+    alpha: Within("[0, 1)") = 0.5,
+):
     """For each halving down to 4x4 maps: average, octave convolution, norm, LeakyReLU(0.2); last one to a logit.
 
     The last convolution leaves the high maps at 2x2 and pools them to the low maps' 1x1.

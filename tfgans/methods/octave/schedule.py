@@ -6,17 +6,17 @@ roughly; `combi` is what the released code does, `ramp` is our reading of the te
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Number, Several, configurable
 
 
 @configurable
-def constant(t, beta_high=1.0, beta_low=1.0):
+def constant(t, beta_high: Number = 1.0, beta_low: Number = 1.0):
     """The same betas throughout; 1 and 1 are the plain octave convolution."""
     return tf.constant(beta_high, tf.float32), tf.constant(beta_low, tf.float32)
 
 
 @configurable
-def ramp(t, start=0.0, end=1.0, first=0.0, last=1.0):
+def ramp(t, start: Number = 0.0, end: Number = 1.0, first: Number = 0.0, last: Number = 1.0):
     """beta_H goes in a straight line from `first` at t = start to `last` at t = end; beta_L = 1 - beta_H."""
     return piecewise_linear(t, (start, end), (first, last), beta_low=None)
 
@@ -28,7 +28,12 @@ def combi(t):
 
 
 @configurable
-def piecewise_linear(t, times=(0.0, 1.0), beta_high=(1.0, 1.0), beta_low=None):
+def piecewise_linear(
+    t,
+    times: Several(Number) = (0.0, 1.0),
+    beta_high: Several(Number) = (1.0, 1.0),
+    beta_low: Several(Number) | None = None,
+):
     """Straight lines between points, constant outside them.
 
     Args:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, pruning, schedules
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Natural, NotNegative, Within, configurable
 from tfgans.gan import GAN
 from tfgans.methods.regan.mask import pruned_count, pruned_entries
 from tfgans.methods.regan.pair import Pair
@@ -86,23 +86,23 @@ class ReGAN(Pair, GAN):
         self,
         generator,
         discriminator,
-        sparsity=0.1,
-        warm_up_length=100,
-        sparse_length=100,
-        dense_length=None,
-        length_unit=1,
-        late_start=False,
-        rederive_masks=True,
-        sparse_rate=1.0,
-        dense_rate=0.1,
-        pruned_networks="generator",
-        pruned_tensors="all",
-        include_tensors=None,
-        exclude_tensors=None,
-        regrow="zero",
-        mask_after_update=False,
-        mask_regularizer_steps=False,
-        mask_average=True,
+        sparsity: Within("[0, 1)") = 0.1,
+        warm_up_length: Natural = 100,
+        sparse_length: Count = 100,
+        dense_length: Natural | None = None,
+        length_unit: Count = 1,
+        late_start: bool = False,
+        rederive_masks: bool = True,
+        sparse_rate: NotNegative = 1.0,
+        dense_rate: NotNegative = 0.1,
+        pruned_networks: str = "generator",
+        pruned_tensors: str = "all",
+        include_tensors: str | None = None,
+        exclude_tensors: str | None = None,
+        regrow: str = "zero",
+        mask_after_update: bool = False,
+        mask_regularizer_steps: bool = False,
+        mask_average: bool = True,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)

@@ -2,7 +2,7 @@
 
 import keras
 
-from tfgans.config import configurable
+from tfgans.config import Count, Made, Positive, Within, configurable
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.operations import check_modulated, make_operation
 from tfgans.methods.alphagan.stylegan2.published import load_stylegan2_genotype
@@ -13,16 +13,16 @@ from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 @configurable
 def alphagan_stylegan2_generator(
-    genotype="celeba_micro_w",
-    resolution=None,
-    channels=3,
-    latent_dim=512,
-    style_dim=512,
-    channel_multiplier=2,
-    max_channels=512,
-    base_channels=None,
-    modulated="depthwise",
-    mean_decay=0.995,
+    genotype: str | Made("a genotype") = "celeba_micro_w",
+    resolution: Count | None = None,
+    channels: Count = 3,
+    latent_dim: Count = 512,
+    style_dim: Count = 512,
+    channel_multiplier: Positive = 2,
+    max_channels: Count = 512,
+    base_channels: Count | None = None,
+    modulated: str = "depthwise",
+    mean_decay: Within("[0, 1)") = 0.995,
 ):
     """StyleGAN2's generator with the operations and latents of a genotype.
 
@@ -56,14 +56,14 @@ def alphagan_stylegan2_generator(
 
 @configurable
 def alphagan_stylegan2_discriminator(
-    genotype="adversarialnas_celeba_micro_w",
-    resolution=None,
-    channels=3,
-    channel_multiplier=2,
-    max_channels=512,
-    base_channels=None,
-    minibatch_group=4,
-    minibatch_features=1,
+    genotype: str | Made("a genotype") = "adversarialnas_celeba_micro_w",
+    resolution: Count | None = None,
+    channels: Count = 3,
+    channel_multiplier: Positive = 2,
+    max_channels: Count = 512,
+    base_channels: Count | None = None,
+    minibatch_group: Count | None = 4,
+    minibatch_features: Count = 1,
 ):
     """StyleGAN2's residual discriminator with the kernel sizes of a genotype (AdversarialNAS, Tables 17 and 18).
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import configurable
+from tfgans.config import Count, Positive, Several, configurable
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense, convolve, scaled_leaky_relu
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.methods.alphagan.stylegan2 import space
@@ -14,14 +14,14 @@ from tfgans.networks.stylegan2 import map_widths
 
 @configurable
 def alphagan_stylegan2_search_discriminator(
-    resolution=128,
-    channels=3,
-    channel_multiplier=0.25,
-    max_channels=64,
-    base_channels=None,
-    operations=space.DISCRIMINATOR_OPERATIONS,
-    minibatch_group=4,
-    minibatch_features=1,
+    resolution: Count = 128,
+    channels: Count = 3,
+    channel_multiplier: Positive = 0.25,
+    max_channels: Count = 64,
+    base_channels: Count | None = None,
+    operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
+    minibatch_group: Count | None = 4,
+    minibatch_features: Count = 1,
 ):
     """A `StyleGAN2DiscriminatorSupernet` (see there for the arguments)."""
     return StyleGAN2DiscriminatorSupernet(

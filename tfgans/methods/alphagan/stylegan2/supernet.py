@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, configurable
 from tfgans.layers.state import state_is_frozen
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.genotype import from_architecture, random_genotype
@@ -18,17 +18,17 @@ from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 @configurable
 def alphagan_stylegan2_supernet(
-    resolution=128,
-    paradigm="micro_w",
-    channels=3,
-    latent_dim=512,
-    style_dim=512,
-    channel_multiplier=0.25,
-    max_channels=64,
-    base_channels=None,
-    normal_operations=space.NORMAL_OPERATIONS,
-    up_operations=space.UP_OPERATIONS,
-    modulated="depthwise",
+    resolution: Count = 128,
+    paradigm: str = "micro_w",
+    channels: Count = 3,
+    latent_dim: Count = 512,
+    style_dim: Count = 512,
+    channel_multiplier: Positive = 0.25,
+    max_channels: Count = 64,
+    base_channels: Count | None = None,
+    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+    up_operations: Several(str) = space.UP_OPERATIONS,
+    modulated: str = "depthwise",
 ):
     """A `StyleGAN2Supernet` (see there for the arguments)."""
     return StyleGAN2Supernet(
