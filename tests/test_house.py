@@ -20,10 +20,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
-LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "pictures"}
+LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures"}
 ALLOWED = {
     "config": set(),
     "files": set(),
+    "inputs": set(),
     "pictures": {"files"},
     "distribute": {"config"},
     "data": {"config", "files"},
@@ -47,9 +48,15 @@ ALLOWED = {
     | LEAVES
     | {"networks", "gan", "average", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
-    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting", "optimizers"},
-    "training": LEAVES | {"callbacks", "experiment", "pruning"},
-    "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
+    "identity": LEAVES,
+    "experiment": PARTS
+    | LEAVES
+    | {"networks", "gan", "methods", "accounting", "optimizers", "identity", "samples"},
+    "samples": LEAVES,
+    "training": LEAVES | {"callbacks", "experiment", "identity", "pruning"},
+    "compare": PARTS
+    | LEAVES
+    | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"},
     "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
     "command_flags": set(),
     "command_line": LEAVES | {"callbacks", "command_flags", "experiment", "training", "compare", "searching"},

@@ -141,6 +141,8 @@ def _prepare_training():
         given.append(f"train.steps={FLAGS.steps}")
     if FLAGS.seed is not None:
         given.append(f"numerics.seed={FLAGS.seed}")
+    if FLAGS.accept_changed_data:
+        given.append("train.accept_changed_data=True")
     experiment.prepare(FLAGS.gin_file, given)
     if not config.is_bound("train", "steps"):
         raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
@@ -188,6 +190,7 @@ def _generate():
         step=_step(),
         gin_params=FLAGS.gin_param,
         part=FLAGS.generator,
+        overwrite=FLAGS.overwrite,
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:

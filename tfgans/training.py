@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfgans import callbacks, checkpoint, config, distribute, experiment, files, pruning
+from tfgans import callbacks, checkpoint, config, distribute, experiment, files, identity, pruning
 from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
@@ -16,18 +16,6 @@ from tfgans.evaluate.stability import FixedSamples
 
 logger = logging.getLogger(__name__)
 
-# What may differ when a run goes on: how long it is, what watches it, and where it runs.
-FREE = (
-    "train.",
-    "Evaluator.",
-    "DualityGap.",
-    "DigitsFeatures.",
-    "InceptionFeatures.",
-    "PointFeatures.",
-    "strategy.",
-    "Dataset.data_dir",
-    "Dataset.memory_limit_gb",
-)
 EXPORT_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 
 
@@ -48,6 +36,7 @@ def train(
     evaluate_every_seconds: Positive | None = None,
     duality_gap: Made("@DualityGap()") | None = None,
     run_class: Function("a class made from Run") | None = None,
+    accept_changed_data: bool = False,
 ):
     """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
 
@@ -66,6 +55,7 @@ def train(
         evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
         duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
         run_class: what runs it, a `Run` or a class made from it.
+        accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
@@ -81,7 +71,7 @@ def train(
         model_dir, steps, keep_checkpoints, best_metric, best_is_highest, duality_gap, **times
     )
     run.check_multiples(counts)
-    with run.opened(num_samples_shown):
+    with run.opened(num_samples_shown, accept_changed_data):
         return run.fit(intervals, log_every, histograms)
 
 
@@ -111,6 +101,8 @@ class Run:
         self.evaluator = experiment.build_evaluator(self.model, self.dataset, duality_gap, self.signals.check)
         self.configuration = config.operative()
         config.refuse_unused()
+        self.identity = identity.Identity(self.folder, self.configuration, self.dataset)
+        self.identity.check_workers(self.strategy)
         self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
         self.rows = files.JsonLines(self.folder / "metrics.jsonl")
         self.is_chief = distribute.worker_index(self.strategy) == 0
@@ -147,12 +139,14 @@ class Run:
                     f"{self.model.steps_per_execution}"
                 )
 
-    def opened(self, num_samples_shown):
+    def opened(self, num_samples_shown, accept_changed_data=False):
         """Takes the folder: alone, and only if it holds this run or nothing."""
         stack = contextlib.ExitStack()
         try:
             if self.is_chief:
-                self._take_folder(stack)
+                self._take_folder(stack, accept_changed_data)
+            else:
+                self.identity.check(accept_changed_data)
             stack.enter_context(self.strategy.scope())
             self._resume()
             modes = getattr(self.dataset, "modes", None)
@@ -161,6 +155,8 @@ class Run:
             self.draw_spectra = SpectrumFigure(self.folder / "spectra")
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
+            if self.is_chief and (not self.finished or self.identity.is_new_to_folder):
+                self.identity.write(self.restored or 0, self.evaluator)
             if self.is_chief and not self.finished:
                 self._open_files(stack)
         except BaseException:
@@ -168,11 +164,11 @@ class Run:
             raise
         return stack
 
-    def _take_folder(self, stack):
+    def _take_folder(self, stack, accept_changed_data):
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"{self.folder} is not a folder")
         try:
-            self._refuse_other_run()
+            self.identity.check(accept_changed_data)
             self.folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(checkpoint.Lock(self.folder))
         except OSError as error:
@@ -186,7 +182,6 @@ class Run:
         Pictures and TensorBoard's events of the restored step itself come again: that process may have died
         in the middle of writing them.
         """
-        files.write_text(self.folder / "operative.gin", self.configuration)
         step = self.restored or 0
         last = -1 if self.restored is None else step
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
@@ -216,21 +211,6 @@ class Run:
         """The evaluation in training of one step, or None."""
         rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
         return rows[-1] if rows else None
-
-    def _refuse_other_run(self):
-        path = self.folder / "operative.gin"
-        if not path.exists():
-            return
-        old, new = config.bindings_of(path.read_text()), config.bindings_of(self.configuration)
-        changed = [
-            k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)
-        ]
-        if changed:
-            key = changed[0]
-            raise ConfigError(
-                f"{self.folder} holds a run of another configuration: {len(changed)} bindings differ, such as "
-                f"{key} = {old.get(key)} there, {new.get(key)} here"
-            )
 
     def _resume(self):
         about = self.checkpoints.restore(self.model)

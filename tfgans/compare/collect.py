@@ -7,7 +7,7 @@ from pathlib import Path
 from tfgans import files
 from tfgans.config import bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
-from tfgans.training import FREE
+from tfgans.identity import FREE
 
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}

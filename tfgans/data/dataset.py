@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 
 from tfgans.config import (
     ConfigError,
@@ -19,6 +20,7 @@ from tfgans.config import (
     configurable,
 )
 from tfgans.data import philox
+from tfgans.data.contents import Contents
 from tfgans.data.pipeline import Batches, check_size
 from tfgans.data.sources import find_source
 from tfgans.data.store import ImageStore, PointStore
@@ -195,24 +197,19 @@ class Dataset:
         return len(self._open(self._evaluation(split))[0])
 
     def fingerprint(self, split=None):
-        """Hash (hexadecimal) of `reference(split)`: of source, options, and the images with their labels."""
-        split = self._evaluation(split)
-        store, labels, _ = self._open(split)
-        options = (
-            self.source,
-            split,
-            store.item_shape,
-            self.classes,
-            "none" if self.crop == "none" else "center",
-        )
-        digest = hashlib.sha256(repr(options).encode())
+        """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
+        labels, and of how they are cut and decoded; not of where they lie.
+        """
+        store, labels, _ = self._open(self._evaluation(split))
+        cut = "none" if self.crop == "none" else "center"
+        digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
+        digest.update(store.content(np.arange(len(store))))
         digest.update(b"" if labels is None else labels.tobytes())
-        if store.in_memory:
-            for items, _ in self.reference(split):
-                digest.update(items.tobytes())
-        else:
-            digest.update(store.content())
         return digest.hexdigest()
+
+    def contents(self):
+        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order."""
+        return Contents.of(self._store, self._indices, self.labels, self.class_names)
 
     def _open(self, split):
         """(store, labels int32 of its items or None, class names or None) of a split, kept once read."""

@@ -7,6 +7,8 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, open_image
+from tfgans.data.hashes import FileHashes
+from tfgans.data.items import Items
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -45,12 +47,13 @@ class Folder:
         return FileItems(self.path, files, labels, class_names)
 
 
-class FileItems:
+class FileItems(Items):
     """Image files, decoded when read."""
 
     def __init__(self, root, files, labels=None, class_names=None):
         self.root, self.files = root, files
         self.labels, self.class_names = labels, class_names
+        self.hashes = FileHashes(root)
 
     def __len__(self):
         return len(self.files)
@@ -67,8 +70,14 @@ class FileItems:
             raise BadImage("cannot be opened") from error
         return open_image(path)
 
-    def content(self, i):
-        return (self.root / self.files[i]).read_bytes()
+    def digest(self, i):
+        try:
+            return self.hashes.digest(str(self.files[i]))
+        except OSError as error:
+            raise BadImage("cannot be opened") from error
+
+    def remember(self):
+        self.hashes.remember(map(str, self.files))
 
 
 def _image_files(root):
