@@ -41,12 +41,14 @@ ALLOWED = {
     "generation": {"config", "data", "driver", "files", "styles"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute"},
+    "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
-    "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting", "average"},
+    "gan": PARTS
+    | {"config", "data", "distribute", "driver", "generation", "accounting", "average", "places"},
     "methods": PARTS
     | LEAVES
-    | {"networks", "gan", "average", "driver", "generation", "pruning", "optimizers"},
+    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
     "identity": LEAVES,
     "experiment": PARTS

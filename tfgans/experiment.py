@@ -117,7 +117,10 @@ def build_model():
         strategy = distribute.strategy()
         seed = numerics()
         with strategy.scope():
-            return build(seed=seed), strategy
+            model = build(seed=seed)
+            default = inspect.signature(Dataset.__init__).parameters["batch_size"].default
+            model.expect_batch(gin.get_bindings("Dataset").get("batch_size", default))
+            return model, strategy
 
 
 def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):

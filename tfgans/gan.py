@@ -21,10 +21,11 @@ from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
 from tfgans.generation import Generation
 from tfgans.layers.state import depends_on_batch, frozen_state
+from tfgans.places import BatchPlaces
 
 
 @configurable
-class GAN(GeneratorAverage, Generation, Accounting, Driver):
+class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:

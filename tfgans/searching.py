@@ -57,7 +57,9 @@ class SearchRun(training.Run):
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
-            raise ConfigError("a search needs a generator that is a supernet, such as alphagan_supernet")
+            raise ConfigError(
+                "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
+            )
         dataset = Dataset()
         self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
         for half in self.halves or ():
