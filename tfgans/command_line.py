@@ -4,7 +4,8 @@
 read, so that `--help` answers at once.
 
 Exit codes: 0 done; 1 the machine failed, such as a full disk; 2 bad configuration or input; 3 training
-diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr.
+diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr. `evaluate` of
+a run that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
 """
 
 import os
@@ -264,28 +265,38 @@ def _describe():
 def _compare():
     from tfgans.compare import comparison, run
 
-    if FLAGS.from_runs:
-        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
-        result, problems = run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
-    else:
-        result, problems = run.compare_configurations(
-            FLAGS.output_dir,
-            FLAGS.gin_file,
-            labels=FLAGS.label,
-            gin_params=FLAGS.gin_param,
-            seeds=FLAGS.seeds,
-            steps=FLAGS.steps,
-            seconds=FLAGS.seconds,
-            own_steps=FLAGS.own_steps,
-            evaluate_every=FLAGS.evaluate_every,
-            primary_metric=FLAGS.metric,
-            jobs=FLAGS.jobs,
-        )
+    try:
+        result, problems = _compared()
+    except run.NotWritten as error:
+        print(comparison.table(error.comparison))
+        raise
     print(comparison.table(result))
     print(os.path.join(FLAGS.output_dir, "report.html"))
     for problem in problems:
         _complain(problem)
     return 2 if problems else 0
+
+
+def _compared():
+    """`(comparison, problems)` of what the flags name."""
+    from tfgans.compare import run
+
+    if FLAGS.from_runs:
+        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
+    return run.compare_configurations(
+        FLAGS.output_dir,
+        FLAGS.gin_file,
+        labels=FLAGS.label,
+        gin_params=FLAGS.gin_param,
+        seeds=FLAGS.seeds,
+        steps=FLAGS.steps,
+        seconds=FLAGS.seconds,
+        own_steps=FLAGS.own_steps,
+        evaluate_every=FLAGS.evaluate_every,
+        primary_metric=FLAGS.metric,
+        jobs=FLAGS.jobs,
+    )
 
 
 def _step():

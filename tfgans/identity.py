@@ -78,7 +78,7 @@ class Identity:
             )
 
     def _refuse_other_configuration(self, text):
-        then, now = _resolved(text), _resolved(self.configuration)
+        then, now = resolved(config.bindings_of(text)), resolved(config.bindings_of(self.configuration))
         free = FREE + (PLACES if self._kept else ())
         known = self._kept["files"] if self._kept else {}
         differing = [
@@ -128,7 +128,7 @@ class Identity:
             "source": str(self.dataset.source),
             "classes": contents.class_names,
             "evaluation": evaluation,
-            "files": _files(_resolved(self.configuration)),
+            "files": _files(resolved(config.bindings_of(self.configuration))),
             "history": history,
             "items": {"names": contents.names, "hashes": contents.hashes, "labels": contents.labels},
         }
@@ -196,9 +196,8 @@ def _contents_of(kept):
     )
 
 
-def _resolved(text):
-    """The bindings of an operative configuration, with what macros stand for in their place."""
-    bindings = config.bindings_of(text)
+def resolved(bindings):
+    """Bindings as `config.bindings_of` gives them, with what macros stand for in their place."""
 
     def value(found, depth=0):
         if depth > 20:

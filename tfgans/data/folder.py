@@ -1,5 +1,7 @@
 """A folder of image files, flat or with one sub-folder a class."""
 
+import collections
+import logging
 import os
 from pathlib import Path
 
@@ -10,7 +12,16 @@ from tfgans.data.decode import BadImage, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.items import Items
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
+# Other images are named where they are left out. TIFF is among them: its library writes lines of its own to stderr,
+# and many of its files hold stacks, floats or 16-bit colours, of which the user has to say what becomes 8 bits.
+_NOT_READ = (
+    ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".icns", ".tga",
+    ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf",
+    ".rw2", ".raf", ".dcm", ".npy",
+)  # fmt: skip
 
 
 class Folder:
@@ -18,7 +29,8 @@ class Folder:
 
     Images directly in it: no labels. Images in sub-folders: one class for each sub-folder with an
     image, sorted by name; deeper folders belong to the class above them. Extensions count in either
-    case; other files, and names that begin with a dot, are ignored. There is only one split, `train`.
+    case; images of formats that are not read are left out, which is logged with their number; other files,
+    and names that begin with a dot, are ignored. There is only one split, `train`.
     """
 
     splits = ("train",)
@@ -31,9 +43,15 @@ class Folder:
         if not self.path.is_dir():
             found = "it is not a folder" if self.path.exists() else "it does not exist"
             raise ConfigError(f"folder {self.path} has no images: {found}")
-        files = _image_files(self.path)
+        files, left_out = _image_files(self.path)
+        others = ", ".join(f"{extension} ({count})" for extension, count in sorted(left_out.items()))
         if not files:
-            raise ConfigError(f"folder {self.path} has no images; looked for {', '.join(EXTENSIONS)}")
+            found = f", and found {others}, which are not read: convert them" if others else ""
+            raise ConfigError(f"folder {self.path} has no images; looked for {', '.join(EXTENSIONS)}{found}")
+        if others:
+            logger.warning(
+                "folder %s: images of formats that are not read are left out: %s", self.path, others
+            )
         flat = [file for file in files if len(file.parts) == 1]
         if len(flat) == len(files):
             return FileItems(self.path, files)
@@ -81,8 +99,11 @@ class FileItems(Items):
 
 
 def _image_files(root):
-    """Paths of image files relative to `root`, sorted; links are followed, each folder once."""
-    files, seen = [], set()
+    """Paths of image files relative to `root`, sorted, and {extension: number} of images that are not read.
+
+    Links are followed, each folder once.
+    """
+    files, seen, left_out = [], set(), collections.Counter()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -91,6 +112,11 @@ def _image_files(root):
             continue
         seen.add(real)
         for name in names:
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
+            extension = os.path.splitext(name.lower())[1]
+            if name.startswith("."):
+                continue
+            if extension in EXTENSIONS:
                 files.append((Path(folder) / name).relative_to(root))
-    return sorted(files, key=lambda file: file.parts)
+            elif extension in _NOT_READ:
+                left_out[extension] += 1
+    return sorted(files, key=lambda file: file.parts), left_out
