@@ -47,11 +47,13 @@ ALLOWED = {
     "callbacks": {"config", "pictures", "files"},
     "classes": {"config", "data", "files"},
     "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting", "classes"},
+    "description": {"evaluate"},
     "training": LEAVES | {"callbacks", "classes", "experiment", "pruning"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
     "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
     "command_flags": set(),
-    "command_line": LEAVES | {"callbacks", "command_flags", "experiment", "training", "compare", "searching"},
+    "command_line": LEAVES
+    | {"callbacks", "command_flags", "description", "experiment", "training", "compare", "searching"},
     "__main__": {"command_line"},
     "__init__": set(),
 }

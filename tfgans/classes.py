@@ -24,7 +24,7 @@ def check(model, dataset):
     if dataset.num_classes is None:
         why = "Dataset.use_labels is False" if not dataset.use_labels else f"{dataset.source} has no labels"
         raise ConfigError(
-            f"GAN.num_classes is {classes}, the data has no classes ({why}): set num_classes = None for a model without"
+            f"GAN.num_classes is {classes}, the data has no classes ({why}): without, set num_classes = None"
         )
     if dataset.num_classes != classes:
         names = f" ({listed(list(dataset.class_names))})" if dataset.class_names else ""
@@ -83,6 +83,15 @@ def read(folder):
     except Exception as error:  # whatever is wrong with the bytes
         raise ConfigError(f"{path} is damaged: {first_line(error)}") from error
     return record
+
+
+def beside(gin_files):
+    """{"classes": {"names", "counts"}} if one of the files is a run's own, with its classes beside it, else {}."""
+    for path in gin_files:
+        record = read(Path(path).parent)
+        if record is not None:
+            return {"classes": {name: record[name] for name in ("names", "counts")}}
+    return {}
 
 
 def _check(record):

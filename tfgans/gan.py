@@ -24,8 +24,8 @@ class GAN(Generation, Accounting, Driver):
             `adversarial` [N, 1] and, for an auxiliary classifier, `class` [N, num_classes].
         latent_dim: size of a latent; read off the generator's first input if not given.
         num_classes: number of classes of a conditional GAN; None trains without labels.
-        label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's labels
-            (see `set_label_shares`), or `uniform`, all alike.
+        label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's
+            labels (see `set_label_shares`), or `uniform`, all alike.
         label_shares: shares [num_classes] for `data`; None takes those of what the model is trained on.
         discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`.
         discriminator_steps: discriminator updates for each generator update (n_critic), each on real images

@@ -10,8 +10,8 @@ from tfgans.data.labels import chosen_classes
 class LabelDraws:
     """The part of `GAN` that draws labels and knows what classes are called.
 
-    A label is a pure function of (seed, draw, place in the global batch), found from one uniform number by the inverse
-    of the shares' distribution. Where all shares are equal, labels are the same bits as with `uniform`.
+    A label is a pure function of (seed, draw, place in the global batch), found from one uniform number by the
+    inverse of the shares' distribution. Where all shares are equal, labels are the same bits as with `uniform`.
     """
 
     label_distribution, label_shares, class_names = "data", None, None
@@ -20,7 +20,9 @@ class LabelDraws:
     def choose_labels(self, label_distribution, label_shares):
         """Takes the options of the constructor. Raises ConfigError if they cannot be or contradict each other."""
         if label_distribution not in ("data", "uniform"):
-            raise ConfigError(f"GAN.label_distribution is 'data' or 'uniform'. Received: {label_distribution!r}")
+            raise ConfigError(
+                f"GAN.label_distribution is 'data' or 'uniform'. Received: {label_distribution!r}"
+            )
         self.label_distribution = label_distribution
         if label_shares is None:
             return

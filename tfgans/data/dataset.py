@@ -161,7 +161,11 @@ class Dataset:
         stages = [
             (self._found[self.split], "the data has none", None),
             (self._labels, "Dataset.on_bad_image = 'skip' left out all of them", "mend those"),
-            (self._labels[indices], f"Dataset.fraction = {fraction} takes none of them", "raise the fraction"),
+            (
+                self._labels[indices],
+                f"Dataset.fraction = {fraction} takes none of them",
+                "raise the fraction",
+            ),
             (self.labels, f"half {half} has none of them", "have more images"),
         ]
         refuse_absent(self.source, stages if every else stages[:1], self.class_names, self.num_classes)
@@ -270,7 +274,9 @@ class Dataset:
         self._known = classes_known(*given, self._known)
         indices, labels, names = select_classes(*given, self.classes, self._known)
         if indices is not None and not len(indices):
-            raise ConfigError(f"{self.source} has no image of Dataset.classes = {self.classes} in split {split!r}")
+            raise ConfigError(
+                f"{self.source} has no image of Dataset.classes = {self.classes} in split {split!r}"
+            )
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
@@ -289,7 +295,11 @@ class Dataset:
         if not self.use_labels:
             labels = names = None
         self._found[split] = labels
-        self._stores[split] = store, None if labels is None else as_int32(labels[store.kept], self.source), names
+        self._stores[split] = (
+            store,
+            None if labels is None else as_int32(labels[store.kept], self.source),
+            names,
+        )
         if self._conditional and split != self.split:
             self._tell_absent(split)
         return self._stores[split]

@@ -56,7 +56,9 @@ class Folder:
     def _from_json(self, files):
         names = [file.as_posix() for file in files]
         labels, class_names = stylegan_labels.read_labels(self.path / stylegan_labels.FILE, names)
-        found = "no labels" if labels is None else f"labels of {len(class_names or np.unique(labels))} classes"
+        found = (
+            "no labels" if labels is None else f"labels of {len(class_names or np.unique(labels))} classes"
+        )
         logger.info("folder %s: %s from %s", self.path, found, stylegan_labels.FILE)
         return labels, class_names
 

@@ -76,7 +76,8 @@ def chosen_classes(labels, names, count):
 
     Raises: ConfigError for what is neither, with the nearest name.
     """
-    wanted = np.atleast_1d(np.asarray(labels)).tolist()
+    given = labels if isinstance(labels, list | tuple) else np.atleast_1d(np.asarray(labels)).tolist()
+    wanted = [k.item() if isinstance(k, np.generic) else k for k in given]
     wanted = [int(k) if isinstance(k, float) and k.is_integer() else k for k in wanted]
     found = [find_class(k, names, count) for k in wanted]
     if wanted and None not in found:
@@ -85,7 +86,9 @@ def chosen_classes(labels, names, count):
     if not words:
         shown = ", ".join(str(k) for k in wanted)
         raise ConfigError(f"labels are in [0, {count}). Received: [{shown}]")
-    allowed = f"0 to {count - 1}" + (f" or {listed(list(names))}" if names else "; this run has no names of classes")
+    allowed = f"0 to {count - 1}" + (
+        f" or {listed(list(names))}" if names else "; this run has no names of classes"
+    )
     raise ConfigError(
         f"labels is a list of integers or class names. Received: {words[0]!r}{nearest(words[0], names)}. "
         f"Allowed: {allowed}"
@@ -107,7 +110,9 @@ def number_of_classes(labels, names, num_classes, source, use_labels=True):
     if labels is None:
         if num_classes is not None:
             why = "" if use_labels else " as Dataset.use_labels is False"
-            raise ConfigError(f"Dataset.num_classes = {num_classes}, but {source} has no labels{why}; set it to None")
+            raise ConfigError(
+                f"Dataset.num_classes = {num_classes}, but {source} has no labels{why}; set it to None"
+            )
         return None
     lowest, highest = int(labels.min()), int(labels.max())
     if names and highest >= len(names):
@@ -158,7 +163,9 @@ def refuse_absent(source, stages, names, num_classes):
         others = [names[k] if names and k < len(names) else int(k) for k in present]
         some = f" = {others}" if len(others) <= _NAMED else ""
         remedies.append(f"train on the others alone (Dataset.classes{some} with num_classes = {len(others)})")
-        raise ConfigError(f"{source} has no image to train on of {' and '.join(parts)}: {', or '.join(remedies)}")
+        raise ConfigError(
+            f"{source} has no image to train on of {' and '.join(parts)}: {', or '.join(remedies)}"
+        )
 
 
 def _remedy_at_source(labels, gone, names):
