@@ -38,30 +38,44 @@ ALLOWED = {
     "networks": PARTS | {"config"},
     "driver": {"config", "distribute"},
     "styles": {"config", "data"},
-    "generation": {"config", "data", "driver", "files", "styles"},
+    "label_draws": {"config", "data"},
+    "generation": {"config", "data", "driver", "files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute"},
     "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
     "gan": PARTS
-    | {"config", "data", "distribute", "driver", "generation", "accounting", "average", "places"},
+    | {
+        "config",
+        "data",
+        "distribute",
+        "driver",
+        "generation",
+        "label_draws",
+        "accounting",
+        "average",
+        "places",
+    },
     "methods": PARTS
     | LEAVES
     | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
+    "classes": {"config", "data", "files"},
     "identity": LEAVES,
     "experiment": PARTS
     | LEAVES
-    | {"networks", "gan", "methods", "accounting", "optimizers", "identity", "samples"},
+    | {"networks", "gan", "methods", "accounting", "classes", "optimizers", "identity", "samples"},
+    "description": {"evaluate"},
     "samples": LEAVES,
-    "training": LEAVES | {"callbacks", "experiment", "identity", "pruning"},
+    "training": LEAVES | {"callbacks", "classes", "experiment", "identity", "pruning"},
     "compare": PARTS
     | LEAVES
     | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"},
-    "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
+    "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
     "command_flags": set(),
-    "command_line": LEAVES | {"callbacks", "command_flags", "experiment", "training", "compare", "searching"},
+    "command_line": LEAVES
+    | {"callbacks", "command_flags", "description", "experiment", "training", "compare", "searching"},
     "__main__": {"command_line"},
     "__init__": set(),
 }

@@ -42,7 +42,9 @@ def generate():
     flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
     flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
-    flags.DEFINE_list("labels", None, "Classes to go round, such as 0,1.")
+    flags.DEFINE_list(
+        "labels", None, "Classes to go round, by name or index, such as cat,dog or 0,1; drawn if not given."
+    )
     flags.DEFINE_float(
         "truncation",
         None,

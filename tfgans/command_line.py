@@ -244,20 +244,15 @@ def _two_numbers(name, separator, form):
 
 
 def _labels():
-    from tfgans.config import ConfigError
-
-    try:
-        return None if FLAGS.labels is None else [int(label) for label in FLAGS.labels]
-    except ValueError as error:
-        raise ConfigError(f"--labels is a list of integers. Received: {FLAGS.labels}") from error
+    return None if FLAGS.labels is None else [label.strip() for label in FLAGS.labels]
 
 
 def _describe():
-    from tfgans import experiment
+    from tfgans import description, experiment
 
     facts, model = experiment.describe(FLAGS.gin_file, FLAGS.gin_param)
     if FLAGS.summary:
-        print(experiment.summary(facts, model))
+        print(description.table(facts, model))
     else:
         print(experiment.to_json(facts))
 

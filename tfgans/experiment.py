@@ -15,7 +15,7 @@ import gin
 import keras
 import tensorflow as tf
 
-from tfgans import checkpoint, config, distribute, files, identity, inputs, pictures
+from tfgans import checkpoint, classes, config, distribute, files, identity, inputs, pictures
 from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError, Count, Function, Made, Seed, Several, configurable
 from tfgans.data import Dataset
@@ -165,6 +165,7 @@ def load(model_dir, gin_params=(), step=None, part=None):
     about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
     if about is None:
         raise ConfigError(f"{model_dir} has no checkpoint yet")
+    classes.restore(folder, model)
     if part is not None:
         model.use_part(part)
     return model, about["step"]
@@ -212,7 +213,7 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     with files.if_possible("the figure of the spectra"):
         SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
     about = {"eval_seconds": seconds, "command": "evaluate"} | ({"generator": part} if part else {})
-    row = {"step": step} | metrics | about
+    row = {"step": step} | metrics | model.stated_labels() | about
     with files.if_possible("the row of metrics.jsonl"):
         files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
     return row
@@ -336,7 +337,8 @@ def _load_to_look(model_dir, gin_params, step, part):
 def describe(gin_files, gin_params=()):
     """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
 
-    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them.
+    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them. Of a run's own
+    `operative.gin`, `classes`: their names and numbers of training images.
     """
     prepare(gin_files, gin_params)
     model, _ = build_model()
@@ -359,7 +361,7 @@ def describe(gin_files, gin_params=()):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
-    } | _planned(model), model
+    } | _planned(model) | classes.beside(gin_files), model
 
 
 def _planned(model):
@@ -373,23 +375,3 @@ def _planned(model):
 def to_json(value):
     """One line of JSON."""
     return json.dumps(value, allow_nan=False)
-
-
-def summary(facts, model):
-    """A readable table of `describe`: every layer with its parameters and multiply-accumulates."""
-    lines = [f"{facts['model']}: methods {', '.join(facts['methods']) or 'none'}"]
-    for name, network in (("generator", model.generator), ("discriminator", model.discriminator)):
-        lines += ["", f"{name}: {facts[name]['parameters']:,} parameters, {facts[name]['macs']:,} MACs"]
-        rows = cost.layer_costs(network)
-        width = max([len(row.name) for row in rows], default=0)
-        for row in rows:
-            lines.append(f"  {row.name:<{width}}  {row.parameters:>12,}  {row.macs:>16,}")
-    if "training" in facts:
-        spent = facts["training"]
-        lines += [
-            "",
-            f"training, {spent['steps']:,} generator updates: {spent['real_images']:,} real images, "
-            f"{spent['training_flops']:.3g} floating-point operations "
-            f"({spent['generator_flops']:.3g} by the generator's forward for each real image alone)",
-        ]
-    return "\n".join(lines)

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from tfgans import callbacks, config, distribute, files, pictures, training
+from tfgans import callbacks, classes, config, distribute, files, pictures, training
 from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
@@ -65,6 +65,15 @@ class SearchRun(training.Run):
         for half in self.halves or ():
             half.check(1)
         return dataset
+
+    def labelled_data(self):
+        """The half that trains the weights, where there are two."""
+        return self.halves[0] if self.halves else self.dataset
+
+    def _check_data(self):
+        super()._check_data()
+        for half in self.halves or ():
+            classes.check(self.model, half)
 
     def batches(self, start):
         """For a model that has `batches_of`: of each step those of the training half, then of the validation half."""

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfgans import callbacks, checkpoint, config, distribute, experiment, files, identity, pruning
+from tfgans import (
+    callbacks,
+    checkpoint,
+    classes,
+    config,
+    distribute,
+    experiment,
+    files,
+    identity,
+    pruning,
+)
 from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
@@ -95,8 +105,9 @@ class Run:
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
             self.dataset = self.open_data()
-            self.dataset.check(self.model.batches_per_step)
+            self.dataset.check(self.model.batches_per_step, self.strategy.num_replicas_in_sync)
             self._check_data()
+            classes.follow(self.model, self.labelled_data())
         self.signals = callbacks.StopOnSignal(self.save)
         self.evaluator = experiment.build_evaluator(self.model, self.dataset, duality_gap, self.signals.check)
         self.configuration = config.operative()
@@ -116,19 +127,16 @@ class Run:
             raise ConfigError(f"{type(self.model).__name__} is for launch/search.py")
         return Dataset()
 
+    def labelled_data(self):
+        """The data whose labels those of fakes follow."""
+        return self.dataset
+
     def _check_data(self):
         if self.dataset.item_shape != self.model.sample_shape:
             raise ConfigError(
                 f"the data's items are {self.dataset.item_shape}, the generator makes {self.model.sample_shape}"
             )
-        classes, labels = self.model.num_classes, self.dataset.num_classes
-        if classes and labels != classes:
-            raise ConfigError(f"GAN.num_classes is {classes}, the data has {labels or 'no'} classes")
-        if self.dataset.batch_size % self.strategy.num_replicas_in_sync:
-            raise ConfigError(
-                f"Dataset.batch_size = {self.dataset.batch_size} does not divide among "
-                f"{self.strategy.num_replicas_in_sync} replicas"
-            )
+        classes.check(self.model, self.dataset)
 
     def check_multiples(self, counts):
         """Refuses numbers of steps that fall inside an execution of several."""
@@ -182,6 +190,7 @@ class Run:
         Pictures and TensorBoard's events of the restored step itself come again: that process may have died
         in the middle of writing them.
         """
+        classes.save(self.folder, self.model, self.labelled_data())
         step = self.restored or 0
         last = -1 if self.restored is None else step
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
@@ -327,7 +336,7 @@ class Run:
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
             return fixed.seen(stream(count))
 
-        metrics = self.evaluator(generate, self.dataset) | fixed.metrics()
+        metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels() | fixed.metrics()
         if self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
