@@ -22,11 +22,19 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
 LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures"}
 ALLOWED = {
-    "config": set(),
+    "errors": set(),
+    "environment": {"errors"},
+    "kinds": {"errors"},
+    "names": {"errors", "kinds"},
+    "gin_mistakes": {"errors", "kinds", "names"},
+    "gin_reader": {"errors", "files", "names", "gin_mistakes"},
+    "bindings": {"errors", "names"},
+    "config": {"errors", "kinds", "bindings", "gin_reader"},
     "files": set(),
     "inputs": set(),
     "pictures": {"files"},
-    "distribute": {"config"},
+    "cluster": {"errors"},
+    "distribute": {"config", "cluster"},
     "data": {"config", "files"},
     "evaluate": {"config", "files", "data"},
     "checkpoint": {"config", "files", "distribute"},
@@ -36,7 +44,7 @@ ALLOWED = {
     "layers": {"config", "distribute"},
     "augment": {"config", "distribute", "layers", "losses"},
     "networks": PARTS | {"config"},
-    "driver": {"config", "distribute"},
+    "driver": {"config", "distribute", "environment"},
     "styles": {"config", "data"},
     "label_draws": {"config", "data"},
     "generation": {"config", "data", "driver", "files", "styles", "label_draws"},
@@ -73,11 +81,20 @@ ALLOWED = {
     | LEAVES
     | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"},
     "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
-    "command_flags": set(),
+    "command_flags": {"files"},
     "command_line": LEAVES
-    | {"callbacks", "command_flags", "description", "experiment", "training", "compare", "searching"},
+    | {
+        "callbacks",
+        "command_flags",
+        "description",
+        "environment",
+        "experiment",
+        "training",
+        "compare",
+        "searching",
+    },
     "__main__": {"command_line"},
-    "__init__": set(),
+    "__init__": {"environment"},
 }
 
 

@@ -45,6 +45,9 @@ __all__ = sorted(_HOMES)
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'tfgans' has no attribute '{name}'")
+    from tfgans import environment
+
+    environment.check()  # before Keras is imported
     home = _HOMES[name]
     if home == "tfgans":
         return importlib.import_module(f"tfgans.{name}")

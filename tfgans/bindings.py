@@ -149,7 +149,7 @@ def _served_by(reference):
 
 
 def spelled(name, given):
-    """`name`, with the one that may have been meant: another macro, or the same in a scope that something refers to."""
+    """`name`, and the one that may have been meant: another macro, or the same in a scope that is referred to."""
     scope, slash, rest = name.rpartition("/")
     if "." not in name:
         found = names.nearest(name, {at for at, full in given if full == MACRO} - {name})

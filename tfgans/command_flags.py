@@ -2,6 +2,19 @@
 
 from absl import flags
 
+from tfgans.files import expanded
+
+
+class _Path(flags.ArgumentParser):
+    syntactic_help = "a path"
+
+    def parse(self, argument):
+        return expanded(argument)
+
+
+def _define_folder(name, about):
+    flags.DEFINE(_Path(), name, None, about, required=True)
+
 
 def _gin_flags(required=True):
     flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be given several times.")
@@ -12,18 +25,16 @@ def _gin_flags(required=True):
 
 def _run_flags():
     _gin_flags(required=False)
-    flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
+    _define_folder("model_dir", "Folder of the run.")
     flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
     flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
 
 
 def train():
     _gin_flags()
-    flags.DEFINE_string(
-        "model_dir", None, "Folder of the run; a part of it there is taken up.", required=True
-    )
+    _define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
     flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
-    flags.DEFINE_integer("seed", None, "Seed of everything random.")
+    flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
     flags.DEFINE_bool(
         "accept_changed_data",
         False,
@@ -39,7 +50,7 @@ def evaluate():
 
 def generate():
     _run_flags()
-    flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
+    _define_folder("output_dir", "Folder to write to.")
     flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
     flags.DEFINE_list(
@@ -81,7 +92,7 @@ def generate():
         "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
         "the coarse ones, or the first half of less than eight.",
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the latents.")
+    flags.DEFINE_integer("seed", 0, "Seed of the latents.", 0, 2**32 - 1)
 
 
 def describe():
@@ -95,7 +106,7 @@ def search():
 
 def compare():
     _gin_flags(required=False)
-    flags.DEFINE_string("output_dir", None, "Folder of the runs and of the page.", required=True)
+    _define_folder("output_dir", "Folder of the runs and of the page.")
     flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
     flags.DEFINE_multi_string(
         "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."

@@ -9,6 +9,7 @@ a run that cannot be written to prints its numbers, says on stderr what it could
 """
 
 import os
+import re
 import sys
 import warnings
 
@@ -44,7 +45,7 @@ def _parse(arguments):
     try:
         left = FLAGS(arguments)
     except flags.Error as error:
-        _complain(str(error).splitlines()[0])
+        _complain(_in_words(str(error).splitlines()[0]))
         sys.exit(2)
     if FLAGS["help"].value or FLAGS["helpfull"].value:
         return left
@@ -52,6 +53,13 @@ def _parse(arguments):
         _complain(f"unexpected argument {left[1]!r}; every option is a flag, --name=value")
         sys.exit(2)
     return left
+
+
+def _in_words(message):
+    """What Python says of a flag's value, for those who do not write Python."""
+    for said, words in (("invalid literal for int", "not an integer"), ("could not convert", "not a number")):
+        message = re.sub(f"{said}.*", words, message)
+    return message
 
 
 def _complain(line):
@@ -97,12 +105,17 @@ def _talk():
 
 def _import_tensorflow():
     """TensorFlow, imported without the lines its libraries write to stderr while they load."""
+    from tfgans.config import ConfigError, first_line
+
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
+        import keras  # noqa: F401 - its settings show here whether they are any good
         import tensorflow
 
         return tensorflow
+    except Exception as error:
+        raise ConfigError(f"TensorFlow and Keras cannot be imported: {first_line(error)}") from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -111,8 +124,10 @@ def _import_tensorflow():
 
 def _interpreted(action):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
+    from tfgans import environment
     from tfgans.config import check_file
 
+    environment.check(command=True)
     if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
         for path in getattr(FLAGS, "gin_file", None) or ():
             check_file(path)  # before the seconds that TensorFlow takes
@@ -231,8 +246,6 @@ def _check_generate_flags():
 
 
 def _two_numbers(name, separator, form):
-    import re
-
     from tfgans.config import ConfigError
 
     if FLAGS[name].value is None:
@@ -297,7 +310,7 @@ def _compared():
 def _step():
     from tfgans.config import ConfigError
 
-    if FLAGS.step is None or FLAGS.step == "best" or FLAGS.step.isdigit():
+    if FLAGS.step is None or FLAGS.step == "best" or re.fullmatch("[0-9]{1,18}", FLAGS.step):
         return FLAGS.step
     raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
 

@@ -32,14 +32,41 @@ from tfgans.kinds import (
     Several,
     Share,
     Within,
+    kind_of,
     kinds_of,
 )
 
 __all__ = [
-    "AtLeast", "ConfigError", "Count", "FilePath", "Function", "Instance", "Made", "Natural", "NotNegative", "Number", "OneOf",
-    "Positive", "Seed", "Several", "Share", "Within", "bindings_of", "check_count", "check_file", "configurable",
-    "external", "first_line", "import_rooms", "is_bound", "operative", "parse", "refuse_unused", "unused_bindings",
-]  # fmt: skip
+    "AtLeast",
+    "ConfigError",
+    "Count",
+    "FilePath",
+    "Function",
+    "Instance",
+    "Made",
+    "Natural",
+    "NotNegative",
+    "Number",
+    "OneOf",
+    "Positive",
+    "Seed",
+    "Several",
+    "Share",
+    "Within",
+    "bindings_of",
+    "check_count",
+    "check_file",
+    "configurable",
+    "external",
+    "first_line",
+    "import_rooms",
+    "is_bound",
+    "kind_of",
+    "operative",
+    "parse",
+    "refuse_unused",
+    "unused_bindings",
+]
 
 _ROOMS = (
     "tfgans.data",
@@ -49,6 +76,8 @@ _ROOMS = (
     "tfgans.augment",
     "tfgans.optimizers",
     "tfgans.schedules",
+    "tfgans.training",
+    "tfgans.searching",
 )
 _read = gin_reader.Reader()  # what the last `parse` read
 logger = logging.getLogger(__name__)
@@ -72,11 +101,11 @@ def configurable(target):
     return target
 
 
-def external(target, name, module, **kinds):
+def external(target, name, module, kinds):
     """Registers a class of another library with gin, as a function of the same parameters that makes one.
 
     Args:
-        kinds: those of its parameters, by name; the others take anything.
+        kinds: those of its parameters by name (`tfgans.kinds`); the others take anything.
     """
     signature = inspect.signature(target)
     parameters = [p.replace(annotation=kinds.get(p.name, p.empty)) for p in signature.parameters.values()]

@@ -1,11 +1,12 @@
 """Which `tf.distribute` strategy runs the training, and the few places where replicas must agree."""
 
-import json
 import os
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, OneOf, configurable
+from tfgans import cluster
+from tfgans.cluster import workers
+from tfgans.config import ConfigError, Count, OneOf, configurable, first_line
 
 KINDS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -22,8 +23,6 @@ def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None,
         tpu: name or address of the TPU, for `kind="tpu"`.
     Raises: ConfigError if the kind is unknown or its machines are not there.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"strategy.kind is one of {', '.join(KINDS)}. Received: {kind!r}")
     if virtual_devices:
         _split_cpu(virtual_devices)
     if kind == "auto":
@@ -46,15 +45,6 @@ def _detect():
     return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
 
 
-def workers():
-    """The number of processes that train together, as `TF_CONFIG` names them; 0 if it does not."""
-    try:
-        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"TF_CONFIG is not JSON: {error}") from error
-    return len(cluster.get("worker", ())) + len(cluster.get("chief", ()))
-
-
 def _split_cpu(count):
     cpu = tf.config.list_physical_devices("CPU")[0]
     wanted = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
@@ -70,8 +60,12 @@ def _split_cpu(count):
 def _multi_worker():
     if workers() < 1:
         raise ConfigError("strategy.kind = 'multi_worker' needs the cluster in the variable TF_CONFIG")
+    cluster.check_own_address()
     options = tf.distribute.experimental.CommunicationOptions()
-    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except tf.errors.OpError as error:  # such as of a port that is taken
+        raise ConfigError(f"TF_CONFIG: the workers cannot be joined: {first_line(error)}") from error
 
 
 def _tpu(name):
@@ -110,8 +104,7 @@ def worker_index(strategy):
     resolver = strategy.cluster_resolver
     if resolver is None or not getattr(resolver, "task_type", None):
         return 0
-    cluster = resolver.cluster_spec().as_dict()
-    chiefs = len(cluster.get("chief", ()))
+    chiefs = len(resolver.cluster_spec().as_dict().get("chief", ()))
     return resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
 
 

@@ -6,7 +6,10 @@ import keras
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # has no public name
 
-from tfgans import distribute
+from tfgans import distribute, environment
+from tfgans.config import ConfigError
+
+environment.check()  # of whoever has not come here through `tfgans.GAN`
 
 
 class Driver(keras.Model):
@@ -28,6 +31,8 @@ class Driver(keras.Model):
     variant, extras = (), ()
 
     def __init__(self, seed=0, **kwargs):
+        if keras.config.image_data_format() != "channels_last":
+            raise ConfigError("images are [N, H, W, C]: keras.config.set_image_data_format('channels_last')")
         super().__init__(**kwargs)
         self.seed = int(seed)
         self.draws = self.add_weight(

@@ -4,7 +4,6 @@ gin files bind `numerics`, `strategy`, `Dataset`, `build`, `GAN` and the methods
 """
 
 import contextlib
-import importlib
 import inspect
 import json
 import math
@@ -105,8 +104,6 @@ def prepare(gin_files, gin_params):
     """Makes every configurable name known, then parses the configuration."""
     with explained():
         config.import_rooms()
-        for room in ("tfgans.training", "tfgans.searching"):  # for the names `train` and `search` alone
-            importlib.import_module(room)
         inputs.forget()
         config.parse(gin_files, gin_params)
 
@@ -153,7 +150,7 @@ def load(model_dir, gin_params=(), step=None, part=None):
         gin_params: bindings that override the run's own.
         step: which checkpoint: a number, `best` (by the run's metric), or None for the newest.
     """
-    folder = Path(model_dir)
+    folder = Path(files.expanded(model_dir))
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
     prepare([str(folder / "operative.gin")], [*ON_ONE_DEVICE, *gin_params])
@@ -199,6 +196,7 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     """
     if num_samples is not None:
         gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
+    model_dir = Path(files.expanded(model_dir))
     model, step = load(model_dir, gin_params, step, part)
     with explained():
         dataset, gap = Dataset(), DualityGap() if duality_gap else None
@@ -211,11 +209,11 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):
-        SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
+        SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
     about = {"eval_seconds": seconds, "command": "evaluate"} | ({"generator": part} if part else {})
     row = {"step": step} | metrics | model.stated_labels() | about
     with files.if_possible("the row of metrics.jsonl"):
-        files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
+        files.JsonLines(model_dir / "metrics.jsonl").append(row)
     return row
 
 

@@ -9,6 +9,11 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 
+def expanded(path):
+    """A user's path or address as text, a `~` at its start replaced: shells leave that of `--flag=~/x` as it is."""
+    return os.path.expanduser(os.fspath(path))
+
+
 @contextlib.contextmanager
 def replacing(path, mode="wb"):
     """Opens a file that takes the name `path` only when the block ends without an error."""

@@ -15,7 +15,6 @@ from tfgans.config import (
     OneOf,
     Seed,
     Within,
-    check_count,
     configurable,
 )
 from tfgans.data.scaling import to_float
@@ -85,8 +84,6 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        check_count("GAN.discriminator_steps", discriminator_steps)
-        check_count("GAN.generator_batch_ratio", generator_batch_ratio)
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim = latent_dim or _latent_dim(generator)
         self.num_classes = num_classes

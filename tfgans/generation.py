@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgans import files
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.driver import stream_hash
@@ -206,14 +207,14 @@ class Generation(LabelDraws, StyleGeneration):
 
     def save_generator(self, path, network=None):
         """Writes the (averaged) generator, or `network`, as a plain Keras file, whole or not at all."""
-        path = Path(path)
+        path = Path(files.expanded(path))
         part = path.with_name(f"part-{path.name}")
         (network or self._shown(ema=True)).save(part)
         part.replace(path)
 
     def export(self, path):
         """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images."""
-        path = Path(path)
+        path = Path(files.expanded(path))
         part, old = path.with_name(f"part-{path.name}"), path.with_name(f"old-{path.name}")
         for folder in (part, old):
             shutil.rmtree(folder, ignore_errors=True)

@@ -74,7 +74,7 @@ def _of_value(name, value, flag):
         return f"{name}: {broken}. Received: {_start(value)}"
     for right, words in _corrections(value):
         found = _parsed(right)
-        if found is None or not (kind is None or kind.allows(found[0])):
+        if found is None or not (kind is None or _allows(kind, found[0])):
             continue
         form = f"{name} = {right}"
         if flag:
@@ -95,16 +95,23 @@ def _corrections(value):
     """Values that may have been meant, likeliest first, each with words that go before it."""
     constant = _CONSTANTS.get(value.lower())
     if constant:
-        yield constant, f"{constant} is written so"
+        yield constant, f"gin writes {constant}"
     straight = re.sub("[“”„]", '"', re.sub("[‘’]", "'", value))
     if straight != value:
         yield straight, "quotes are straight ones"
     if value[0] in "([{":
         yield _words_quoted(straight), "texts are written in quotes"
+    yield value.replace(",", "."), "a fraction has a point"
     yield json.dumps(value, ensure_ascii=False), "a text is written in quotes"
-    if re.fullmatch(_NAME + r"(\(\))?", value):
-        yield f"@{value}", "a function or class is named with an @"
-        yield f"%{value}", "another value is taken over with a %"
+    yield f"@{value}", "a function or class is named with an @"
+    yield f"[{_words_quoted(straight)}]", "a list is written in brackets"
+
+
+def _allows(kind, value):
+    """Whether a value is of a kind; of one that is yet to be made, nothing is known."""
+    if isinstance(value, gin.config.ConfigurableReference):
+        return value.evaluate or kind.allows(value.scoped_configurable_fn)
+    return kind.allows(value)
 
 
 def _words_quoted(value):

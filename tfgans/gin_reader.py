@@ -11,7 +11,7 @@ from pathlib import Path
 import gin
 from gin import config_parser
 
-from tfgans import gin_mistakes, names
+from tfgans import files, gin_mistakes, names
 from tfgans.errors import ConfigError, first_line
 
 PACKAGE = Path(__file__).resolve().parent
@@ -50,7 +50,7 @@ def find(path, beside=None):
 
     Raises: ConfigError if there is none.
     """
-    path = os.path.expanduser(path)
+    path = files.expanded(path)
     places = [*([beside] if beside else []), Path.cwd(), PACKAGE.parent, PACKAGE]
     for place in places:
         if os.path.isfile(place / path):  # unlike pathlib's, it takes any text for a name
@@ -105,15 +105,16 @@ class Reader:
 
     def _read(self, text, place, chain, folder):
         with gin.config._parse_scope() as context:  # gin's own, for what a file imports
-            for statement, place in _statements(text, place):
+            for statement, at in _statements(text, place):
                 try:
-                    self._take(statement, context, place, chain, folder)
+                    self._take(statement, context, at, chain, folder)
                 except _Placed:
                     raise
                 except ConfigError as error:
-                    raise _Placed(f"{place}{first_line(error)}") from error
+                    raise _Placed(f"{at}{first_line(error)}") from error
                 except Exception as error:  # a module that is imported may raise anything
-                    raise _Placed(f"{place}{type(error).__name__}: {first_line(error)}") from error
+                    what = f"{statement.format()}: " if hasattr(statement, "format") else ""
+                    raise _Placed(f"{at}{what}{type(error).__name__}: {first_line(error)}") from error
             gin.config._IMPORTS.update(context.imports)
 
     def _take(self, statement, context, place, chain, folder):

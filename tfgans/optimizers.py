@@ -2,15 +2,43 @@
 
 import math
 
-import gin
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, configurable
+from tfgans import config
+from tfgans.config import (
+    AtLeast,
+    ConfigError,
+    Count,
+    Instance,
+    NotNegative,
+    Positive,
+    Share,
+    Within,
+    configurable,
+    kind_of,
+)
+
+_RATE = NotNegative | Instance("a schedule of keras.optimizers.schedules")
+_SHARE = Within("[0, 1)")
+# What the settings of Keras's optimizers may be.
+KINDS = {
+    "learning_rate": _RATE,
+    "epsilon": Positive,
+    "weight_decay": NotNegative | None,
+    "ema_momentum": Share,
+    "ema_overwrite_frequency": Count | None,
+    "loss_scale_factor": Positive | None,
+    "gradient_accumulation_steps": AtLeast(2) | None,
+    "name": kind_of(str | None),
+    **dict.fromkeys(("beta_1", "beta_2", "rho", "momentum"), _SHARE),
+    **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"), Positive | None),
+    **dict.fromkeys(("amsgrad", "use_ema", "centered", "nesterov"), kind_of(bool)),
+}
 
 for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
-    gin.external_configurable(getattr(keras.optimizers, _optimizer), name=_optimizer, module="keras")
+    config.external(getattr(keras.optimizers, _optimizer), _optimizer, "keras", KINDS)
 
 
 class _TorchOptimizer(keras.optimizers.Optimizer):
@@ -76,12 +104,12 @@ class TorchAdam(_TorchOptimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        amsgrad=False,
-        weight_decay=0.0,
+        learning_rate: _RATE = 0.001,
+        beta_1: _SHARE = 0.9,
+        beta_2: _SHARE = 0.999,
+        epsilon: NotNegative = 1e-8,
+        amsgrad: bool = False,
+        weight_decay: NotNegative = 0.0,
         **kwargs,
     ):
         betas = {"beta_1": beta_1, "beta_2": beta_2}
@@ -139,12 +167,12 @@ class TorchRMSprop(_TorchOptimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        rho=0.99,
-        momentum=0.0,
-        epsilon=1e-8,
-        centered=False,
-        weight_decay=0.0,
+        learning_rate: _RATE = 0.01,
+        rho: _SHARE = 0.99,
+        momentum: _SHARE = 0.0,
+        epsilon: NotNegative = 1e-8,
+        centered: bool = False,
+        weight_decay: NotNegative = 0.0,
         **kwargs,
     ):
         fractions = {"rho": rho, "momentum": momentum}

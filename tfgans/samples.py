@@ -40,7 +40,8 @@ class SampleFolder:
     """
 
     def __init__(self, path, overwrite=False):
-        self.path, self.images = Path(path), Path(path) / "images"
+        self.path = Path(files.expanded(path))
+        self.images = self.path / "images"
         try:
             self._check_place()
             self._check_contents(overwrite)

@@ -21,11 +21,6 @@ class ExponentialDecay:
     """
 
     def __init__(self, decay_steps: Positive, decay_rate: Within("(0, 1]") = 0.5):
-        if decay_steps <= 0 or not 0 < decay_rate <= 1:
-            raise ConfigError(
-                "ExponentialDecay needs decay_steps > 0 and decay_rate in (0, 1]. "
-                f"Received: {decay_steps}, {decay_rate}"
-            )
         self.decay_steps, self.decay_rate = decay_steps, decay_rate
 
     def __call__(self, step):
@@ -42,8 +37,8 @@ class LinearDecay:
     """
 
     def __init__(self, end: Positive, start: NotNegative = 0):
-        if not 0 <= start < end:
-            raise ConfigError(f"LinearDecay needs 0 <= start < end. Received: {start}, {end}")
+        if not start < end:
+            raise ConfigError(f"LinearDecay needs start < end. Received: {start}, {end}")
         self.start, self.end = start, end
 
     def __call__(self, step):
@@ -65,10 +60,8 @@ class CosineAnnealing:
     """
 
     def __init__(self, end: Positive, floor: NotNegative = 0.0, start: NotNegative = 0):
-        if not (0 <= start < end and floor >= 0.0):
-            raise ConfigError(
-                f"CosineAnnealing needs 0 <= start < end and floor >= 0. Received: {start}, {end}, {floor}"
-            )
+        if not start < end:
+            raise ConfigError(f"CosineAnnealing needs start < end. Received: {start}, {end}")
         self.end, self.floor, self.start = end, floor, start
 
     def __call__(self, step):
@@ -81,10 +74,6 @@ class StepDecay:
     """1 before `boundary` generator updates, `factor` from there on."""
 
     def __init__(self, boundary: NotNegative, factor: NotNegative = 0.5):
-        if boundary < 0 or factor < 0.0:
-            raise ConfigError(
-                f"StepDecay needs boundary >= 0 and factor >= 0. Received: {boundary}, {factor}"
-            )
         self.boundary, self.factor = boundary, factor
 
     def __call__(self, step):

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from tfgans import callbacks, classes, config, distribute, files, pictures, training
+from tfgans import callbacks, classes, distribute, files, pictures, training
 from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
@@ -31,7 +31,6 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
     Returns: the command line that trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
     """
-    config.check_count("search.note_every", note_every)
     runs = []
 
     def run(*args, **options):

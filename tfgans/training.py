@@ -71,12 +71,7 @@ def train(
     """
     intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
     counts = dict(steps=steps, log_every=log_every, **intervals)
-    for name, value in counts.items():
-        config.check_count(f"train.{name}", value)
     times = dict(seconds=seconds, evaluate_every_seconds=evaluate_every_seconds)
-    for name, value in times.items():
-        if not (value is None or (isinstance(value, (int, float)) and value > 0)):
-            raise ConfigError(f"train.{name} is None or a number above 0. Received: {value!r}")
     run = (run_class or Run)(
         model_dir, steps, keep_checkpoints, best_metric, best_is_highest, duality_gap, **times
     )
@@ -99,7 +94,7 @@ class Run:
         seconds=None,
         evaluate_every_seconds=None,
     ):
-        self.folder, self.steps = Path(model_dir), steps
+        self.folder, self.steps = Path(files.expanded(model_dir)), steps
         self.seconds, self.evaluate_every_seconds = seconds, evaluate_every_seconds
         self.best_metric, self.best_is_highest = best_metric, best_is_highest
         self.model, self.strategy = experiment.build_model()

@@ -158,7 +158,7 @@ def curves(folder):
 
 def run_folders(path):
     """The runs at or below a folder: those that have an `operative.gin`, in the order of their names."""
-    path = Path(path)
+    path = Path(files.expanded(path))
     if (path / "operative.gin").exists():
         return [path]
     return sorted(found.parent for found in path.rglob("operative.gin"))

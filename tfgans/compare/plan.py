@@ -71,7 +71,7 @@ def check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every):
     if (steps is not None) + (seconds is not None) + own_steps > 1:
         raise ConfigError("--steps, --seconds and --own_steps exclude each other")
     for name, value in (("steps", steps), ("seconds", seconds), ("evaluate_every", evaluate_every)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < float("inf"):
             raise ConfigError(f"--{name} is above 0. Received: {value}")
 
 

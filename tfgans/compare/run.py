@@ -51,7 +51,7 @@ def compare_configurations(
     Raises: ConfigError if nothing can be run; `NotWritten`; `callbacks.Interrupted` after a signal, with the runs
         saved.
     """
-    output_dir = Path(output_dir)
+    output_dir = Path(files.expanded(output_dir))
     plan.check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every)
     labels = plan.labels_of(gin_files, labels)
     configurations, problems = [], []
@@ -100,7 +100,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
         labels: names of the configurations in the order in which they are found, or none for their folders'.
     Returns, raises: as `compare_configurations`.
     """
-    groups, problems = {}, []
+    output_dir, groups, problems = Path(files.expanded(output_dir)), {}, []
     for path in paths:
         folders = collect.run_folders(path)
         if not folders:
@@ -130,8 +130,8 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
     seeds = sorted({run["seed"] for each in found for run in each["runs"]})
     settings = {"seeds": seeds, "steps": None, "seconds": None, "primary_metric": primary_metric}
     with contextlib.ExitStack() as stack:
-        _take(Path(output_dir), stack)
-        return _finish(Path(output_dir), found, settings, problems + notes), problems
+        _take(output_dir, stack)
+        return _finish(output_dir, found, settings, problems + notes), problems
 
 
 def _finish(output_dir, found, settings, problems):

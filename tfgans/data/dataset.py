@@ -120,7 +120,8 @@ class Dataset:
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
         self.balance, self._conditional = balance, num_classes is not None or balance
-        self._check_options(fraction, fraction_order, half, half_order)
+        if random_area is not None and random_area[0] > random_area[1]:
+            raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
         if classes_file is not None:
             if classes is not None:
                 raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
@@ -347,30 +348,6 @@ class Dataset:
             return self.resolution
         return getattr(self._origin, "default_resolution", None)
 
-    def _check_options(self, fraction, fraction_order, half, half_order):
-        _require_count("batch_size", self.batch_size)
-        if self.resolution is not None:
-            _require_count("resolution", self.resolution)
-        if self.min_size is not None:
-            _require_count("min_size", self.min_size)
-        _require_choice("channels", self.channels, (None, 1, 3))
-        _require_choice("crop", self.crop, ("center", "random", "none"))
-        _require_choice("on_bad_image", self.on_bad_image, ("fail", "skip"))
-        _require_choice("fraction_order", fraction_order, ("random", "first"))
-        _require_choice("half_order", half_order, ("random", "contiguous"))
-        _require_choice("half", half, (None, 0, 1))
-        if not isinstance(self.balance, bool):
-            raise ConfigError(f"Dataset.balance is True or False. Received: {self.balance!r}")
-        if not (self.classes is None or isinstance(self.classes, list | tuple)):
-            raise ConfigError(f"Dataset.classes is a list of classes. Received: {self.classes!r}")
-        if not 0.0 < fraction <= 1.0:
-            raise ConfigError(f"Dataset.fraction is a share of the images, in (0, 1]. Received: {fraction}")
-        area = self.random_area
-        if area is not None and not (len(area) == 2 and 0.0 < area[0] <= area[1] <= 1.0):
-            raise ConfigError(
-                f"Dataset.random_area is (low, high) with 0 < low <= high <= 1. Received: {area}"
-            )
-
 
 def _short_name(source):
     kind, _, rest = str(source).partition(":")
@@ -379,15 +356,3 @@ def _short_name(source):
 
 def _is_tfds(source):
     return source.startswith("tfds:")
-
-
-def _require_count(name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"Dataset.{name} must be a positive integer. Received: {value!r}")
-
-
-def _require_choice(name, value, allowed):
-    if value not in allowed or isinstance(value, bool):
-        raise ConfigError(
-            f"Dataset.{name} must be one of {', '.join(map(repr, allowed))}. Received: {value!r}"
-        )

@@ -15,6 +15,7 @@ from tfgans.data.decode import BadImage, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.items import Items
 from tfgans.data.labels import listed, natural
+from tfgans.files import expanded
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Folder:
     default_resolution = None
 
     def __init__(self, path):
-        self.path = Path(path).expanduser()
+        self.path = Path(expanded(path))
 
     def open(self, split):
         if not self.path.is_dir():

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data.items import ArrayItems
+from tfgans.files import expanded
 
 
 class Npz:
@@ -18,7 +19,7 @@ class Npz:
     default_resolution = None
 
     def __init__(self, path):
-        self.path = Path(path).expanduser()
+        self.path = Path(expanded(path))
 
     def open(self, split):
         arrays = self._read()

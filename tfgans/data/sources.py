@@ -17,6 +17,7 @@ from tfgans.data.items import ArrayItems, Items
 from tfgans.data.mixtures import Mixture
 from tfgans.data.npz import Npz
 from tfgans.data.tfds import Tfds
+from tfgans.files import expanded
 
 _ALLOWED = "digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
 
@@ -35,6 +36,7 @@ def find_source(source, data_dir=None, image_key=None, label_key=None, memory_li
     if kind == "npz" and rest:
         return Npz(rest)
     if kind == "tfds" and rest:
+        data_dir = None if data_dir is None else expanded(data_dir)
         return Tfds(rest, data_dir, image_key, label_key, memory_limit_gb)
     raise ConfigError(f"Dataset.source is unknown. Received: {source!r}. Allowed: {_ALLOWED}")
 

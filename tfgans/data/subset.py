@@ -8,6 +8,7 @@ import numpy as np
 from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.labels import find_class, listed, nearest
+from tfgans.files import expanded
 
 
 def read_classes(path):
@@ -16,7 +17,7 @@ def read_classes(path):
     Raises: ConfigError if the file cannot be read or names no class.
     """
     try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = Path(expanded(path)).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise ConfigError(

@@ -48,10 +48,7 @@ class DualityGap:
     """
 
     def __init__(self, steps: Count = 200, batch_size: Count = 64, num_samples: Count = 2000, seed: Seed = 0):
-        check_count("DualityGap.steps", steps)
-        check_count("DualityGap.batch_size", batch_size)
         check_count("DualityGap.num_samples", num_samples, least=batch_size)
-        check_count("DualityGap.seed", seed, least=0)
         self.steps, self.batch_size, self.num_samples, self.seed = steps, batch_size, num_samples, seed
 
     def check(self, model, dataset):

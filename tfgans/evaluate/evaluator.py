@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfgans.config import AtLeast, ConfigError, Count, FilePath, Instance, configurable
+from tfgans.config import AtLeast, ConfigError, Count, FilePath, Instance, check_count, configurable
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
@@ -87,25 +87,11 @@ class Evaluator:
         self.sliced_wasserstein, self.sliced_samples = sliced_wasserstein, sliced_samples
         self.spectrum, self.spectrum_samples = spectrum, spectrum_samples
         self.class_coverage, self.cache_dir = class_coverage, cache_dir
-        self._check_counts()
+        if inception_score:
+            check_count("Evaluator.num_samples", num_samples, least=inception_splits)
         self._image_metrics = ImageMetrics(
             sliced_samples if sliced_wasserstein else 0, spectrum_samples if spectrum else 0
         )
-
-    def _check_counts(self):
-        smallest = {
-            "inception_splits": 1,
-            "num_samples": max(2, self.inception_splits if self.inception_score else 2),
-            "batch_size": 1,
-            "kernel_samples": 2,
-            "neighbour_samples": _DENSITY_NEIGHBOURS + 1,
-            "sliced_samples": 1,
-            "spectrum_samples": 1,
-        }
-        for name, bound in smallest.items():
-            if getattr(self, name) < bound:
-                received = getattr(self, name)
-                raise ConfigError(f"Evaluator.{name} must be at least {bound}. Received: {received}")
 
     def check(self):
         """Raises ConfigError, before any training, if the feature extractor cannot be loaded."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
 from tfgans.evaluate import digits_network, tfgan
+from tfgans.files import expanded
 
 _TIMEOUT_SECONDS = 20
 
@@ -72,7 +73,8 @@ class InceptionFeatures:
     """
 
     def __init__(self, path: FilePath | None = None, handle: str | None = None, batch_size: Count = 64):
-        self.path, self.handle, self.batch_size = path, handle, batch_size
+        self.path, self.handle = (value and expanded(value) for value in (path, handle))
+        self.batch_size = batch_size
         self.name = "inception_local" if path else "inception_tfhub"
         self._network = None
 

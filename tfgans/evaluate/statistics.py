@@ -130,5 +130,5 @@ def cached_reference(dataset, features, keep, cache_dir=None):
 def _cache_file(cache_dir, name):
     """The path of a cached file; None, with a line in the log, where there is no place for one."""
     with files.if_possible("the cache of reference statistics"):
-        return (Path(cache_dir) if cache_dir else files.user_cache()) / name
+        return (Path(files.expanded(cache_dir)) if cache_dir else files.user_cache()) / name
     return None

@@ -37,16 +37,6 @@ class AdversarialNASGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        for name, value in (
-            ("architecture_rate", architecture_rate),
-            ("architecture_decay", architecture_decay),
-        ):
-            if not 0.0 <= value < float("inf"):
-                raise ConfigError(f"AdversarialNASGAN.{name} is at least 0. Received: {value}")
-        if not 0.0 <= architecture_momentum < 1.0:
-            raise ConfigError(
-                f"AdversarialNASGAN.architecture_momentum is in [0, 1). Received: {architecture_momentum}"
-            )
         self.architecture_decay = architecture_decay
         self._architecture_adam = dict(
             learning_rate=architecture_rate, beta_1=architecture_momentum, beta_2=0.999

@@ -11,7 +11,7 @@ and a class-conditional model of any kind may be used.
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute
-from tfgans.config import ConfigError, Count, NotNegative, check_count, configurable
+from tfgans.config import ConfigError, Count, NotNegative, OneOf, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.places import of_replica
 
@@ -56,7 +56,7 @@ class FastGAN(GAN):
         adversarial_steps: Count = 2,
         perturbation_radius: NotNegative = 6e-3,
         perturbation_step: NotNegative | None = None,
-        perturbation_norm: str = "linf",
+        perturbation_norm: OneOf("linf", "l2") = "linf",
         perturbation_batch_size: Count | None = None,
         separate_updates: bool = False,
         perturb_fakes: bool = False,
@@ -67,20 +67,9 @@ class FastGAN(GAN):
         self.perturbation_step = perturbation_radius if perturbation_step is None else perturbation_step
         self.perturbation_norm, self.perturbation_batch_size = perturbation_norm, perturbation_batch_size
         self.separate_updates, self.perturb_fakes = separate_updates, perturb_fakes
-        self._check_options()
         self.perturbations = {}
         if perturbation_batch_size is not None:
             self._add_perturbations()
-
-    def _check_options(self):
-        check_count("FastGAN.adversarial_steps", self.adversarial_steps)
-        for name in ("perturbation_radius", "perturbation_step"):
-            if not 0.0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"FastGAN.{name} is at least 0. Received: {getattr(self, name)}")
-        if self.perturbation_norm not in ("linf", "l2"):
-            raise ConfigError(
-                f"FastGAN.perturbation_norm is linf or l2. Received: {self.perturbation_norm!r}"
-            )
 
     def awaited_batch_sizes(self):
         awaits = self.perturbation_radius and self.perturbation_batch_size is None

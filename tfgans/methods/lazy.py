@@ -1,6 +1,6 @@
 """The optimizer that goes with lazy regularization (StyleGAN2; Karras et al. 2020, appendix B)."""
 
-from tfgans.config import Count, NotNegative, Positive, Within, check_count, configurable
+from tfgans.config import Count, NotNegative, Positive, Within, configurable
 from tfgans.optimizers import TorchAdam
 
 
@@ -26,6 +26,5 @@ def lazy_adam(
             leaves c = 1. In the logs is the rate that the optimizer has, c included.
     Raises: ConfigError if the interval is not a count.
     """
-    check_count("lazy_adam.interval", interval)
     share = interval / (interval + 1) if interval > 1 else 1.0
     return TorchAdam(share * learning_rate, beta_1**share, beta_2**share, epsilon)

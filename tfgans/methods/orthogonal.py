@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import penalties
-from tfgans.config import ConfigError, NotNegative, configurable
+from tfgans.config import NotNegative, configurable
 from tfgans.gan import GAN
 
 
@@ -23,8 +23,6 @@ class OrthogonalGAN(GAN):
 
     def __init__(self, generator, discriminator, orthogonal_weight: NotNegative = 1e-4, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
-        if not orthogonal_weight >= 0:
-            raise ConfigError(f"orthogonal_weight is at least 0. Received: {orthogonal_weight}")
         self.orthogonal_weight = orthogonal_weight
 
     def generator_losses(self, real, fake):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Natural, Several, Share, check_count, configurable
+from tfgans.config import ConfigError, Natural, Several, Share, configurable
 from tfgans.data.scaling import to_float
 from tfgans.gan import GAN, apply_means
 from tfgans.layers.resample import average_pool
@@ -64,13 +64,6 @@ class ProgressiveGAN(GAN):
         self.stages = self._check_networks()
         self.stage_steps = self._per_stage("stage_steps", stage_steps)
         self.fade_share = self._per_stage("fade_share", fade_share)
-        for steps in self.stage_steps:
-            check_count("ProgressiveGAN.stage_steps", steps, least=0)
-        for share in (*self.fade_share, fade_start or 0.0):
-            if not 0.0 <= share <= 1.0:
-                raise ConfigError(
-                    f"ProgressiveGAN: fade_share and fade_start are in [0, 1]. Received: {share}"
-                )
         self.fade_start, self.same_latents = fade_start, same_latents
         self._later_optimizers = {}
         self.show_stage(self.stage, self.alpha_at(self.stage))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans import penalties
-from tfgans.config import ConfigError, Count, NotNegative, Within, check_count, configurable
+from tfgans.config import Count, NotNegative, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state
 
@@ -30,7 +30,7 @@ class GradientPenaltyGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        self.gradient_penalty_weight = _weight("gradient_penalty_weight", gradient_penalty_weight)
+        self.gradient_penalty_weight = gradient_penalty_weight
         self.gradient_penalty_target, self.one_sided = gradient_penalty_target, one_sided
 
     def penalty_passes(self, by_fakes=False):
@@ -86,8 +86,7 @@ class R1GAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        self.r1_weight, self.r2_weight = _weight("r1_weight", r1_weight), _weight("r2_weight", r2_weight)
-        check_count("R1GAN.r1_interval", r1_interval)
+        self.r1_weight, self.r2_weight = r1_weight, r2_weight
         self.r1_interval = r1_interval
 
     def extra_updates(self, step):
@@ -151,8 +150,6 @@ class WeightClippedGAN(GAN):
 
     def __init__(self, generator, discriminator, clip_limit: Within("(0, inf]") = 0.01, **kwargs):
         super().__init__(generator, discriminator, **kwargs)
-        if not clip_limit > 0:
-            raise ConfigError(f"WeightClippedGAN.clip_limit is above 0. Received: {clip_limit}")
         self.clip_limit = clip_limit
 
     def update_discriminator(self, gradients):
@@ -169,9 +166,3 @@ def critic(gan, batch):
             return gan.discriminate(seen, training=True)["adversarial"]
 
     return score
-
-
-def _weight(name, value):
-    if not value >= 0:
-        raise ConfigError(f"{name} is at least 0. Received: {value}")
-    return value

@@ -7,7 +7,7 @@ on real images alone, with the discriminator in inference mode.
 import tensorflow as tf
 
 from tfgans import losses
-from tfgans.config import ConfigError, Natural, NotNegative, check_count, configurable
+from tfgans.config import Natural, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
 
 
@@ -42,10 +42,6 @@ class RobGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        check_count("RobGAN.attack_steps", attack_steps, least=0)
-        for name, value in (("attack_radius", attack_radius), ("attack_step_size", attack_step_size)):
-            if not 0.0 <= value < float("inf"):
-                raise ConfigError(f"RobGAN.{name} is at least 0. Received: {value}")
         self.attack_steps, self.attack_radius = attack_steps, attack_radius
         self.attack_step_size = attack_step_size
 

@@ -8,7 +8,7 @@ import math
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, Count, NotNegative, Share, Within, check_count, configurable
+from tfgans.config import Count, NotNegative, Share, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.networks.stylegan2_parts import mix_styles
 
@@ -63,10 +63,6 @@ class StyleMixingGAN(Styled, GAN):
         self, generator, discriminator, mixing_probability: Share = 0.9, fresh_noise: bool = True, **kwargs
     ):
         super().__init__(generator, discriminator, **kwargs)
-        if not 0.0 <= mixing_probability <= 1.0:
-            raise ConfigError(
-                f"StyleMixingGAN.mixing_probability is in [0, 1]. Received: {mixing_probability}"
-            )
         self.mixing_probability, self.fresh_noise = mixing_probability, fresh_noise
         if mixing_probability or fresh_noise:
             self.require_styles("StyleMixingGAN")
@@ -126,14 +122,6 @@ class PathLengthGAN(Styled, GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        if not 0.0 <= path_length_weight < math.inf:
-            raise ConfigError(
-                f"PathLengthGAN.path_length_weight is at least 0. Received: {path_length_weight}"
-            )
-        check_count("PathLengthGAN.path_length_interval", path_length_interval)
-        if not 0.0 < path_length_decay <= 1.0:
-            raise ConfigError(f"PathLengthGAN.path_length_decay is in (0, 1]. Received: {path_length_decay}")
-        check_count("PathLengthGAN.path_length_batch_shrink", path_length_batch_shrink)
         self.path_length_weight, self.path_length_interval = path_length_weight, path_length_interval
         self.path_length_decay, self.path_length_batch_shrink = path_length_decay, path_length_batch_shrink
         if not path_length_weight:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfgans import checkpoint, distribute, optimizers, pruning
 from tfgans.average import clone
-from tfgans.config import ConfigError, Count, Natural, Within, check_count, configurable
+from tfgans.config import ConfigError, Count, Natural, Within, configurable
 from tfgans.gan import GAN
 
 
@@ -51,10 +51,6 @@ class TicketGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        check_count("TicketGAN.ticket_rounds", ticket_rounds, least=0)
-        check_count("TicketGAN.round_length", round_length)
-        if not 0.0 < round_sparsity < 1.0:
-            raise ConfigError(f"TicketGAN.round_sparsity is in (0, 1). Received: {round_sparsity}")
         self.ticket_rounds, self.round_length = ticket_rounds, round_length
         self.round_sparsity, self.keep_discriminator = round_sparsity, keep_discriminator
         if not ticket_rounds:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfgans.config import ConfigError
+from tfgans.files import expanded
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import check_operations
 from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
@@ -112,7 +113,7 @@ def load_biggan_genotype(name_or_path):
         return name_or_path
     if name_or_path in GENOTYPES:
         return GENOTYPES[name_or_path]
-    path = Path(name_or_path)
+    path = Path(expanded(name_or_path))
     if not path.is_file():
         raise ConfigError(
             f"a genotype of BigGAN is {', '.join(GENOTYPES)} or a JSON file that exists. Received: {path}"

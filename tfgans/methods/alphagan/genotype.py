@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfgans.config import ConfigError
+from tfgans.files import expanded
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import NORMAL, UP
 from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
@@ -119,7 +120,7 @@ def load_genotype(name_or_path):
         return name_or_path
     if name_or_path in GENOTYPES:
         return GENOTYPES[name_or_path]
-    path = Path(name_or_path)
+    path = Path(expanded(name_or_path))
     if not path.is_file():
         names = ", ".join(GENOTYPES)
         raise ConfigError(f"a genotype is one of {names} or a JSON file that exists. Received: {path}")

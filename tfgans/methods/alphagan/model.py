@@ -7,17 +7,7 @@ import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
 from tfgans.average import clone
-from tfgans.config import (
-    ConfigError,
-    Count,
-    Function,
-    Natural,
-    NotNegative,
-    Positive,
-    Within,
-    check_count,
-    configurable,
-)
+from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN, apply_means, batch_size
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
@@ -89,8 +79,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         architecture_steps: Count = 20,
         warm_up_steps: Natural = 0,
         gumbel: bool = False,
-        gumbel_temperature: Positive = 0.5,
-        test_generator_updates: str = "weights",
+        gumbel_temperature: Within("[1e-06, inf)") = 0.5,
+        test_generator_updates: OneOf(*_UPDATES) = "weights",
         single_level_weight: NotNegative | None = None,
         architecture_learning_rate: NotNegative = 3e-4,
         architecture_beta_1: Within("[0, 1)") = 0.5,
@@ -121,19 +111,6 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             raise ConfigError(
                 "AlphaGAN needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
-        for name in ("weight_steps", "test_steps", "architecture_steps"):
-            check_count(f"AlphaGAN.{name}", getattr(self, name))
-        check_count("AlphaGAN.warm_up_steps", self.warm_up_steps, least=0)
-        if self.test_generator_updates not in _UPDATES:
-            raise ConfigError(
-                f"AlphaGAN.test_generator_updates is one of {', '.join(_UPDATES)}. "
-                f"Received: {self.test_generator_updates!r}"
-            )
-        least = {"gumbel_temperature": 1e-6, "single_level_weight": 0.0, "architecture_weight_decay": 0.0}
-        for name, bound in least.items():
-            value = getattr(self, name)
-            if value is not None and not bound <= value < float("inf"):
-                raise ConfigError(f"AlphaGAN.{name} is at least {bound:g}. Received: {value}")
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         optimizer = keras.optimizers.get(optimizer)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, Seed, check_count, configurable
+from tfgans.config import ConfigError, Count, Seed, configurable
 from tfgans.gan import GAN
 
 
@@ -28,7 +28,6 @@ class RandomSearchGAN(GAN):
         self, generator, discriminator, num_candidates: Count = 200, candidate_seed: Seed = 0, **kwargs
     ):
         super().__init__(generator, discriminator, **kwargs)
-        check_count("RandomSearchGAN.num_candidates", num_candidates)
         if not hasattr(generator, "architecture_variables"):
             raise ConfigError(
                 "RandomSearchGAN needs a generator that is a supernet: include "

@@ -33,7 +33,7 @@ def read_record(path, cls, what, required, optional=()):
         required, optional: names of the fields.
     Raises: ConfigError, in one line, if the file is not one.
     """
-    path = Path(path)
+    path = Path(files.expanded(path))
     try:
         fields = json.loads(path.read_text())
     except (ValueError, OSError) as error:

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, check_count
 from tfgans.gan import batch_size
 
 OFF = float("inf")  # the speed at which a probability stays 0
@@ -63,15 +62,9 @@ class Controller:
         target: mean sign aimed at, in [-1, 1].
         interval: real batches between two moves.
         speed: thousands of real images in which the probability can go from 0 to 1.
-    Raises: ConfigError if a value leaves its range.
     """
 
     def __init__(self, model, name, target, interval, speed):
-        if not -1.0 <= target <= 1.0:
-            raise ConfigError(f"{name}_target is in [-1, 1]. Received: {target}")
-        check_count(f"{name}_interval", interval)
-        if not speed > 0:
-            raise ConfigError(f"{name}_speed is above 0. Received: {speed}")
         self.name, self.target, self.interval, self.speed = name, target, interval, speed
         parts = ("probability", "signs", "batches", "images")
         self.probability, self.signs, self.batches, self.images = (

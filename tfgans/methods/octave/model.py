@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, Function, Number, Several, check_count, configurable
+from tfgans.config import ConfigError, Count, Function, Number, Several, configurable
 from tfgans.gan import GAN
 from tfgans.methods.octave.conv import set_betas, soft_layers
 from tfgans.methods.octave.schedule import constant
@@ -37,10 +37,6 @@ class OctaveGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        check_count("OctaveGAN.beta_steps", beta_steps)
-        check_count("OctaveGAN.beta_epoch", beta_epoch)
-        if evaluation_betas is not None and len(evaluation_betas) != 2:
-            raise ConfigError(f"OctaveGAN.evaluation_betas is None or two. Received: {evaluation_betas}")
         if not soft_layers(generator) and not soft_layers(discriminator):
             raise ConfigError(
                 "OctaveGAN needs a network with soft octave layers: include "

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, pruning, schedules
-from tfgans.config import ConfigError, Count, Natural, NotNegative, Within, configurable
+from tfgans.config import ConfigError, Count, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN
 from tfgans.methods.regan.mask import pruned_count, pruned_entries
 from tfgans.methods.regan.pair import Pair
@@ -95,25 +95,17 @@ class ReGAN(Pair, GAN):
         rederive_masks: bool = True,
         sparse_rate: NotNegative = 1.0,
         dense_rate: NotNegative = 0.1,
-        pruned_networks: str = "generator",
-        pruned_tensors: str = "all",
+        pruned_networks: OneOf(*_NETWORKS) = "generator",
+        pruned_tensors: OneOf(*_TENSORS) = "all",
         include_tensors: str | None = None,
         exclude_tensors: str | None = None,
-        regrow: str = "zero",
+        regrow: OneOf(*_REGROW) = "zero",
         mask_after_update: bool = False,
         mask_regularizer_steps: bool = False,
         mask_average: bool = True,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        if not 0.0 <= sparsity < 1.0:
-            raise ConfigError(f"ReGAN.sparsity is in [0, 1). Received: {sparsity}")
-        _check_choice("pruned_networks", pruned_networks, _NETWORKS)
-        _check_choice("pruned_tensors", pruned_tensors, _TENSORS)
-        _check_choice("regrow", regrow, _REGROW)
-        for name, rate in (("sparse_rate", sparse_rate), ("dense_rate", dense_rate)):
-            if not 0.0 <= rate < float("inf"):
-                raise ConfigError(f"ReGAN.{name} is at least 0. Received: {rate}")
         dense_length = sparse_length if dense_length is None else dense_length
         lengths = warm_up_length, sparse_length, dense_length, length_unit
         self.sparsity, self.phases = sparsity, PhaseSchedule(*lengths, late_start)
@@ -335,8 +327,3 @@ def _scaled_rate(optimizer, factor):
         yield
     finally:
         optimizer.learning_rate.assign(before)
-
-
-def _check_choice(name, value, allowed):
-    if value not in allowed:
-        raise ConfigError(f"ReGAN.{name} is one of {', '.join(allowed)}. Received: {value!r}")

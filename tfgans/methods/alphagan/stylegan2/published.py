@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfgans.config import ConfigError
+from tfgans.files import expanded
 from tfgans.methods.alphagan.stylegan2.genotype import StyleGAN2Genotype, micro_genotype, read_genotype
 
 
@@ -126,7 +127,7 @@ def load_stylegan2_genotype(name_or_path):
         return name_or_path
     if name_or_path in GENOTYPES:
         return GENOTYPES[name_or_path]
-    if not Path(name_or_path).is_file():
+    if not Path(expanded(name_or_path)).is_file():
         raise ConfigError(
             f"a genotype of StyleGAN2 is one of {', '.join(GENOTYPES)} or a JSON file that exists. "
             f"Received: {name_or_path}"
