@@ -16,7 +16,7 @@ from tfgans.config import ConfigError
     [
         (["GAN.ema_decay=0.5"], "GAN.ema_decay = 0.9 there, 0.5 here"),
         (["numerics.seed=1"], "numerics.seed"),
-        (["batch_size=32"], "batch_size = 16 there, 32 here"),
+        (["batch_size=32"], "Dataset.batch_size = 16 there, 32 here"),
         (["build.methods=[@R1GAN]", "R1GAN.r1_weight=0.5"], "R1GAN|build.methods"),
     ],
 )

@@ -13,7 +13,7 @@ def test_what_a_run_leaves(whole):
     names = {p.name for p in whole.iterdir()}
     assert names == {
         "operative.gin", "metrics.jsonl", "checkpoints", "samples", "train", "eval", "generator.keras", "export",
-        "train.lock", "fixed_samples.npz",
+        "train.lock", "fixed_samples.npz", "data.json",
     }  # fmt: skip
     assert [row["step"] for row in rows(whole)] == [0, 4, 8, 12]
     for row in rows(whole):
