@@ -20,16 +20,21 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
-LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures"}
+LEAVES = {
+    "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "readers",
+}  # fmt: skip
 ALLOWED = {
     "config": set(),
-    "files": set(),
+    "readers": {"errors"},
+    "files": {"readers"},
     "inputs": set(),
+    "keras_lookup": {"config"},
+    "keras_files": {"errors", "files", "keras_lookup"},
     "pictures": {"files"},
     "distribute": {"config"},
-    "data": {"config", "files"},
-    "evaluate": {"config", "files", "data"},
-    "checkpoint": {"config", "files", "distribute"},
+    "data": {"config", "files", "readers"},
+    "evaluate": {"config", "files", "readers", "data"},
+    "checkpoint": {"config", "files", "readers", "distribute"},
     "losses": {"config"},
     "penalties": {"config", "losses"},
     "schedules": {"config"},
@@ -39,7 +44,7 @@ ALLOWED = {
     "driver": {"config", "distribute"},
     "styles": {"config", "data"},
     "label_draws": {"config", "data"},
-    "generation": {"config", "data", "driver", "files", "styles", "label_draws"},
+    "generation": {"config", "data", "driver", "keras_files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute"},
     "places": {"config", "distribute"},
@@ -77,7 +82,7 @@ ALLOWED = {
     "command_line": LEAVES
     | {"callbacks", "command_flags", "description", "experiment", "training", "compare", "searching"},
     "__main__": {"command_line"},
-    "__init__": set(),
+    "__init__": {"keras_lookup"},
 }
 
 

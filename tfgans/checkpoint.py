@@ -24,8 +24,7 @@ from tfgans.config import ConfigError
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"step_(\d{8,})\.npz$")
-_ABOUT = "about.npy"
-_SUM = "sum"  # in what is saved as `about`; files of earlier versions have none
+_ABOUT = "about"
 
 
 def variables_of(model):
@@ -146,26 +145,22 @@ class Checkpoints:
         if not write:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        about = {"step": step} | about
         with files.replacing(self.path(step), "w+b") as file:
-            np.savez(file, **state)
+            np.savez(file, **state, **{_ABOUT: np.array(json.dumps({"step": step} | about))})
             with zipfile.ZipFile(file, "a") as archive:
-                about |= {_SUM: _sum(archive, about)}
-                with archive.open(_ABOUT, "w") as member:
-                    np.lib.format.write_array(member, np.array(json.dumps(about)))
+                archive.comment = _sum(archive)
         self._damaged.discard(step)
 
     def load(self, step):
-        """`(state, about)` of one step. Raises: ConfigError, in one line, if there is no such file or it is damaged."""
+        """`(state, about)` of one step. Raises: ConfigError if there is no such file or it is damaged."""
         if not self.path(step).exists():
             have = ", ".join(map(str, self.steps())) or "none"
             raise ConfigError(f"no checkpoint of step {step} in {self.folder}. There are: {have}")
         state = readers.read_npz(self.path(step), "a checkpoint")
         with readers.reading(self.path(step), "a checkpoint"), zipfile.ZipFile(self.path(step)) as archive:
-            about = json.loads(str(state.pop(_ABOUT.removesuffix(".npy"))))
-            expected = about.pop(_SUM, None)
-            if expected is not None and expected != _sum(archive, about):
+            if archive.comment not in (b"", _sum(archive)):  # earlier versions wrote none
                 raise ValueError("it is damaged, as its sum says")
+            about = json.loads(str(state.pop(_ABOUT)))
             if about["step"] != step:
                 raise ValueError(f"it holds step {about['step']}")
         return state, about
@@ -201,17 +196,17 @@ class Checkpoints:
         return None
 
     def prune(self, protected=()):
-        """Removes all but the newest `keep` and the `protected` steps; what was found damaged is left, and not counted."""
+        """Removes all but the newest `keep` and the `protected` steps; damaged ones are left, and not counted."""
         whole = [step for step in self.steps() if step not in self._damaged]
         for step in whole[: -self.keep]:
             if step not in protected and self.path(step).is_file():
                 self.path(step).unlink(missing_ok=True)
 
 
-def _sum(archive, about):
-    """A sum of `about`, and of names, lengths and CRCs of all arrays: the archive compares each with its bytes."""
-    members = sorted((m.filename, m.file_size, m.CRC) for m in archive.infolist() if m.filename != _ABOUT)
-    return hashlib.sha256(json.dumps([members, about], sort_keys=True).encode()).hexdigest()
+def _sum(archive):
+    """A sum of the names, lengths and CRCs of all arrays; the archive compares each CRC with the bytes it reads."""
+    members = [(member.filename, member.file_size, member.CRC) for member in archive.infolist()]
+    return b"sha256 " + hashlib.sha256(json.dumps(members).encode()).hexdigest().encode()
 
 
 class Lock:

@@ -65,6 +65,14 @@ def read_text(path, what):
         return Path(path).read_text(encoding="utf-8")
 
 
+def text_or_none(path):
+    """The text of a UTF-8 file; None if there is none, or none that can be read, so that it is made anew."""
+    try:
+        return read_text(path, "text")
+    except ConfigError:
+        return None
+
+
 def read_json(path, what):
     """The value in a JSON file. Raises: as `reading`."""
     with reading(path, what):

@@ -41,7 +41,9 @@ class FixedSamples:
     def metrics(self):
         """{"stability_mse": number} if there was an evaluation before this step; keeps the samples for the next."""
         samples = np.concatenate(self._parts)
-        kept = {step: images for step, images in self._read().items() if images.shape[1:] == samples.shape[1:]}
+        kept = {
+            step: images for step, images in self._read().items() if images.shape[1:] == samples.shape[1:]
+        }
         before = [step for step in kept if step < self.step]
         kept = {step: kept[step] for step in sorted(before)[1 - _KEPT :]} | {self.step: samples}
         with files.replacing(self.path) as file:
