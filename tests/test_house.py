@@ -20,7 +20,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
-LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures"}
+LEAVES = {
+    "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "readers",
+}  # fmt: skip
 ALLOWED = {
     "errors": set(),
     "environment": {"errors"},
@@ -30,14 +32,17 @@ ALLOWED = {
     "gin_reader": {"errors", "files", "names", "gin_mistakes"},
     "bindings": {"errors", "names"},
     "config": {"errors", "kinds", "bindings", "gin_reader"},
-    "files": set(),
+    "readers": {"errors"},
+    "files": {"readers"},
     "inputs": set(),
+    "keras_lookup": {"config"},
+    "keras_files": {"errors", "files", "keras_lookup"},
     "pictures": {"files"},
     "cluster": {"errors"},
     "distribute": {"config", "cluster"},
-    "data": {"config", "files"},
-    "evaluate": {"config", "files", "data"},
-    "checkpoint": {"config", "files", "distribute"},
+    "data": {"config", "files", "readers"},
+    "evaluate": {"config", "files", "readers", "data"},
+    "checkpoint": {"config", "files", "readers", "distribute"},
     "losses": {"config"},
     "penalties": {"config", "losses"},
     "schedules": {"config"},
@@ -47,7 +52,7 @@ ALLOWED = {
     "driver": {"config", "distribute", "environment"},
     "styles": {"config", "data"},
     "label_draws": {"config", "data"},
-    "generation": {"config", "data", "driver", "files", "styles", "label_draws"},
+    "generation": {"config", "data", "driver", "keras_files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute"},
     "places": {"config", "distribute"},
@@ -94,7 +99,7 @@ ALLOWED = {
         "searching",
     },
     "__main__": {"command_line"},
-    "__init__": {"environment"},
+    "__init__": {"environment", "keras_lookup"},
 }
 
 

@@ -1,9 +1,12 @@
 """Training GANs better, with TensorFlow and Keras 3.
 
-The names below are imported when first used: importing `tfgans` alone does not load TensorFlow.
+The names below are imported when first used: importing `tfgans` alone does not load TensorFlow. Keras then finds
+every layer of tfgans in the files it opens.
 """
 
 import importlib
+
+from tfgans import keras_lookup
 
 _HOMES = {
     "ADAGAN": "tfgans.methods.augmented",
@@ -56,3 +59,6 @@ def __getattr__(name):
 
 def __dir__():
     return __all__
+
+
+keras_lookup.install()

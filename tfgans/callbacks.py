@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfgans import pictures
+from tfgans import files, pictures
 
 
 class Diverged(Exception):
@@ -274,7 +274,7 @@ class SampleGrid:
         """Removes the pictures of `step` and later; returns whether there was one of `step`."""
         there = self.path(step).exists()
         for path in self.folder.glob("step_*.png"):
-            if int(path.stem.removeprefix("step_")) >= step:
+            if files.step_of(path) >= step:
                 path.unlink()
         return there
 
@@ -354,7 +354,7 @@ def forget_events_from(folder, step):
         part, dropped = path.with_name("part-events"), 0
         with tf.io.TFRecordWriter(str(part)) as writer:
             for record in RawEventFileLoader(str(path)).Load():
-                if Event.FromString(record).step < step:
+                if _step_of_event(Event, record) < step:
                     writer.write(record)
                 else:
                     dropped += 1
@@ -362,3 +362,10 @@ def forget_events_from(folder, step):
             part.replace(path)
         else:
             part.unlink()
+
+
+def _step_of_event(event_type, record):
+    try:
+        return event_type.FromString(record).step
+    except Exception:  # damaged: dropped as if it were of a later step
+        return math.inf

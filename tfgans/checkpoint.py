@@ -2,10 +2,12 @@
 
 A checkpoint is one `.npz` file with every variable a step depends on: both networks with their statistics, the
 average, every optimizer, the state of the methods, the position of the random streams and of the data, which
-are functions of the step. Keras's own formats each lose some of it. A file is complete or absent.
+are functions of the step. Keras's own formats each lose some of it. A file is complete or absent, and carries a
+sum of all it holds: one that was damaged later is found when it is read, whichever byte it is.
 """
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfgans import distribute, files
+from tfgans import distribute, files, readers
 from tfgans.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -112,12 +114,14 @@ class Checkpoints:
     Args:
         folder: where they are; made when the first is saved.
         keep: how many of the newest stay when older ones are pruned; at least 1, and 2 survive a damaged one.
+            Those found damaged do not count.
     """
 
     def __init__(self, folder, keep=3):
         if keep < 1:
             raise ConfigError(f"the number of checkpoints to keep is at least 1. Received: {keep}")
         self.folder, self.keep = Path(folder), keep
+        self._damaged = set()
 
     def path(self, step):
         """The file of one step."""
@@ -141,50 +145,68 @@ class Checkpoints:
         if not write:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with files.replacing(self.path(step)) as file:
+        with files.replacing(self.path(step), "w+b") as file:
             np.savez(file, **state, **{_ABOUT: np.array(json.dumps({"step": step} | about))})
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.comment = _sum(archive)
+        self._damaged.discard(step)
 
     def load(self, step):
-        """`(state, about)` of one step.
-
-        Raises: ConfigError if there is no such file; ValueError, OSError or BadZipFile if it is damaged.
-        """
+        """`(state, about)` of one step. Raises: ConfigError if there is no such file or it is damaged."""
         if not self.path(step).exists():
             have = ", ".join(map(str, self.steps())) or "none"
             raise ConfigError(f"no checkpoint of step {step} in {self.folder}. There are: {have}")
-        with np.load(self.path(step)) as data:
-            state = {name: data[name] for name in data.files}
-        return state, json.loads(str(state.pop(_ABOUT)))
+        state = readers.read_npz(self.path(step), "a checkpoint")
+        with readers.reading(self.path(step), "a checkpoint"), zipfile.ZipFile(self.path(step)) as archive:
+            if archive.comment not in (b"", _sum(archive)):  # earlier versions wrote none
+                raise ValueError("it is damaged, as its sum says")
+            about = json.loads(str(state.pop(_ABOUT)))
+            if about["step"] != step:
+                raise ValueError(f"it holds step {about['step']}")
+        return state, about
 
     def restore(self, model, step=None, replicas=True):
         """Restores one step, or the newest that can be read; what cannot is reported and left where it is.
 
         Args:
+            step: None, or the one step to restore.
             replicas: see `write_state`.
         Returns: what was saved as `about`, with `step`; None if there is no checkpoint.
-        Raises: ConfigError if there are checkpoints and none can be read.
+        Raises: ConfigError if there are checkpoints and none can be read, or not the one asked for, or if it is of
+            another model.
         """
+        if step is not None:
+            state, about = self.load(step)
+            write_state(model, state, replicas)
+            return about
         damaged = []
-        for candidate in [step] if step is not None else reversed(self.steps()):
+        for candidate in reversed(self.steps()):
             try:
                 state, about = self.load(candidate)
-            except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                if isinstance(error, ConfigError):
-                    raise
-                logger.warning("%s cannot be read (%s)", self.path(candidate), error)
-                damaged.append(self.path(candidate).name)
+            except ConfigError as error:
+                logger.warning("%s", error)
+                damaged.append(candidate)
                 continue
+            self._damaged = set(damaged)
             write_state(model, state, replicas)
             return about
         if damaged:
-            raise ConfigError(f"no checkpoint in {self.folder} can be read: {', '.join(damaged)}")
+            names = ", ".join(self.path(candidate).name for candidate in damaged)
+            raise ConfigError(f"no checkpoint in {self.folder} can be read: {names}")
         return None
 
     def prune(self, protected=()):
-        """Removes all but the newest `keep` and the `protected` steps."""
-        for step in self.steps()[: -self.keep]:
-            if step not in protected:
+        """Removes all but the newest `keep` and the `protected` steps; damaged ones are left, and not counted."""
+        whole = [step for step in self.steps() if step not in self._damaged]
+        for step in whole[: -self.keep]:
+            if step not in protected and self.path(step).is_file():
                 self.path(step).unlink(missing_ok=True)
+
+
+def _sum(archive):
+    """A sum of the names, lengths and CRCs of all arrays; the archive compares each CRC with the bytes it reads."""
+    members = [(member.filename, member.file_size, member.CRC) for member in archive.infolist()]
+    return b"sha256 " + hashlib.sha256(json.dumps(members).encode()).hexdigest().encode()
 
 
 class Lock:
@@ -194,12 +216,12 @@ class Lock:
         self.path = Path(folder) / "train.lock"
 
     def __enter__(self):
-        self.file = open(self.path, "a+")  # noqa: SIM115 - held until the run ends
+        self.file = open(self.path, "a+", errors="replace")  # noqa: SIM115 - held until the run ends
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.file.seek(0)
-            owner = self.file.read().strip() or "unknown"
+            owner = self.file.read(100).strip() or "unknown"
             self.file.close()
             raise ConfigError(
                 f"{self.path.parent} is being trained by another process (number {owner})"

@@ -178,7 +178,7 @@ def best_step(folder, steps, metric="fid", highest=False):
     rows = [
         row
         for row in files.JsonLines(Path(folder) / "metrics.jsonl").read()
-        if row.get("step") in steps and row.get(metric) is not None and "command" not in row
+        if row["step"] in steps and isinstance(row.get(metric), (int, float)) and "command" not in row
     ]
     if not rows:
         raise ConfigError(f"{folder} has no evaluated checkpoint with the metric {metric}")

@@ -4,7 +4,10 @@ import contextlib
 import json
 import logging
 import os
+import re
 from pathlib import Path
+
+from tfgans import readers
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ def replacing(path, mode="wb"):
     path = Path(path)
     part = path.with_name(f".{path.name}.part{os.getpid()}")
     try:
-        with open(part, mode) as file:
+        with open(part, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -67,6 +70,12 @@ def if_possible(what):
         logger.warning("%s could not be written: %s", what, error)
 
 
+def step_of(path):
+    """The number in a file's name `step_00001000.png`; -1 if it has another name."""
+    found = re.fullmatch("step_([0-9]+)", Path(path).stem)
+    return int(found[1]) if found else -1
+
+
 def write_text(path, text):
     """Writes a text file, whole or not at all."""
     with replacing(path, "w") as file:
@@ -74,20 +83,24 @@ def write_text(path, text):
 
 
 class JsonLines:
-    """A file of one JSON object a line (`metrics.jsonl`)."""
+    """A file of one JSON object a line (`metrics.jsonl`), which tells of a `step`."""
 
     def __init__(self, path):
         self.path = Path(path)
 
     def read(self):
-        """All whole rows; a last line torn by a crash is left out."""
+        """All whole rows; a last line torn by a crash, and whatever else is no row, is left out.
+
+        Raises: ConfigError if the file cannot be read.
+        """
+        return [row for row in self._lines() if row is not None]
+
+    def _lines(self):
+        """Every line's row, or None if it is none."""
         if not self.path.exists():
             return []
-        rows = []
-        for line in self.path.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-        return rows
+        with readers.reading(self.path, "rows of JSON"):
+            return [_row(line) for line in self.path.read_bytes().split(b"\n") if line.strip()]
 
     def append(self, row):
         """Adds a row in one write, on a line of its own even after a torn one."""
@@ -105,7 +118,22 @@ class JsonLines:
         return file.read(1) == b"\n"
 
     def keep(self, wanted):
-        """Drops every row for which `wanted(row)` is false, and whatever is torn."""
-        if self.path.exists():
-            rows = [row for row in self.read() if wanted(row)]
-            write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+        """Drops every row for which `wanted(row)` is false, and whatever is torn or no row."""
+        if not self.path.exists():
+            return
+        rows = self._lines()
+        damaged = rows[:-1].count(None)  # the last one is torn when a process is killed
+        if damaged:
+            logger.warning("%s: %d damaged line%s left out", self.path, damaged, "s" * (damaged > 1))
+        rows = [row for row in rows if row is not None and wanted(row)]
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _row(line):
+    """The row that a line of bytes holds: an object with an integer `step`; None if it holds none."""
+    try:
+        row = readers.parse_json(line.decode())
+    except Exception:  # whatever is wrong with the bytes
+        return None
+    step = row.get("step") if isinstance(row, dict) else None
+    return row if isinstance(step, int) and not isinstance(step, bool) else None

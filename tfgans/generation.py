@@ -12,6 +12,7 @@ from tfgans import files
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.driver import stream_hash
+from tfgans.keras_files import save_network
 from tfgans.label_draws import LabelDraws
 from tfgans.styles import StyleGeneration, in_batches
 
@@ -206,11 +207,8 @@ class Generation(LabelDraws, StyleGeneration):
         return in_batches(render, batch_size, path, *given)
 
     def save_generator(self, path, network=None):
-        """Writes the (averaged) generator, or `network`, as a plain Keras file, whole or not at all."""
-        path = Path(files.expanded(path))
-        part = path.with_name(f"part-{path.name}")
-        (network or self._shown(ema=True)).save(part)
-        part.replace(path)
+        """Writes the (averaged) generator, or `network`, as a plain Keras file, see `keras_files.save_network`."""
+        save_network(network or self._shown(ema=True), files.expanded(path))
 
     def export(self, path):
         """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images."""

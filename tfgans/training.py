@@ -18,6 +18,7 @@ from tfgans import (
     files,
     identity,
     pruning,
+    readers,
 )
 from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
@@ -206,10 +207,9 @@ class Run:
         drawn, exported = self.draw.path(self.steps).exists(), self._export_step()
         return self.restored == self.steps == exported and evaluated and drawn
 
-    def _export_step(self):
-        """The step of the generator handed over, or None."""
-        path = self.folder / "export" / EXPORT_STEP
-        return int(path.read_text()) if path.exists() else None
+    def _export_step(self):  # of the generator handed over, or None
+        text = readers.text_or_none(self.folder / "export" / EXPORT_STEP)
+        return int(text) if text and text.strip().isdecimal() else None
 
     def _row(self, step):
         """The evaluation in training of one step, or None."""

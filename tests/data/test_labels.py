@@ -161,7 +161,8 @@ def test_gaps_of_labels_without_names(tmp_path, labels, num_classes, line):
 def test_labels_that_begin_at_one(tmp_path):
     source = archive(tmp_path / "x.npz", [1, 2, 3])
     assert refusal(Dataset, source, num_classes=3) == (
-        f"labels of {source} must be 0 to 2 (Dataset.num_classes = 3). Received: 1 to 3; labels begin at 0: subtract 1"
+        f"labels of {source} must be 0 to 2 (Dataset.num_classes = 3). Received: 1 to 3; "
+        "labels begin at 0: subtract 1"
     )
     source = archive(tmp_path / "y.npz", [0, 2**32])  # 0 as int32
     assert refusal(Dataset, source) == f"labels of {source} must be below 2**31. Received: 0 to {2**32}"
@@ -250,7 +251,8 @@ def test_images_to_compare_with_may_lack_classes(caplog, monkeypatch):
 def test_classes_are_a_list_of_known_ones():
     assert refusal(Dataset, "digits", classes="12") == "Dataset.classes is a list of classes. Received: '12'"
     assert refusal(Dataset, "photos", classes=["China"]) == (
-        "Dataset.classes has an unknown class 'China' (did you mean 'china'?). Allowed: 0 to 1 or one of china, flower"
+        "Dataset.classes has an unknown class 'China' (did you mean 'china'?). "
+        "Allowed: 0 to 1 or one of china, flower"
     )
     ring = Dataset("ring", classes=["6", 1])
     np.testing.assert_array_equal(ring.modes, Dataset("ring").modes[[6, 1]])

@@ -1,13 +1,17 @@
 """What finished runs left in their folders, as plain dictionaries."""
 
 import json
+import logging
 import math
+import numbers
 from pathlib import Path
 
-from tfgans import files, identity
+from tfgans import files, identity, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
 from tfgans.identity import FREE, PLACES, resolved
+
+logger = logging.getLogger(__name__)
 
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
@@ -25,13 +29,21 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
         in decibels); `data`, see `_data`; and what belongs to the configuration: `operative`, `bindings`, `features`,
-        `num_samples`.
+        `num_samples`. A run whose files cannot be read has `failed`, and the message says why.
     """
-    folder = Path(folder)
+    try:
+        with readers.reading(folder, "a run"):
+            return _facts(Path(folder), root, seed, outcome, message)
+    except ConfigError as error:
+        given = seed or 0, relative(folder, root), "failed", str(error)
+        return dict(zip(("seed", "folder", "outcome", "message"), given, strict=True)) | _NOTHING
+
+
+def _facts(folder, root, seed, outcome, message):
     text = _read(folder / "operative.gin")
     bindings = bindings_of(text)
     rows = files.JsonLines(folder / "metrics.jsonl").read()
-    rows = [row for row in rows if "command" not in row and "step" in row]
+    rows = [_checked(row) for row in rows if "command" not in row]
     last = rows[-1] if rows else {}
     if outcome is None:
         outcome, message = _outcome(folder, rows, bindings)
@@ -59,8 +71,26 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
     }
 
 
+# The facts of a run that cannot be read, besides what `read_run` was given.
+_NOTHING = {
+    "step": None, "train_seconds": None, "compile_seconds": None, "eval_seconds": None, "evaluations": [],
+    "curves": {}, "samples": None, "spectrum": None, "data": None, "operative": "", "bindings": {}, "features": None,
+    "num_samples": None,
+}  # fmt: skip
+
+
 def _read(path):
-    return path.read_text() if path.exists() else ""
+    return readers.read_text(path, "a configuration") if path.exists() else ""
+
+
+def _checked(row):
+    """A row whose values are of the kinds that a comparison counts with. Raises: ValueError if they are not."""
+    kinds = {"features": str, "num_samples": int, "real_images": numbers.Real}
+    kinds |= {name: numbers.Real for name in row if name.endswith("_seconds")}
+    for name, kind in kinds.items():
+        if not isinstance(row.get(name), kind | None):
+            raise ValueError(f"the row of step {row['step']} has {name} = {row[name]!r}")
+    return row
 
 
 def _data(folder):
@@ -84,10 +114,18 @@ def _spectrum(folder, step):
     path = folder / "spectra" / f"step_{step:08d}.json"
     if not path.exists():
         return None
-    numbers = json.loads(path.read_text())
-    found = {"frequency": numbers["frequency"]}
-    found |= {side: numbers[side]["decibels"] for side in ("real", "generated")}
-    return found if all(math.isfinite(value) for values in found.values() for value in values) else None
+    try:
+        with readers.reading(path, "spectra"):
+            measured = json.loads(path.read_text(encoding="utf-8"))
+            found = {"frequency": measured["frequency"]}
+            found |= {side: measured[side]["decibels"] for side in ("real", "generated")}
+            finite = all(math.isfinite(value) for values in found.values() for value in values)
+            if len({len(values) for values in found.values()}) > 1:
+                raise ValueError("its lists are of different lengths")
+    except ConfigError as error:
+        logger.warning("%s; left out", error)
+        return None
+    return found if finite else None
 
 
 def relative(path, root):
@@ -102,7 +140,7 @@ def _metrics(row):
         for k, v in row.items()
         if k not in _NOT_METRICS and not k.endswith(("_seconds", "_std", "_flops"))
     }
-    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float))}
+    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float)) and abs(v) < 1e300}
 
 
 def _outcome(folder, rows, bindings):
@@ -139,7 +177,19 @@ def _number(row, name, default=-math.inf):
 
 
 def curves(folder):
-    """TensorBoard's training curves, {tag: [[step, value]]}: losses and gradients, at most 200 points each."""
+    """TensorBoard's training curves, {tag: [[step, value]]}: losses and gradients, at most 200 points each.
+
+    {} if they cannot be read.
+    """
+    try:
+        with readers.reading(folder, "training curves"):
+            return _curves(folder)
+    except ConfigError as error:
+        logger.warning("%s; left out", error)
+        return {}
+
+
+def _curves(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util import tensor_util
 

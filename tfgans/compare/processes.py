@@ -13,13 +13,15 @@ import threading
 import time
 from pathlib import Path
 
-from tfgans import callbacks, files
+from tfgans import callbacks, files, readers
 from tfgans.compare import collect
 from tfgans.compare.plan import folder_name
+from tfgans.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
 _DIVERGED, _REFUSED = 3, 2  # exit codes of `train`
+_STAMP = ("configuration", "outcome", "message")  # what is noted of a run that has ended
 
 
 class Run:
@@ -37,12 +39,17 @@ class Run:
         """Whether an earlier call finished it, with the same configuration."""
         if not self.stamp.exists():
             return False
-        with contextlib.suppress(json.JSONDecodeError):
-            stamp = json.loads(self.stamp.read_text())
-            if stamp.get("configuration") == self.configuration.digest():
-                self.outcome, self.message = stamp["outcome"], stamp["message"]
-                return True
-        return False
+        try:
+            stamp = readers.read_json(self.stamp, "how a run ended")
+            with readers.reading(self.stamp, "how a run ended"):
+                configuration, outcome, message = (stamp[name] for name in _STAMP)
+        except ConfigError as error:
+            logger.warning("%s; it runs again", error)
+            return False
+        if configuration != self.configuration.digest():
+            return False
+        self.outcome, self.message = outcome, message
+        return True
 
     def command(self):
         """The process that trains it."""
@@ -56,12 +63,8 @@ class Run:
         self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
         self.refused = code == _REFUSED
         if code in (0, _DIVERGED):
-            stamp = {
-                "configuration": self.configuration.digest(),
-                "outcome": self.outcome,
-                "message": self.message,
-            }
-            files.write_text(self.stamp, json.dumps(stamp) + "\n")
+            stamp = (self.configuration.digest(), self.outcome, self.message)
+            files.write_text(self.stamp, json.dumps(dict(zip(_STAMP, stamp, strict=True))) + "\n")
 
     def progress(self):
         """How far its process says it is, such as `45%`."""

@@ -108,7 +108,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
         for folder in folders:
             run = collect.read_run(folder, output_dir)
             if not run["evaluations"]:
-                problems.append(f"{folder}: no evaluations in metrics.jsonl")
+                problems.append(f"{folder}: {run['message']}")
                 continue
             groups.setdefault(collect.same_configuration(run), []).append((folder, run))
     if not groups:

@@ -3,13 +3,19 @@
 Rules: EXIF rotation is applied; 16-bit gray is scaled (not clipped) to 8 bits; alpha, and the
 transparent colour of a palette, is composited on white; palette, CMYK and 1-bit images are converted; of an
 image that moves (GIF, WebP, PNG) the first frame counts.
-A size changes by Lanczos when a side shrinks, else bilinearly.
+A size changes by Lanczos when a side shrinks, else bilinearly. Texts and colour profiles are not used, so their
+size does not matter, though Pillow refuses PNGs with more than 1 MiB of one.
 """
+
+import io
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tfgans import readers
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_PNG, _TEXTS = b"\x89PNG\r\n\x1a\n", (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 turn the image by 90 degrees
 
 
@@ -20,7 +26,7 @@ class BadImage(Exception):
 def open_image(file):
     """Opens a path or binary file without decoding it. Raises BadImage."""
     try:
-        return Image.open(file, formats=_FORMATS)
+        return _opened(file)
     except Exception as error:
         raise BadImage(_reason(error)) from error
 
@@ -40,7 +46,7 @@ def header(image):
 def decode(image, channels):
     """An opened image as a Pillow image of mode L (`channels` 1) or RGB (3). Raises BadImage."""
     try:
-        image.load()
+        image = _loaded(image)
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
             levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
@@ -51,6 +57,40 @@ def decode(image, channels):
         return image.convert("L" if channels == 1 else "RGB")
     except Exception as error:
         raise BadImage(_reason(error)) from error
+
+
+def _opened(file):
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except ValueError as error:
+        if hasattr(file, "read"):
+            return _reopened(file, error)
+        with open(file, "rb") as binary:
+            return _reopened(binary, error)
+
+
+def _loaded(image):
+    try:
+        image.load()
+        return image
+    except ValueError as error:
+        with image:
+            return _reopened(image.fp, error)
+
+
+def _reopened(file, error):
+    """A PNG that Pillow refused with `error`, without texts and colour profile. Raises `error` if it is none."""
+    file.seek(0)
+    data = file.read()
+    if not data.startswith(_PNG):
+        raise error
+    kept, start = [_PNG], len(_PNG)
+    while start + 8 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4])
+        if data[start + 4 : start + 8] not in _TEXTS:
+            kept.append(data[start:end])
+        start = end
+    return Image.open(io.BytesIO(b"".join(kept)), formats=("PNG",))
 
 
 def fit(image, size, crop):
@@ -104,4 +144,6 @@ def _reason(error):
         return "too many pixels"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return "cannot be opened"
-    return "truncated" if "truncated" in str(error).lower() else "broken data"
+    if "truncated" in str(error).lower():
+        return "truncated"
+    return f"broken data: {readers.one_line(error)[:100]}" if str(error) else "broken data"

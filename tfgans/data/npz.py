@@ -1,10 +1,10 @@
 """A NumPy archive with the arrays `images` and, if there are classes, `labels`."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data.items import ArrayItems
 from tfgans.files import expanded
@@ -43,12 +43,7 @@ class Npz:
     def _read(self):
         if not self.path.exists():
             raise ConfigError(f"npz file {self.path} does not exist")
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                wanted = ("images", "labels", "class_names")
-                return {name: archive[name] if name in wanted else None for name in archive.files}
-        except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-            raise ConfigError(f"npz file {self.path} is not a readable .npz archive") from error
+        return readers.read_npz(self.path, "an npz data set", ("images", "labels", "class_names"))
 
     def _labels(self, arrays, count):
         labels = arrays.get("labels")

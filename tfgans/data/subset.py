@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.labels import find_class, listed, nearest
@@ -17,11 +18,12 @@ def read_classes(path):
     Raises: ConfigError if the file cannot be read or names no class.
     """
     try:
-        lines = Path(expanded(path)).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
+        with readers.reading(path, "a list of classes"):
+            lines = Path(expanded(path)).read_text(encoding="utf-8").splitlines()
+    except ConfigError as error:
         raise ConfigError(
-            f"Dataset.classes_file must be a text file with a class a line. Received: {str(path)!r} ({reason})"
+            f"Dataset.classes_file must be a text file with a class a line. Received: {str(path)!r} "
+            f"({readers.reason(error.__cause__)})"
         ) from error
     classes = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not classes:

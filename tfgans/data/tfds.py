@@ -4,8 +4,9 @@ import io
 
 import numpy as np
 
+from tfgans import readers
 from tfgans.config import ConfigError, first_line
-from tfgans.data.decode import open_image
+from tfgans.data.decode import BadImage, open_image
 from tfgans.data.items import Items
 
 
@@ -28,19 +29,24 @@ class Tfds:
         self.label_key = self._label_key(label_key)
 
     def open(self, split):
-        import tensorflow_datasets as tfds
-
         try:
             self.builder.info.splits[split]
         except Exception as error:  # tfds raises many types for slices and sums it cannot read
             raise ConfigError(
                 f"tfds data set {self.name} has no split {split!r}: {first_line(error)}"
             ) from error
+        with readers.reading(self.builder.data_dir, f"the data set {self.name}"):
+            return RecordItems(*self._records(split))
+
+    def _records(self, split):
+        """(records, their image key, labels or None, class names or None) of a split."""
+        import tensorflow_datasets as tfds
+
         skip = {self.image_key: tfds.decode.SkipDecoding()}
         if self.builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
             records = self.builder.as_data_source(split, decoders=skip)
             labels = self.label_key and [records[i][self.label_key] for i in range(len(records))]
-            return RecordItems(records, self.image_key, *self._classes(labels))
+            return records, self.image_key, *self._classes(labels)
         records, labels, total = [], [], 0
         in_order = tfds.ReadConfig(interleave_cycle_length=1)
         data = self.builder.as_dataset(split=split, decoders=skip, read_config=in_order, shuffle_files=False)
@@ -50,7 +56,7 @@ class Tfds:
             total += len(record[self.image_key])
             if total > self.memory_limit_gb * 1e9:
                 raise ConfigError(self._too_large())
-        return RecordItems(records, self.image_key, *self._classes(self.label_key and labels))
+        return records, self.image_key, *self._classes(self.label_key and labels)
 
     def _too_large(self):
         return (
@@ -111,7 +117,10 @@ class RecordItems(Items):
         return open_image(io.BytesIO(self.content(i)))
 
     def content(self, i):
-        return self.records[int(i)][self.key]
+        try:
+            return self.records[int(i)][self.key]
+        except Exception as error:  # those of array_record and of tfds
+            raise BadImage(f"its record cannot be read: {readers.reason(error)}") from error
 
 
 def _prepared_builder(name, data_dir):

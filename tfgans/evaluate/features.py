@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfgans import readers
 from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
 from tfgans.evaluate import digits_network, tfgan
 from tfgans.files import expanded
@@ -41,8 +42,11 @@ class DigitsFeatures:
             return
         if not self.path.exists():
             raise ConfigError(f"the package lacks {self.path.name}: install tfgans again")
-        with np.load(self.path) as stored:
+        stored = readers.read_npz(self.path, "the digits classifier")
+        with readers.reading(self.path, "the digits classifier"):
             weights = {name: tf.constant(stored[name], tf.float32) for name in digits_network.SHAPES}
+            if any(weights[name].shape != shape for name, shape in digits_network.SHAPES.items()):
+                raise ValueError("it is of another network")
 
         @tf.function(reduce_retracing=True)
         def run(images):
@@ -51,7 +55,8 @@ class DigitsFeatures:
         self._run = run
 
     def fingerprint(self):
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        with readers.reading(self.path, "the digits classifier"):
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def __call__(self, images):
         self.check()
@@ -107,7 +112,7 @@ class InceptionFeatures:
         digest = hashlib.sha256()
         for file in sorted(p for p in Path(self.path).rglob("*") if p.is_file()):
             digest.update(str(file.relative_to(self.path)).encode())
-            with open(file, "rb") as stream:
+            with readers.reading(file, "a part of Inception"), open(file, "rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         return digest.hexdigest()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from tfgans import files
+from tfgans import files, readers
 from tfgans.config import ConfigError
 
 _ROWS = 2048
@@ -79,6 +79,8 @@ class Moments:
         moments.count = int(arrays["count"])
         moments.mean = np.asarray(arrays["mean"], np.float64)
         moments._upper = np.array(arrays["scatter"], np.float64, order="F")
+        if moments.mean.ndim != 1 or moments._upper.shape != 2 * moments.mean.shape:
+            raise ConfigError("moments: the arrays are of different widths")
         return moments
 
     def save(self, path):
@@ -87,7 +89,9 @@ class Moments:
 
     @classmethod
     def load(cls, path):
-        with np.load(path) as arrays:
+        """What `save` wrote. Raises: ConfigError, in one line, if the file is damaged."""
+        arrays = readers.read_npz(path, "moments")
+        with readers.reading(path, "moments"):
             return cls.from_arrays(arrays)
 
 

@@ -1,6 +1,7 @@
 """The power spectra of a run's evaluations: a figure and its numbers in the run's folder, and in TensorBoard."""
 
 import json
+import logging
 from pathlib import Path
 
 import matplotlib
@@ -11,8 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from tfgans import files
+from tfgans import files, readers
+from tfgans.config import ConfigError
 from tfgans.evaluate import spectrum
+
+logger = logging.getLogger(__name__)
 
 # Colour and line of each side, told apart with any colour vision and without colour.
 _SIDES = {"real": ("#0072b2", "-"), "generated": ("#d55e00", "--")}
@@ -44,7 +48,7 @@ class SpectrumFigure:
     def forget_from(self, step):
         """Removes the pictures and numbers of `step` and later."""
         for path in self.folder.glob("step_*.*"):
-            if int(path.stem.removeprefix("step_")) >= step:
+            if files.step_of(path) >= step:
                 path.unlink()
 
     def __call__(self, step, spectra):
@@ -63,8 +67,13 @@ class SpectrumFigure:
     def again(self, step):
         """Draws and shows a step once more from its numbers, if it has any."""
         path = self.path(step).with_suffix(".json")
-        if path.exists():
-            self._draw(step, json.loads(path.read_text()))
+        if not path.exists():
+            return
+        try:
+            with readers.reading(path, "spectra"):
+                self._draw(step, json.loads(path.read_text(encoding="utf-8")))
+        except ConfigError as error:
+            logger.warning("%s; its figure is not drawn again", error)
 
     def _draw(self, step, numbers):
         image = picture(numbers)

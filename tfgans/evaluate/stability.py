@@ -1,10 +1,13 @@
 """Stability of training: how much the images of fixed latents change from one evaluation to the next."""
 
-import zipfile
+import logging
 
 import numpy as np
 
-from tfgans import files
+from tfgans import files, readers
+from tfgans.config import ConfigError
+
+logger = logging.getLogger(__name__)
 
 _SAMPLES, _PIXELS = 64, 2**22
 _KEPT = 3  # evaluations whose images stay: a run may resume before the last one
@@ -37,7 +40,10 @@ class FixedSamples:
 
     def metrics(self):
         """{"stability_mse": number} if there was an evaluation before this step; keeps the samples for the next."""
-        samples, kept = np.concatenate(self._parts), self._read()
+        samples = np.concatenate(self._parts)
+        kept = {
+            step: images for step, images in self._read().items() if images.shape[1:] == samples.shape[1:]
+        }
         before = [step for step in kept if step < self.step]
         kept = {step: kept[step] for step in sorted(before)[1 - _KEPT :]} | {self.step: samples}
         with files.replacing(self.path) as file:
@@ -49,11 +55,15 @@ class FixedSamples:
         return {"stability_mse": float(np.mean(np.square(change)))}
 
     def _read(self):
-        """{step: samples} of earlier evaluations; what cannot be read is as if it were not there."""
+        """{step: samples} of earlier evaluations; a file that cannot be read is as if it were not there."""
+        if not self.path.exists():
+            return {}
         try:
-            with np.load(self.path) as data:
-                return {int(name): data[name] for name in data.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            arrays = readers.read_npz(self.path, "samples of earlier evaluations")
+            with readers.reading(self.path, "samples of earlier evaluations"):
+                return {int(name): images for name, images in arrays.items()}
+        except ConfigError as error:
+            logger.warning("%s; stability_mse is left out once", error)
             return {}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tfgans import files
-from tfgans.config import ConfigError
+from tfgans import files, readers
+from tfgans.config import ConfigError, first_line
 from tfgans.evaluate.frechet import Moments, save_arrays
 
 logger = logging.getLogger(__name__)
@@ -37,11 +37,12 @@ class Statistics:
 
     @classmethod
     def load(cls, path):
-        with np.load(path) as arrays:
-            statistics = cls(Moments.from_arrays(arrays), arrays["kept"])
-        width = len(statistics.moments.mean)
-        if statistics.kept.shape[1:] != (width,) or statistics.moments.covariance.shape != (width, width):
-            raise ValueError("arrays of different widths")
+        """What `save` wrote. Raises: ConfigError, in one line, if the file is damaged."""
+        arrays = readers.read_npz(path, "statistics")
+        with readers.reading(path, "statistics"):
+            statistics = cls(Moments.from_arrays(arrays), np.asarray(arrays["kept"], np.float32))
+            if statistics.kept.shape[1:] != statistics.moments.mean.shape:
+                raise ValueError("its arrays are of different widths")
         return statistics
 
 
@@ -115,10 +116,10 @@ def cached_reference(dataset, features, keep, cache_dir=None):
             statistics = Statistics.load(path)
             if statistics.moments.count == total and len(statistics.kept) == min(keep, total):
                 return statistics
-            reason = "it holds another number of images"
-        except Exception as error:  # numpy, zipfile and zlib each raise their own
-            reason = str(error) or type(error).__name__
-        logger.warning("cached statistics %s are computed again: %s", path, reason)
+            reason = f"{path} holds another number of images"
+        except ConfigError as error:
+            reason = first_line(error)
+        logger.warning("cached statistics are computed again: %s", reason)
     images = (batch for batch, _ in dataset.reference())
     statistics = collect(features, images, total, keep, seed=0, label="reference images")
     if path is not None:

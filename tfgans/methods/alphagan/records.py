@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
-from tfgans import files, inputs
+from tfgans import files, inputs, readers
 from tfgans.config import ConfigError
 
 
@@ -33,18 +32,16 @@ def read_record(path, cls, what, required, optional=()):
         required, optional: names of the fields.
     Raises: ConfigError, in one line, if the file is not one.
     """
-    path = Path(files.expanded(path))
-    try:
-        fields = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a genotype: {str(error).splitlines()[0]}") from error
+    path = files.expanded(path)
+    fields = readers.read_json(path, "a genotype")
     if not isinstance(fields, dict) or not set(required) <= set(fields) <= {*required, *optional}:
         found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-        raise ConfigError(f"{path}: {what}. Received: {found}")
-    try:
-        record = cls(**fields)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {what}. Received: {readers.one_line(found)}")
+    with readers.reading(path, "a genotype"):
+        try:
+            record = cls(**fields)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {readers.reason(error)}") from error
     inputs.note(path, record.text())
     return record
 
