@@ -242,7 +242,9 @@ def test_gin_files(name, source):
         if classes == 100:
             np.savez(source[4:], images=np.load(source[4:])["images"], labels=np.arange(100))
         bindings += (
-            [f"Dataset.{kind}split = 'train'" for kind in ("", "evaluation_")] if name == "stl10_48" else []
+            [f"Dataset.{kind}split = 'train'" for kind in ("", "evaluation_")]
+            if name in ("stl10_48", "celeba64", "celeba128")
+            else []
         )
     config.parse([str(GIN / f"{name}.gin")], bindings)
     dataset = Dataset()
