@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import re
 
 import keras
 
@@ -56,6 +57,17 @@ _specification = importlib.util.spec_from_file_location(
 )
 kill_and_resume = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(kill_and_resume)
+
+
+# A phase with its seconds, or a bar.
+PROGRESS = re.compile(r"[^:]*(: [^:]*)? \.\.\. \d+ s|.*: +\d+%\|.*\|.*")
+
+
+def without_progress(said):
+    """What a command has said on stderr besides what shows that it moves."""
+    return "".join(
+        line for line in said.splitlines(keepends=True) if not PROGRESS.fullmatch(line.rstrip("\n"))
+    )
 
 
 class Crash(BaseException):

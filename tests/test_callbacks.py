@@ -12,7 +12,7 @@ import toys
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfgans import callbacks
+from tfgans import callbacks, progress
 from tfgans.gan import GAN
 
 
@@ -171,15 +171,38 @@ def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
     assert (tmp_path / "samples" / "step_00000004.png").read_bytes() != first
 
 
-def test_the_bar_starts_where_the_run_does(capsys):
+def test_the_bar_starts_where_the_run_does_after_the_first_step(capsys, monkeypatch):
+    monkeypatch.setitem(progress._state, "talks", True)
     model = make()
     model.step.assign(4)
     bar = callbacks.ProgressBar(10, 4)
     bar.close()  # nothing to close yet
     fit(model, 6, bar)
     bar.close()
-    said = capsys.readouterr().err
-    assert "4/10" in said and "10/10" in said and "d/adversarial=" in said and "images/s=" in said
+    compiling, *lines = capsys.readouterr().err.splitlines()
+    assert compiling == "compiling the first step, which takes a while ... 0 s"
+    lines = [line for line in lines if not line.startswith("compiling")]  # how long it took, if it did
+    assert lines[0].startswith("training:  50%|") and "5/10" in lines[0]
+    assert "10/10" in lines[-1] and "d/adversarial=" in lines[-1] and "images/s=" in lines[-1]
+    assert "images/s=0" not in lines[-1]
+
+
+def test_steps_that_are_saved_are_not_at_risk():
+    stop = callbacks.StopOnSignal(None)
+    assert stop.at_risk()  # it was told nothing
+    stop.saved_at(0)
+    assert not stop.at_risk() and stop.standing() == "nothing was trained yet"
+    stop.trained_to(0)
+    assert not stop.at_risk()
+    stop.trained_to(1)
+    assert stop.at_risk()
+    stop.saved_at(1)
+    assert not stop.at_risk() and stop.standing() == "the same command goes on from there"
+    stop.received = signal.SIGTERM  # it came while step 2 was being saved
+    stop.trained_to(2)
+    with pytest.raises(callbacks.Interrupted):
+        stop.saved_at(2)
+    assert not stop.at_risk()
 
 
 def test_few_classes_have_several_columns_each(tmp_path, monkeypatch):

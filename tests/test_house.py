@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
 LEAVES = {
-    "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "readers",
+    "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "progress", "readers",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
@@ -35,13 +35,15 @@ ALLOWED = {
     "readers": {"errors"},
     "files": {"readers"},
     "inputs": set(),
+    "progress": set(),
+    "signals": set(),
     "keras_lookup": {"config"},
     "keras_files": {"errors", "files", "keras_lookup"},
     "pictures": {"files"},
     "cluster": {"errors"},
     "distribute": {"config", "cluster"},
-    "data": {"config", "files", "readers"},
-    "evaluate": {"config", "files", "readers", "data"},
+    "data": {"config", "files", "readers", "progress"},
+    "evaluate": {"config", "files", "readers", "data", "progress"},
     "checkpoint": {"config", "files", "readers", "distribute"},
     "losses": {"config"},
     "penalties": {"config", "losses"},
@@ -73,18 +75,25 @@ ALLOWED = {
     "methods": PARTS
     | LEAVES
     | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
-    "callbacks": {"config", "pictures", "files"},
+    "callbacks": {"config", "pictures", "files", "progress", "signals"},
+    "flag_bindings": {"errors", "files", "bindings"},
+    "real_images": {"pictures", "data"},
+    "summary": {"checkpoint", "distribute", "evaluate"},
+    "hand_over": {"files", "pruning", "readers"},
     "classes": {"config", "data", "files"},
     "identity": LEAVES,
     "experiment": PARTS
     | LEAVES
-    | {"networks", "gan", "methods", "accounting", "classes", "optimizers", "identity", "samples"},
+    | {"networks", "gan", "methods", "accounting", "classes", "optimizers", "identity", "samples"}
+    | {"flag_bindings"},
     "description": {"evaluate"},
     "samples": LEAVES,
-    "training": LEAVES | {"callbacks", "classes", "experiment", "identity", "pruning"},
+    "training": LEAVES
+    | {"callbacks", "classes", "experiment", "identity", "hand_over", "real_images", "summary"},
     "compare": PARTS
     | LEAVES
-    | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"},
+    | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"}
+    | {"hand_over", "signals"},
     "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
     "command_flags": {"files"},
     "command_line": LEAVES
@@ -94,6 +103,9 @@ ALLOWED = {
         "description",
         "environment",
         "experiment",
+        "flag_bindings",
+        "signals",
+        "summary",
         "training",
         "compare",
         "searching",

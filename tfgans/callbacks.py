@@ -3,28 +3,20 @@
 All of them see the number of generator updates done, across restarts, rather than Keras's batch number.
 """
 
+import contextlib
 import math
-import os
-import signal
 import time
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from tfgans import files, pictures
+from tfgans import files, pictures, progress, signals
+from tfgans.signals import Interrupted
 
 
 class Diverged(Exception):
     """Training gave a loss or gradient that is not a number; the message names it."""
-
-
-class Interrupted(Exception):
-    """A signal asked the run to stop, and it has been saved; `number` is the signal's."""
-
-    def __init__(self, number):
-        super().__init__(f"stopped by signal {number}")
-        self.number = number
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -54,31 +46,39 @@ class StopWhenDiverged(StepCallback):
                 raise Diverged(f"{name} is {value} at step {step}")
 
 
-class StopOnSignal(StepCallback):
+class StopOnSignal(StepCallback, signals.Keeper):
     """On SIGTERM or SIGINT: lets the step end, calls `save(step)`, and raises `Interrupted`.
 
-    A second SIGINT stops at once, as Python does.
+    Where nothing has been trained since the last checkpoint it stops at once, as does a second SIGINT. For that it
+    must be told both (`trained_to`, `saved_at`); untold, it takes every step for one that would be lost.
     """
+
+    _trained = _saved = None
 
     def __init__(self, save):
         super().__init__()
-        self.save, self.received, self._previous = save, None, {}
+        self.save = save
 
-    def __enter__(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._previous[number] = signal.signal(number, self._receive)
-        return self
+    def trained_to(self, step):
+        """`step` updates are done."""
+        self._trained = step
 
-    def __exit__(self, *error):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+    def saved_at(self, step):
+        """`step` updates are done and saved, or none are done. Raises `Interrupted` if a signal has come."""
+        self._trained = self._saved = step
+        self.check()
 
-    def _receive(self, number, frame):
-        if self.received is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
-        # Straight to stderr: the signal may have come in the middle of printing or logging.
-        os.write(2, f"\nsignal {number}: saving after this step\n".encode())
+    def at_risk(self):
+        """Whether steps would be lost if the process ended now."""
+        return self._trained is None or self._trained != self._saved
+
+    def standing(self):
+        """What is left if the process ends now."""
+        return "the same command goes on from there" if self._saved else "nothing was trained yet"
+
+    def told(self, number):
+        """Says that the signal was noticed."""
+        signals.write(f"signal {int(number)}: saving after this step; Ctrl-C again stops at once")
 
     def check(self):
         """Raises `Interrupted` if a signal has come: for work between steps whose state is saved already."""
@@ -293,32 +293,13 @@ class SampleGrid:
     def picture(self):
         """The present picture, uint8 [H, W, C]."""
         points = len(self.gan.sample_shape) == 1
-        classes, columns = self.gan.num_classes, None
-        count = 1000 if points else self.count
-        labels = None
-        if classes and not points and classes <= self.count:
-            each = max(round(self.count**0.5 / classes), 1)  # columns of a class: about a square in all
-            labels = [label for label in range(classes) for _ in range(each)]
-            columns = len(labels)
-            count = max(self.count // columns, 1) * columns
+        count, labels, columns = pictures.layout(self.count, self.gan.num_classes, points)
         images = self.gan.generate(count, labels=labels, seed=self.gan.seed)
         return pictures.page(images, columns, self.modes)
 
 
-def progress(name, total, unit="it", done=0):
-    """A bar on stderr, drawn anew five times a second, or every ten seconds where there is no terminal."""
-    import sys
-
-    import tqdm
-
-    interval = 0.2 if sys.stderr.isatty() else 10.0
-    return tqdm.tqdm(
-        total=total, initial=done, unit=unit, mininterval=interval, maxinterval=interval, desc=name
-    )
-
-
 class ProgressBar(StepCallback):
-    """A bar with the rate, the time left and the losses; a line now and then where there is no terminal.
+    """The first step with its compilation, then a bar with the rate, the time left and the losses.
 
     Args:
         steps: updates of the whole run; None if that is not known.
@@ -328,20 +309,31 @@ class ProgressBar(StepCallback):
     def __init__(self, steps, images_per_step):
         super().__init__()
         self.steps, self.images_per_step = steps, images_per_step
+        self._bar, self._stack = None, contextlib.ExitStack()
 
-    def at_start(self, step):
-        self._bar = progress("training", self.steps, "step", step)
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._bar is None:
+            self._stack.enter_context(progress.phase("compiling the first step, which takes a while"))
 
     def after(self, step):
+        if self._bar is None:
+            self._stack.close()
+            self._bar = progress.Bar("training", self.steps, "step", step)
         logs = self.model.step_logs
         adversarial = {k: f"{v:.3f}" for k, v in logs.items() if k.endswith("/adversarial")}
-        rate = (self._bar.format_dict["rate"] or 0) * self.images_per_step
-        self._bar.set_postfix(adversarial | {"images/s": f"{rate:.0f}"}, refresh=False)
+        self._bar.set_postfix(adversarial | {"images/s": f"{self._rate():.0f}"}, refresh=False)
         self._bar.update(step - self._bar.n)
+
+    def _rate(self):
+        """Images a second, lately; since the bar began as long as tqdm has no other."""
+        known = self._bar.format_dict
+        mean = (known["n"] - known["initial"]) / max(known["elapsed"], 1e-9)
+        return (known["rate"] or mean) * self.images_per_step
 
     def close(self):
         """Ends the bar, whatever ended the run."""
-        if hasattr(self, "_bar"):
+        self._stack.close()
+        if self._bar is not None:
             self._bar.close()
 
 

@@ -33,12 +33,29 @@ def _run_flags():
 def train():
     _gin_flags()
     _define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
-    flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
+    flags.DEFINE_string(
+        "data",
+        None,
+        "What to train on: a folder of images, an .npz file, or any Dataset.source, such as digits or tfds:cifar10. "
+        "The name of a source comes first; ./digits is the folder.",
+    )
     flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
     flags.DEFINE_bool(
         "accept_changed_data",
         False,
         "Go on with images that are not those the run was trained on; noted in it.",
+    )
+    _model_flags()
+
+
+def _model_flags():
+    """What changes the networks or what a run costs; see `flag_bindings` for what each of them sets."""
+    flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
+    flags.DEFINE_integer("resolution", None, "Height and width of the images in pixels.", lower_bound=1)
+    flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
+    flags.DEFINE_integer("num_classes", None, "Classes of a conditional GAN; 0: none.", lower_bound=0)
+    flags.DEFINE_integer(
+        "batch_size", None, "Images of a discriminator step, over all replicas.", lower_bound=1
     )
 
 
@@ -97,6 +114,7 @@ def generate():
 
 def describe():
     _gin_flags()
+    _model_flags()
     flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
 
 

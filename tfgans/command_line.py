@@ -10,23 +10,25 @@ a run that cannot be written to prints its numbers, says on stderr what it could
 
 import os
 import re
+import shlex
 import sys
 import warnings
 
 from absl import app, flags, logging
 
-from tfgans import command_flags
+from tfgans import command_flags, files, progress, signals
 
 FLAGS = flags.FLAGS
 
 
 def run(command):
     """Runs one command with the flags on the command line; does not return."""
+    signals.watch(lambda line: signals.write(f"{_program()}: {line}"), files.remove_open)
     define, action = COMMANDS[command]
     define()
     for flag in FLAGS.flags_by_module_dict().get(command_flags.__name__, ()):
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(lambda _: sys.exit(_guarded(action)), flags_parser=_parse)
+    app.run(lambda _: sys.exit(_guarded(command, action)), flags_parser=_parse)
 
 
 def console():
@@ -63,78 +65,70 @@ def _in_words(message):
 
 
 def _complain(line):
-    print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    print(f"{_program()}: {line}", file=sys.stderr)
 
 
-def _guarded(action):
+def _program():
+    return os.path.basename(sys.argv[0])
+
+
+def _guarded(command, action):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
     logging.set_verbosity(logging.WARNING)  # libraries' own
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    _talk()
+    progress.talk()
     from tfgans.config import ConfigError, first_line
 
     try:
-        return _interpreted(action)
+        return _interpreted(command, action)
     except ConfigError as error:
         _complain(first_line(error))
         return 2
     except OSError as error:
         _complain(first_line(error))
         return 1
-    except KeyboardInterrupt:
-        _complain("stopped before anything was saved since the last checkpoint")
-        return 130
+    except signals.Interrupted as error:
+        _complain(f"{error}; the same command goes on from there")
+        return 128 + error.number
 
 
-def _talk():
-    """Sends the project's own messages to stderr, above a progress bar if there is one."""
-    import logging as standard_logging
-
-    class Above(standard_logging.Handler):
-        def emit(self, record):
-            import tqdm
-
-            tqdm.tqdm.write(self.format(record), file=sys.stderr)
-
-    logger = standard_logging.getLogger("tfgans")
-    logger.setLevel(standard_logging.INFO)
-    logger.handlers, logger.propagate = [Above()], False
-
-
-def _import_tensorflow():
+def _import_tensorflow(command):
     """TensorFlow, imported without the lines its libraries write to stderr while they load."""
     from tfgans.config import ConfigError, first_line
 
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    own, sys.stderr = sys.stderr, open(kept, "w", closefd=False)  # noqa: SIM115 - what is ours is still seen
     os.dup2(nowhere, 2)
     try:
-        import keras  # noqa: F401 - its settings show here whether they are any good
-        import tensorflow
+        with progress.phase(f"{command}: loading TensorFlow"):
+            import keras  # noqa: F401 - its settings show here whether they are any good
+            import tensorflow
 
+            from tfgans import experiment  # noqa: F401 - brings Keras and most of the house
         return tensorflow
     except Exception as error:
         raise ConfigError(f"TensorFlow and Keras cannot be imported: {first_line(error)}") from error
     finally:
         os.dup2(kept, 2)
+        sys.stderr = own
         os.close(kept)
         os.close(nowhere)
 
 
-def _interpreted(action):
+def _interpreted(command, action):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
     from tfgans import environment
-    from tfgans.config import check_file
+    from tfgans.config import check_file, first_line
 
     environment.check(command=True)
     if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
         for path in getattr(FLAGS, "gin_file", None) or ():
             check_file(path)  # before the seconds that TensorFlow takes
-    tensorflow = _import_tensorflow()
+    tensorflow = _import_tensorflow(command)
     tensorflow.get_logger().setLevel("ERROR")
     from tfgans import callbacks
-    from tfgans.config import first_line
 
     try:
         return action() or 0
@@ -143,9 +137,14 @@ def _interpreted(action):
     except callbacks.Diverged as error:
         _complain(first_line(error))
         return 3
-    except callbacks.Interrupted as error:
-        _complain(f"{first_line(error)}; the same command goes on from there")
-        return 128 + error.number
+
+
+def _plain_flags():
+    """Those that stand for bindings and were given, `{name: value}`."""
+    from tfgans import flag_bindings
+
+    values = {name: FLAGS[name].value for name in flag_bindings.PARAMETERS if name in FLAGS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _prepare_training():
@@ -153,13 +152,9 @@ def _prepare_training():
     from tfgans import config, experiment
 
     given = list(FLAGS.gin_param)
-    if FLAGS.steps is not None:
-        given.append(f"train.steps={FLAGS.steps}")
-    if FLAGS.seed is not None:
-        given.append(f"numerics.seed={FLAGS.seed}")
     if FLAGS.accept_changed_data:
         given.append("train.accept_changed_data=True")
-    experiment.prepare(FLAGS.gin_file, given)
+    experiment.prepare(FLAGS.gin_file, given, _plain_flags())
     if not config.is_bound("train", "steps"):
         raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
 
@@ -169,8 +164,30 @@ def _train():
     from tfgans import experiment, training
 
     metrics = training.train(FLAGS.model_dir)
-    if metrics:
+    if metrics is not None:  # several workers: one of them has it
         print(experiment.to_json(metrics))
+        _close()
+
+
+def _close():
+    """Says what a run has left, and what may follow."""
+    from tfgans import config, summary
+
+    features = None
+    if not config.is_bound("Evaluator", "features"):
+        used = config.bindings_of(config.operative())
+        points = used.get("Dataset.source") in ("'ring'", "'grid'")
+        features = "@PointFeatures()" if points else "@InceptionFeatures()"
+    print(summary.closing(FLAGS.model_dir, _call, features), file=sys.stderr)
+
+
+def _call(command):
+    """How to call a command in a shell, as this one was."""
+    if not sys.argv[0].endswith(".py"):
+        return f"{_program()} {command}"
+    python = os.path.relpath(sys.executable)
+    script = os.path.join(os.path.dirname(sys.argv[0]), f"{command}.py")
+    return shlex.join([sys.executable if python.startswith("..") else python, script])
 
 
 def _search():
@@ -181,6 +198,7 @@ def _search():
 
     command = searching.search(FLAGS.model_dir)
     print(experiment.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
+    _close()
     if command:
         print(f"train what was found: {command}", file=sys.stderr)
 
@@ -263,7 +281,7 @@ def _labels():
 def _describe():
     from tfgans import description, experiment
 
-    facts, model = experiment.describe(FLAGS.gin_file, FLAGS.gin_param)
+    facts, model = experiment.describe(FLAGS.gin_file, FLAGS.gin_param, _plain_flags())
     if FLAGS.summary:
         print(description.table(facts, model))
     else:

@@ -64,6 +64,7 @@ __all__ = [
     "kind_of",
     "operative",
     "parse",
+    "read",
     "refuse_unused",
     "unused_bindings",
 ]
@@ -146,14 +147,11 @@ def import_rooms(rooms=_ROOMS):
             importlib.import_module(module.name)
 
 
-def parse(gin_files, flags=()):
+def read(gin_files, flags=()):
     """Reads gin files, then single bindings, from a clean slate; each overrides what came before.
 
-    Args:
-        gin_files: paths; a relative one is looked up in the working directory, beside the package
-            (a checkout) and inside it (an installed package), one that a file includes beside that file first.
-        flags: bindings such as `GAN.latent_dim=64`.
-    Raises: ConfigError naming the file, line, name or parameter that is wrong.
+    Args: as of `parse`, which also looks whether what they say can be.
+    Returns: what they say, see `gin_reader.Reader.given`.
     """
     global _read
     gin.clear_config()
@@ -164,7 +162,19 @@ def parse(gin_files, flags=()):
         _read.file(path, part=number < len(gin_files))
     for binding in flags:
         _read.binding(binding)
-    bindings.check(_read.given)
+    return _read.given
+
+
+def parse(gin_files, flags=()):
+    """Reads a configuration and checks it.
+
+    Args:
+        gin_files: paths; a relative one is looked up in the working directory, beside the package
+            (a checkout) and inside it (an installed package), one that a file includes beside that file first.
+        flags: bindings such as `GAN.latent_dim=64`.
+    Raises: ConfigError naming the file, line, name or parameter that is wrong.
+    """
+    bindings.check(read(gin_files, flags))
     try:
         gin.finalize()
     except Exception as error:  # gin's hooks, and those of a user's modules

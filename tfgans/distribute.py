@@ -116,6 +116,22 @@ def of_replicas(strategy, number):
     return strategy.gather(local, axis=0).numpy().tolist()
 
 
+def batches(strategy, dataset, model, start):
+    """What a model trains on from generator update `start` on, for this worker's replicas; see `Dataset.batches`."""
+    first, count = local_replicas(strategy)
+    options = dict(
+        discriminator_steps=model.batches_per_step,
+        seed=model.seed,
+        start_step=start,
+        first_replica=first,
+        local_replicas=count,
+        total_replicas=strategy.num_replicas_in_sync,
+    )
+    if strategy.num_replicas_in_sync == 1:
+        return dataset.batches(**options)
+    return strategy.distribute_datasets_from_function(lambda context: dataset.batches(**options))
+
+
 def mean(tensors):
     """The mean over replicas of each tensor; differentiable, so methods may use it inside a tape."""
     if num_replicas() == 1 or not tensors:

@@ -14,7 +14,18 @@ import gin
 import keras
 import tensorflow as tf
 
-from tfgans import checkpoint, classes, config, distribute, files, identity, inputs, pictures
+from tfgans import (
+    checkpoint,
+    classes,
+    config,
+    distribute,
+    files,
+    flag_bindings,
+    identity,
+    inputs,
+    pictures,
+    progress,
+)
 from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError, Count, Function, Made, Seed, Several, configurable
 from tfgans.data import Dataset
@@ -100,17 +111,24 @@ def explained():
         raise ConfigError(f"{type(error).__name__}: {config.first_line(error)}") from error
 
 
-def prepare(gin_files, gin_params):
-    """Makes every configurable name known, then parses the configuration."""
+def prepare(gin_files, gin_params, plain_flags=None):
+    """Makes every configurable name known, then parses the configuration.
+
+    Args:
+        plain_flags: flags that stand for bindings, {name: value}; they have the last word, see `flag_bindings`.
+    """
     with explained():
         config.import_rooms()
         inputs.forget()
+        if plain_flags:
+            given = config.read(gin_files, gin_params)
+            gin_params = [*gin_params, *flag_bindings.bindings(plain_flags, given)]
         config.parse(gin_files, gin_params)
 
 
 def build_model():
     """`(model, strategy)` of the parsed configuration."""
-    with explained():
+    with explained(), progress.phase("building the networks"):
         strategy = distribute.strategy()
         seed = numerics()
         with strategy.scope():
@@ -205,7 +223,8 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
     config.refuse_unused(gin_params)
     began = time.perf_counter()
-    metrics = evaluator(model.stream_of(model.seed), dataset)
+    with progress.phase(f"evaluating step {step}"):
+        metrics = evaluator(model.stream_of(model.seed), dataset)
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):
@@ -239,9 +258,10 @@ def generate(
     config.check_count("--num_images", num_images)
     folder = SampleFolder(output_dir, overwrite)
     model = _load_to_look(model_dir, gin_params, step, part)
-    images = model.generate(
-        num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
-    )
+    with progress.phase(f"making {num_images} images"):
+        images = model.generate(
+            num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
+        )
     return folder.fill(lambda part: write_images(part, images))
 
 
@@ -279,11 +299,13 @@ def interpolate(
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
     options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
-    images = model.interpolate(rows, columns, **options)
+    with progress.phase("making the images"):
+        images = model.interpolate(rows, columns, **options)
     if images.ndim == 2:
         return folder.fill(lambda part: write_images(part, images[:num_images], columns))
     rows = min(rows, 16)
-    between = model.interpolate(rows, frames, **options)
+    with progress.phase("making the frames between"):
+        between = model.interpolate(rows, frames, **options)
     between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
 
     def write(part):
@@ -313,9 +335,9 @@ def mix_styles(
     """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
     folder = SampleFolder(output_dir, overwrite)
     model = _load_to_look(model_dir, gin_params, step, part)
-    figure = model.mix(
-        rows, columns, mixed_slots, seed=seed, truncation=truncation, truncated_slots=truncated_slots
-    )
+    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+    with progress.phase("making the images"):
+        figure = model.mix(rows, columns, mixed_slots, **options)
 
     def write(part):
         pictures.save_png(
@@ -332,13 +354,13 @@ def _load_to_look(model_dir, gin_params, step, part):
     return model
 
 
-def describe(gin_files, gin_params=()):
+def describe(gin_files, gin_params=(), plain_flags=None):
     """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
 
     Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them. Of a run's own
     `operative.gin`, `classes`: their names and numbers of training images.
     """
-    prepare(gin_files, gin_params)
+    prepare(gin_files, gin_params, plain_flags)
     model, _ = build_model()
     facts = {
         name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}

@@ -11,6 +11,8 @@ from tfgans import readers
 
 logger = logging.getLogger(__name__)
 
+_open = set()
+
 
 def expanded(path):
     """A user's path or address as text, a `~` at its start replaced: shells leave that of `--flag=~/x` as it is."""
@@ -22,6 +24,7 @@ def replacing(path, mode="wb"):
     """Opens a file that takes the name `path` only when the block ends without an error."""
     path = Path(path)
     part = path.with_name(f".{path.name}.part{os.getpid()}")
+    _open.add(part)
     try:
         with open(part, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
@@ -33,6 +36,8 @@ def replacing(path, mode="wb"):
         if isinstance(error, OSError) and error.errno and not error.filename:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         raise
+    finally:
+        _open.discard(part)
     _sync_folder(path.parent)
 
 
@@ -47,6 +52,12 @@ def _sync_folder(folder):
 def remove_partial(folder):
     """Removes what processes killed in the middle of `replacing` left behind in a folder."""
     for part in Path(folder).glob(".*.part*"):
+        part.unlink(missing_ok=True)
+
+
+def remove_open():
+    """Removes what this process is in the middle of writing: it is about to end."""
+    for part in list(_open):
         part.unlink(missing_ok=True)
 
 

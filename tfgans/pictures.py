@@ -78,7 +78,7 @@ def _paletted(picture):
     return image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)  # no bands in soft colours
 
 
-def scatter(points, modes=None, pixels=480):
+def scatter(points, modes=None, pixels=480, label="generated"):
     """A uint8 picture [pixels, pixels, 3] of 2-D points [N, 2], with the true modes [M, 2] as crosses."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure
@@ -86,7 +86,7 @@ def scatter(points, modes=None, pixels=480):
     figure = matplotlib.figure.Figure(figsize=(pixels / 100, pixels / 100), dpi=100)
     canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     axes = figure.add_axes((0.08, 0.06, 0.9, 0.92))
-    axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, label="generated")
+    axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, label=label)
     if modes is not None:
         axes.scatter(
             modes[:, 0], modes[:, 1], s=40, marker="x", color="black", linewidths=1, label="true modes"
@@ -97,6 +97,21 @@ def scatter(points, modes=None, pixels=480):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def page(images, columns=None, modes=None):
-    """The picture of what a model made: a grid of images, or a plot of points."""
-    return grid(images, columns) if images.ndim == 4 else scatter(images, modes)
+def page(images, columns=None, modes=None, label="generated"):
+    """The picture of some images or points: a grid, or a plot in which the points are called `label`."""
+    return grid(images, columns) if images.ndim == 4 else scatter(images, modes, label=label)
+
+
+def layout(count, num_classes, points):
+    """How a page of about `count` samples is laid out.
+
+    Returns: (number of samples, labels to go round or None, columns or None): a class a column, or some columns, if
+        there are classes and not more than samples. Of points there are 1,000.
+    """
+    if points:
+        return 1000, None, None
+    if not num_classes or num_classes > count:
+        return count, None, None
+    each = max(round(count**0.5 / num_classes), 1)  # columns of a class: about a square in all
+    labels = [label for label in range(num_classes) for _ in range(each)]
+    return max(count // len(labels), 1) * len(labels), labels, len(labels)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgans import files, pictures
+from tfgans import files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.data.folder import EXTENSIONS
 
@@ -129,8 +129,10 @@ def write_images(folder, images, columns=None):
         return [folder / "points.npy", folder / "points.png"]
     (folder / "images").mkdir()
     paths = [folder / "images" / f"image_{i:05d}.png" for i in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        pictures.save_png(path, image)
+    with progress.Bar("writing", len(paths), "image") as bar:
+        for path, image in zip(paths, images, strict=True):
+            pictures.save_png(path, image)
+            bar.update()
     pictures.save_png(folder / "grid.png", pictures.grid(images[:400], columns))
     return [*paths, folder / "grid.png"]
 

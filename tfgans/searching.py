@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from tfgans import callbacks, classes, distribute, files, pictures, training
+from tfgans import callbacks, classes, distribute, files, pictures, progress, training
 from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
@@ -64,6 +64,10 @@ class SearchRun(training.Run):
         for half in self.halves or ():
             half.check(1)
         return dataset
+
+    def examples(self):
+        """As in training; of the training half, if there are halves."""
+        return self.halves[0].batches(1, self.model.seed) if self.halves else super().examples()
 
     def labelled_data(self):
         """The half that trains the weights, where there are two."""
@@ -211,7 +215,7 @@ class SearchRun(training.Run):
         if self.evaluator is None:
             raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
         sign = -1.0 if self.best_is_highest else 1.0
-        bar = callbacks.progress("candidates", self.model.num_candidates)
+        bar = progress.Bar("candidates", self.model.num_candidates)
 
         def score(generate):
             value = self.evaluator(generate, self.dataset)[self.best_metric]

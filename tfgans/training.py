@@ -1,7 +1,6 @@
 """One training run in one folder: start or resume, fit, evaluate, hand over."""
 
 import contextlib
-import json
 import logging
 import time
 from pathlib import Path
@@ -17,17 +16,17 @@ from tfgans import (
     experiment,
     files,
     identity,
-    pruning,
-    readers,
+    real_images,
+    summary,
 )
 from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.evaluate.stability import FixedSamples
+from tfgans.hand_over import hand_over, handed_over
+from tfgans.progress import phase
 
 logger = logging.getLogger(__name__)
-
-EXPORT_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 
 
 @configurable
@@ -117,6 +116,10 @@ class Run:
             raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
         self.about, self.restored = {}, None
 
+    def examples(self):
+        """Batches as they are trained on, from the first one, for a look at them."""
+        return self.dataset.batches(self.model.batches_per_step, self.model.seed)
+
     def open_data(self):
         """The data to train on."""
         if hasattr(self.model, "batches_of"):
@@ -153,10 +156,10 @@ class Run:
                 self.identity.check(accept_changed_data)
             stack.enter_context(self.strategy.scope())
             self._resume()
-            modes = getattr(self.dataset, "modes", None)
-            samples = self.folder / "samples"
+            samples, modes = self.folder / "samples", self.dataset.modes
             self.draw = callbacks.SampleGrid(self.model, samples, None, num_samples_shown, modes)
             self.draw_spectra = SpectrumFigure(self.folder / "spectra")
+            self.signals.saved_at(self.restored or 0)
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
             if self.is_chief and (not self.finished or self.identity.is_new_to_folder):
@@ -196,6 +199,7 @@ class Run:
         stack.callback(self.writer.close)
         if self.draw.forget_from(step):
             self.draw(step)
+        real_images.draw(self, step)
         row = self._row(step)
         self.draw_spectra.forget_from(step if row is None else step + 1)
         if row is not None:
@@ -203,13 +207,8 @@ class Run:
             self.draw_spectra.again(step)
 
     def _is_finished(self):
-        evaluated = self.evaluator is None or self._row(self.steps) is not None
-        drawn, exported = self.draw.path(self.steps).exists(), self._export_step()
-        return self.restored == self.steps == exported and evaluated and drawn
-
-    def _export_step(self):  # of the generator handed over, or None
-        text = readers.text_or_none(self.folder / "export" / EXPORT_STEP)
-        return int(text) if text and text.strip().isdecimal() else None
+        evaluated, drawn = self._row(self.steps) is not None, self.draw.path(self.steps).exists()
+        return self.restored == self.steps == handed_over(self.folder) and evaluated and drawn
 
     def _row(self, step):
         """The evaluation in training of one step, or None."""
@@ -235,9 +234,12 @@ class Run:
         if self.finished:
             return self._row(self.steps)
         start = self.restored or 0
+        if self.is_chief:
+            summary.introduce(self, intervals, start)
         images_per_step = self.dataset.batch_size * self.model.batches_per_step
         bar = callbacks.ProgressBar(None if self.seconds else self.steps, images_per_step)
         watchers = [
+            callbacks.Every(1, self.signals.trained_to),
             callbacks.TrainingClock(self.about),
             callbacks.StopWhenDiverged(),
             callbacks.CostMeter(self.about, self.dataset.batch_size),
@@ -266,6 +268,7 @@ class Run:
                     verbose=0,
                     callbacks=watchers,
                 )
+            bar.close()
             return self.complete()
         except callbacks.Diverged as error:
             last = self.checkpoints.steps()
@@ -283,25 +286,13 @@ class Run:
 
     def batches(self, start):
         """The training batches from generator update `start` on, for this worker's replicas."""
-        first, count = distribute.local_replicas(self.strategy)
-        options = dict(
-            discriminator_steps=self.model.batches_per_step,
-            seed=self.model.seed,
-            start_step=start,
-            first_replica=first,
-            local_replicas=count,
-            total_replicas=self.strategy.num_replicas_in_sync,
-        )
-        if self.strategy.num_replicas_in_sync == 1:
-            return self.dataset.batches(**options)
-        return self.strategy.distribute_datasets_from_function(
-            lambda context: self.dataset.batches(**options)
-        )
+        return distribute.batches(self.strategy, self.dataset, self.model, start)
 
     def save(self, step):
         """Saves the run, unless it has just been restored from this very step."""
         if step == self.restored:
             return
+        self.about["logs"] = self._logs()
         try:
             self.checkpoints.save(self.model, step, self.about, write=self.is_chief)
         except FloatingPointError as error:
@@ -309,6 +300,7 @@ class Run:
         self.restored = step
         if self.is_chief:
             self.checkpoints.prune(self._best())
+        self.signals.saved_at(step)
 
     def _best(self):
         try:
@@ -319,20 +311,15 @@ class Run:
 
     def evaluate(self, step):
         """Evaluates once at `step`, after saving it; only the chief does."""
-        if self.evaluator is None:
-            return
-        self.save(step)
+        if self.evaluator is not None:
+            self.save(step)
         if not self.is_chief or self._row(step) is not None:
             return
-        stream, began = self.model.stream_of(self.model.seed), time.perf_counter()
-        fixed = FixedSamples(self.folder / "fixed_samples.npz", step)
-
-        def generate(count):
-            self.signals.check()  # the step is saved: a long evaluation need not be waited for
-            return fixed.seen(stream(count))
-
-        metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels() | fixed.metrics()
-        if self.best_metric not in metrics:
+        began, fixed = time.perf_counter(), FixedSamples(self.folder / "fixed_samples.npz", step)
+        with phase(f"evaluating at step {step}"):
+            metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
+        metrics |= fixed.metrics()
+        if self.evaluator is not None and self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
             )
@@ -340,10 +327,32 @@ class Run:
         spent["eval_seconds"] = round(time.perf_counter() - began, 3)
         spent |= {k: v for k, v in self.about.items() if k == "real_images" or k.endswith("_flops")}
         self._show(step, metrics)
-        self.draw_spectra(step, self.evaluator.spectra)
         self.rows.append({"step": step} | metrics | spent)
-        logger.info("step %d: %s", step, ", ".join(f"{k} {v:.4g}" for k, v in _numbers(metrics).items()))
+        told = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items() if isinstance(v, float))
+        if told:
+            logger.info("step %d: %s", step, told)
         self.checkpoints.prune(self._best())
+
+    def _measured(self, step, fixed):
+        """What the evaluator measures; `fixed` sees the samples."""
+        stream = self.model.stream_of(self.model.seed)
+
+        def generate(count):
+            self.signals.check()  # the step is saved: a long evaluation need not be waited for
+            return fixed.seen(stream(count))
+
+        metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels()
+        self.draw_spectra(step, self.evaluator.spectra)
+        return metrics
+
+    def _noted(self, fixed):
+        """Without an evaluator: losses and whatever else the last step logged; `fixed` sees some samples."""
+        fixed.seen(self.model.generate(fixed.count(self.model.sample_shape), seed=self.model.seed))
+        return dict(self._logs())
+
+    def _logs(self):
+        """What the last step logged; until this process makes one, as it was saved with the checkpoint."""
+        return self.model.step_logs or self.about.get("logs", {})
 
     def _show(self, step, metrics):
         with self.writer.as_default(step=step):
@@ -362,23 +371,15 @@ class Run:
         self.evaluate(self.steps)
         self.draw_samples(self.steps)
         if self.is_chief:
-            self.model.save_generator(self.folder / "generator.keras")
-            self._save_parts()
-            self.model.export(self.folder / "export")
-            step = self.folder / "export" / EXPORT_STEP
-            step.parent.mkdir(exist_ok=True)
-            files.write_text(step, f"{self.steps}\n")
+            with phase("handing over the generator"):
+                hand_over(self.model, self.folder, self.steps)
         return self._row(self.steps)
-
-    def _save_parts(self):
-        """Writes the generators that a pruned model has besides, and how dense their layers are."""
-        for name in self.model.part_names():
-            network = self.model.part(name)
-            self.model.save_generator(self.folder / f"generator_{name}.keras", network)
-            if name == "sparse":
-                text = json.dumps(pruning.density_report(network, self.model.densities()), indent=1)
-                files.write_text(self.folder / "generator_sparse.json", text + "\n")
 
 
 def _numbers(metrics):
-    return {k: v for k, v in metrics.items() if isinstance(v, float) and not k.endswith("_seconds")}
+    """The floats of a row that TensorBoard shows under `eval/`: no seconds, and no losses, which `train/` has."""
+    return {
+        k: v
+        for k, v in metrics.items()
+        if isinstance(v, float) and not k.endswith("_seconds") and "/" not in k
+    }

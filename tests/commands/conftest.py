@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from short_runs import CONFIG, ROOT
+from short_runs import CONFIG, ROOT, without_progress
 
 SHORT = (
     CONFIG
@@ -87,7 +87,10 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="session")
 def call(environment, tmp_path_factory):
-    """`(exit code, stdout, stderr)` of a command; as `script`, without the seconds that TensorFlow takes to load."""
+    """`(exit code, stdout, stderr)` of a command; as `script`, without the seconds that TensorFlow takes to load.
+
+    What it shows of its progress is left out.
+    """
     folder = tmp_path_factory.mktemp("said")
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     variables = environment | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -97,7 +100,8 @@ def call(environment, tmp_path_factory):
             forks.stdin.write(json.dumps([command, list(map(str, flags)), str(folder)]) + "\n")
             forks.stdin.flush()
             status = int(forks.stdout.readline())
-            return status, (folder / "out").read_text(), (folder / "err").read_text()
+            said = without_progress((folder / "err").read_text())
+            return status, (folder / "out").read_text(), said
 
         yield call
 

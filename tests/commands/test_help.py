@@ -10,10 +10,11 @@ from short_runs import ROOT
 
 COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare")
 
+NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
 FLAGS = {
-    "train": ("gin_file", "gin_param", "model_dir", "steps", "seed"),
-    "search": ("gin_file", "gin_param", "model_dir", "steps", "seed"),
+    "train": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
+    "search": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
     "evaluate": ("gin_param", "model_dir", "num_samples", "step", "generator", "duality_gap"),
     "generate": (
         "model_dir",
@@ -32,7 +33,7 @@ FLAGS = {
         "step",
         "generator",
     ),
-    "describe": ("gin_file", "gin_param", "summary"),
+    "describe": ("gin_file", "gin_param", "summary", *NETWORKS),
     "compare": (
         "gin_file",
         "gin_param",
@@ -92,6 +93,7 @@ def test_the_console_command_does_the_same(environment, refused):
 
     done = console("describe", "--gin_file=gin_configs/quickstart.gin")
     assert done.returncode == 0 and json.loads(done.stdout)["model"] == "GAN", done.stderr
+    assert done.stderr.startswith("describe: loading TensorFlow ... 0 s\n")
     done = console("describe", "--gin_file=no/such.gin")
     assert (done.returncode, done.stderr) == (2, "tfgans: no such gin file: no/such.gin\n")
     for command in COMMANDS:

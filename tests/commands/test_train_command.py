@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from short_runs import ROOT, rows
+from short_runs import ROOT, rows, without_progress
 
 from tfgans import checkpoint
 
@@ -28,10 +28,39 @@ def test_train_says_only_what_is_ours(trained):
     folder, out, err = trained
     in_training = [row for row in rows(folder) if "command" not in row]  # other tests evaluate this run
     assert json.loads(out) == in_training[-1] and out.count("\n") == 1
-    lines = [line.strip() for part in err.split("\n") for line in part.split("\r") if line.strip()]
-    foreign = [line for line in lines if not line.startswith(("training:", "step "))]
-    assert foreign == []
-    assert sum(line.startswith("step ") or "step 2: fid" in line for line in lines) >= 1
+    assert "\r" not in err  # it is a log
+    lines = err.splitlines()
+    phases = ["train: loading TensorFlow ... ", "building the networks ... ", "checking digits: ",
+              "reading digits: ", "data ", "evaluating at step 0 ... ", "step 0: fid ",
+              "compiling the first step, which takes a while ... ", "training:  25%|", "step 2: fid ",
+              "step 4: fid ", "training: 100%|", "handing over the generator ... ", "done: ", "next: "]  # fmt: skip
+    began = [next(i for i, line in enumerate(lines) if line.startswith(phase)) for phase in phases]
+    assert began == sorted(began) and began[0] == 0 and began[-1] == len(lines) - 1
+    ours = ("step ", "done: ", "next: ", *introduction(lines))
+    assert [line for line in without_progress(err).splitlines() if not line.startswith(ours)] == []
+
+
+def introduction(lines):
+    """The lines that say what the run is."""
+    labels = ["data", "networks", "methods", "precision", "devices", "batch", "steps", "evaluation", "checkpoints",
+              "folder"]  # fmt: skip
+    first = next(i for i, line in enumerate(lines) if line.startswith("data "))
+    found = lines[first : first + len(labels)]
+    assert [line.split(" ")[0] for line in found] == labels
+    return tuple(found)
+
+
+def test_train_says_what_it_is_about_to_do_and_what_it_leaves(trained):
+    folder, _, err = trained
+    about = {line.split(" ")[0]: line.split("  ")[-1].strip() for line in introduction(err.splitlines())}
+    assert about["data"] == "digits: 1,438 images of 8x8, gray, 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)"
+    assert about["steps"] == "4 generator updates, each with 16 images"
+    assert about["evaluation"] == "digits_classifier, 64 samples, every 2 updates"
+    done, then = err.splitlines()[-2:]
+    for name in ("samples/", "real.png", "metrics.jsonl", "checkpoints/", "generator.keras", "export/"):
+        assert name in done
+    assert f"launch/generate.py --model_dir={folder} --output_dir={folder}-images" in then
+    assert then.endswith(f"launch/evaluate.py --model_dir={folder}")
 
 
 def test_divergence_leaves_with_3(call, gin_file, tmp_path):
@@ -49,9 +78,53 @@ def test_divergence_leaves_with_3(call, gin_file, tmp_path):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_leaves_with_128_and_its_number(start, gin_file, tmp_path, number):
+def read_until(process, text):
+    """Reads stderr up to a line that begins with a text."""
+    for line in process.stderr:
+        if line.startswith(text):
+            return
+    raise AssertionError(f"it ended without saying {text!r}")
+
+
+def stopped(process, number):
+    """`(exit code, stderr, seconds)` of a process that gets a signal now."""
+    process.send_signal(number)
+    sent = time.monotonic()
+    out, err = process.communicate(timeout=120)
+    assert out == ""
+    return process.returncode, err, time.monotonic() - sent
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+def test_a_command_speaks_before_tensorflow_and_stops_while_it_loads(start, gin_file, tmp_path, command):
+    flags = {
+        "train": [f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'run'}"],
+        "evaluate": [f"--model_dir={tmp_path}"],
+        "compare": [f"--gin_file={gin_file}", f"--output_dir={tmp_path / 'out'}"],
+    }
+    began = time.monotonic()
+    process = start(command, *flags[command])
+    read_until(process, f"{command}: loading TensorFlow")
+    assert time.monotonic() - began < 3.0  # under one on a machine that does nothing else
+    number = signal.SIGINT if command == "train" else signal.SIGTERM
+    returned, err, seconds = stopped(process, number)
+    assert (returned, err) == (128 + number, f"{command}.py: stopped by signal {int(number)}\n")
+    assert seconds < 8.0 and os.listdir(tmp_path) == []
+
+
+def test_an_interrupt_while_the_first_step_is_compiled_is_answered_at_once(start, gin_file, tmp_path):
     folder = tmp_path / "run"
+    process = start("train", f"--gin_file={gin_file}", f"--model_dir={folder}")
+    read_until(process, "compiling the first step")
+    returned, err, seconds = stopped(process, signal.SIGINT)
+    assert (returned, err) == (130, "train.py: stopped by signal 2; nothing was trained yet\n")
+    assert seconds < 5.0
+    checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
+    assert checkpoints.steps() == [0] and checkpoints.load(0)[1]["step"] == 0
+
+
+def test_a_signal_saves_and_leaves_with_128_and_its_number(start, gin_file, tmp_path):
+    folder, number = tmp_path / "run", signal.SIGTERM
     process = start("train", f"--gin_file={gin_file}", f"--model_dir={folder}", "--steps=1000000",
                     "--gin_param=train.save_every=20", "--gin_param=train.evaluate_every=1000000",
                     "--gin_param=train.keep_checkpoints=1")  # fmt: skip
@@ -112,13 +185,21 @@ def images(tmp_path):
 
 def test_a_folder_of_own_images_trains(call, images, tmp_path):
     (tmp_path / "own.gin").write_text(FOLDER)
-    source = f"--gin_param=Dataset.source='folder:{images}'"
-    flags = [f"--gin_file={tmp_path / 'own.gin'}", source, f"--model_dir={tmp_path / 'run'}", "--steps=2"]
-    code, out, err = call("train", *flags)
+    files = [f"--gin_file={tmp_path / 'own.gin'}", f"--model_dir={tmp_path / 'run'}"]
+    flags = [f"--data={images}", "--resolution=8", "--batch_size=4", "--steps=2"]
+    code, out, err = call("train", *files, *flags)
     assert code == 0, err
-    assert out == ""  # nothing evaluates here
     with Image.open(tmp_path / "run" / "samples" / "step_00000002.png") as image:
-        assert image.mode == "RGB" and image.size == ((8 * 18 + 2) * 3, (8 * 18 + 2) * 3)
+        assert image.mode == "RGB" and image.size == ((8 * 10 + 2) * 6, (8 * 10 + 2) * 6)
+    with Image.open(
+        tmp_path / "run" / "samples" / "real.png"
+    ) as image:  # 28 of 30: an epoch of whole batches
+        assert image.size == ((6 * 10 + 2) * 6, (5 * 10 + 2) * 6)
+    assert rows(tmp_path / "run")[-1] == json.loads(out) and json.loads(out)["real_images"] == 8
+    assert "evaluation   none (Evaluator.features is not set)" in err
+    assert err.endswith(" --gin_param='Evaluator.features=@InceptionFeatures()'\n")
+    code, out, err = call("train", *files, *flags[:-1], "--steps=2")  # done is done, and says so again
+    assert code == 0 and json.loads(out)["step"] == 2 and err.startswith("resumed at step 2\ndone: ")
 
 
 def test_folders_that_cannot_be_used_say_why(refused, images, tmp_path):

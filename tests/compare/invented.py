@@ -32,7 +32,8 @@ def run(label, seed, random, final=1.0, outcome="finished", message=None):
         for key, values in losses.items()
     }
     return {"seed": seed, "folder": f"{label}/seed_{seed}", "outcome": outcome, "message": message,
-            "step": steps[-1], "train_seconds": steps[-1] / rate, "compile_seconds": 12.25, "eval_seconds": 9.5,
+            "suspicious": None, "step": steps[-1],
+            "train_seconds": steps[-1] / rate, "compile_seconds": 12.25, "eval_seconds": 9.5,
             "evaluations": evaluations, "curves": curves, "samples": None, "spectrum": None}  # fmt: skip
 
 
@@ -52,6 +53,7 @@ def summarised(configurations, metrics=None, problems=(), **settings):
     for each in configurations:
         runs = each["runs"]
         each["counts"] = {name: sum(r["outcome"] == name for r in runs) for name in comparison.OUTCOMES}
+        each["suspicious"] = sum(r["suspicious"] is not None for r in runs)
         each["summary"] = {
             name: comparison._summaries(runs, name, **about) for name, about in metrics.items()
         }

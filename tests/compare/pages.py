@@ -69,7 +69,8 @@ def simple_run(seed, points, seconds_a_step=0.1, outcome="finished"):
         {"step": step, "train_seconds": step * seconds_a_step, "metrics": {"fid": value}}
         for step, value in points.items()
     ]
-    return {"seed": seed, "folder": f"seed_{seed}", "outcome": outcome, "message": None, "step": max(points),
+    return {"seed": seed, "folder": f"seed_{seed}", "outcome": outcome, "message": None, "suspicious": None,
+            "step": max(points),
             "train_seconds": 1.0, "compile_seconds": None, "eval_seconds": None, "evaluations": evaluations,
             "curves": {}, "samples": None, "spectrum": None}  # fmt: skip
 

@@ -66,20 +66,48 @@ def test_a_run_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "outcome", "message"),
+    ("rows", "message"),
     [
-        ([{"fid": 9.0}, {"fid": 8.0}], "finished", None),
-        ([{"fid": 9.0}, {"fid": 9.0}], "collapsed", "fid 9, untrained 9"),
-        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.009}], "collapsed", "recall 0.009"),
-        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.01, "coverage": 0.0}], "collapsed", "coverage 0"),
-        ([{"modes_covered": 8}, {"modes_covered": 1}], "collapsed", "1 modes, 8 before"),
-        ([{"modes_covered": 8}, {"modes_covered": 2}], "finished", None),
-        ([{"fid": None}, {"fid": 2.0, "recall": None}], "finished", None),
+        ([{"fid": 9.0}, {"fid": 8.0}], None),
+        ([{"fid": 9.0}, {"fid": 9.0}], "fid 9, untrained 9"),
+        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.009}], "recall 0.009"),
+        ([{"fid": 9.0}, {"fid": 8.0, "recall": 0.01, "coverage": 0.0}], "coverage 0"),
+        ([{"modes_covered": 8}, {"modes_covered": 1}], "1 modes, 8 before"),
+        ([{"modes_covered": 8}, {"modes_covered": 2}], None),
+        ([{"fid": None}, {"fid": 2.0, "recall": None}], None),
+        ([], None),
     ],
 )
-def test_collapse(rows, outcome, message):
+def test_suspicion(rows, message):
     rows = [row | {"step": 10 * i} for i, row in enumerate(rows)]
-    assert collect.collapse(rows) == (outcome, message)
+    assert collect.suspicion(rows) == message
+
+
+def test_a_run_that_goes_on_after_its_end_is_unfinished(tmp_path):
+    folder = make_run(tmp_path / "run", 0, 0.9, [100.0, 7.0, 9.0])
+    (folder / "export" / "assets.extra").mkdir()
+    for exported, outcome in (
+        (20, ("finished", None)),
+        (10, ("unfinished", "last evaluated at step 20 of 20")),
+    ):
+        (folder / "export" / "assets.extra" / "step.txt").write_text(f"{exported}\n")
+        found = collect.read_run(folder, tmp_path)
+        assert (found["outcome"], found["message"]) == outcome
+
+
+def test_a_run_that_nothing_evaluated_has_losses_and_is_left_out(tmp_path, monkeypatch):
+    for name in ("evaluated", "not"):
+        make_run(tmp_path / name, 0, 0.9 if name == "not" else 0.8, [100.0, 9.0])
+    rows = [
+        {"step": step, "d/adversarial": 0.5, "stability_mse": 0.1, "train_seconds": 1.0} for step in (0, 10)
+    ]
+    (tmp_path / "not" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = collect.read_run(tmp_path / "not", tmp_path)
+    assert (found["evaluations"], found["step"], found["outcome"]) == ([], 10, "finished")
+    paths = [tmp_path / "evaluated", tmp_path / "not"]
+    result, problems = compare(tmp_path / "out", monkeypatch, paths)
+    assert problems == [f"{tmp_path / 'not'}: nothing evaluated it"]
+    assert [each["label"] for each in result["configurations"]] == ["evaluated"]
 
 
 def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
@@ -95,7 +123,8 @@ def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     assert slow["summary"]["fid"]["last"]["values"] == [10.0, 12.0]
     assert fast["summary"]["fid"]["best"]["values"] == [4.0, 4.0]  # the untrained generator's does not count
     assert slow["milliseconds_per_step"] == 1000 * 4.0 / 20
-    assert slow["counts"] == {"finished": 2, "collapsed": 0, "diverged": 0, "failed": 0, "missing": 0}
+    assert slow["counts"] == {"finished": 2, "diverged": 0, "unfinished": 0, "failed": 0}
+    assert slow["suspicious"] == 0
     assert slow["macs"] == {"generator": 4, "discriminator": 4}
     assert (result["features"], result["num_samples"]) == (["points"], [100])
     assert result["metrics"] == {"fid": {"higher_is_better": False}}
@@ -125,12 +154,14 @@ def test_what_did_not_end_well_is_counted_and_named(tmp_path, monkeypatch):
         f"{tmp_path / 'nothing'} holds no run: nothing there has an operative.gin",
     ]
     (mine,) = result["configurations"]
-    assert mine["counts"] == {"finished": 2, "collapsed": 1, "diverged": 0, "failed": 1, "missing": 0}
+    assert mine["counts"] == {"finished": 3, "diverged": 0, "unfinished": 1, "failed": 0}
+    assert mine["suspicious"] == 1
+    assert comparison.table(result).splitlines()[1].endswith("3 finished, 1 unfinished; 1 suspicious")
     assert mine["summary"]["fid"]["last"]["values"] == [10.0, 11.0, 200.0, None]
     assert result["problems"] == [
         *problems,
-        "mine, seed 2: collapsed: fid 200, untrained 100",
-        "mine, seed 3: failed: not finished: last evaluated at step 10 of 20",
+        "mine, seed 2: suspicious: fid 200, untrained 100",
+        "mine, seed 3: unfinished: last evaluated at step 10 of 20",
     ]
     with pytest.raises(ConfigError, match="--metric is one of fid. Received: fdi"):
         compare(tmp_path / "out", monkeypatch, paths, primary_metric="fdi")

@@ -112,7 +112,7 @@ def test_each_run_is_set_against_the_real_images_it_was_evaluated_with(drawn):
 
 def test_only_runs_that_came_to_their_end_count(drawn):
     first, second = drawn["configurations"]
-    first["runs"][0]["outcome"], first["runs"][1]["outcome"] = "collapsed", "diverged"
+    first["runs"][0]["suspicious"], first["runs"][1]["outcome"] = "recall 0", "diverged"
     np.testing.assert_allclose(spectra.bands(first)[1].centre, [0.0, 3.5, 7.0])  # of 1 and 6
     assert spectra.caption(drawn).endswith(
         "Not every run came to its end with a spectrum: a: 2 of 3; b: 2 of 3."

@@ -81,7 +81,8 @@ def test_page_holds_the_numbers(written):
         means.append(last["mean"])
     assert [row[0] for row in ranked[1:]] == ["1", "2", "3"]
     assert [float(row[2]) for row in ranked[1:]] == sorted(round(mean, 2) for mean in means)
-    assert by_label["wasserstein_gp"][-4:] == ["4", "0", "1", "0"]  # finished, collapsed, diverged, failed
+    # finished, diverged, unfinished, failed, and of those that finished the suspicious ones
+    assert by_label["wasserstein_gp"][-5:] == ["4", "1", "0", "0", "0"]
     assert page.tables["costs"][0][1][1:6] == ["4,276,739", "1,053,824", "123,456,789", "98,765,432", "45.25"]
     assert ["GradientPenaltyGAN.weight", "–", "–", "10.0"] in page.tables["differences"][0]
     assert len(page.tables["runs"][0]) == 1 + 15
@@ -195,6 +196,25 @@ def test_who_has_no_value_is_last_and_has_no_rank(tmp_path):
     ]
     assert report.lost_runs(comparison).startswith("Not every run finished: a: 2 diverged of 2.")
     assert report.lost_runs(two([1.0], [2.0])) == ""
+
+
+def test_runs_that_finished_with_suspicious_values_are_counted_as_finished(tmp_path):
+    comparison = two([1.0, 2.0], [3.0, 4.0])
+    assert report.suspicious_runs(comparison) == ""
+    (first, _) = comparison["configurations"]
+    for run in first["runs"]:
+        run["suspicious"] = "recall 0"
+    first["suspicious"] = 2
+    assert report.lost_runs(comparison) == ""
+    line = report.suspicious_runs(comparison)
+    assert line.startswith("Some runs finished with suspicious values") and "a: 2 of 2." in line
+    page = read(comparison, tmp_path)
+    assert line in page.text and line in report.markdown(tmp_path, comparison)
+    ranking = tables.ranking_table(comparison)
+    assert ranking.header[-5:] == ["finished", "diverged", "unfinished", "failed", "suspicious"]
+    assert [row[-5:] for row in ranking.rows] == [["2", "0", "0", "0", "2"], ["2", "0", "0", "0", "0"]]
+    assert [row[2] for row in ranking.rows] == ["1.500", "3.500"]  # their values count
+    assert [row[-1] for row in tables.run_table(comparison).rows] == ["suspicious: recall 0"] * 2 + [""] * 2
 
 
 def test_evaluations_that_differ_are_pointed_out(small):

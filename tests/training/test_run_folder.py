@@ -1,12 +1,15 @@
 """What a run leaves in its folder: rows, checkpoints, pictures, curves, the generator."""
 
+import shutil
+
 import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 from short_runs import RING, STEPS, kill_and_resume, rows, run
 
-from tfgans import checkpoint, experiment
+from tfgans import checkpoint, experiment, pictures
+from tfgans.data import Dataset, to_uint8
 
 
 def test_what_a_run_leaves(whole):
@@ -21,9 +24,8 @@ def test_what_a_run_leaves(whole):
         assert row["fid"] > 0 and 1 <= row["inception_score"] <= 10
         assert {"kid", "train_seconds", "compile_seconds", "eval_seconds"} <= row.keys()
     assert rows(whole)[0]["train_seconds"] == 0.0 < rows(whole)[-1]["train_seconds"]
-    assert sorted(p.name for p in (whole / "samples").iterdir()) == [
-        f"step_{s:08d}.png" for s in (0, 4, 8, 12)
-    ]
+    names = ["real.png", *(f"step_{s:08d}.png" for s in (0, 4, 8, 12))]
+    assert sorted(p.name for p in (whole / "samples").iterdir()) == names
     with Image.open(whole / "samples" / "step_00000012.png") as image:  # 2 rows of 10 classes
         assert image.size == ((10 * 10 + 2) * 6, (2 * 10 + 2) * 6)
 
@@ -68,6 +70,33 @@ def test_tensorboard_shows_curves_and_images(whole):
     assert not any(tag.endswith("seconds") for tag in shown)
 
 
+def test_real_images_stand_where_the_samples_of_their_class_do(whole, gin_file):
+    experiment.prepare([gin_file], [])
+    dataset = Dataset()
+    found = {label: [] for label in range(10)}
+    for batch in dataset.batches(1, seed=0).take(6):
+        for image, label in zip(
+            to_uint8(batch["images"][0]).numpy(), batch["labels"][0].numpy(), strict=True
+        ):
+            found[int(label)].append(image)
+    expected = np.stack([found[label][row] for row in range(2) for label in range(10)])
+    with Image.open(whole / "samples" / "real.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), pictures.grid(expected, 10)[..., 0])
+    ((step, (_, _, png)),) = kill_and_resume.curves(whole / "eval")["real"]
+    assert step == 0 and png == tf.io.encode_png(pictures.grid(expected, 10))
+
+
+def test_the_picture_of_real_images_is_written_again_only_if_it_changes(whole, gin_file, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    path, seen = tmp_path / "run" / "samples" / "real.png", kill_and_resume.curves(whole / "eval")["real"]
+    before, right = path.stat().st_mtime_ns, path.read_bytes()
+    run(gin_file, tmp_path / "run", "train.steps=13")
+    assert path.stat().st_mtime_ns == before and kill_and_resume.curves(tmp_path / "run/eval")["real"] == seen
+    path.write_bytes(right[:100])  # damaged
+    run(gin_file, tmp_path / "run", "train.steps=14")
+    assert path.read_bytes() == right
+
+
 def test_histograms_on_request(gin_file, tmp_path):
     run(gin_file, tmp_path / "run", "train.histograms=True", "train.steps=2", "train.num_samples_shown=3")
     tags = set(kill_and_resume.curves(tmp_path / "run" / "train"))
@@ -99,8 +128,9 @@ def test_points(tmp_path):
     for row in rows(tmp_path / "run"):
         assert 0 <= row["modes_covered"] <= 8 and row["features"] == "points" and row["fid"] > 0
     assert metrics == rows(tmp_path / "run")[-1]
-    with Image.open(tmp_path / "run/samples/step_00000004.png") as image:
-        assert image.size == (480, 480) and image.mode == "RGB"
+    for name in ("step_00000004.png", "real.png"):
+        with Image.open(tmp_path / "run/samples" / name) as image:
+            assert image.size == (480, 480) and image.mode == "RGB"
     paths = experiment.generate(tmp_path / "run", tmp_path / "out", 5)
     assert [p.name for p in paths] == ["points.npy", "points.png"]
     assert np.load(paths[0]).shape == (5, 2)

@@ -49,6 +49,22 @@ def test_a_signal_does_not_wait_for_a_long_evaluation(whole, gin_file, tmp_path,
     assert_same_run(whole, folder)
 
 
+def test_a_signal_while_the_first_step_is_traced_is_answered_at_once(whole, gin_file, tmp_path, monkeypatch):
+    folder, number = tmp_path / "run", signal.SIGTERM
+    with monkeypatch.context() as patch:
+
+        def traced(self, real):
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+
+        patch.setattr("tfgans.gan.GAN.discriminator_step", traced)
+        with pytest.raises(callbacks.Interrupted):
+            run(gin_file, folder)
+    assert checkpoint.Checkpoints(folder / "checkpoints").steps() == [0]
+    run(gin_file, folder)
+    assert_same_run(whole, folder)
+
+
 def test_a_second_interrupt_stops_at_once():
     stop = callbacks.StopOnSignal(None)
     with stop:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfgans import files, identity, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
+from tfgans.hand_over import handed_over
 from tfgans.identity import FREE, PLACES, resolved
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
 SEED = "numerics.seed"
-ENDED = ("finished", "collapsed")  # the outcomes of runs that came to their end: their last values count
+FINISHED = "finished"  # the outcome of runs that came to their end: their last values count
 
 
 def read_run(folder, root, seed=None, outcome=None, message=None):
@@ -25,7 +26,8 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
     Args:
         folder: the run's model_dir. root: paths are given relative to it where they lie inside.
         outcome, message: `diverged` or `failed` and why, if that is known; otherwise it is found out.
-    Returns: dict of `seed`, `folder`, `outcome`, `message`, `step`, `train_seconds`, `compile_seconds`,
+    Returns: dict of `seed`, `folder`, `outcome`, `message`, `suspicious` (why a finished run's last values are, or
+        None), `step`, `train_seconds`, `compile_seconds`,
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
         in decibels); `data`, see `_data`; and what belongs to the configuration: `operative`, `bindings`, `features`,
@@ -53,12 +55,14 @@ def _facts(folder, root, seed, outcome, message):
         "folder": relative(folder, root),
         "outcome": outcome,
         "message": message,
+        "suspicious": suspicion(rows) if outcome == FINISHED else None,
         "step": last.get("step"),
         **{name: last.get(name) for name in ("train_seconds", "compile_seconds")},
         "eval_seconds": sum(row.get("eval_seconds", 0.0) for row in rows) if rows else None,
         "evaluations": [
             {"step": row["step"], "train_seconds": row.get("train_seconds"), "metrics": _metrics(row)}
             for row in rows
+            if was_evaluated(row)
         ],
         "curves": curves(folder / "train") if rows else {},
         "samples": relative(pictures[-1], root) if pictures else None,
@@ -75,7 +79,7 @@ def _facts(folder, root, seed, outcome, message):
 _NOTHING = {
     "step": None, "train_seconds": None, "compile_seconds": None, "eval_seconds": None, "evaluations": [],
     "curves": {}, "samples": None, "spectrum": None, "data": None, "operative": "", "bindings": {}, "features": None,
-    "num_samples": None,
+    "num_samples": None, "suspicious": None,
 }  # fmt: skip
 
 
@@ -134,6 +138,11 @@ def relative(path, root):
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
+def was_evaluated(row):
+    """Whether a row of `metrics.jsonl` comes from an evaluator; those of a run without one hold losses."""
+    return "features" in row
+
+
 def _metrics(row):
     kept = {
         k: v
@@ -146,29 +155,33 @@ def _metrics(row):
 def _outcome(folder, rows, bindings):
     """`(outcome, message)` of a run whose process is not known."""
     if not rows:
-        return "failed", "no evaluations in metrics.jsonl"
-    if not (folder / "export").exists():
+        return "unfinished", "no evaluations in metrics.jsonl"
+    exported = handed_over(folder)
+    if not (folder / "export").exists() or (exported is not None and exported < rows[-1]["step"]):
         steps = bindings.get("train.steps", "an unknown number of")
-        return "failed", f"not finished: last evaluated at step {rows[-1]['step']} of {steps}"
-    return collapse(rows)
+        return "unfinished", f"last evaluated at step {rows[-1]['step']} of {steps}"
+    return FINISHED, None
 
 
-def collapse(rows):
-    """`("collapsed", why)` if the last evaluation says that the generator has, else `("finished", None)`.
+def suspicion(rows):
+    """Why the last evaluation looks as if the generator had collapsed, or None.
 
-    Collapsed is: a Frechet distance no better than the untrained generator's; recall or coverage below 0.01; a
-    sample of a Gaussian mixture that finds less than a quarter of what the run's best evaluation found.
+    It does with a Frechet distance no better than the untrained generator's; recall or coverage below 0.01; a
+    sample of a Gaussian mixture that finds less than a quarter of what the run's best evaluation found. Short runs
+    look so as well: their values count all the same.
     """
+    if not rows:
+        return None
     first, last = rows[0], rows[-1]
     if first["step"] == 0 and last["step"] > 0 and _number(last, "fid") >= _number(first, "fid", math.inf):
-        return "collapsed", f"fid {last['fid']:.4g}, untrained {first['fid']:.4g}"
+        return f"fid {last['fid']:.4g}, untrained {first['fid']:.4g}"
     for name in ("recall", "coverage"):
         if _number(last, name, 1.0) < 0.01:
-            return "collapsed", f"{name} {last[name]:.2g}"
+            return f"{name} {last[name]:.2g}"
     most = max(_number(row, "modes_covered", 0) for row in rows)
     if _number(last, "modes_covered", most) < most / 4:
-        return "collapsed", f"{last['modes_covered']} modes, {most} before"
-    return "finished", None
+        return f"{last['modes_covered']} modes, {most} before"
+    return None
 
 
 def _number(row, name, default=-math.inf):

@@ -14,7 +14,7 @@ from tfgans.compare import collect, statistics
 from tfgans.config import ConfigError
 
 _OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples")
-OUTCOMES = (*collect.ENDED, "diverged", "failed", "missing")
+OUTCOMES = (collect.FINISHED, "diverged", "unfinished", "failed")
 
 
 def compare(configurations, settings, problems=()):
@@ -43,6 +43,7 @@ def compare(configurations, settings, problems=()):
                 **sizes,
                 "milliseconds_per_step": _milliseconds_per_step(runs),
                 "counts": {name: sum(run["outcome"] == name for run in runs) for name in OUTCOMES},
+                "suspicious": sum(run["suspicious"] is not None for run in runs),
                 "runs": [{k: v for k, v in run.items() if k not in _OF_THE_CONFIGURATION} for run in runs],
                 "summary": {name: _summaries(runs, name, **about) for name, about in metrics.items()},
             }
@@ -71,8 +72,9 @@ def _first_with_text(runs):
 def _problems(configurations, settings):
     for configuration in configurations:
         for run in configuration["runs"]:
-            if run["message"]:
-                yield f"{configuration['label']}, seed {run['seed']}: {run['outcome']}: {run['message']}"
+            for kind, message in ((run["outcome"], run["message"]), ("suspicious", run["suspicious"])):
+                if message:
+                    yield f"{configuration['label']}, seed {run['seed']}: {kind}: {message}"
         yield from _data_problems(configuration)
     if len(_of_data((run for each in configurations for run in each["runs"]), "evaluated")) > 1:
         yield "the runs were evaluated against different images: their numbers cannot be compared"
@@ -96,7 +98,7 @@ def _data_problems(configuration):
 
 def value_of(run, metric, at, higher_is_better):
     """A run's value of a metric at its `last` evaluation, or its `best` after step 0; None without one."""
-    if run["outcome"] not in collect.ENDED:
+    if run["outcome"] != collect.FINISHED:
         return None
     rows = run["evaluations"]
     rows = rows[-1:] if at == "last" else [row for row in rows if row["step"] > 0]
@@ -207,6 +209,8 @@ def table(comparison):
         interval = "-" if last["t_interval"] is None else " to ".join(f"{x:.4g}" for x in last["t_interval"])
         mean, mean_of_best = ("-" if x is None else f"{x:.4g}" for x in (last["mean"], best["mean"]))
         ended = ", ".join(f"{count} {kind}" for kind, count in configuration["counts"].items() if count)
+        if configuration["suspicious"]:
+            ended += f"; {configuration['suspicious']} suspicious"
         lines.append(
             f"{configuration['label']:{width}}  {mean:>12}   {interval:20} {mean_of_best:>6}  {ended}"
         )

@@ -96,7 +96,7 @@ def band_by_seconds(runs, metric):
     Runs are not evaluated at the same seconds: each is interpolated linearly, at `GRID_POINTS` places evenly
     spaced within the range that all of them cover.
     """
-    points = [run_points(run, metric, "train_seconds") for run in runs if run["outcome"] in collect.ENDED]
+    points = [run_points(run, metric, "train_seconds") for run in runs if run["outcome"] == collect.FINISHED]
     points = [(x, y) for x, y in points if len(x)]
     if not points:
         return _mean_band(np.empty(0), np.empty((0, 0)))

@@ -1,7 +1,6 @@
 """One process a run: starting them, some at a time, and noting how each ended."""
 
 import concurrent.futures
-import contextlib
 import json
 import logging
 import os
@@ -10,10 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-from tfgans import callbacks, files, readers
+from tfgans import files, progress, readers, signals
 from tfgans.compare import collect
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
@@ -72,38 +70,35 @@ class Run:
             return "starts"
         with open(self.log, "rb") as file:
             file.seek(max(0, self.log.stat().st_size - 2000))
-            found = re.findall(
-                r"training: +(\d+)%|training: (\d+)step \[", file.read().decode(errors="replace")
-            )
+            text = file.read().decode(errors="replace")
+        found = re.findall(r"training: +(\d+)%|training: (\d+)step \[", text)
         percent, count = found[-1] if found else ("", "")
-        return f"{percent}%" if percent else (f"step {count}" if count else "starts")
+        before = "compiles" if "compiling" in text else "starts"
+        return f"{percent}%" if percent else (f"step {count}" if count else before)
 
     def facts(self, output_dir):
         """What `collect.read_run` gives."""
         return collect.read_run(self.folder, output_dir, self.seed, self.outcome, self.message)
 
 
-class Runner:
+class Runner(signals.Keeper):
     """Trains the runs that are missing, some at a time, and says how far it is."""
 
     def __init__(self, runs, jobs):
         self.missing = [run for run in runs if not run.is_done()]
         self.done, self.jobs = len(runs) - len(self.missing), jobs
-        self.processes, self.received, self.lock = {}, None, threading.Lock()
+        self.processes, self.lock = {}, threading.Lock()
 
     def train(self):
-        """Returns when all have ended. Raises `callbacks.Interrupted` after a signal, when they have saved."""
+        """Returns when all have ended. Raises `signals.Interrupted` after a signal, when they have saved."""
         if not self.missing:
             return
-        import tqdm
-
         total = self.done + len(self.missing)
         with (
-            _signals(self._stop),
+            self,
             concurrent.futures.ThreadPoolExecutor(self.jobs) as pool,
-            tqdm.tqdm(total=total, initial=self.done, unit="run", desc="comparing") as bar,
+            progress.Bar("comparing", total, "run", self.done) as bar,
         ):
-            shown, interval = 0.0, 1.0 if sys.stderr.isatty() else 30.0
             waiting = {pool.submit(self._train, run): run for run in self.missing}
             while waiting:
                 ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
@@ -113,11 +108,9 @@ class Runner:
                     if self.received is None:
                         logger.info("%s: %s", run.name, run.message or "done")
                     bar.update()
-                if time.monotonic() >= shown + interval:
-                    shown = time.monotonic()
-                    bar.set_postfix_str(self._running())
+                bar.set_postfix_str(self._running(), refresh=False)
         if self.received is not None:
-            raise callbacks.Interrupted(self.received)
+            raise signals.Interrupted(self.received)
 
     def _running(self):
         with self.lock:
@@ -129,7 +122,7 @@ class Runner:
                 return
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             with open(run.log, "wb") as log:
-                # A session of its own: Ctrl-C reaches it once, from `_stop`, and not from the terminal as well.
+                # A session of its own: Ctrl-C reaches it once, from `told`, and not from the terminal as well.
                 process = subprocess.Popen(
                     run.command(),
                     stdout=subprocess.DEVNULL,
@@ -146,8 +139,15 @@ class Runner:
         if self.received is None:
             run.ended(code)
 
-    def _stop(self, number, frame):
-        self.received = number
+    def at_risk(self):
+        """As long as it trains: its runs may have something to save."""
+        return True
+
+    def told(self, number):
+        """Has the runs save and end."""
+        signals.write(
+            f"signal {int(number)}: the runs save what they have; Ctrl-C again does not wait for them"
+        )
         for process in list(self.processes.values()):
             process.send_signal(signal.SIGTERM)
 
@@ -156,13 +156,3 @@ def _environment():
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-
-
-@contextlib.contextmanager
-def _signals(handler):
-    previous = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)

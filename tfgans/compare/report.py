@@ -103,7 +103,7 @@ def _undecided(pairs):
 
 
 def lost_runs(comparison):
-    """A line on the runs without a value or collapsed, or an empty one if all finished."""
+    """A line on the runs without a value, or an empty one if all finished."""
     parts = []
     for configuration in comparison["configurations"]:
         counts = configuration["counts"]
@@ -112,7 +112,26 @@ def lost_runs(comparison):
             parts.append(f"{configuration['label']}: {_listed(bad)} of {len(configuration['runs'])}")
     if not parts:
         return ""
-    return f"Not every run finished: {'; '.join(parts)}. Only collapsed ones among them count in the means."
+    return f"Not every run finished: {'; '.join(parts)}. The others alone count in the means."
+
+
+def suspicious_runs(comparison):
+    """A line on the runs that finished with values as of a collapsed generator, or an empty one."""
+    parts = [
+        f"{configuration['label']}: {configuration['suspicious']} of {len(configuration['runs'])}"
+        for configuration in comparison["configurations"]
+        if configuration["suspicious"]
+    ]
+    if not parts:
+        return ""
+    return (
+        "Some runs finished with suspicious values, such as a generator gives that has collapsed or was hardly "
+        f"trained: {'; '.join(parts)}. They count in the means."
+    )
+
+
+def _on_runs(comparison):
+    return lost_runs(comparison), suspicious_runs(comparison)
 
 
 def statement(comparison):
@@ -151,7 +170,7 @@ def statement(comparison):
          "A seed fixes the order of the data and the latents, but different configurations turn them into "
          "unrelated runs. All intervals treat the runs as independent."),
         ("Runs that diverged or failed have no value, so the means of the rest are optimistic.",
-         "A configuration that loses runs is worse than its mean says. Collapsed runs count with their values."),
+         "A configuration that loses runs is worse than its mean says. Suspicious runs count with their values."),
     ]  # fmt: skip
     return points
 
@@ -244,7 +263,7 @@ def page(output_dir, comparison):
         index={configuration["label"]: i for i, configuration in enumerate(configurations)},
         keys=[Markup(figures.key_uri(i)) for i in range(len(configurations))],
         verdict=verdict(comparison),
-        cautions=[line for line in (lost_runs(comparison), *cautions(comparison)) if line],
+        cautions=[line for line in (*_on_runs(comparison), *cautions(comparison)) if line],
         statement=statement(comparison),
         ranking=tables.ranking_table(comparison),
         pairs={(m, at): tables.pair_table(comparison, m, at) for m in metrics for at in ("last", "best")},
@@ -281,7 +300,7 @@ def markdown(output_dir, comparison):
     """The text of `report.md`, in GitHub's dialect; it shows `report.png` and `spectra.png` beside it."""
     metric = comparison["settings"]["primary_metric"]
     parts = ["# Comparison of " + _escape(_listed(c["label"] for c in comparison["configurations"]))]
-    parts += [_escape(line) for line in (verdict(comparison), lost_runs(comparison)) if line]
+    parts += [_escape(line) for line in (verdict(comparison), *_on_runs(comparison)) if line]
     parts += ["![Curves and last values of every configuration](report.png)"]
     sections = {f"Ranking by the last {figures.metric_name(metric)}": tables.ranking_table(comparison),
                 "Pairs": tables.pair_table(comparison, metric, "last"),

@@ -48,7 +48,7 @@ def compare_configurations(
         jobs: runs at a time.
     Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
         not be run; the others are compared all the same.
-    Raises: ConfigError if nothing can be run; `NotWritten`; `callbacks.Interrupted` after a signal, with the runs
+    Raises: ConfigError if nothing can be run; `NotWritten`; `signals.Interrupted` after a signal, with the runs
         saved.
     """
     output_dir = Path(files.expanded(output_dir))
@@ -108,7 +108,8 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
         for folder in folders:
             run = collect.read_run(folder, output_dir)
             if not run["evaluations"]:
-                problems.append(f"{folder}: {run['message']}")
+                why = run["message"] if run["step"] is None else "nothing evaluated it"
+                problems.append(f"{folder}: {why}")
                 continue
             groups.setdefault(collect.same_configuration(run), []).append((folder, run))
     if not groups:

@@ -13,7 +13,7 @@ _MARKS = 7
 
 def spectrum_of(run):
     """A run's spectrum at its last evaluation; None if it has none, or did not come to its end."""
-    return run["spectrum"] if run["outcome"] in collect.ENDED else None
+    return run["spectrum"] if run["outcome"] == collect.FINISHED else None
 
 
 def _spectra(configuration):

@@ -50,9 +50,8 @@ def pairs_with(comparison, metric, at):
 def ranking_table(comparison):
     """Table of the configurations, best mean of the last primary metric first, those without one at the end."""
     metric = comparison["settings"]["primary_metric"]
-    outcomes = [name for name in OUTCOMES if name != "missing" or _any_missing(comparison)]
     header = ["", "configuration", "mean", f"{percent(comparison)} interval (t)", "interval (bootstrap)",
-              "standard deviation", "median", "values", "mean of best", *outcomes]  # fmt: skip
+              "standard deviation", "median", "values", "mean of best", *OUTCOMES, "suspicious"]  # fmt: skip
     rows = []
     for rank, configuration in enumerate(ranking(comparison), 1):
         last, best = (summary(configuration, metric, at) for at in ("last", "best"))
@@ -63,14 +62,11 @@ def ranking_table(comparison):
                 *_spread(last),
                 number(last["count"]),
                 number(best["mean"]),
-                *(number(configuration["counts"].get(name, 0)) for name in outcomes),
+                *(number(configuration["counts"][name]) for name in OUTCOMES),
+                number(configuration["suspicious"]),
             ]
         )
     return Table(header, rows)
-
-
-def _any_missing(comparison):
-    return any(configuration["counts"].get("missing") for configuration in comparison["configurations"])
 
 
 def _spread(found):
@@ -163,7 +159,7 @@ def run_table(comparison):
             run["outcome"],
             *(number(run[key]) for key in ("step", "train_seconds", "compile_seconds", "eval_seconds")),
             str(run["folder"]),
-            run["message"] or "",
+            run["message"] or (f"suspicious: {run['suspicious']}" if run["suspicious"] else ""),
         ]
         for configuration in comparison["configurations"]
         for run in configuration["runs"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from tfgans import progress
 from tfgans.config import (
     ConfigError,
     Count,
@@ -277,7 +278,8 @@ class Dataset:
         if split in self._stores:
             return self._stores[split]
         self._check_split(split)
-        items = self._origin.open(split)
+        with progress.phase(f"opening {self.source}"):
+            items = self._origin.open(split)
         wanted = self.use_labels or self.classes is not None  # else what is wrong with labels does not matter
         given = (items.labels, items.class_names) if wanted else (None, None)
         self._known = classes_known(*given, self._known)

@@ -5,8 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm import tqdm
 
+from tfgans import progress
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, cover, decode, fit, from_array, header, to_array
 
@@ -70,7 +70,7 @@ class ImageStore:
         self.items, self.title, self.crop = items, title, crop
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
-        headers = self._map(self._header, "Reading headers")
+        headers = self._map(self._header, "checking")
         shortest = max(1, (resolution or 1) // 4) if min_size is None else min_size
         bad = {k: found for k, found in enumerate(headers) if isinstance(found, BadImage)}
         for k, found in enumerate(headers):
@@ -146,13 +146,13 @@ class ImageStore:
             ) from error
 
     def _map(self, function, title):
-        """[function(i) for i in sources] by threads, with a bar if it takes more than ten seconds."""
+        """[function(i) for i in sources] by threads, with a bar."""
         found = []
-        with tqdm(total=len(self.sources), desc=f"{title} of {self.title}", unit="image", delay=10) as bar:
+        with progress.Bar(f"{title} {self.title}", len(self.sources), "image") as bar:
             for start in range(0, len(self.sources), _CHUNK):
-                chunk = self.sources[start : start + _CHUNK]
-                found.extend(self.pool.map(function, chunk))
-                bar.update(len(chunk))
+                for each in self.pool.map(function, self.sources[start : start + _CHUNK]):
+                    found.append(each)
+                    bar.update()
         return found
 
     def _size(self, resolution, usable):
@@ -180,12 +180,13 @@ class ImageStore:
         if self.in_memory and not self.ragged:
             images = np.empty((len(todo), *self.item_shape), np.uint8)
         kept, digests = [], []
-        with tqdm(total=len(todo), desc=f"Decoding {self.title}", unit="image", delay=10) as bar:
+        with progress.Bar(f"reading {self.title}", len(todo), "image") as bar:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
                 for k, found in zip(
                     chunk, self.pool.map(self._load_or_error, self.sources[chunk]), strict=True
                 ):
+                    bar.update()
                     if isinstance(found, BadImage):
                         bad[k] = found
                         continue
@@ -196,7 +197,6 @@ class ImageStore:
                         images.append(pixels)
                     kept.append(k)
                     digests.append(digest)
-                bar.update(len(chunk))
         self.kept = np.array(kept, np.int64)
         self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         self.names = [self.items.name(i) for i in self.sources[self.kept]]

@@ -29,10 +29,15 @@ class FixedSamples:
         self.path, self.step = path, step
         self._parts, self._missing = [], _SAMPLES
 
+    @staticmethod
+    def count(shape):
+        """How many samples of a shape, [H, W, C] or [D], it needs."""
+        return _SAMPLES if len(shape) < 3 else min(_SAMPLES, max(16, _PIXELS // (shape[0] * shape[1])))
+
     def seen(self, samples):
         """Notes what it needs of a generated batch, which it returns."""
-        if not self._parts and samples.ndim == 4:
-            self._missing = min(_SAMPLES, max(16, _PIXELS // (samples.shape[1] * samples.shape[2])))
+        if not self._parts:
+            self._missing = self.count(samples.shape[1:])
         if self._missing > 0:
             self._parts.append(np.asarray(samples[: self._missing]))
             self._missing -= len(self._parts[-1])

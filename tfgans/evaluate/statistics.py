@@ -7,16 +7,14 @@ import os
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from tfgans import files, readers
+from tfgans import files, progress, readers
 from tfgans.config import ConfigError, first_line
 from tfgans.evaluate.frechet import Moments, save_arrays
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
-_SECONDS_BEFORE_PROGRESS = 10
 
 
 class Statistics:
@@ -55,14 +53,14 @@ def collect(extract, batches, total, keep, seed=0, watch=None, label="evaluating
         total: length of the stream, > 0.
         keep: how many feature vectors to keep, chosen and ordered at random by `seed`.
         watch: called with every batch's (images, outputs), if given.
-        label: shown by the progress bar, which appears after ten seconds.
+        label: shown by the progress bar.
     Returns: Statistics.
     Raises: ConfigError if another number of images comes.
     """
     places = _places(total, keep, seed)
     moments = kept = None
     seen = 0
-    with tqdm(total=total, desc=label, unit="image", delay=_SECONDS_BEFORE_PROGRESS, leave=False) as progress:
+    with progress.Bar(label, total, "image", leave=False) as bar:
         for images in batches:
             outputs = extract(images)
             features = outputs["features"]
@@ -78,7 +76,7 @@ def collect(extract, batches, total, keep, seed=0, watch=None, label="evaluating
             if watch:
                 watch(images, outputs)
             seen += len(features)
-            progress.update(len(features))
+            bar.update(len(features))
     if seen != total:
         raise ConfigError(f"{label}: {seen} images came of the {total} announced")
     return Statistics(moments, kept)

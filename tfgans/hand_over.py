@@ -1,0 +1,28 @@
+"""What a finished run hands over: its generator as a Keras file and as a SavedModel, and those of a pruned model."""
+
+import json
+
+from tfgans import files, pruning, readers
+
+_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
+
+
+def hand_over(model, folder, step):
+    """Writes the generators of `step` into a run's folder."""
+    model.save_generator(folder / "generator.keras")
+    for name in model.part_names():
+        network = model.part(name)
+        model.save_generator(folder / f"generator_{name}.keras", network)
+        if name == "sparse":
+            text = json.dumps(pruning.density_report(network, model.densities()), indent=1)
+            files.write_text(folder / "generator_sparse.json", text + "\n")
+    model.export(folder / "export")
+    path = folder / "export" / _STEP
+    path.parent.mkdir(exist_ok=True)
+    files.write_text(path, f"{step}\n")
+
+
+def handed_over(folder):
+    """The step of the generator that was handed over, or None."""
+    text = readers.text_or_none(folder / "export" / _STEP)
+    return int(text) if text and text.strip().isdecimal() else None

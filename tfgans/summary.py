@@ -1,0 +1,206 @@
+"""A run in a few lines: what it is before it starts, and at its end what lies where."""
+
+import logging
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans import checkpoint, distribute
+from tfgans.evaluate import cost
+
+logger = logging.getLogger(__name__)
+
+_NAMED_CLASSES = 10
+
+
+def lines(rows):
+    """`{label: text}` as lines whose texts stand below each other."""
+    width = max(map(len, rows), default=0)
+    return [f"{label:<{width}}  {text}" for label, text in rows.items()]
+
+
+def introduce(run, intervals, start):
+    """Says what is about to be trained, and if its checkpoints will not fit on the disk."""
+    logger.info("%s", "\n".join(lines(of_run(run, intervals, start))))
+    warning = full_disk_warning(run)
+    if warning:
+        logger.warning("%s", warning)
+
+
+def of_run(run, intervals, start):
+    """What a run is before its first step: `{label: text}` for `lines`.
+
+    Args:
+        run: a `training.Run`. intervals: updates between checkpoints and so on, as `training.train` has them.
+        start: updates done by earlier processes.
+    """
+    return {
+        "data": data(run.dataset, run.model.num_classes),
+        "networks": networks(run.model),
+        "methods": methods(run.model),
+        "precision": keras.config.dtype_policy().name,
+        "devices": devices(run.strategy),
+        "batch": batch(run.dataset, run.model),
+        "steps": steps(run, start),
+        "evaluation": evaluation(run.evaluator, intervals["evaluate_every"]),
+        "checkpoints": checkpoints(run, intervals["save_every"]),
+        "folder": str(run.folder),
+    }
+
+
+def counted(number, noun, plural=None):
+    """`1 image`, `1,000 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def data(dataset, num_classes):
+    """Where the images come from, how many, how large, and of which classes."""
+    if len(dataset.item_shape) == 1:
+        parts = [counted(dataset.num_examples, "point")]
+    else:
+        height, width, channels = dataset.item_shape
+        kind = {1: "gray", 3: "RGB"}.get(channels, f"{channels} channels")
+        parts = [f"{counted(dataset.num_examples, 'image')} of {width}x{height}, {kind}"]
+    parts.append(classes(dataset, num_classes))
+    if dataset.skipped:
+        parts.append(f"{counted(dataset.skipped, 'image')} skipped")
+    return f"{dataset.source}: {', '.join(parts)}"
+
+
+def classes(dataset, num_classes):
+    """The classes of the data, and whether training makes use of them."""
+    if not dataset.num_classes:
+        return "no classes"
+    names = [str(name) for name in dataset.class_names or ()]
+    shown = ", ".join(names[:_NAMED_CLASSES]) + (", ..." if len(names) > _NAMED_CLASSES else "")
+    text = counted(dataset.num_classes, "class", "classes") + (f" ({shown})" if shown else "")
+    return text if num_classes else f"{text}, which training leaves aside: num_classes is not set"
+
+
+def networks(model):
+    """How large both networks are."""
+    sizes = [
+        f"{name} {counted(cost.parameters(network), 'parameter')}"
+        for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
+    ]
+    average = ", and the generator's moving average" if model.ema_generator is not None else ""
+    return ", ".join(sizes) + average
+
+
+def methods(model):
+    """The methods that a model is composed of."""
+    composed = [method.__name__ for method in getattr(type(model), "composed_of", (type(model),))]
+    return ", ".join(name for name in composed if name != "GAN") or "none: the plain GAN"
+
+
+def devices(strategy):
+    """What trains."""
+    replicas, workers = strategy.num_replicas_in_sync, distribute.workers()
+    if replicas == 1:
+        kinds = ["GPU" if tf.config.list_logical_devices("GPU") else "CPU"]
+    else:
+        kinds = sorted(
+            {device.split("device:")[-1].split(":")[0] for device in strategy.extended.worker_devices}
+        )
+    of = f" of {counted(workers, 'worker')}" if workers > 1 else ""
+    return f"{counted(replicas, 'replica')} on {'/'.join(kinds)}{of}"
+
+
+def batch(dataset, model):
+    """Images of a discriminator step, and the number of these in a training step."""
+    text = counted(dataset.batch_size, "image" if len(dataset.item_shape) > 1 else "point")
+    several = model.batches_per_step
+    return text if several == 1 else f"{text}, {several} of such batches for each generator update"
+
+
+def steps(run, start):
+    """How long the run is."""
+    images = run.dataset.batch_size * run.model.batches_per_step
+    text = f"{counted(run.steps, 'generator update')}, each with {counted(images, 'image')}"
+    if run.seconds is not None:
+        text = f"{run.seconds:g} seconds of training, each update with {counted(images, 'image')}"
+    else:
+        passes = run.steps * images / run.dataset.num_examples
+        text += f": {passes:,.0f} times all" if passes >= 1.5 else ""
+    return f"{text}; goes on from {start:,}" if start else text
+
+
+def evaluation(evaluator, every):
+    """What evaluates the generator, or that nothing does."""
+    if evaluator is None:
+        return f"none (Evaluator.features is not set); losses are noted every {counted(every, 'update')}"
+    evaluator = getattr(evaluator, "evaluator", evaluator)
+    samples = counted(evaluator.num_samples, "sample")
+    return f"{evaluator.features.name}, {samples}, every {counted(every, 'update')}"
+
+
+def checkpoints(run, every):
+    """How often the run is saved, and the room on disk that takes."""
+    kept, one = checkpoints_kept(run), checkpoint_size(run.model)
+    room = f"each {bytes_text(one)}, up to {kept} stay: {bytes_text(kept * one)}"
+    return f"every {counted(every, 'update')}, {room}"
+
+
+def checkpoints_kept(run):
+    """The most checkpoints that lie in the run's folder between two steps."""
+    return run.checkpoints.keep + (run.evaluator is not None)  # and the best one
+
+
+def checkpoint_size(model):
+    """Bytes of one checkpoint of a model, but for some thousands that its file has besides."""
+    separate = {id(v) for v in model.per_replica_variables()}
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    return sum(
+        int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size * (replicas if id(v) in separate else 1)
+        for v in checkpoint.variables_of(model).values()
+    )
+
+
+def full_disk_warning(run):
+    """A line if the checkpoints of a run will not fit on its disk, or None."""
+    one, there = checkpoint_size(run.model), len(run.checkpoints.steps())
+    needed = one * max(checkpoints_kept(run) + 1 - there, 1)  # a new one is written before an old one goes
+    free = shutil.disk_usage(run.folder).free
+    if needed <= free:
+        return None
+    return (
+        f"the checkpoints will need {bytes_text(needed)} more on the disk of {run.folder}, where {bytes_text(free)} "
+        "are free; lower train.keep_checkpoints, or make room"
+    )
+
+
+def bytes_text(count):
+    """A number of bytes as people say it: `94 MB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count < 1000 * size else f"{count / size:,.0f} {unit}"
+    return f"{count} bytes"
+
+
+WHAT_LIES_THERE = {
+    "samples": "samples/ (pictures of what it makes, and real.png of what it learns from)",
+    "metrics.jsonl": "metrics.jsonl",
+    "checkpoints": "checkpoints/",
+    "generator.keras": "generator.keras (the generator for Keras)",
+    "export": "export/ (the same as a SavedModel)",
+}
+
+
+def closing(folder, program, features=None):
+    """What lies in the folder of a run that has ended, and what to do with it: two lines.
+
+    Args:
+        program: name of a command -> how to call it in a shell.
+        features: what a run without an evaluator would be evaluated with, such as `@InceptionFeatures()`.
+    """
+    there = [text for name, text in WHAT_LIES_THERE.items() if (Path(folder) / name).exists()]
+    images = f"{os.path.normpath(folder)}-images"
+    run, images = (shlex.quote(f"--{flag}") for flag in (f"model_dir={folder}", f"output_dir={images}"))
+    bound = f" --gin_param='Evaluator.features={features}'" if features else ""
+    commands = f"{program('generate')} {run} {images}   or   {program('evaluate')} {run}{bound}"
+    return f"done: {folder} holds {', '.join(there)}\nnext: {commands}"
