@@ -54,7 +54,8 @@ ALLOWED = {
     "label_draws": {"config", "data"},
     "generation": {"config", "data", "driver", "keras_files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
-    "average": {"config", "distribute"},
+    "average": {"config", "distribute", "layers"},
+    "own_statistics": set(),
     "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
@@ -68,6 +69,7 @@ ALLOWED = {
         "label_draws",
         "accounting",
         "average",
+        "own_statistics",
         "places",
     },
     "methods": PARTS

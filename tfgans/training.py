@@ -332,6 +332,7 @@ class Run:
             return fixed.seen(stream(count))
 
         metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels() | fixed.metrics()
+        metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
         if self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
@@ -363,6 +364,8 @@ class Run:
         self.draw_samples(self.steps)
         if self.is_chief:
             self.model.save_generator(self.folder / "generator.keras")
+            if self.model.ema_generator is not None:
+                self.model.save_generator(self.folder / "generator_raw.keras", weights="raw")
             self._save_parts()
             self.model.export(self.folder / "export")
             step = self.folder / "export" / EXPORT_STEP
