@@ -105,19 +105,20 @@ def test_joint_batch_is_chosen_where_it_makes_no_difference():
 
 
 def test_average_by_hand():
-    model = FixedLatents(*toys.scalar_networks(), ema_decay=0.75, **WASSERSTEIN)
+    options = WASSERSTEIN | {"ema_decay": 0.75, "ema_ramp": "constant"}
+    model = FixedLatents(*toys.scalar_networks(), **options)
     compiled(model)
     model.fit(np.array([[1.0], [2.0]], "float32"), batch_size=2, verbose=0)
     # w went from 2 to 2.54 (above): 0.75 * 2 + 0.25 * 2.54
     np.testing.assert_allclose(model.ema_generator.get_weights()[0], [[2.135]], atol=1e-6)
-    late = FixedLatents(*toys.scalar_networks(), ema_decay=0.75, ema_start=1, **WASSERSTEIN)
+    late = FixedLatents(*toys.scalar_networks(), ema_start=1, **options)
     compiled(late)
     late.fit(np.array([[1.0], [2.0]], "float32"), batch_size=2, verbose=0)
     np.testing.assert_allclose(late.ema_generator.get_weights()[0], [[2.54]], atol=1e-6)
 
 
-def test_average_copies_statistics_and_generate_uses_it():
-    model = compiled(GAN(*toys.image_networks(), ema_decay=0.9), rate=1.0)
+def test_average_can_copy_statistics_and_generate_uses_it():
+    model = compiled(GAN(*toys.image_networks(), ema_decay=0.9, ema_statistics="copy"), rate=1.0)
     model.fit(toys.images(16), batch_size=8, verbose=0)
     pairs = zip(
         model.generator.non_trainable_variables, model.ema_generator.non_trainable_variables, strict=True
@@ -125,9 +126,9 @@ def test_average_copies_statistics_and_generate_uses_it():
     for new, copied in pairs:
         np.testing.assert_array_equal(new.numpy(), copied.numpy())
     latents = model.latents_at(0, 4)
-    assert np.any(model.render(latents) != model.render(latents, ema=False))
+    assert np.any(model.render(latents) != model.render(latents, weights="raw"))
     model.generator.set_weights(model.ema_generator.get_weights())
-    np.testing.assert_array_equal(model.render(latents), model.render(latents, ema=False))
+    np.testing.assert_array_equal(model.render(latents), model.render(latents, weights="raw"))
 
 
 def test_training_without_an_average_is_the_same_training():

@@ -56,7 +56,8 @@ ALLOWED = {
     "label_draws": {"config", "data"},
     "generation": {"config", "data", "driver", "keras_files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
-    "average": {"config", "distribute"},
+    "average": {"config", "distribute", "layers"},
+    "own_statistics": set(),
     "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
@@ -70,6 +71,7 @@ ALLOWED = {
         "label_draws",
         "accounting",
         "average",
+        "own_statistics",
         "places",
     },
     "methods": PARTS

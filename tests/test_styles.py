@@ -53,7 +53,7 @@ def test_the_images_of_this_file_tell_styles_apart(model):
     images = model.generate(4, seed=0).astype(int)
     assert model.style_slots == SLOTS
     assert min(np.abs(images[i] - images[j]).mean() for i in range(4) for j in range(i)) > 3
-    assert np.abs(images - model.generate(4, seed=0, ema=False)).mean() > 3
+    assert np.abs(images - model.generate(4, seed=0, weights="raw")).mean() > 3
 
 
 def test_psi_0_shows_the_mean_whatever_the_latent(model):
@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_and_the_average_is_shown(model):
     for make in (model.mix, model.interpolate):
         np.testing.assert_array_equal(make(2, 3, seed=1), make(2, 3, seed=1))
         assert np.any(make(2, 3, seed=1) != make(2, 3, seed=2))
-        assert np.any(make(2, 3, seed=1) != make(2, 3, seed=1, ema=False))
+        assert np.any(make(2, 3, seed=1) != make(2, 3, seed=1, weights="raw"))
 
 
 @pytest.mark.parametrize(

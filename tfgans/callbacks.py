@@ -255,6 +255,9 @@ class TrainingCurves(StepCallback):
 class SampleGrid:
     """Draws what fixed latents give, `samples/step_00001000.png`, and shows it in TensorBoard.
 
+    While the average and the raw weights of the generator differ much (`GAN.shows_both`), what the raw ones give is
+    drawn beside it, `samples/raw_step_00001000.png`.
+
     Args:
         gan: the model.
         folder: of the pictures.
@@ -266,35 +269,36 @@ class SampleGrid:
     def __init__(self, gan, folder, writer=None, count=64, modes=None):
         self.gan, self.folder, self.writer, self.count, self.modes = gan, Path(folder), writer, count, modes
 
-    def path(self, step):
-        """The picture of one step."""
-        return self.folder / f"step_{step:08d}.png"
+    def path(self, step, kind=""):
+        """The picture of one step; of raw weights with the kind `raw_`."""
+        return self.folder / f"{kind}step_{step:08d}.png"
 
     def forget_from(self, step):
         """Removes the pictures of `step` and later; returns whether there was one of `step`."""
         there = self.path(step).exists()
-        for path in self.folder.glob("step_*.png"):
-            if files.step_of(path) >= step:
+        for path in self.folder.glob("*step_*.png"):
+            if files.step_of(path.name.removeprefix("raw_")) >= step:
                 path.unlink()
         return there
 
     def __call__(self, step):
-        path = self.path(step)
-        if path.exists():
+        if self.path(step).exists():
             return
-        picture = self.picture()
-        if self.writer is not None:
-            with self.writer.as_default(step=step):
-                tf.summary.image("samples", picture[None])
-            self.writer.flush()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        pictures.save_png(path, picture)
+        drawn = {"raw_": "raw"} if self.gan.shows_both() else {}
+        for kind, weights in (drawn | {"": None}).items():  # the usual one last: where it is, all are
+            picture = self.picture(weights)
+            if self.writer is not None:
+                with self.writer.as_default(step=step):
+                    tf.summary.image(f"{kind}samples", picture[None])
+                self.writer.flush()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            pictures.save_png(self.path(step, kind), picture)
 
-    def picture(self):
-        """The present picture, uint8 [H, W, C]."""
+    def picture(self, weights=None):
+        """The present picture, uint8 [H, W, C]; `weights` are those of `GAN.generate`."""
         points = len(self.gan.sample_shape) == 1
         count, labels, columns = pictures.layout(self.count, self.gan.num_classes, points)
-        images = self.gan.generate(count, labels=labels, seed=self.gan.seed)
+        images = self.gan.generate(count, labels=labels, seed=self.gan.seed, weights=weights)
         return pictures.page(images, columns, self.modes)
 
 

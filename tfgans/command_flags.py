@@ -28,6 +28,12 @@ def _run_flags():
     _define_folder("model_dir", "Folder of the run.")
     flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
     flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
+    flags.DEFINE_enum(
+        "weights",
+        None,
+        ["average", "raw"],
+        "The generator's moving average or the weights that train; the average, if there is one.",
+    )
 
 
 def train():

@@ -207,7 +207,7 @@ def _evaluate():
     from tfgans import experiment
 
     _refuse_gin_files()
-    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap
+    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap, FLAGS.weights
     row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
     print(experiment.to_json(row))
 
@@ -225,6 +225,7 @@ def _generate():
         gin_params=FLAGS.gin_param,
         part=FLAGS.generator,
         overwrite=FLAGS.overwrite,
+        weights=FLAGS.weights,
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:

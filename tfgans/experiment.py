@@ -160,14 +160,17 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
     return evaluator
 
 
-def load(model_dir, gin_params=(), step=None, part=None):
+def load(model_dir, gin_params=(), step=None, part=None, weights=None):
     """`(model, step)` of a run's folder, restored from a checkpoint.
 
     Args:
         part: show this generator of a pair, `sparse` or `dense`; None is the usual one.
+        weights: show the generator's `average` or `raw` weights; None is the average, if there is one.
         gin_params: bindings that override the run's own.
         step: which checkpoint: a number, `best` (by the run's metric), or None for the newest.
     """
+    if part is not None and weights is not None:
+        raise ConfigError(f"--generator={part} has one kind of weights. Received: --weights={weights}")
     folder = Path(files.expanded(model_dir))
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
@@ -183,6 +186,7 @@ def load(model_dir, gin_params=(), step=None, part=None):
     classes.restore(folder, model)
     if part is not None:
         model.use_part(part)
+    model.use_weights(weights)
     return model, about["step"]
 
 
@@ -203,11 +207,13 @@ def best_step(folder, steps, metric="fid", highest=False):
     return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
 
 
-def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, duality_gap=False):
+def evaluate(
+    model_dir, num_samples=None, step=None, gin_params=(), part=None, duality_gap=False, weights=None
+):
     """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
 
-    `part` is that of `load`, and stands in the row as `generator`. `duality_gap` measures that, too, of the pair that
-    was trained, whatever `part`.
+    `part` and `weights` are those of `load`, and stand in the row as `generator` and `weights`. `duality_gap`
+    measures that, too, of the pair that was trained, whatever they are.
 
     With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
     `spectra` holds those of training.
@@ -215,7 +221,7 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     if num_samples is not None:
         gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
     model_dir = Path(files.expanded(model_dir))
-    model, step = load(model_dir, gin_params, step, part)
+    model, step = load(model_dir, gin_params, step, part, weights)
     with explained():
         dataset, gap = Dataset(), DualityGap() if duality_gap else None
     evaluator = build_evaluator(model, dataset, gap)
@@ -229,7 +235,8 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):
         SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
-    about = {"eval_seconds": seconds, "command": "evaluate"} | ({"generator": part} if part else {})
+    about = {"eval_seconds": seconds, "command": "evaluate"}
+    about |= {"generator": part} if part else model.row_of_weights()
     row = {"step": step} | metrics | model.stated_labels() | about
     with files.if_possible("the row of metrics.jsonl"):
         files.JsonLines(model_dir / "metrics.jsonl").append(row)
@@ -248,6 +255,7 @@ def generate(
     gin_params=(),
     part=None,
     overwrite=False,
+    weights=None,
 ):
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
@@ -257,7 +265,7 @@ def generate(
     """
     config.check_count("--num_images", num_images)
     folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
     with progress.phase(f"making {num_images} images"):
         images = model.generate(
             num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
@@ -279,6 +287,7 @@ def interpolate(
     gin_params=(),
     part=None,
     overwrite=False,
+    weights=None,
 ):
     """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
 
@@ -295,7 +304,7 @@ def interpolate(
     if not 1.0 <= frames_per_second <= 50.0:
         raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
     folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
     options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
@@ -331,10 +340,11 @@ def mix_styles(
     gin_params=(),
     part=None,
     overwrite=False,
+    weights=None,
 ):
     """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
     folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
     options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
     with progress.phase("making the images"):
         figure = model.mix(rows, columns, mixed_slots, **options)
@@ -348,8 +358,8 @@ def mix_styles(
     return folder.fill(write)
 
 
-def _load_to_look(model_dir, gin_params, step, part):
-    model, _ = load(model_dir, gin_params, step, part)
+def _load_to_look(model_dir, gin_params, step, part, weights):
+    model, _ = load(model_dir, gin_params, step, part, weights)
     config.refuse_unused(gin_params)
     return model
 
@@ -381,6 +391,8 @@ def describe(gin_files, gin_params=(), plain_flags=None):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
+        "ema_half_life": model.ema_half_life,
+        "ema_ramp": model.ema_ramp,
     } | _planned(model) | classes.beside(gin_files), model
 
 

@@ -13,6 +13,7 @@ from tfgans.config import (
     Natural,
     NotNegative,
     OneOf,
+    Positive,
     Seed,
     Within,
     configurable,
@@ -22,11 +23,12 @@ from tfgans.driver import Driver, mean_logs
 from tfgans.generation import Generation
 from tfgans.label_draws import takes_labels
 from tfgans.layers.state import depends_on_batch, frozen_state
+from tfgans.own_statistics import OwnStatistics
 from tfgans.places import BatchPlaces
 
 
 @configurable
-class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
+class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -51,9 +53,11 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
             is where no layer depends on its batch or changes state.
         freeze_discriminator_state: whether the generator step leaves the discriminator's statistics and
             spectral vectors alone. False moves them once more, as PyTorch code that runs it in training mode.
-        ema_decay: decay a generator update of the exponential moving average of the generator's weights
-            (statistics are copied), in [0, 1); 0 keeps none.
+        ema_decay: decay a generator update of the moving average of the generator, in [0, 1); 0 keeps none.
+        ema_half_life: in place of a decay, the images in which what was averaged falls to half its part.
+        ema_ramp: how the average begins, `"updates"`, `"constant"` or a number: see `GeneratorAverage`.
         ema_start: generator updates before the average starts; until then it is a copy.
+        ema_statistics: moving means and variances of the average: `"own"`, `"average"` or `"copy"`, see there.
         seed: of latents and everything else drawn in training.
     Raises: ConfigError if a value leaves its range or the networks do not fit each other.
     """
@@ -79,7 +83,10 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         joint_batch: bool | None = None,
         freeze_discriminator_state: bool = True,
         ema_decay: Within("[0, 1)") = 0.0,
+        ema_half_life: Positive | None = None,
+        ema_ramp: OneOf("updates", "constant") | Positive = "updates",
         ema_start: Natural = 0,
+        ema_statistics: OneOf("own", "average", "copy") = "own",
         seed: Seed = 0,
         **kwargs,
     ):
@@ -99,7 +106,7 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         logits = tf.zeros((2, 1))
         losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
         losses.check("GAN.generator_loss", generator_loss, logits)
-        self._add_average(ema_decay, ema_start)
+        self._add_average(ema_decay, ema_half_life, ema_ramp, ema_start, ema_statistics)
         self.built = True
 
     def _build_networks(self):
@@ -134,8 +141,8 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         Args:
             optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
                 as means over the global batch; `clipnorm` and its like act on each replica's own share.
-            learning_rate_schedule: function of the number of generator updates done, a factor on both
-                optimizers' initial learning rates (`tfgans.schedules`); None leaves the rates to callbacks.
+            learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
+                factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
         """
@@ -179,6 +186,7 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         updates = enumerate(batches[: self.discriminator_steps])
         logs = mean_logs([self.discriminator_update(index, real) for index, real in updates])
         logs |= self.generator_step(batches[-1])
+        self.update_average(batch_size(batches[-1]) * self.generator_batch_ratio)
         self.finish_step()
         return logs
 
@@ -254,13 +262,11 @@ class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
         apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
     def finish_step(self):
-        """What follows the updates: replicas agree on statistics, the average moves, the step is counted."""
+        """What follows the updates: replicas agree on statistics, the step is counted."""
         distribute.average(
             self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
         )
         self.step.assign_add(1)
-        if self.ema_generator is not None:
-            self.update_average()
 
     def set_learning_rates(self):
         """Sets both learning rates from the schedule, if there is one."""

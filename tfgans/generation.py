@@ -1,5 +1,6 @@
 """Images out of a trained model: repeatable streams, truncation, interpolation, style mixing, export."""
 
+import contextlib
 import math
 import shutil
 from pathlib import Path
@@ -32,13 +33,13 @@ class Generation(LabelDraws, StyleGeneration):
     al. 2019). None truncates nothing.
     """
 
-    _position, _part = 0, None
+    _position, _part, _weights = 0, None, None
 
     def generate(
         self,
         count,
         labels=None,
-        ema=True,
+        weights=None,
         seed=None,
         start=None,
         truncation=None,
@@ -51,7 +52,8 @@ class Generation(LabelDraws, StyleGeneration):
             count: how many.
             labels: classes to go round in turn, each in [0, num_classes) or a name; None draws them, see
                 `label_distribution`.
-            ema: use the averaged generator, if there is one.
+            weights: "average" or "raw", of the averaged generator or of the one that trains; None is the average, if
+                there is one.
             seed: of the stream of latents; None goes on in the model's own from call to call.
             start: position in the stream of the first image; 0 if a seed is given.
             truncation, truncated_slots: see the class.
@@ -65,20 +67,21 @@ class Generation(LabelDraws, StyleGeneration):
         if seed is None:
             self._position = start + count
         parts = []
-        for first in range(start, start + count, batch_size):
-            part = min(batch_size, start + count - first)
-            latents = self.latents_at(first, part, seed, bound)
-            chosen = self.labels_at(first - start, part, labels, first, seed)
-            parts.append(self._render_truncated(latents, chosen, ema, psi, truncated_slots))
+        with self.shown(weights):
+            for first in range(start, start + count, batch_size):
+                part = min(batch_size, start + count - first)
+                latents = self.latents_at(first, part, seed, bound)
+                chosen = self.labels_at(first - start, part, labels, first, seed)
+                parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots))
         return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
 
-    def stream_of(self, seed, ema=True):
+    def stream_of(self, seed, weights=None):
         """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it."""
         position = 0
 
         def generate(count):
             nonlocal position
-            images = self.generate(count, ema=ema, seed=seed, start=position)
+            images = self.generate(count, weights=weights, seed=seed, start=position)
             position += count
             return images
 
@@ -108,25 +111,30 @@ class Generation(LabelDraws, StyleGeneration):
         blocks = [draw(tf.constant([number, b], tf.int64)).numpy() for b in range(first, last + 1)]
         return np.concatenate(blocks)[start - first * _BLOCK :][:count]
 
-    def render(self, latents, labels=None, ema=True):
+    def render(self, latents, labels=None, weights=None):
         """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
         labels = None if labels is None else tf.constant(labels, tf.int32)
-        return self._compiled(renderer, ema)(tf.constant(latents, tf.float32), labels).numpy()
+        with self.shown(weights) as generator:
+            return self._compiled(renderer, generator)(tf.constant(latents, tf.float32), labels).numpy()
 
-    def _render_truncated(self, latents, labels, ema, psi, truncated_slots):
+    def _render_truncated(self, latents, labels, weights, psi, truncated_slots):
         if psi is None:
-            return self.render(latents, labels, ema)
-        return self.render_styles(self.styles(latents, ema, psi, truncated_slots), ema)
+            return self.render(latents, labels, weights)
+        return self.render_styles(self.styles(latents, weights, psi, truncated_slots), weights)
 
-    def _compiled(self, make, ema):
+    def _compiled(self, make, generator):
         """`make(model, generator)` as a graph, made once for each generator."""
+        name = f"{make.__name__}/{'plain' if generator is self.generator else 'averaged'}"
+        options = dict(reduce_retracing=True, autograph=False)
+        return self._once(name, lambda: tf.function(make(self, generator), **options))
+
+    def _once(self, name, make):
+        """What `make` gave the first time that it was asked for by this name."""
         if not hasattr(self, "_renderers"):
             self._renderers = {}
-        generator = self._shown(ema)
-        key = f"{make.__name__}/{'plain' if generator is self.generator else 'averaged'}"
-        if key not in self._renderers:
-            self._renderers[key] = tf.function(make(self, generator), reduce_retracing=True, autograph=False)
-        return self._renderers[key]
+        if name not in self._renderers:
+            self._renderers[name] = make()
+        return self._renderers[name]
 
     def part_names(self):
         """Names of the generators that a trained model has besides the usual one; methods extend this."""
@@ -153,17 +161,26 @@ class Generation(LabelDraws, StyleGeneration):
             )
         self._part, self._renderers = self.part(name), {}
 
-    def _shown(self, ema):
+    def use_weights(self, weights):
+        """Makes images come from "average" or "raw" weights where a call does not say which; None as at first."""
+        self._weights = None if weights is None else self.chosen_weights(weights)
+
+    def _shown(self, weights=None):
         if self._part is not None:
+            if weights is not None:
+                raise ConfigError(
+                    f"a part of the model is shown: it has one kind of weights. Received: {weights!r}"
+                )
             return self._part
-        return self.ema_generator if ema and self.ema_generator is not None else self.generator
+        chosen = self.chosen_weights(weights or self._weights)
+        return self.ema_generator if chosen == "average" else self.generator
 
     def interpolate(
         self,
         rows,
         columns,
         seed=0,
-        ema=True,
+        weights=None,
         truncation=None,
         truncated_slots=None,
         space=None,
@@ -191,32 +208,37 @@ class Generation(LabelDraws, StyleGeneration):
         ends = self.latents_at(0, 2 * rows, seed, bound)
         steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
         if space == "w":
-            styles = self.styles(ends, ema, truncation, truncated_slots)
+            styles = self.styles(ends, weights, truncation, truncated_slots)
             flat = styles.reshape(rows, 2, 1, -1)
             path = (1 - steps) * flat[:, 0] + steps * flat[:, 1]
             path = path.reshape(rows * columns, *styles.shape[1:])
-            return in_batches(lambda part: self.render_styles(part, ema), batch_size, path)
+            return in_batches(lambda part: self.render_styles(part, weights), batch_size, path)
         ends = ends.reshape(rows, 2, 1, self.latent_dim)
         path = _great_circle(ends[:, 0], ends[:, 1], steps).reshape(rows * columns, self.latent_dim)
         labels = self.labels_at(0, rows, None, 0, seed)
         given = [] if labels is None else [np.repeat(labels, columns)]
 
         def render(part, of=None):
-            return self._render_truncated(part, of, ema, psi, truncated_slots)
+            return self._render_truncated(part, of, weights, psi, truncated_slots)
 
         return in_batches(render, batch_size, path, *given)
 
-    def save_generator(self, path, network=None):
-        """Writes the (averaged) generator, or `network`, as a plain Keras file, see `keras_files.save_network`."""
-        save_network(network or self._shown(ema=True), files.expanded(path))
+    def save_generator(self, path, network=None, weights=None):
+        """Writes the generator of `weights` (see `generate`), or `network`, as `keras_files.save_network` does."""
+        with contextlib.nullcontext(network) if network is not None else self.shown(weights) as generator:
+            save_network(generator, files.expanded(path))
 
-    def export(self, path):
-        """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images."""
+    def export(self, path, weights=None):
+        """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images.
+
+        `weights` are those of `generate`.
+        """
         path = Path(files.expanded(path))
         part, old = path.with_name(f"part-{path.name}"), path.with_name(f"old-{path.name}")
         for folder in (part, old):
             shutil.rmtree(folder, ignore_errors=True)
-        _export(self, part)
+        with self.shown(weights) as generator:
+            _export(self, generator, part)
         if path.exists():
             path.rename(old)
         part.rename(path)
@@ -233,8 +255,7 @@ def renderer(gan, generator):
     return render
 
 
-def _export(gan, folder):
-    generator = gan.generator if gan.ema_generator is None else gan.ema_generator
+def _export(gan, generator, folder):
     render = renderer(gan, generator)
     signature = [tf.TensorSpec((None, gan.latent_dim), tf.float32, name="latents")]
     if gan.num_classes:

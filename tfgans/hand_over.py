@@ -10,6 +10,8 @@ _STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 def hand_over(model, folder, step):
     """Writes the generators of `step` into a run's folder."""
     model.save_generator(folder / "generator.keras")
+    if model.ema_generator is not None:
+        model.save_generator(folder / "generator_raw.keras", weights="raw")
     for name in model.part_names():
         network = model.part(name)
         model.save_generator(folder / f"generator_{name}.keras", network)

@@ -20,17 +20,18 @@ class StyleGeneration:
         layers = _style_layers(self.generator)
         return layers[1].num_slots if layers else 0
 
-    def styles(self, latents, ema=True, truncation=None, truncated_slots=None):
+    def styles(self, latents, weights=None, truncation=None, truncated_slots=None):
         """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says."""
         self.require_styles("styles")
         _, psi = self.truncations(truncation, truncated_slots)
-        mapping, _ = _style_layers(self._shown(ema))
+        mapping, _ = _style_layers(self._shown(weights))
         options = {"truncation": psi, "truncated_slots": truncated_slots, "training": False}
         return mapping(tf.constant(latents, tf.float32), **options).numpy()
 
-    def render_styles(self, styles, ema=True):
+    def render_styles(self, styles, weights=None):
         """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
-        return self._compiled(_style_renderer, ema)(tf.constant(styles)).numpy()
+        with self.shown(weights) as generator:
+            return self._compiled(_style_renderer, generator)(tf.constant(styles)).numpy()
 
     def require_styles(self, what):
         """Raises ConfigError, naming what was asked for, if the generator has no styles."""
@@ -60,7 +61,7 @@ class StyleGeneration:
         columns,
         mixed_slots=None,
         seed=0,
-        ema=True,
+        weights=None,
         truncation=None,
         truncated_slots=None,
         batch_size=64,
@@ -83,11 +84,11 @@ class StyleGeneration:
         first, end = mixed_slots or (0, min(4, slots // 2))
         if not 0 <= first <= end <= slots:
             raise ConfigError(f"mixed slots are A:B with 0 <= A <= B <= {slots}. Received: {first}:{end}")
-        sources = self.styles(self.latents_at(0, rows + columns, seed), ema, truncation, truncated_slots)
+        sources = self.styles(self.latents_at(0, rows + columns, seed), weights, truncation, truncated_slots)
         mixed = np.tile(sources[None, rows:], (rows, 1, 1, 1))  # [rows, columns, slots, style_dim]
         mixed[:, :, first:end] = sources[:rows, None, first:end]
         styles = np.concatenate([sources, mixed.reshape(-1, *sources.shape[1:])])
-        images = in_batches(lambda part: self.render_styles(part, ema), batch_size, styles)
+        images = in_batches(lambda part: self.render_styles(part, weights), batch_size, styles)
         figure = np.full((rows + 1, columns + 1, *images.shape[1:]), 255, np.uint8)
         figure[1:, 0], figure[0, 1:] = images[:rows], images[rows : rows + columns]
         figure[1:, 1:] = images[rows + columns :].reshape(rows, columns, *images.shape[1:])

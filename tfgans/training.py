@@ -342,13 +342,14 @@ class Run:
             return fixed.seen(stream(count))
 
         metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels()
+        metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
         self.draw_spectra(step, self.evaluator.spectra)
         return metrics
 
     def _noted(self, fixed):
         """Without an evaluator: losses and whatever else the last step logged; `fixed` sees some samples."""
         fixed.seen(self.model.generate(fixed.count(self.model.sample_shape), seed=self.model.seed))
-        return dict(self._logs())
+        return dict(self._logs()) | self.model.row_of_weights()
 
     def _logs(self):
         """What the last step logged; until this process makes one, as it was saved with the checkpoint."""

@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 from PIL import Image
-from short_runs import rows
+from short_runs import POINTS, rows
 
-from tfgans import experiment, pictures
+from tfgans import checkpoint, experiment, pictures
 
 
 def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
@@ -23,6 +23,54 @@ def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
     of_training = ("_seconds", "_flops", "real_images")
     in_training = {k: v for k, v in before[0].items() if not k.endswith(of_training)}
     assert untrained == in_training | {"command": "evaluate"}
+
+
+def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, styled_run_dir, tmp_path):
+    found, images = {}, {}
+    for weights in ("average", "raw"):
+        flags = [f"--model_dir={run_dir}", f"--weights={weights}"]
+        code, out, err = call("evaluate", *flags, "--num_samples=32")
+        assert (code, err) == (0, ""), err
+        found[weights] = json.loads(out)
+        assert found[weights]["weights"] == weights
+        code, _, err = call("generate", *flags, "--num_images=3", f"--output_dir={tmp_path / weights}")
+        assert (code, err) == (0, ""), err
+        images[weights] = [path.read_bytes() for path in sorted((tmp_path / weights).glob("image_*.png"))]
+    assert found["average"]["fid"] != found["raw"]["fid"] and images["average"] != images["raw"]
+    assert found["average"]["average_difference"] == found["raw"]["average_difference"] > 0.1
+    model, _ = experiment.load(run_dir, weights="raw")
+    for path, image in zip(
+        sorted((tmp_path / "raw").glob("image_*.png")), model.generate(3, seed=0), strict=True
+    ):
+        assert_near(path, image[..., 0])
+    for mode in ("--style_mixing=1x1", "--interpolate"):
+        kinds = []
+        for weights in ("average", "raw"):
+            folder = tmp_path / f"{mode[2]}{weights}"
+            options = [f"--weights={weights}", f"--output_dir={folder}", mode]
+            code, _, err = call("generate", f"--model_dir={styled_run_dir}", *options)
+            assert (code, err) == (0, ""), err
+            kinds.append(next(folder.glob("*i*.png")).read_bytes())
+        assert kinds[0] != kinds[1], mode
+    line = refused("generate", f"--model_dir={run_dir}", f"--output_dir={tmp_path / 'no'}", "--weights=ema")
+    assert "average|raw" in line
+    both = ["--weights=raw", "--generator=sparse"]
+    assert "--generator=sparse has one kind of weights" in refused(
+        "evaluate", f"--model_dir={run_dir}", *both
+    )
+
+
+def test_a_run_without_an_average_has_raw_weights(call, refused, tmp_path):
+    (tmp_path / "operative.gin").write_text(POINTS)
+    experiment.prepare([str(tmp_path / "operative.gin")], [])
+    checkpoint.Checkpoints(tmp_path / "checkpoints").save(experiment.build_model()[0], 0, {})
+    flags = [f"--model_dir={tmp_path}", f"--output_dir={tmp_path / 'out'}"]
+    line = refused("generate", *flags, "--weights=average")
+    assert "the generator has no average (GAN.ema_decay = 0): weights are 'raw'. Received: 'average'" in line
+    assert not (tmp_path / "out").exists()
+    for more in ([], ["--weights=raw", "--overwrite"]):
+        code, _, err = call("generate", *flags, *more, "--num_images=4")
+        assert (code, err) == (0, ""), err
 
 
 def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):

@@ -132,7 +132,7 @@ def test_a_generator_is_used_as_stylegan2s():
     images = model.synthesize(latents)
     unmixed = model.synthesize({"latents": latents["latents"]})
     assert np.abs(images - unmixed).max() > 1e-3
-    styles = model.styles(latents["latents"], ema=False, truncation=0.0)
+    styles = model.styles(latents["latents"], weights="raw", truncation=0.0)
     means = model.generator.get_layer("mapping").mean_w.numpy()
     np.testing.assert_allclose(styles, np.tile(means[[2, 0, 6, 4]], (3, 1, 1)), rtol=1e-6)
     with pytest.raises(ConfigError, match="the generator has no styles"):

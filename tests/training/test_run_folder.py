@@ -4,6 +4,7 @@ import shutil
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 from short_runs import RING, STEPS, kill_and_resume, rows, run
@@ -16,7 +17,7 @@ def test_what_a_run_leaves(whole):
     names = {p.name for p in whole.iterdir()}
     assert names == {
         "operative.gin", "metrics.jsonl", "checkpoints", "samples", "train", "eval", "generator.keras", "export",
-        "train.lock", "fixed_samples.npz", "data.json",
+        "generator_raw.keras", "train.lock", "fixed_samples.npz", "data.json", "classes.json",
     }  # fmt: skip
     assert [row["step"] for row in rows(whole)] == [0, 4, 8, 12]
     for row in rows(whole):
@@ -24,8 +25,10 @@ def test_what_a_run_leaves(whole):
         assert row["fid"] > 0 and 1 <= row["inception_score"] <= 10
         assert {"kid", "train_seconds", "compile_seconds", "eval_seconds"} <= row.keys()
     assert rows(whole)[0]["train_seconds"] == 0.0 < rows(whole)[-1]["train_seconds"]
-    names = ["real.png", *(f"step_{s:08d}.png" for s in (0, 4, 8, 12))]
-    assert sorted(p.name for p in (whole / "samples").iterdir()) == names
+    both = [row["step"] for row in rows(whole) if row["average_difference"] > 0.1]
+    assert sorted(p.name for p in (whole / "samples").iterdir()) == [
+        *(f"raw_step_{s:08d}.png" for s in both), "real.png", *(f"step_{s:08d}.png" for s in (0, 4, 8, 12))
+    ]  # fmt: skip
     with Image.open(whole / "samples" / "step_00000012.png") as image:  # 2 rows of 10 classes
         assert image.size == ((10 * 10 + 2) * 6, (2 * 10 + 2) * 6)
 
@@ -36,14 +39,38 @@ def test_the_generator_taken_away_is_the_averaged_one(whole, gin_file):
     latents = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
     labels = np.arange(5, dtype="int32")
     expected = model.render(latents, labels)
-    assert (expected != model.render(latents, labels, ema=False)).any()
-    generator = keras.models.load_model(whole / "generator.keras")
-    plain = generator([latents, labels], training=False).numpy()
-    np.testing.assert_allclose((plain + 1) * 127.5, expected, atol=0.51)
+    assert (expected != model.render(latents, labels, weights="raw")).any()
+    for name, weights in (("generator", None), ("generator_raw", "raw")):
+        generator = keras.models.load_model(whole / f"{name}.keras")
+        plain = generator([latents, labels], training=False).numpy()
+        shown = model.render(latents, labels, weights=weights)
+        np.testing.assert_allclose((plain + 1) * 127.5, shown, atol=0.51)
     archive = tf.saved_model.load(str(whole / "export"))
     exported = archive.serve(latents, labels).numpy()
     assert exported.dtype == np.uint8
     np.testing.assert_allclose(exported.astype(int), expected.astype(int), atol=1)
+
+
+def test_both_weights_are_seen_while_they_differ_much(whole):
+    model, _ = experiment.load(whole, step=4)
+    first, *later = rows(whole)
+    assert (first["weights"], first["average_difference"], "fid_raw" in first) == ("average", 0.0, False)
+    for row in later:
+        assert (row["average_difference"] > 0.1) == ("fid_raw" in row)
+    assert later[0]["average_difference"] == model.average_difference() > 0.1
+    evaluator, dataset = experiment.build_evaluator(), Dataset()
+    raw = evaluator(model.stream_of(model.seed, weights="raw"), dataset)
+    assert later[0]["fid_raw"] == pytest.approx(raw["fid"], rel=1e-6) and later[0]["fid_raw_samples"] == 64
+    assert abs(later[0]["fid"] - raw["fid"]) > 1e-3 * raw["fid"]
+    with Image.open(whole / "samples/raw_step_00000004.png") as image:
+        labels = [label for label in range(10)]
+        expected = pictures.page(model.generate(20, labels=labels, seed=model.seed, weights="raw"), 10, None)
+        np.testing.assert_array_equal(np.asarray(image), expected[..., 0])
+    shown = kill_and_resume.curves(whole / "eval")
+    assert 0 not in dict(shown["fid_raw"]) and 4 in dict(shown["fid_raw"])
+    assert [step for step, _ in shown["raw_samples"]] == [
+        s for s in (4, 8, 12) if s in dict(shown["fid_raw"])
+    ]
 
 
 def test_tensorboard_shows_curves_and_images(whole):

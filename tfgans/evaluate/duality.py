@@ -152,6 +152,10 @@ class WithDualityGap:
         """As `Evaluator` does."""
         return self.evaluator(generate, dataset) | self.duality_gap(self.model, dataset, self.interrupt)
 
+    def distance_of(self, generate, most):
+        """That of the evaluator."""
+        return self.evaluator.distance_of(generate, most)
+
     @property
     def features(self):
         """Those of the evaluator."""

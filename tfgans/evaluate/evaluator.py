@@ -111,8 +111,9 @@ class Evaluator:
         Raises: ConfigError if `generate` returns another shape, type or number of samples.
         """
         reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+        self._reference = reference.moments
         watch = _Watch(self, self._image_metrics.keep)
-        batches = self._generated(generate)
+        batches = self._generated(generate, self.num_samples)
         sample = collect(
             self.features, batches, self.num_samples, self._keep(), 1, watch, label="generated images"
         )
@@ -128,6 +129,19 @@ class Evaluator:
         counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
         return {**result, "features": self.features.name, **counts}
 
+    def distance_of(self, generate, most):
+        """`(fid, samples)`: the Frechet distance alone of another generator, to the reference of the last call.
+
+        Args:
+            generate: as in the call.
+            most: samples at most; otherwise as many as the call takes.
+        """
+        count = min(self.num_samples, most)
+        sample = collect(self.features, self._generated(generate, count), count, 0, label="generated images")
+        return _json_number(
+            frechet_distance(self._reference, sample.moments) if sample.finite else None
+        ), count
+
     @property
     def spectra(self):
         """The (real, generated) `MeanSpectrum`s of the last call; None if it measured none."""
@@ -138,9 +152,9 @@ class Evaluator:
         neighbours = self.neighbour_samples if self.precision_recall or self.density_coverage else 0
         return max(kernel, neighbours)
 
-    def _generated(self, generate):
-        for start in range(0, self.num_samples, self.batch_size):
-            count = min(self.batch_size, self.num_samples - start)
+    def _generated(self, generate, total):
+        for start in range(0, total, self.batch_size):
+            count = min(self.batch_size, total - start)
             samples = np.asarray(generate(count))
             images = samples.ndim == 4 and samples.dtype == np.uint8
             points = samples.ndim == 2 and np.issubdtype(samples.dtype, np.floating)

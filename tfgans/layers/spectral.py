@@ -31,6 +31,7 @@ class SpectralKernel:
     """
 
     depends_on_batch = True
+    copied_state = ("u", "v")
 
     def add_weight(self, *args, **kwargs):
         return super().add_weight(*args, **{**kwargs, "autocast": False})

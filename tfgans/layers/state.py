@@ -4,6 +4,7 @@ import contextlib
 import threading
 
 import keras
+import tensorflow as tf
 from keras.src.backend.common.stateless_scope import in_stateless_scope  # has no public name
 
 _local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
@@ -33,6 +34,20 @@ def frozen_state():
             yield
     finally:
         _local.frozen = False
+
+
+def copied_state(network):
+    """The weights of a network that are neither trained nor averages over batches, at any depth.
+
+    A moving average of the network takes them over as they are. Layers name the attributes that hold them, a weight
+    or several, in an attribute `copied_state`; of Keras's own, spectral normalization has such.
+    """
+    found = []
+    for layer in network._flatten_layers():
+        stock = isinstance(layer, keras.layers.SpectralNormalization)
+        names = ("vector_u",) if stock else getattr(layer, "copied_state", ())
+        found += [weight for name in names for weight in tf.nest.flatten(getattr(layer, name))]
+    return found
 
 
 def depends_on_batch(network):

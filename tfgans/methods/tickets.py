@@ -23,7 +23,7 @@ class TicketGAN(GAN):
 
     The round follows from the number of updates done, and masks and initial values are weights of the model: a run
     goes on exactly. `learning_rate_schedule` starts anew with each round; what other methods count goes on. Of the
-    averaged generator the same entries are pruned.
+    averaged generator the same entries are pruned, and each training has an average that begins anew.
 
     The logs have `tickets/round`, from 0, and `tickets/density`, the share of the generator's trainable weights that
     is left. Cost: a copy of both networks; an update costs what it does without, for pruned weights are computed with
@@ -139,9 +139,7 @@ class TicketGAN(GAN):
             distribute.update_each(getattr(self, name).weights, initial, lambda _, first: tf.identity(first))
         kernels = [self.generator.trainable_variables[i] for i in self.convolutions]
         distribute.update_each(kernels, self.ticket_masks, pruning.zeroed)
-        if self.ema_generator is not None:
-            pairs = self.ema_generator.weights, self.generator.weights
-            distribute.update_each(*pairs, lambda _, new: tf.identity(new))
+        self.begin_average()
         for name, optimizer in self.optimizers().items():
             optimizers.begin_again(optimizer, self._fresh_optimizers[name])
 
@@ -156,7 +154,7 @@ class TicketGAN(GAN):
         return (*super().part_names(), *(("sparse",) if found else ()))
 
     def part(self, name):
-        return clone(self._shown(ema=True)) if name == "sparse" else super().part(name)
+        return self.settled(clone(self._shown())) if name == "sparse" else super().part(name)
 
     def densities(self):
         """{"generator/<path>": share of a convolution's weights that is left}."""

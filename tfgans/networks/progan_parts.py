@@ -56,6 +56,8 @@ class _Growing(keras.layers.Layer):
         widths: channels of the maps of 4, 8, 16 ... pixels a side, one for each stage.
     """
 
+    copied_state = ("alpha",)
+
     def __init__(self, widths, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.widths = tuple(widths)

@@ -41,6 +41,9 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     Other methods' penalties are in the updates of D and of D-bar alike, and what they do lazily is counted for each
     by itself; the gap has none.
 
+    An average of the generator (`ema_decay`) moves with each update of it, of which `ema_start` counts as many, and
+    has its present alpha. Schedules count outer steps, `learning_rate_schedule` too.
+
     Cost of an outer step: that of its updates; an update of alpha takes one forward and one backward of G and of
     D-bar. Memory: G-bar and D-bar, no other copy of weights, and their optimizers.
 
@@ -198,7 +201,9 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def both_players_phase(self, real):
         """One update of D on the training half, then one of G."""
-        return self.discriminator_phase(real) | self.generator_step(real)
+        logs = self.discriminator_phase(real) | self.generator_step(real)
+        self.update_average(batch_size(real) * self.generator_batch_ratio)
+        return logs
 
     def copy_phase(self):
         """G-bar and D-bar become G and D, with new optimizers."""
@@ -237,6 +242,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             logs["search/discriminator_architecture_loss"] = value
         if self.single_level_weight is not None:
             logs |= self.single_level_update(real, latents, gradients)
+            self.update_average(batch_size(real))
         else:
             self.move_architecture("architecture", gradients)
         if self.searches_discriminator:
@@ -250,10 +256,11 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         return logs | {"search/entropy": entropy(self.generator.mixing())}
 
     def end_phase(self):
-        """Replicas agree and the outer step is counted."""
+        """Replicas agree, the average has the present alpha, and the outer step is counted."""
         distribute.average(
             self.test_generator.non_trainable_variables + self.test_discriminator.non_trainable_variables
         )
+        self.copy_state()
         self.finish_step()
         return {}
 

@@ -148,6 +148,8 @@ class Supernet(keras.Model):
     each. The model is complete once constructed.
     """
 
+    copied_state = ("architecture_variables",)
+
     def __init__(self, inputs_shape, architecture_rows, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self._inputs_shape = tuple(inputs_shape)

@@ -255,6 +255,8 @@ class _Soft:
     latent's map) is not scaled. The factors go into the kernel, which is smaller than the maps.
     """
 
+    copied_state = ("betas",)
+
     def build(self, maps_shape):
         super().build(maps_shape)
         self.betas = self.add_weight(

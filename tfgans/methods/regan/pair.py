@@ -18,12 +18,12 @@ class Pair:
 
     def _add_kept(self):
         """Weights of the model for the generator that is kept."""
-        weights = self._shown(ema=True).weights
+        weights = self._shown().weights
         self.kept_weights = [self.add_like(w, "kept_generator") for w in weights]
 
     def keep_generator(self, was_sparse):
         """Copies the generator's weights, as a new phase begins, `was_sparse` telling of the phase before."""
-        shown = self._shown(ema=True)
+        shown = self._shown()
         distribute.update_each(self.kept_weights, shown.weights, lambda _, new: tf.identity(new))
         if was_sparse:
             distribute.update_each(self._pruned_of(shown, self.kept_weights), self.masks["generator"], zeroed)
@@ -43,7 +43,7 @@ class Pair:
     def part(self, name):
         if name not in ("sparse", "dense"):
             return super().part(name)
-        shown, is_sparse = self._shown(ema=True), self.phases.phase(int(self.step.numpy()) - 1) == SPARSE
+        shown, is_sparse = self._shown(), self.phases.phase(int(self.step.numpy()) - 1) == SPARSE
         network = clone(shown)
         if is_sparse != (name == "sparse"):
             for weight, kept in zip(network.weights, self.kept_weights, strict=True):
@@ -53,4 +53,4 @@ class Pair:
                 self._pruned_of(network, network.weights), self.masks["generator"], strict=True
             ):
                 weight.assign(zeroed(weight, mask.value))
-        return network
+        return self.settled(network)

@@ -1,0 +1,115 @@
+"""Moving statistics that belong to a network's weights: found anew from forwards of its own."""
+
+import contextlib
+import types
+import zlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+FORWARDS, BATCH = 8, 64
+
+
+class OwnStatistics:
+    """The part of `GAN` that gives its averaged generator batch norm statistics of its own (`ema_statistics="own"`).
+
+    The statistics that training moves are those of other weights: of the live ones, some updates ago. Whenever the
+    average makes images or is handed over, its batch norms take instead the means, over 8 forwards in training mode
+    of 64 images each, of their batches' means and variances (Brock et al. 2019 call these standing statistics).
+    They are a function of the averaged weights and the model's seed, are found once for each state of the weights,
+    and stay out of training and of checkpoints. Before the first update the average is the generator itself, and has
+    what that has.
+    """
+
+    _settled = False
+
+    @contextlib.contextmanager
+    def shown(self, weights=None):
+        """The generator that images come from; inside, an averaged one has statistics of its own."""
+        generator = self._shown(weights)
+        if self._settled or generator is not self.ema_generator or not self._finds_statistics():
+            yield generator
+            return
+        variables, found = moving_statistics(generator), self._found_statistics()
+        kept = [tf.convert_to_tensor(variable.value) for variable in variables]
+        self._settled = True
+        try:
+            _assign(variables, found)
+            yield generator
+        finally:
+            _assign(variables, kept)
+            self._settled = False
+
+    def settled(self, network):
+        """A copy of the averaged generator, or of what is pruned of it, with statistics of its own from now on."""
+        if self._finds_statistics():
+            _assign(moving_statistics(network), self._estimated(_estimator(self, network)))
+        return network
+
+    def _finds_statistics(self):
+        return (
+            self.ema_generator is not None
+            and self.ema_statistics == "own"
+            and int(self.average_updates.numpy()) > 0
+            and bool(moving_statistics(self.ema_generator))
+        )
+
+    def _found_statistics(self):
+        """Those of the averaged generator, from the last time if its weights have not changed since."""
+        key = 0
+        for variable in self.ema_generator.weights:
+            key = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value)), key)
+        found = self._once("statistics", lambda: types.SimpleNamespace(key=None))
+        if found.key != key:
+            estimate = self._once("estimator", lambda: _estimator(self, self.ema_generator))
+            found.key, found.values = key, self._estimated(estimate)
+        return found.values
+
+    def _estimated(self, estimate):
+        """What `_estimator` gives, as means over batches of latents that are always the same."""
+        sums = None
+        for first in range(0, FORWARDS * BATCH, BATCH):
+            latents = self.latents_at(first, BATCH, self.seed)
+            labels = self.labels_at(0, BATCH, None, first, self.seed)
+            values = estimate(
+                tf.constant(latents, tf.float32), None if labels is None else tf.constant(labels)
+            )
+            values = [np.asarray(value, np.float64) for value in values]
+            sums = values if sums is None else [a + b for a, b in zip(sums, values, strict=True)]
+        return [value / FORWARDS for value in sums]
+
+
+def moving_statistics(network):
+    """The moving means and variances of a network's batch norms, ours and Keras's, at any depth."""
+    layers = _batch_norms(network)
+    return [weight for layer in layers for weight in (layer.moving_mean, layer.moving_variance)]
+
+
+def _batch_norms(network):
+    return [layer for layer in network._flatten_layers() if hasattr(layer, "moving_variance")]
+
+
+def _estimator(gan, network):
+    """A graph (latents, labels) -> means and variances of one batch, as `moving_statistics` orders them."""
+    layers, variables = _batch_norms(network), moving_statistics(network)
+
+    def estimate(latents, labels):
+        momenta = [layer.momentum for layer in layers]
+        try:
+            for layer in layers:
+                layer.momentum = 0.0  # what is then assigned is the batch's alone
+            with keras.StatelessScope() as scope:  # and not really assigned
+                batch = {"latents": latents, "labels": labels}
+                gan.synthesize(batch, training=True, generator=network)
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+        return [tf.convert_to_tensor(scope.get_current_value(variable)) for variable in variables]
+
+    return tf.function(estimate, reduce_retracing=True, autograph=False)
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(tf.cast(value, variable.dtype))
