@@ -120,7 +120,18 @@ def may_go(given, replaced, used, unused):
     return found
 
 
-def _reached(values, given, replaced):
+def without(unused, given, names):
+    """The unused bindings that are not of some configurables, nor of what these refer to."""
+    own = {key: bound for key, bound in given.items() if key[1].rsplit(".", 1)[-1] in names}
+    reached = _reached([one.value for bound in own.values() for one in bound.values()], given)
+    return [
+        ((scope, full), parameter)
+        for (scope, full), parameter in unused
+        if (scope, full) not in own and (scope if full == MACRO else full) not in reached
+    ]
+
+
+def _reached(values, given, replaced=()):
     """Full names and macros that values refer to, directly or by the bindings of what they refer to."""
     of = {}
     for (scope, full), bound in given.items():

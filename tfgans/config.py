@@ -210,7 +210,7 @@ def is_bound(name, parameter=None):
     )
 
 
-def refuse_unused(only=None):
+def refuse_unused(only=None, apart_from=()):
     """Raises ConfigError if a binding had no effect: a misspelt class is otherwise silently ignored.
 
     Bindings of what is no part of the run are let go, and logged, if they stand in an included or an earlier file,
@@ -218,8 +218,9 @@ def refuse_unused(only=None):
 
     Args:
         only: look at these bindings of the command line alone.
+        apart_from: names of what is not called here; their bindings, and what those refer to, are not looked at.
     """
-    given, unused = _read.given, _unused()
+    given, unused = _read.given, bindings.without(_unused(), _read.given, apart_from)
     if only is not None:
         wrong = [(key, p) for key, p in unused if given[key][p].place.binding in only]
     else:

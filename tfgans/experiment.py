@@ -372,6 +372,7 @@ def describe(gin_files, gin_params=(), plain_flags=None):
     """
     prepare(gin_files, gin_params, plain_flags)
     model, _ = build_model()
+    config.refuse_unused(apart_from=("train", "search", "Dataset", "Evaluator", "DualityGap"))
     facts = {
         name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
         for name, network in (("generator", model.generator), ("discriminator", model.discriminator))

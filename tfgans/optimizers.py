@@ -38,7 +38,8 @@ KINDS = {
 }
 
 for _optimizer in ("Adam", "AdamW", "RMSprop", "SGD"):
-    config.external(getattr(keras.optimizers, _optimizer), _optimizer, "keras", KINDS)
+    _own = {"weight_decay": NotNegative} if _optimizer == "AdamW" else {}
+    config.external(getattr(keras.optimizers, _optimizer), _optimizer, "keras", KINDS | _own)
 
 
 class _TorchOptimizer(keras.optimizers.Optimizer):

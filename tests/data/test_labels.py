@@ -249,7 +249,9 @@ def test_images_to_compare_with_may_lack_classes(caplog, monkeypatch):
 
 
 def test_classes_are_a_list_of_known_ones():
-    assert refusal(Dataset, "digits", classes="12") == "Dataset.classes is a list of classes. Received: '12'"
+    assert refusal(Dataset, "digits", classes="12") == (
+        "Dataset.classes is a list (each a text or an integer of at least 0) or None. Received: '12'"
+    )
     assert refusal(Dataset, "photos", classes=["China"]) == (
         "Dataset.classes has an unknown class 'China' (did you mean 'china'?). "
         "Allowed: 0 to 1 or one of china, flower"

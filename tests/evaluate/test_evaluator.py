@@ -257,11 +257,11 @@ def test_reference_of_another_length_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"num_samples": 9}, "num_samples must be at least 10. Received: 9"),
+        ({"num_samples": 9}, "num_samples is an integer of at least 10. Received: 9"),
         ({"num_samples": 1, "inception_score": False}, "at least 2"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"neighbour_samples": 5}, "neighbour_samples must be at least 6"),
-        ({"inception_splits": 0}, "inception_splits must be at least 1"),
+        ({"batch_size": 0}, "batch_size is an integer of at least 1"),
+        ({"neighbour_samples": 5}, "neighbour_samples is an integer of at least 6"),
+        ({"inception_splits": 0}, "inception_splits is an integer of at least 1"),
     ],
 )
 def test_counts_out_of_range_are_refused(options, message):

@@ -242,5 +242,7 @@ def test_it_is_absent_where_images_do_not_allow_it(tmp_path):
 
 
 def test_counts_out_of_range_are_refused():
-    with pytest.raises(ConfigError, match="Evaluator.spectrum_samples must be at least 1. Received: 0"):
+    with pytest.raises(
+        ConfigError, match="Evaluator.spectrum_samples is an integer of at least 1. Received: 0"
+    ):
         Evaluator(PointFeatures(), spectrum_samples=0)

@@ -315,7 +315,7 @@ def test_picture_shows_what_changes():
         (tiny, {"latent_dim": 6}, "latent_dim is a multiple of the 4 chunks. Received: 6"),
         (tiny, {"up_operations": ("deconv",)}, "up operations are different ones of nearest, bilinear"),
         (tiny, {"normal_operations": ("none",)}, "normal operations are different ones of conv_1x1"),
-        (alphagan_biggan_generator, {"num_classes": 0}, "num_classes is a whole number of at least 1"),
+        (alphagan_biggan_generator, {"num_classes": 0}, "num_classes is an integer of at least 1"),
         (alphagan_biggan_generator, {"kernel_initializer": "zeros"}, "kernel_initializer is one of"),
     ],
 )

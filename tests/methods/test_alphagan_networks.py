@@ -208,8 +208,8 @@ def test_mixed_precision_gives_float32_images():
     ("options", "message"),
     [
         ({"resolution": 20}, "alphagan_generator: resolution is a multiple of 8. Received: 20"),
-        ({"base_channels": 0}, "base_channels is a whole number of at least 1. Received: 0"),
-        ({"channels": 1.5}, "channels is a whole number"),
+        ({"base_channels": 0}, "base_channels is an integer of at least 1. Received: 0"),
+        ({"channels": 1.5}, "channels is an integer"),
         (
             {"genotype": "alphaGAN_m"},
             "alphaGAN_s, alphaGAN_l or a JSON file that exists. Received: alphaGAN_m",

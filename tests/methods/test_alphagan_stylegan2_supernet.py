@@ -264,7 +264,7 @@ def test_compiled_is_the_same():
             lambda: alphagan_stylegan2_search_discriminator(8, operations=("sep_conv_3x3",)),
             "discriminator operations are different ones of conv_1x1, conv_3x3, conv_5x5",
         ),
-        (lambda: alphagan_stylegan2_generator(MIXED, channels=0), "channels is a whole number of at least 1"),
+        (lambda: alphagan_stylegan2_generator(MIXED, channels=0), "channels is an integer of at least 1"),
         (lambda: alphagan_stylegan2_generator("ffhq_micro", 6), "genotype: resolution is a power of two"),
     ],
 )

@@ -324,7 +324,7 @@ def test_search_discriminator_by_its_formula():
         (tiny, {"up_operations": ("conv_1x1",)}, "up operations are different ones of deconv"),
         (tiny, {"up_operations": "deconv"}, "up operations are different ones of deconv.* Received: deconv"),
         (tiny_discriminator, {"resolution": 6}, "resolution is a multiple of 4. Received: 6"),
-        (tiny_discriminator, {"channels": 0}, "channels is a whole number of at least 1"),
+        (tiny_discriminator, {"channels": 0}, "channels is an integer of at least 1"),
     ],
 )
 def test_bad_arguments_are_refused(make, options, message):

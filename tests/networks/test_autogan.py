@@ -121,7 +121,7 @@ def test_outputs_cloning_and_saving(tmp_path):
     [
         ({"resolution": 20}, "autogan_generator: resolution is a multiple of 8. Received: 20"),
         ({"architecture": "D"}, "architecture is one of A, B, C. Received: D"),
-        ({"base_channels": 0}, "base_channels is a whole number of at least 1"),
+        ({"base_channels": 0}, "base_channels is an integer of at least 1"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

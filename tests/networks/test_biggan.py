@@ -99,14 +99,14 @@ def test_default_blocks_end_at_this_size(options, last):
         (
             biggan_generator,
             {"embedding_dim": 0},
-            "embedding_dim is a whole number of at least 1. Received: 0",
+            "embedding_dim is an integer of at least 1. Received: 0",
         ),
         (
             biggan_generator,
             {"base_channels": 0},
-            "base_channels is a whole number of at least 1. Received: 0",
+            "base_channels is an integer of at least 1. Received: 0",
         ),
-        (biggan_generator, {"num_classes": 0}, "num_classes is a whole number of at least 1. Received: 0"),
+        (biggan_generator, {"num_classes": 0}, "num_classes is an integer of at least 1. Received: 0"),
         (biggan_generator, {"block_channels": (), "latent_dim": 3}, "Received: 3"),
         (biggan_generator, SMALL | {"latent_dim": 3, "kernel_initializer": "he"}, "Received: he"),
         (

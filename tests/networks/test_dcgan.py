@@ -65,9 +65,9 @@ def test_weights_start_with_deviation_002():
         ({"resolution": 4}, "Received: 4"),
         ({"resolution": 0}, "Received: 0"),
         ({"resolution": 32.0}, "Received: 32.0"),
-        ({"channels": 0}, "channels is a whole number of at least 1. Received: 0"),
+        ({"channels": 0}, "channels is an integer of at least 1. Received: 0"),
         ({"normalization": "group"}, "batch, instance, layer, pixel, none. Received: group"),
-        ({"num_classes": 0}, "num_classes is a whole number"),
+        ({"num_classes": 0}, "num_classes is an integer"),
     ],
 )
 def test_refusals(network, arguments, words):

@@ -35,13 +35,13 @@ def test_projection_adds_the_inner_product():
 @pytest.mark.parametrize(
     ("network", "arguments", "words"),
     [
-        (mlp_generator, {"layers": 0}, "layers is a whole number of at least 1. Received: 0"),
-        (mlp_generator, {"latent_dim": -1}, "latent_dim is a whole number"),
-        (mlp_generator, {"num_classes": 0}, "num_classes is a whole number"),
+        (mlp_generator, {"layers": 0}, "layers is an integer of at least 1. Received: 0"),
+        (mlp_generator, {"latent_dim": -1}, "latent_dim is an integer"),
+        (mlp_generator, {"num_classes": 0}, "num_classes is an integer"),
         (
             mlp_discriminator,
             {"hidden_units": 1.5},
-            "hidden_units is a whole number of at least 1. Received: 1.5",
+            "hidden_units is an integer of at least 1. Received: 1.5",
         ),
         (mlp_discriminator, {"num_classes": 2, "conditioning": "label"}, "class, both. Received: label"),
     ],

@@ -323,7 +323,7 @@ def test_mixed_precision():
 def test_what_cannot_be_built_is_refused():
     with pytest.raises(ConfigError, match="resolution is a power of two of at least 4. Received: 24"):
         progan_generator(24)
-    with pytest.raises(ConfigError, match="min_channels is a whole number of at least 1. Received: 0"):
+    with pytest.raises(ConfigError, match="min_channels is an integer of at least 1. Received: 0"):
         progan_discriminator(8, min_channels=0)
     _, discriminator = networks()
     with pytest.raises(ConfigError, match="takes square images of 4, 8, 16 pixels"):

@@ -96,15 +96,15 @@ def test_projected_norms_see_the_class():
         (resnet_generator, {"resolution": 4}, "Received: 4"),
         (resnet_generator, {"resolution": 30, "block_channels": (8, 8, 8)}, "multiple of 2^blocks"),
         (resnet_generator, {"block_channels": (8,)}, "Received: (8,), resolution 32"),
-        (resnet_generator, {"block_channels": (8, 0)}, "block_channels is a whole number"),
+        (resnet_generator, {"block_channels": (8, 0)}, "block_channels is an integer"),
         (
             resnet_generator,
             {"base_channels": 0},
-            "base_channels is a whole number of at least 1. Received: 0",
+            "base_channels is an integer of at least 1. Received: 0",
         ),
         (resnet_generator, {"resolution": 48, "base_channels": 6}, "a multiple of 4. Received: 6"),
-        (resnet_generator, {"latent_dim": 2.5}, "latent_dim is a whole number of at least 1. Received: 2.5"),
-        (resnet_generator, {"num_classes": 0}, "num_classes is a whole number of at least 1. Received: 0"),
+        (resnet_generator, {"latent_dim": 2.5}, "latent_dim is an integer of at least 1. Received: 2.5"),
+        (resnet_generator, {"num_classes": 0}, "num_classes is an integer of at least 1. Received: 0"),
         (resnet_generator, {"attention_resolutions": (4,)}, "among 8, 16, 32. Received: 4"),
         (resnet_generator, {"bias_initializer": "ones"}, "zeros, fan_in_uniform. Received: ones"),
         (resnet_generator, {"kernel_initializer": "he"}, "glorot_uniform, orthogonal. Received: he"),
@@ -119,7 +119,7 @@ def test_projected_norms_see_the_class():
         (resnet_discriminator, {"pooling": "max"}, "sum or mean. Received: max"),
         (resnet_discriminator, {"conditioning": "none"}, "projection, class, both. Received: none"),
         (resnet_discriminator, {"attention_resolutions": (32,)}, "among 8, 16. Received: 32"),
-        (resnet_discriminator, {"num_classes": -1}, "num_classes is a whole number"),
+        (resnet_discriminator, {"num_classes": -1}, "num_classes is an integer"),
     ],
 )
 def test_refusals(network, arguments, words):

@@ -380,9 +380,9 @@ def test_as_networks_of_a_gan(tmp_path, jit_compile):
         ),
         (lambda: stylegan2_generator(2), "Received: 2"),
         (lambda: stylegan2_discriminator(12), "stylegan2_discriminator: resolution is a power of two"),
-        (lambda: stylegan2_generator(8, mapping_layers=0), "mapping_layers is a whole number of at least 1"),
+        (lambda: stylegan2_generator(8, mapping_layers=0), "mapping_layers is an integer of at least 1"),
         (lambda: stylegan2_generator(8, channel_multiplier=0), "channel_multiplier is above 0. Received: 0"),
-        (lambda: stylegan2_generator(8, base_channels=0), "base_channels is a whole number of at least 1"),
+        (lambda: stylegan2_generator(8, base_channels=0), "base_channels is an integer of at least 1"),
         (lambda: stylegan2_generator(8, kernel_size=4), "kernel_size is odd. Received: 4"),
         (
             lambda: stylegan2_generator(8, kernel_size=(3, 3, 3)),

@@ -15,7 +15,7 @@ from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import BilinearUpsampling2D, NearestUpsampling2D
-from tfgans.networks.parts import check_positive, discriminator_model, float_dtype, generator_inputs
+from tfgans.networks.parts import discriminator_model, float_dtype, generator_inputs
 from tfgans.networks.resnet import residual_features
 
 
@@ -53,8 +53,6 @@ def autogan_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "autogan_generator"
-    check_positive(name, resolution=resolution, channels=channels, latent_dim=latent_dim)
-    check_positive(name, base_channels=base_channels)
     if resolution % 8:
         raise ConfigError(f"{name}: resolution is a multiple of 8. Received: {resolution}")
     if architecture not in CELLS:
@@ -92,7 +90,6 @@ def autogan_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "autogan_discriminator"
-    check_positive(name, resolution=resolution, channels=channels)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     features = residual_features(
         name,

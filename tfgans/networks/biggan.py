@@ -13,8 +13,6 @@ from tfgans.config import ConfigError, Count, Positive, Several, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
 from tfgans.networks.parts import (
-    check_classes,
-    check_positive,
     discriminator_model,
     float_dtype,
     generator_inputs,
@@ -70,9 +68,6 @@ def biggan_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "biggan_generator"
-    check_positive(name, resolution=resolution, channels=channels, latent_dim=latent_dim)
-    check_positive(name, embedding_dim=embedding_dim)
-    check_classes(name, num_classes)
     block_channels = _channels(name, resolution, base_channels, block_channels, GENERATOR_WIDTHS)
     chunks = len(block_channels)
     if chunks == 0 or latent_dim % chunks:
@@ -141,7 +136,6 @@ def biggan_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "biggan_discriminator"
-    check_positive(name, resolution=resolution, channels=channels)
     block_channels = _channels(name, resolution, base_channels, block_channels, DISCRIMINATOR_WIDTHS)
     if downsample is None:
         last = 2 if resolution == 32 else len(block_channels) - 1
@@ -176,7 +170,6 @@ def biggan_discriminator(
 def _channels(name, resolution, base_channels, block_channels, widths):
     if block_channels is not None:
         return block_channels
-    check_positive(name, base_channels=base_channels)
     if resolution not in widths:
         allowed = ", ".join(map(str, widths))
         raise ConfigError(

@@ -14,8 +14,6 @@ from tfgans.layers.norms import (
     PixelNormalization,
 )
 from tfgans.networks.parts import (
-    check_classes,
-    check_positive,
     convolution,
     discriminator_model,
     float_dtype,
@@ -54,9 +52,7 @@ def dcgan_generator(
         [-1, 1], float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
-    widths = _widths("dcgan_generator", resolution, channels, base_channels, max_channels)[::-1]
-    check_positive("dcgan_generator", latent_dim=latent_dim)
-    check_classes("dcgan_generator", num_classes)
+    widths = _widths("dcgan_generator", resolution, base_channels, max_channels)[::-1]
     _check_normalization("dcgan_generator", normalization)
     if num_classes is not None and normalization != "batch":
         raise ConfigError(
@@ -98,7 +94,7 @@ def dcgan_discriminator(
         "class": [N, num_classes] if asked for}, float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
-    widths = _widths("dcgan_discriminator", resolution, channels, base_channels, max_channels)
+    widths = _widths("dcgan_discriminator", resolution, base_channels, max_channels)
     _check_normalization("dcgan_discriminator", normalization)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     x = images
@@ -127,11 +123,10 @@ def dcgan_discriminator(
     )
 
 
-def _widths(network, resolution, channels, base_channels, max_channels):
+def _widths(network, resolution, base_channels, max_channels):
     """Channels of the maps of half the resolution, a quarter, ... 4x4."""
     if not is_power_of_two(resolution) or resolution < 8:
         raise ConfigError(f"{network}: resolution is a power of two of at least 8. Received: {resolution}")
-    check_positive(network, channels=channels, base_channels=base_channels, max_channels=max_channels)
     halvings = resolution.bit_length() - 3
     return [min(base_channels * 2**index, max_channels) for index in range(halvings)]
 

@@ -5,8 +5,6 @@ import keras
 from tfgans.config import Count, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.networks.parts import (
-    check_classes,
-    check_positive,
     dense,
     discriminator_model,
     float_dtype,
@@ -32,9 +30,6 @@ def mlp_generator(
     Returns: model latents [N, latent_dim] (and labels [N]) -> points [N, output_dim], float32.
     Raises: ConfigError if a size is not a positive whole number.
     """
-    check_positive("mlp_generator", latent_dim=latent_dim, output_dim=output_dim)
-    check_positive("mlp_generator", hidden_units=hidden_units, layers=layers)
-    check_classes("mlp_generator", num_classes)
     latents, labels = generator_inputs(latent_dim, num_classes)
     x = latents
     if labels is not None:
@@ -65,7 +60,6 @@ def mlp_discriminator(
         for}, float32. The input is named `images` as everywhere.
     Raises: ConfigError if a size is not a positive whole number, or conditioning is another word.
     """
-    check_positive("mlp_discriminator", input_dim=input_dim, hidden_units=hidden_units, layers=layers)
     points = keras.Input((input_dim,), dtype=float_dtype(), name="images")
     x = points
     for _ in range(layers):

@@ -11,7 +11,7 @@ import keras
 from tfgans.config import ConfigError, Count, configurable
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
 from tfgans.layers.resample import BilinearUpsampling2D
-from tfgans.networks.parts import check_positive, discriminator_model, float_dtype, generator_inputs
+from tfgans.networks.parts import discriminator_model, float_dtype, generator_inputs
 
 UPSAMPLINGS = ("transposed", "bilinear")
 NORMALIZATIONS = ("instance", "batch")
@@ -37,8 +37,7 @@ def mnist_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "mnist_generator"
-    _check(name, resolution, channels, base_channels, normalization)
-    check_positive(name, latent_dim=latent_dim)
+    _check(name, resolution, normalization)
     if base_channels % 4:
         raise ConfigError(f"{name}: base_channels is a multiple of 4. Received: {base_channels}")
     if upsampling not in UPSAMPLINGS:
@@ -69,7 +68,7 @@ def mnist_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "mnist_discriminator"
-    _check(name, resolution, channels, base_channels, normalization)
+    _check(name, resolution, normalization)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     x = 0.5 * images + 0.5
     for width in (base_channels, 2 * base_channels, 4 * base_channels):
@@ -94,8 +93,7 @@ def _normalized(x, normalization):
     return layer(x)
 
 
-def _check(name, resolution, channels, base_channels, normalization):
-    check_positive(name, resolution=resolution, channels=channels, base_channels=base_channels)
+def _check(name, resolution, normalization):
     if resolution % 4 or resolution < 12:
         raise ConfigError(
             f"{name}: resolution is a multiple of 4, at least 12: an instance norm of a single pixel is 0. "

@@ -17,18 +17,6 @@ def float_dtype():
     return "float64" if wide else "float32"
 
 
-def check_positive(network, **sizes):
-    """Raises ConfigError unless every size is a whole number of at least 1."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ConfigError(f"{network}: {name} is a whole number of at least 1. Received: {size}")
-
-
-def check_classes(network, num_classes):
-    if num_classes is not None:
-        check_positive(network, num_classes=num_classes)
-
-
 def is_power_of_two(number):
     return isinstance(number, int) and number > 0 and number & (number - 1) == 0
 
@@ -80,7 +68,6 @@ def discriminator_model(
     if conditioning not in CONDITIONINGS:
         allowed = ", ".join(CONDITIONINGS)
         raise ConfigError(f"{name}: conditioning is one of {allowed}. Received: {conditioning}")
-    check_classes(name, num_classes)
 
     def head(units, head_name, use_bias):
         return dense(

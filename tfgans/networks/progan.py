@@ -14,7 +14,7 @@ Both are plain models at their last stage, and train as such. `ProgressiveGAN` g
 import keras
 
 from tfgans.config import Count, Positive, configurable
-from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, generator_model
+from tfgans.networks.parts import float_dtype, generator_inputs, generator_model
 from tfgans.networks.progan_parts import ProgressiveCritic, ProgressiveSynthesis
 from tfgans.networks.stylegan2 import map_widths
 
@@ -38,7 +38,6 @@ def progan_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "progan_generator"
-    check_positive(name, channels=channels, latent_dim=latent_dim)
     widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
     latents, _ = generator_inputs(latent_dim, None)
     images = ProgressiveSynthesis(channels, widths, name="synthesis")(latents)
@@ -64,7 +63,6 @@ def progan_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "progan_discriminator"
-    check_positive(name, channels=channels)
     widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     network = keras.Model(
@@ -76,6 +74,5 @@ def progan_discriminator(
 
 def _widths(name, resolution, channel_multiplier, max_channels, min_channels):
     """Channels of the maps of 4, 8, ... `resolution` pixels a side."""
-    check_positive(name, min_channels=min_channels)
     widths = map_widths(name, resolution, channel_multiplier, max_channels, None)
     return tuple(max(width, min(min_channels, max_channels)) for width in widths)

@@ -19,8 +19,6 @@ from tfgans.layers.initializers import kernel_initializer as initializer_of_kern
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import GlobalSumPooling2D
 from tfgans.networks.parts import (
-    check_classes,
-    check_positive,
     convolution,
     dense,
     discriminator_model,
@@ -72,8 +70,6 @@ def resnet_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "resnet_generator"
-    check_positive(name, resolution=resolution, channels=channels, latent_dim=latent_dim)
-    check_classes(name, num_classes)
     check_bias_initializer(bias_initializer)
     if class_norms not in ("table", "projected"):
         raise ConfigError(f"{name}: class_norms is table or projected. Received: {class_norms}")
@@ -180,7 +176,6 @@ def resnet_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "resnet_discriminator"
-    check_positive(name, resolution=resolution, channels=channels)
     if pooling not in ("sum", "mean"):
         raise ConfigError(f"{name}: pooling is sum or mean. Received: {pooling}")
     widths, halves = _discriminator_plan(name, resolution, base_channels, block_channels, downsample)
@@ -231,8 +226,6 @@ def residual_features(
         repeat_attention: attention comes after every block of the sizes asked for, not just the first.
         block_options: of every block; spectral normalization and the kernels' initializer go for attention too.
     """
-    for width in widths:
-        check_positive(name, block_channels=width)
     resolution = images.shape[1]
     if len(halves) != len(widths) or tuple(halves[:1]) != (True,) or resolution % 2 ** sum(halves):
         raise ConfigError(
@@ -261,7 +254,6 @@ def _initializers(kernel_initializer, bias_initializer, fan_in):
 
 def _generator_channels(resolution, base_channels):
     """The default channels of the first map and of every block."""
-    check_positive("resnet_generator", base_channels=base_channels)
     if resolution == 48:
         _check_width_at_48("resnet_generator", base_channels, 4)
         return [2 * base_channels // 2**i for i in range(4)]
@@ -271,8 +263,6 @@ def _generator_channels(resolution, base_channels):
 
 def _first_size(name, resolution, block_channels):
     """Side of the first map."""
-    for width in block_channels:
-        check_positive(name, block_channels=width)
     size, rest = divmod(resolution, 2 ** (len(block_channels) - 1)) if block_channels else (0, 0)
     if len(block_channels) < 2 or rest or size < 1:
         raise ConfigError(
@@ -294,7 +284,6 @@ def _discriminator_plan(name, resolution, base_channels, block_channels, downsam
         _check_resolution(name, resolution)
         halves = (True,) * max(1, resolution.bit_length() - 4) + (False, False)
     if block_channels is None:
-        check_positive(name, base_channels=base_channels)
         block_channels = [base_channels] * len(halves)
         if resolution == 48:
             _check_width_at_48(name, base_channels, 2)

@@ -30,7 +30,6 @@ from tfgans.layers.equalized import (
 )
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.networks.parts import (
-    check_positive,
     float_dtype,
     generator_inputs,
     generator_model,
@@ -69,8 +68,6 @@ def stylegan2_generator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_generator"
-    check_positive(name, channels=channels, latent_dim=latent_dim, style_dim=style_dim)
-    check_positive(name, mapping_layers=mapping_layers)
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
     slots = 2 * len(widths)
     style_layers = (mapping_layers,) * slots if style_layers is None else tuple(style_layers)
@@ -110,7 +107,6 @@ def stylegan2_discriminator(
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_discriminator"
-    check_positive(name, channels=channels)
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
     kernel_sizes = _block_kernel_sizes(name, kernel_sizes, len(widths) - 1)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
@@ -139,11 +135,6 @@ def map_widths(name, resolution, channel_multiplier, max_channels, base_channels
     """
     if not is_power_of_two(resolution) or resolution < 4:
         raise ConfigError(f"{name}: resolution is a power of two of at least 4. Received: {resolution}")
-    check_positive(name, max_channels=max_channels)
-    if base_channels is not None:
-        check_positive(name, base_channels=base_channels)
-    elif not channel_multiplier > 0:
-        raise ConfigError(f"{name}: channel_multiplier is above 0. Received: {channel_multiplier}")
     product = 16384 * channel_multiplier if base_channels is None else base_channels * resolution
     levels = range(2, resolution.bit_length())
     return tuple(min(max_channels, max(1, int(product / 2**level))) for level in levels)
@@ -160,7 +151,7 @@ def _kernel_sizes(name, kernel_size, count):
 
 def _block_kernel_sizes(name, kernel_sizes, count):
     pairs = ((3, 3),) * count if kernel_sizes is None else tuple(kernel_sizes)
-    if len(pairs) != count or any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in pairs):
+    if len(pairs) != count:
         raise ConfigError(f"{name}: kernel_sizes has {count} pairs. Received: {kernel_sizes}")
     for pair in pairs:
         for size in pair:
@@ -169,6 +160,5 @@ def _block_kernel_sizes(name, kernel_sizes, count):
 
 
 def _check_odd(name, size):
-    check_positive(name, kernel_size=size)
     if size % 2 == 0:
         raise ConfigError(f"{name}: kernel_size is odd. Received: {size}")

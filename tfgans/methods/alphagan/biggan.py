@@ -21,8 +21,6 @@ from tfgans.methods.alphagan.biggan_genotype import BLOCKS, load_biggan_genotype
 from tfgans.methods.alphagan.operations import make_operation
 from tfgans.methods.alphagan.supernet import MixedOperation
 from tfgans.networks.parts import (
-    check_classes,
-    check_positive,
     convolution,
     dense,
     float_dtype,
@@ -66,7 +64,7 @@ def alphagan_biggan_generator(
     Raises: ConfigError if an argument is outside what is listed or the genotype is wrong.
     """
     name = "alphagan_biggan_generator"
-    size = first_size(name, resolution, channels, latent_dim, base_channels, num_classes, embedding_dim)
+    size = first_size(name, resolution, latent_dim)
     genotype = load_biggan_genotype(genotype)
     options = {"spectral_normalization": spectral_normalization, "kernel_initializer": kernel_initializer}
     latents, labels = generator_inputs(latent_dim, num_classes)
@@ -81,11 +79,8 @@ def alphagan_biggan_generator(
     return generator_model(latents, labels, images, name)
 
 
-def first_size(name, resolution, channels, latent_dim, base_channels, num_classes, embedding_dim):
+def first_size(name, resolution, latent_dim):
     """Side of the first map. Raises ConfigError for sizes that no generator has."""
-    check_positive(name, resolution=resolution, channels=channels, latent_dim=latent_dim)
-    check_positive(name, base_channels=base_channels, embedding_dim=embedding_dim)
-    check_classes(name, num_classes)
     factor = 2 ** len(BLOCKS)
     if resolution % factor:
         raise ConfigError(f"{name}: resolution is a multiple of {factor}. Received: {resolution}")

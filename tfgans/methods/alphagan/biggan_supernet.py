@@ -83,8 +83,7 @@ class BigGANSupernet(Supernet):
         **kwargs,
     ):
         name = "alphagan_biggan_supernet"
-        sizes = (resolution, channels, latent_dim, base_channels, num_classes, embedding_dim)
-        first_size(name, *sizes)
+        size = first_size(name, resolution, latent_dim)
         check_pools(name, normal_operations, up_operations)
         rows = biggan_genotype.architecture_rows(normal_operations, up_operations)
         super().__init__((latent_dim,), rows, **kwargs)
@@ -93,7 +92,7 @@ class BigGANSupernet(Supernet):
         self.spectral_normalization, self.kernel_initializer = spectral_normalization, kernel_initializer
         self.epsilon = epsilon
         self.normal_operations, self.up_operations = tuple(normal_operations), tuple(up_operations)
-        self._build_layers(first_size(name, *sizes))
+        self._build_layers(size)
         self.built = True
 
     def _build_layers(self, size):

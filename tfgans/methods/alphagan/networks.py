@@ -12,7 +12,7 @@ from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.genotype import load_genotype
 from tfgans.methods.alphagan.operations import build_convolution, build_normalization, make_operation
-from tfgans.networks.parts import check_positive, float_dtype, generator_inputs
+from tfgans.networks.parts import float_dtype, generator_inputs
 
 
 @configurable
@@ -36,7 +36,7 @@ def alphagan_generator(
         float32.
     Raises: ConfigError if an argument is outside what is listed or the genotype is wrong.
     """
-    size = first_size("alphagan_generator", resolution, channels, latent_dim, base_channels)
+    size = first_size("alphagan_generator", resolution)
     genotype = load_genotype(genotype)
     latents, _ = generator_inputs(latent_dim, None)
 
@@ -48,10 +48,8 @@ def alphagan_generator(
     return keras.Model(latents, images, name="alphagan_generator")
 
 
-def first_size(network, resolution, channels, latent_dim, base_channels):
+def first_size(network, resolution):
     """Side of the first map. Raises ConfigError for sizes that no generator has."""
-    check_positive(network, resolution=resolution, channels=channels, latent_dim=latent_dim)
-    check_positive(network, base_channels=base_channels)
     if resolution % 8:
         raise ConfigError(f"{network}: resolution is a multiple of 8. Received: {resolution}")
     return resolution // 8

@@ -11,7 +11,7 @@ from tfgans.layers.spectral import SpectralDense
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import build_convolution, check_operations
 from tfgans.methods.alphagan.supernet import MixedOperation, Supernet
-from tfgans.networks.parts import check_positive, float_dtype
+from tfgans.networks.parts import float_dtype
 
 _RAISING = ("conv_1x1", "conv_3x3", "conv_5x5")
 _CELLS = 4
@@ -70,7 +70,6 @@ class DiscriminatorSupernet(Supernet):
         **kwargs,
     ):
         name = "alphagan_search_discriminator"
-        check_positive(name, resolution=resolution, base_channels=base_channels, channels=channels)
         if resolution % 2**_HALVING:
             raise ConfigError(f"{name}: resolution is a multiple of 4. Received: {resolution}")
         check_operations(name, "normal", normal_operations)

@@ -254,7 +254,7 @@ class GeneratorSupernet(Supernet):
         up_operations=space.UP_OPERATIONS,
         **kwargs,
     ):
-        size = first_size("alphagan_supernet", resolution, base_channels, latent_dim, channels)
+        size = first_size("alphagan_supernet", resolution)
         pools = {"normal": normal_operations, "up": up_operations}
         for kind, pool in pools.items():
             check_operations("alphagan_supernet", kind, pool)

@@ -13,7 +13,7 @@ from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import AverageDownsampling2D
 from tfgans.methods.octave.conv import PathUniform, SoftOctaveConv2D, is_pair, on_each
-from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, is_power_of_two
+from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 
 @configurable
@@ -36,9 +36,6 @@ def octave_generator(
     """
     name = "octave_generator"
     doublings = _halvings(name, resolution)
-    check_positive(
-        name, channels=channels, latent_dim=latent_dim, base_channels=base_channels, max_channels=max_channels
-    )
     widths = [min(base_channels * 2**index, max_channels) for index in range(doublings)][::-1]
     latents, _ = generator_inputs(latent_dim, None)
     x = keras.layers.Dense(16 * widths[0], use_bias=False, kernel_initializer=_uniform(latent_dim))(latents)
@@ -70,7 +67,6 @@ def octave_discriminator(
     """
     name = "octave_discriminator"
     halvings = _halvings(name, resolution)
-    check_positive(name, channels=channels, base_channels=base_channels, max_channels=max_channels)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     maps = images
     for index in range(halvings):

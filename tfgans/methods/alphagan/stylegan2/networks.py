@@ -6,7 +6,7 @@ from tfgans.config import Count, Made, Positive, Within, configurable
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.operations import check_modulated, make_operation
 from tfgans.methods.alphagan.stylegan2.published import load_stylegan2_genotype
-from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, generator_model
+from tfgans.networks.parts import float_dtype, generator_inputs, generator_model
 from tfgans.networks.stylegan2 import map_widths, stylegan2_discriminator
 from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
@@ -43,7 +43,6 @@ def alphagan_stylegan2_generator(
     name = "alphagan_stylegan2_generator"
     genotype = load_stylegan2_genotype(genotype)
     genotype = genotype if resolution is None else genotype.at(resolution)
-    check_positive(name, channels=channels, latent_dim=latent_dim, style_dim=style_dim)
     check_modulated(name, modulated)
     widths = map_widths(name, genotype.resolution, channel_multiplier, max_channels, base_channels)
     latents, _ = generator_inputs(latent_dim, None)

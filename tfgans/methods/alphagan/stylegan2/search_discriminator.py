@@ -8,7 +8,7 @@ from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense, convolve, s
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.supernet import Supernet, summed_kernels
-from tfgans.networks.parts import check_positive, float_dtype
+from tfgans.networks.parts import float_dtype
 from tfgans.networks.stylegan2 import map_widths
 
 
@@ -116,7 +116,6 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
         **kwargs,
     ):
         name = "alphagan_stylegan2_search_discriminator"
-        check_positive(name, channels=channels)
         space.check_resolution(name, resolution)
         widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
         rows = space.discriminator_rows(resolution, operations)

@@ -11,7 +11,7 @@ from tfgans.methods.alphagan.stylegan2 import space
 from tfgans.methods.alphagan.stylegan2.genotype import from_architecture, random_genotype
 from tfgans.methods.alphagan.stylegan2.operations import MixedStyledConv2D, check_modulated
 from tfgans.methods.alphagan.supernet import Supernet
-from tfgans.networks.parts import check_positive, float_dtype
+from tfgans.networks.parts import float_dtype
 from tfgans.networks.stylegan2 import map_widths
 from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
@@ -145,7 +145,6 @@ class StyleGAN2Supernet(Supernet):
         **kwargs,
     ):
         name = "alphagan_stylegan2_supernet"
-        check_positive(name, channels=channels, latent_dim=latent_dim, style_dim=style_dim)
         space.check_resolution(name, resolution)
         check_modulated(name, modulated)
         widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
