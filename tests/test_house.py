@@ -58,6 +58,7 @@ ALLOWED = {
     "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
+    "fitting": {"config", "data", "distribute", "schedules"},
     "gan": PARTS
     | {
         "config",
@@ -69,10 +70,11 @@ ALLOWED = {
         "accounting",
         "average",
         "places",
+        "fitting",
     },
     "methods": PARTS
     | LEAVES
-    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
+    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers", "fitting"},
     "callbacks": {"config", "pictures", "files"},
     "classes": {"config", "data", "files"},
     "identity": LEAVES,
