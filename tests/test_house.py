@@ -61,6 +61,7 @@ ALLOWED = {
     "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
+    "fitting": {"config", "data", "distribute", "schedules"},
     "gan": PARTS
     | {
         "config",
@@ -73,10 +74,11 @@ ALLOWED = {
         "average",
         "own_statistics",
         "places",
+        "fitting",
     },
     "methods": PARTS
     | LEAVES
-    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
+    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers", "fitting"},
     "callbacks": {"config", "pictures", "files", "progress", "signals"},
     "flag_bindings": {"errors", "files", "bindings"},
     "real_images": {"pictures", "data"},

@@ -93,13 +93,27 @@ def configurable(target):
     layer or model, so the true signature is put back on it.
     """
     if not inspect.isclass(target):
-        return gin.configurable(_checking(target, target.__name__))
+        return _in_one_line(gin.configurable(_checking(target, target.__name__)))
     signature = inspect.signature(target.__init__)
     if "__init__" in vars(target):
         target.__init__ = _checking(target.__init__, target.__name__)
     target = gin.configurable(target)
+    target.__init__ = _in_one_line(target.__init__)
     target.__init__.__signature__ = signature
     return target
+
+
+def _in_one_line(function):
+    """`function`, whose ConfigErrors are without the lines that gin adds for each configurable they pass through."""
+
+    @functools.wraps(function)
+    def calling(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except ConfigError as error:
+            raise ConfigError(first_line(error)).with_traceback(error.__traceback__) from None
+
+    return calling
 
 
 def external(target, name, module, kinds):

@@ -172,11 +172,21 @@ class Driver(keras.Model):
                 totals[kind] = total + values, count + 1
                 done += 1
             if not done:
-                raise StopIteration
+                raise self.end_of_data()
             return self._record(totals)
 
         self.train_function = train_function
         return train_function
+
+    def end_of_data(self):
+        """What to raise where the data has no batch left: the epoch's end, or an error if it had no step at all."""
+        if self._log_counts:
+            return StopIteration()
+        return ConfigError(
+            "an epoch has no training step: the data has ended, or no batch has the "
+            f"discriminator_steps x replicas = {self.batches_per_step} x "
+            f"{self.distribute_strategy.num_replicas_in_sync} images that one takes"
+        )
 
     def _replicated_step(self, kind, takes_data=True):
         """`train_step` on every replica, as a function of the data's iterator that gives the logs' values."""

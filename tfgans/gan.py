@@ -18,8 +18,9 @@ from tfgans.config import (
     Within,
     configurable,
 )
-from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
+from tfgans.fitting import Fitting, compatibility
+from tfgans.fitting.habits import Habits
 from tfgans.generation import Generation
 from tfgans.label_draws import takes_labels
 from tfgans.layers.state import depends_on_batch, frozen_state
@@ -28,7 +29,7 @@ from tfgans.places import BatchPlaces
 
 
 @configurable
-class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, Driver):
+class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, Fitting, Habits, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -91,8 +92,10 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
+        latent_dim = _latent_dim(generator) if latent_dim is None else latent_dim
+        compatibility.check_networks(generator, discriminator, latent_dim)
         self.generator, self.discriminator = generator, discriminator
-        self.latent_dim = latent_dim or _latent_dim(generator)
+        self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.choose_labels(label_distribution, label_shares)
         self.discriminator_loss, self.generator_loss = discriminator_loss, generator_loss
@@ -116,14 +119,16 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         for network in (self.generator, self.discriminator):
             if takes_labels(network, self.num_classes) and self.num_classes is None:
                 raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
-        images = self.synthesize({"latents": latents, "labels": labels})
-        try:
-            self.discriminate({"images": images, "labels": labels})
-        except ValueError as error:
-            raise ConfigError(
-                f"the discriminator does not take the generator's output {tuple(images.shape[1:])}: {error}"
-            ) from error
-        self.sample_shape = tuple(images.shape[1:])
+        with compatibility.explained("the generator does not take latents"):
+            images = self.synthesize({"latents": latents, "labels": labels})
+        compatibility.check_images(self.generator, images)
+        shape = tuple(images.shape[1:])
+        with compatibility.explained(f"the discriminator does not take the generator's output {shape}"):
+            outputs = self.discriminate({"images": images, "labels": labels})
+        labelled = any(takes_labels(n, self.num_classes) for n in (self.generator, self.discriminator))
+        compatibility.check_outputs(self.discriminator, outputs, self.num_classes, labelled)
+        compatibility.check_built(self, self.generator, self.discriminator)
+        self.sample_shape = shape
         if self.joint_batch is None:
             self.joint_batch = not depends_on_batch(self.discriminator)
 
@@ -146,10 +151,13 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             jit_compile: compile gradients and images with XLA; same numbers to rounding.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
         """
-        optimizer = keras.optimizers.get(optimizer)
-        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        compatibility.check_built(self, self.generator, self.discriminator)
+        both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
+        compatibility.check_free(both, (self.generator, self.discriminator))
+        optimizer, self.discriminator_optimizer = both
         super().compile(
             optimizer=optimizer,
+            auto_scale_loss=False,
             jit_compile=False,
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
@@ -167,6 +175,11 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         """Every optimizer by name; a method that has its own extends this."""
         return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
 
+    @property
+    def sets_learning_rates(self):
+        """Whether every step sets the learning rates, so that callbacks cannot."""
+        return self.learning_rate_schedule is not None
+
     def call(self, inputs, training=False):
         """The generator's output: `inputs` are latents, or latents and labels."""
         return self.generator(inputs, training=training)
@@ -178,8 +191,8 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
 
         Args:
             data: {"images": [discriminator_steps, N, H, W, C], "labels": [discriminator_steps, N] or absent},
-                as `tfgans.data` makes it; or images, or (images, labels), with N * discriminator_steps images
-                along the first axis. Images are in [-1, 1], or uint8.
+                as `tfgans.data` and `fit` make it; or images, or (images, labels), with N * discriminator_steps
+                images along the first axis. Images are in [-1, 1], or uint8.
         """
         self.set_learning_rates()
         batches = self.split_batch(data)
@@ -335,30 +348,6 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         sizes = [batch_size(real), batch_size(fake)]
         halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
         return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
-
-    def split_batch(self, data):
-        """The real batches of one training step, `discriminator_steps` of {"images", "labels"}."""
-        if isinstance(data, dict):
-            images, labels = data["images"], data.get("labels")
-        else:
-            images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if self.num_classes and labels is None:
-            raise ConfigError(f"GAN.num_classes is {self.num_classes}, but the data has no labels")
-        labels = tf.cast(labels, tf.int32) if self.num_classes else None
-        images = to_float(images) if images.dtype == tf.uint8 else images
-        steps = self.batches_per_step
-        if images.shape.rank == len(self.sample_shape) + 1:
-            images = tf.reshape(images, [steps, -1, *images.shape[1:]])
-            labels = None if labels is None else tf.reshape(labels, [steps, -1])
-        if images.shape[0] != steps:
-            raise ConfigError(
-                f"a batch holds real images for {images.shape[0]} discriminator steps, not {steps}"
-            )
-        if tuple(images.shape[2:]) != self.sample_shape:
-            raise ConfigError(
-                f"the data's items are {tuple(images.shape[2:])}, the generator makes {self.sample_shape}"
-            )
-        return [{"images": images[i], "labels": None if labels is None else labels[i]} for i in range(steps)]
 
 
 def batch_size(batch):

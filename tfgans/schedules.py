@@ -86,8 +86,7 @@ def check_settable(method, optimizers):
     Raises: ConfigError naming the method and the optimizer.
     """
     for name, optimizer in optimizers.items():
-        inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
-        if isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             raise ConfigError(
                 f"{method} sets learning rates: the {name}'s optimizer has a schedule of its own, give it a number"
             )

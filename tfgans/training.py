@@ -261,10 +261,9 @@ class Run:
         watchers += [*self.watchers(), self.signals]
         try:
             if start < self.steps:
-                self.model.fit(
+                self.model.fit_batches(
                     self.batches(start),
                     steps_per_epoch=self.steps - start,
-                    shuffle=False,
                     verbose=0,
                     callbacks=watchers,
                 )

@@ -88,12 +88,16 @@ class _BatchStatistics(_Normalization):
         mean, variance = moments(inputs, list(range(inputs.shape.rank - 1)))
         if not state_is_frozen():
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], inputs.dtype)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance * count / tf.maximum(count - 1.0, 1.0))
+            there = count > 0 if inputs.shape[0] is None else True  # an empty batch has no statistics
+            self._move(self.moving_mean, mean, there)
+            self._move(self.moving_variance, variance * count / tf.maximum(count - 1.0, 1.0), there)
         return mean, variance
 
-    def _move(self, average, value):
-        average.assign(average.value * self.momentum + value * (1.0 - self.momentum))
+    def _move(self, average, value, there):
+        moved = average.value * self.momentum + value * (1.0 - self.momentum)
+        average.assign(
+            moved if there is True else tf.where(there, moved, tf.convert_to_tensor(average.value))
+        )
 
     def get_config(self):
         return super().get_config() | {"momentum": self.momentum}
@@ -108,7 +112,7 @@ class BatchNormalization(_BatchStatistics):
         epsilon, center, scale: as in the other norms.
     Input: [N, ..., C]. The moving variance averages the *unbiased* variance, n / (n - 1) times the one that
     normalizes, as PyTorch's does and Keras's does not. Both averages move only with `training=True` outside
-    `frozen_state()`, on each replica by its own batch.
+    `frozen_state()`, on each replica by its own batch; an empty batch leaves them as they are.
     """
 
     def build(self, inputs_shape):

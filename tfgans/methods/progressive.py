@@ -1,10 +1,10 @@
 """Progressive growing (Karras et al., 2018), on the schedule of Re-GAN's code: networks that start at 4x4 pixels."""
 
-import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError, Natural, Several, Share, configurable
 from tfgans.data.scaling import to_float
+from tfgans.fitting.compatibility import checked_optimizers
 from tfgans.gan import GAN, apply_means
 from tfgans.layers.resample import average_pool
 from tfgans.networks.progan_parts import at_stage, given_stage, growing_layers, side_of
@@ -186,8 +186,7 @@ class ProgressiveGAN(GAN):
             raise ConfigError(
                 f"ProgressiveGAN changes the images' size: {self.images_kept()[0]} keeps images between steps"
             )
-        optimizer = keras.optimizers.get(optimizer)
-        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        optimizer, discriminator_optimizer = checked_optimizers(optimizer, discriminator_optimizer)
         self._later_optimizers = {}
         with self.distribute_strategy.scope():
             for name, first in (("generator", optimizer), ("discriminator", discriminator_optimizer)):

@@ -18,6 +18,10 @@ class OuterLoop:
     def batches_per_step(self):
         return 1
 
+    @property
+    def sets_learning_rates(self):
+        return True
+
     def batches_of(self, step):
         """(training, validation) batches that outer step number `step` takes, in this order."""
         weights = 0 if self.single_level_weight is not None else self.weight_steps
@@ -59,7 +63,7 @@ class OuterLoop:
                     try:
                         kind, values = run(phase, number, iterator)
                     except (tf.errors.OutOfRangeError, StopIteration) as error:
-                        raise StopIteration from error
+                        raise self.end_of_data() from error
                     total, count = totals.get(kind, (0.0, 0))
                     totals[kind] = total + values, count + 1
             return self._record(totals)

@@ -2,12 +2,12 @@
 
 import contextlib
 
-import keras
 import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
 from tfgans.average import clone
 from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
+from tfgans.fitting.compatibility import checked_optimizers
 from tfgans.gan import GAN, apply_means, batch_size
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
@@ -116,8 +116,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             )
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
-        optimizer = keras.optimizers.get(optimizer)
-        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        optimizer, discriminator_optimizer = checked_optimizers(optimizer, discriminator_optimizer)
         schedules.check_settable(
             "AlphaGAN", {"generator": optimizer, "discriminator": discriminator_optimizer}
         )

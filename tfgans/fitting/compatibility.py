@@ -1,0 +1,158 @@
+"""Whether networks and optimizers can be a GAN's: what is found when it is built and compiled, not in training."""
+
+import contextlib
+import inspect
+import re
+import warnings
+
+import keras
+
+from tfgans.config import ConfigError, check_count
+
+# Activations without negative values, by name.
+_NOT_NEGATIVE = ("sigmoid", "hard_sigmoid", "softmax", "relu", "relu6", "softplus", "exponential")
+# Layers that move values and change none.
+_MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D)
+
+
+def check_networks(generator, discriminator, latent_dim):
+    """What can be said of networks before they are run.
+
+    Raises: ConfigError naming the network or the option.
+    """
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if not isinstance(network, keras.layers.Layer):
+            shown = getattr(network, "__name__", type(network).__name__)
+            raise ConfigError(f"GAN.{name} is a Keras model. Received: {shown}")
+    if generator is discriminator:
+        raise ConfigError(f"GAN.generator and GAN.discriminator are one network, {generator.name}")
+    check_count("GAN.latent_dim", latent_dim)
+    inputs = getattr(generator, "inputs", None)
+    if inputs and tuple(inputs[0].shape[1:]) != (latent_dim,):
+        raise ConfigError(
+            f"GAN.latent_dim is {latent_dim}, but the first input of {generator.name} is [N, latents] of shape "
+            f"{tuple(inputs[0].shape)}"
+        )
+
+
+@contextlib.contextmanager
+def explained(what):
+    """Turns what Keras raises in a symbolic run of a network into one line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{what}: {reason(error)}") from error
+
+
+def reason(error):
+    """The line of an exception of Keras that says what is wrong."""
+    lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return lines[0] if lines else type(error).__name__
+
+
+def check_built(gan, *networks):
+    """Refuses networks that compute in float16 anywhere, and those that share a weight.
+
+    Nothing scales the losses, without which gradients in float16 vanish.
+
+    Raises: ConfigError naming the network and the layer, or the weight.
+    """
+    layers = [(layer, network) for network in networks for layer in network._flatten_layers()]
+    for layer, network in [*layers, (gan, gan)]:  # Keras has no other view of nested layers at every depth
+        if layer.compute_dtype == "float16":
+            of = "" if layer is network else f" of {network.name}"
+            raise ConfigError(
+                f"{layer.name}{of} computes in float16, which needs loss scaling: take mixed_bfloat16 or float32"
+            )
+    one, other = ({id(v): v for v in network.variables} for network in networks)
+    for key in one.keys() & other.keys():
+        names = " and ".join(network.name for network in networks)
+        raise ConfigError(f"{names} share the weight {one[key].path}, which both optimizers would move")
+
+
+def check_images(generator, images):
+    """Refuses an output of the generator, as a symbolic run gave it, that no data can be like."""
+    shape = getattr(images, "shape", None)
+    if shape is None or len(shape) < 2 or None in shape[1:]:
+        found = type(images).__name__ if shape is None else tuple(shape)
+        raise ConfigError(f"{generator.name} gives images [N, H, W, C] or points [N, D]. Received: {found}")
+    activation = _last_activation(generator)
+    if len(shape) == 4 and activation in _NOT_NEGATIVE:
+        raise ConfigError(f"{generator.name} ends in {activation}, but images are in [-1, 1]: end in tanh")
+
+
+def check_outputs(discriminator, outputs, num_classes, labelled):
+    """Refuses outputs of the discriminator, a dictionary of symbolic tensors, that the losses cannot take.
+
+    Args: labelled: whether either network takes labels.
+    """
+    adversarial = getattr(outputs.get("adversarial"), "shape", None)
+    if adversarial is None:
+        raise ConfigError(
+            f"{discriminator.name} gives logits, or a dictionary that has 'adversarial'. Received: {list(outputs)}"
+        )
+    if len(adversarial) < 2 or adversarial[-1] != 1:
+        raise ConfigError(f"{discriminator.name} gives logits [N, 1]. Received: {tuple(adversarial)}")
+    if "class" in outputs and outputs["class"].shape[-1] != num_classes:
+        raise ConfigError(
+            f"{discriminator.name} tells {outputs['class'].shape[-1]} classes apart, GAN.num_classes is {num_classes}"
+        )
+    if num_classes and not labelled and "class" not in outputs:
+        raise ConfigError(f"GAN.num_classes is {num_classes}, but neither network has to do with labels")
+    activation = _last_activation(discriminator)
+    if activation in _NOT_NEGATIVE:
+        warnings.warn(
+            f"{discriminator.name} ends in {activation}: the losses of tfgans take logits, without it",
+            stacklevel=2,
+        )
+
+
+def _last_activation(network):
+    """The name of the activation that a network ends in, or None if it has none or does not tell."""
+    if getattr(network, "inputs", None) is None or len(getattr(network, "outputs", ())) != 1:
+        return None
+    last = next((layer for layer in reversed(network.layers) if not isinstance(layer, _MOVING)), None)
+    if hasattr(last, "layers"):
+        return _last_activation(last)
+    if isinstance(last, (keras.layers.ReLU, keras.layers.Softmax)):
+        return type(last).__name__.lower()
+    return getattr(getattr(last, "activation", None), "__name__", None)
+
+
+def checked_optimizers(optimizer, discriminator_optimizer):
+    """Both optimizers, made from what `compile` was given.
+
+    Raises: ConfigError for what is none, one for both, and one that keeps an average or scales losses of its own.
+    """
+    both = _made("optimizer", optimizer), _made("discriminator_optimizer", discriminator_optimizer)
+    if both[0] is both[1]:
+        raise ConfigError("compile: both networks have one optimizer: each needs one of its own")
+    return both
+
+
+def _made(name, given):
+    if given is None or inspect.isclass(given):
+        shown = getattr(given, "__name__", given)
+        raise ConfigError(f"compile: {name} is an optimizer or the name of one. Received: {shown}")
+    try:
+        optimizer = keras.optimizers.get(given)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"compile: {name}: {reason(error)}") from error
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
+        raise ConfigError(f"compile: {name} scales gradients down, but nothing scales a GAN's losses up")
+    if optimizer.use_ema:
+        raise ConfigError(f"compile: {name} has use_ema: GAN.ema_decay averages the generator")
+    return optimizer
+
+
+def check_free(both, networks):
+    """Refuses optimizers, two, that were built for weights that are not their network's."""
+    for optimizer, network in zip(both, networks, strict=True):
+        own = {id(v) for v in network.trainable_variables}
+        if optimizer.built and not all(id(v) in own for v in optimizer._trainable_variables):
+            raise ConfigError(
+                f"compile: the optimizer of {network.name} belongs to another model: give a new one"
+            )
