@@ -69,7 +69,9 @@ def test_what_a_run_does_not_have(refused, run_dir, tmp_path):
     assert "[0, 10). Received: [3, 12]" in refused(
         "generate", f"--model_dir={run_dir}", output, "--labels=3,12"
     )
-    assert "list of integers" in refused("generate", f"--model_dir={run_dir}", output, "--labels=one")
+    assert "class names. Received: 'one'. Allowed: 0 to 9 or 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n" in refused(
+        "generate", f"--model_dir={run_dir}", output, "--labels=one"
+    )
     assert "above 0" in refused("generate", f"--model_dir={run_dir}", output, "--truncation=0")
     mixing = [output, "--style_mixing=2x2"]
     assert "the generator has no styles" in refused("generate", f"--model_dir={run_dir}", *mixing)

@@ -160,10 +160,8 @@ def test_gaps_of_labels_without_names(tmp_path, labels, num_classes, line):
 
 def test_labels_that_begin_at_one(tmp_path):
     source = archive(tmp_path / "x.npz", [1, 2, 3])
-    assert refusal(Dataset, source, num_classes=3) == (
-        f"labels of {source} must be 0 to 2 (Dataset.num_classes = 3). Received: 1 to 3; "
-        "labels begin at 0: subtract 1"
-    )
+    line = f"labels of {source} must be 0 to 2 (Dataset.num_classes = 3). Received: 1 to 3"
+    assert refusal(Dataset, source, num_classes=3) == f"{line}; labels begin at 0: subtract 1"
     source = archive(tmp_path / "y.npz", [0, 2**32])  # 0 as int32
     assert refusal(Dataset, source) == f"labels of {source} must be below 2**31. Received: 0 to {2**32}"
 
@@ -199,15 +197,15 @@ def test_links_and_other_folders_are_no_classes(tmp_path):
     assert Dataset(source, num_classes=2).class_names == ["cat", "dog"]
 
 
-def test_folders_say_that_they_are_classes(tmp_path, caplog):
+def test_folders_that_look_like_parts_of_a_set_say_that_they_are_classes(tmp_path, caplog):
     source = folder(tmp_path, {"00000": 1, "00001": 1})
     with caplog.at_level("INFO", "tfgans"):
         Dataset(source, use_labels=False)
         assert caplog.messages == []
-        Dataset(source)
+        assert Dataset(source).class_names == ["00000", "00001"]
     assert caplog.messages == [
-        f"folder {tmp_path}: 2 sub-folders are 2 classes: 00000, 00001; are they parts of one set, without its "
-        "dataset.json? Then Dataset.use_labels = False"
+        f"folder {tmp_path}: 2 folders = 2 classes (00000, 00001); if they are parts of one set, whose dataset.json "
+        "is missing, Dataset.use_labels = False trains without classes"
     ]
 
 

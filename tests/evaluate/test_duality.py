@@ -340,3 +340,14 @@ def test_it_can_be_interrupted():
         DualityGap(5, 4, 8)(model, Data(constant(2.0), constant(1.5, 9)), interrupt)
     assert len(calls) == 3
     toys.assert_same(before, toys.values(model))
+
+
+def test_labels_that_the_model_does_not_have_are_refused():
+    """Such as -1, which a split without labels has in TensorFlow Datasets."""
+    model = GAN(*toys.image_networks(num_classes=2), num_classes=2)
+    model.compile()
+    images = toys.images(8)
+    DualityGap(1, 4, 4).check(model, Data(images, images + 1, np.arange(8) % 2))
+    for labels in (np.full(8, -1), np.arange(8) % 3):
+        with pytest.raises(ConfigError, match=r"labels are integers in \[0, 2\)"):
+            DualityGap(1, 4, 4).check(model, Data(images, images + 1, labels))

@@ -51,7 +51,16 @@ def test_a_metric_that_is_not_measured_cannot_choose_the_best(gin_file, tmp_path
         (["train.evaluate_every=True"], "train.evaluate_every is an integer"),
         (["train.steps=2.5"], "train.steps is an integer of at least 1. Received: 2.5"),
         (["train.keep_checkpoints=0"], "checkpoints to keep is at least 1"),
-        (["Dataset.num_classes=3"], "classes"),
+        (["Dataset.num_classes=3"], "digits has 10 classes .0, 1, 2, .*: set num_classes = 10"),
+        (["Dataset.fraction=0.012"], "digits has no image to train on of class"),
+        (
+            ["Dataset.classes=[3, 1]", "Dataset.num_classes=None"],
+            r"GAN.num_classes is 10, the data has 2 classes \(3, 1\): set num_classes = 2 \(Dataset",
+        ),
+        (
+            ["Dataset.use_labels=False", "Dataset.num_classes=None"],
+            "no classes .Dataset.use_labels is False.",
+        ),
         (["dcgan_generator.resolution=16"], r"\(16, 16, 1\)"),
         (["batch_size=2000"], "2000"),
         (["Evalutor.num_samples=3"], "Evalutor"),

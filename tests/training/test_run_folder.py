@@ -22,6 +22,7 @@ def test_what_a_run_leaves(whole):
     assert [row["step"] for row in rows(whole)] == [0, 4, 8, 12]
     for row in rows(whole):
         assert row["features"] == "digits_classifier" and row["num_samples"] == 64
+        assert row["label_distribution"] == "data"
         assert row["fid"] > 0 and 1 <= row["inception_score"] <= 10
         assert {"kid", "train_seconds", "compile_seconds", "eval_seconds"} <= row.keys()
     assert rows(whole)[0]["train_seconds"] == 0.0 < rows(whole)[-1]["train_seconds"]

@@ -12,6 +12,7 @@ import short_runs
 from short_runs import history, search
 
 from tfgans import experiment, searching
+from tfgans.data import Dataset
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.biggan_genotype import load_biggan_genotype
 from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
@@ -135,6 +136,10 @@ def test_a_search_hands_over_a_genotype(name, tmp_path):
         assert list(found.group(group)[: len(largest)]) == largest  # of micro, all are the first
     pictures = ["genotype.png", "architecture.png", *(["duality_gap.png"] if "AlphaGAN" in text else [])]
     assert all((whole / picture).stat().st_size > 1000 for picture in pictures)
+    if name == "biggan":  # conditional: labels follow the half that trains the weights
+        half, _ = Dataset("digits").halves()
+        kept = json.loads((whole / "classes.json").read_text())
+        assert kept["counts"] == half.label_counts.tolist() and kept["names"][3] == "3"
     parameters, model = rebuilt(command)
     assert parameters == RETRAINED[name]
     assert model["generator"].output_shape == (None, 8, 8, 1)

@@ -74,22 +74,17 @@ class Folder:
 
     def _from_json(self, files):
         names = [file.as_posix() for file in files]
-        labels, class_names = stylegan_labels.read_labels(self.path / stylegan_labels.FILE, names)
-        found = (
-            "no labels" if labels is None else f"labels of {len(class_names or np.unique(labels))} classes"
-        )
-        logger.info("folder %s: %s from %s", self.path, found, stylegan_labels.FILE)
-        return labels, class_names
+        return stylegan_labels.read_labels(self.path / stylegan_labels.FILE, names)
 
     def _from_folders(self, files, folders):
         class_names = sorted(folders, key=natural)
         places = {name: k for k, name in enumerate(class_names)}
-        shards = all(re.fullmatch("[0-9]{5}", name) for name in class_names)
-        hint = f"; are they parts of one set, without its {stylegan_labels.FILE}? Then Dataset.use_labels = False"
-        kinds = f"{len(folders)} sub-folder{'s are' if len(folders) > 1 else ' is'} {len(folders)}"
-        line = "folder %s: %s class%s: %s%s"
-        plural = "es" if len(folders) > 1 else ""
-        logger.info(line, self.path, kinds, plural, listed(class_names), hint if shards else "")
+        if all(re.fullmatch("[0-9]{5}", name) for name in class_names):
+            logger.info(
+                "folder %s: %d folders = %d classes (%s); if they are parts of one set, whose %s is missing, "
+                "Dataset.use_labels = False trains without classes",
+                self.path, len(folders), len(folders), listed(class_names), stylegan_labels.FILE,
+            )  # fmt: skip
         return np.array([places[file.parts[0]] for file in files], np.int32), class_names
 
 

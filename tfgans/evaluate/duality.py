@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Seed, check_count, configurable
+from tfgans.data.labels import count_labels
 
 
 @configurable
@@ -55,6 +56,8 @@ class DualityGap:
         """Raises ConfigError, before any training, if the gap of this model on these data cannot be measured."""
         _check_model(model)
         self._counts(dataset)
+        for split in (dataset.split, None):
+            _check_labels(model, next(iter(dataset.reference(split, batch_size=32)))[1])
         for network in (model.generator, model.discriminator):
             _copy_of(network)
 
@@ -71,6 +74,8 @@ class DualityGap:
         """
         _check_model(model)
         learn, held_out = self._images(dataset)
+        for _, labels in (learn, held_out):
+            _check_labels(model, labels)
         # As in training: else reads of weights may overtake the updates before them (seen in TensorFlow 2.21).
         tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
         values = [self._value(model, kind, learn, held_out, interrupt) for kind in (_learning_d, _learning_g)]
@@ -179,6 +184,12 @@ def _check_model(model):
         raise ConfigError(
             f"DualityGap is for one optimizer a network; {type(model).__name__} has {', '.join(names)}"
         )
+
+
+def _check_labels(model, labels):
+    """Raises ConfigError for labels that a conditional model does not have, such as -1 of a split without labels."""
+    if model.num_classes and labels is not None:
+        count_labels(labels, model.num_classes)
 
 
 def _copy_of(network):
