@@ -25,6 +25,7 @@ LEAVES = {
 }  # fmt: skip
 ALLOWED = {
     "config": set(),
+    "errors": set(),
     "readers": {"errors"},
     "files": {"readers"},
     "inputs": set(),
@@ -66,7 +67,7 @@ ALLOWED = {
     | LEAVES
     | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
-    "classes": {"config", "data", "files"},
+    "classes": {"config", "data", "files", "readers"},
     "identity": LEAVES,
     "experiment": PARTS
     | LEAVES

@@ -272,7 +272,9 @@ def test_npz_files_that_are_none(tmp_path):
     path = tmp_path / "x.npz"
     assert message(source=f"npz:{path}") == f"npz file {path} does not exist"
     path.write_text("text")
-    assert message(source=f"npz:{path}") == f"{path} cannot be read as an npz data set: File is not a zip file"
+    assert (
+        message(source=f"npz:{path}") == f"{path} cannot be read as an npz data set: File is not a zip file"
+    )
     np.save(tmp_path / "y.npy", np.zeros(3))
     assert message(source=f"npz:{tmp_path / 'y.npy'}").endswith("npz data set: File is not a zip file")
 
