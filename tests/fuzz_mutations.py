@@ -95,7 +95,7 @@ def _member(data, random):
     """An archive that is sound, with other members: fewer, exchanged, renamed, of another type or size."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
+            members, comment = {name: archive.read(name) for name in archive.namelist()}, archive.comment
     except Exception:  # damaged before
         return data
     names = list(members)
@@ -115,7 +115,7 @@ def _member(data, random):
         members[first] = _bytes_of(np.zeros(2), {"shape": (2 ** int(random.integers(20, 60)), 2)})
     else:
         members[first] = mutated(members[first], random)
-    return _archive(members, random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+    return _archive(members, random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]), comment)
 
 
 def _array(random):
@@ -133,9 +133,10 @@ def _bytes_of(array, header):
     return file.getvalue() + (b"" if array.dtype.hasobject else array.tobytes())
 
 
-def _archive(members, kind):
+def _archive(members, kind, comment):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", int(kind)) as archive:
+        archive.comment = comment
         for name, data in members.items():
             archive.writestr(name, data)
     return file.getvalue()

@@ -1,5 +1,6 @@
 """What `fuzz.py` damages and reads: for every kind of file how a sound one is made, and how tfgans reads it."""
 
+import hashlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import gin
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,11 +16,13 @@ import tensorflow_datasets as tfds
 import toys
 from PIL import Image
 
-from tfgans import callbacks, checkpoint, distribute, experiment, files, training
+from tfgans import callbacks, checkpoint, classes, distribute, experiment, files, identity, training
 from tfgans.compare import collect, comparison, processes
 from tfgans.config import ConfigError
-from tfgans.data import Dataset
+from tfgans.data import Dataset, hashes
+from tfgans.data.contents import Contents
 from tfgans.data.decode import BadImage, decode, header, open_image
+from tfgans.data.stylegan_labels import read_labels
 from tfgans.data.subset import read_classes
 from tfgans.evaluate import spectrum_figure
 from tfgans.evaluate.features import DigitsFeatures, InceptionFeatures
@@ -143,11 +147,13 @@ def _read_classifier(path):
 
 def _inception(path):
     module = tf.Module()
-    module.__call__ = tf.function(
-        lambda images: (tf.zeros([len(images), 4]), tf.zeros([len(images), 3])),
-        input_signature=[tf.TensorSpec((None, 299, 299, 3))],
-    )
-    tf.saved_model.save(module, str(path.parent))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 299, 299, 3), name="pixels")])
+    def serve(pixels):
+        return {"pool_3": pixels[:, 0, 0], "logits": pixels[:, -1, -1]}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(path.parent), signatures={"serving_default": serve})
 
 
 def _read_inception(path):
@@ -218,18 +224,59 @@ train.steps = 30
 
 
 def _read_gin(path):
-    experiment.prepare([str(path)], experiment.ON_ONE_DEVICE)
+    try:
+        experiment.prepare([str(path)], experiment.ON_ONE_DEVICE)
+    finally:
+        gin.clear_config()
 
 
 def _read_included(path):
     (path.parent / "outer.gin").write_text(f'include "{path}"\nbatch_size = 8\n')
-    experiment.prepare([str(path.parent / "outer.gin")], [])
+    _read_gin(path.parent / "outer.gin")
 
 
-def _read_refused(path):
-    """The configuration of a run that is there, as `train` compares it."""
-    run = SimpleNamespace(folder=path.parent, configuration=OPERATIVE)
-    training.Run._refuse_other_run(run)
+def _identity(folder):
+    dataset = SimpleNamespace(source="npz:set.npz", contents=lambda: CONTENTS)
+    return identity.Identity(folder, OPERATIVE, dataset)
+
+
+CONTENTS = Contents("ab" * 32, 2, ["a.png", "b.png"], ["0" * 16, "1" * 16], [0, 1], ["cat", "dog"])
+
+
+def _taken_up(path):
+    (path.parent / "operative.gin").write_text(OPERATIVE)
+    _identity(path.parent).write(0)
+
+
+def _read_taken_up(path):
+    """The configuration and the data of a run that is there, as `train` compares them."""
+    _identity(path.parent).check(accept_changed_data=True)
+
+
+def _classes(path):
+    record = {"num_classes": 2, "names": ["cat", "dog"], "counts": [5, 6], "balance": False}
+    path.write_text(json.dumps(record) + "\n")
+
+
+def _labels(path):
+    path.write_text(json.dumps({"labels": [["a/0.png", 0], ["a/1.png", 1]]}))
+
+
+def _hashes(folder):
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    (folder / "a.txt").write_text("a")
+    os.utime(folder / "a.txt", (1e9, 1e9))
+    kept = hashes.FileHashes(folder)
+    kept._new["a.txt"] = hashes._state(folder / "a.txt"), b"\0" * 32
+    kept.remember(["a.txt"])
+    return kept._path()
+
+
+def _read_hashes(path):
+    """A kept hash, which is not that of the file here, or the file's own."""
+    folder = path.parents[3]
+    found = hashes.FileHashes(folder).digest("a.txt")
+    assert found in (b"\0" * 32, hashlib.sha256(b"a").digest())
 
 
 def _run(path):
@@ -385,7 +432,11 @@ READERS = [
     Reader("search history", _in("search.jsonl", _lines(SEARCHED)), lambda p: files.JsonLines(p).read()),
     Reader("gin", _in("a.gin", lambda p: p.write_text(GIN)), _read_gin, named=False),
     Reader("gin included", _in("a.gin", lambda p: p.write_text(GIN)), _read_included, 0.5, named=False),
-    Reader("operative", _in("operative.gin", lambda p: p.write_text(OPERATIVE)), _read_refused, named=False),
+    Reader("operative", _in("operative.gin", _taken_up), _read_taken_up, named=False),
+    Reader("data", _in("data.json", _taken_up), _read_taken_up, named=False),
+    Reader("run's classes", _in("classes.json", _classes), lambda p: classes.read(p.parent)),
+    Reader("dataset.json", _in("dataset.json", _labels), lambda p: read_labels(p, ["a/0.png", "a/1.png"])),
+    Reader("hashes", _hashes, _read_hashes),
     Reader("run, operative", _in("run/operative.gin", _run), _read_run, 0.5),
     Reader("run, metrics", _in("run/metrics.jsonl", _run), _read_run, 0.5),
     Reader("run, spectra", _in("run/spectra/step_00000030.json", _run), _read_run, 0.5),
@@ -406,9 +457,9 @@ READERS = [
     Reader("png", _in("a.png", _image("PNG")), _read_image, named=False),
     Reader("jpeg", _in("a.jpg", _image("JPEG")), _read_image, named=False),
     Reader("webp", _in("a.webp", _image("WEBP")), _read_image, named=False),
+    Reader("gif", _in("a.gif", _image("GIF")), _read_image, 0.5, named=False),
     Reader("bmp", _in("a.bmp", _image("BMP")), _read_image, 0.5, named=False),
     Reader("tfrecord", _prepared("tfrecord", "*.tfrecord*"), _read_prepared, 0.1, named=False),
     Reader("array record", _prepared("array_record", "*.array_record*"), _read_prepared, 0.1, named=False),
     Reader("tfds info", _prepared("array_record", "dataset_info.json"), _read_prepared, 0.1, named=False),
-    Reader("tfds features", _prepared("array_record", "features.json"), _read_prepared, 0.1, named=False),
 ]

@@ -84,7 +84,7 @@ ALLOWED = {
     "real_images": {"pictures", "data"},
     "summary": {"checkpoint", "distribute", "evaluate"},
     "hand_over": {"files", "pruning", "readers"},
-    "classes": {"config", "data", "files"},
+    "classes": {"config", "data", "files", "readers"},
     "identity": LEAVES,
     "experiment": PARTS
     | LEAVES

@@ -8,8 +8,8 @@ import json
 import logging
 from pathlib import Path
 
-from tfgans import files
-from tfgans.config import ConfigError, first_line
+from tfgans import files, readers
+from tfgans.config import ConfigError
 from tfgans.data.labels import listed
 
 FILE = "classes.json"
@@ -77,11 +77,9 @@ def read(folder):
     path = Path(folder) / FILE
     if not path.exists():
         return None
-    try:
-        record = json.loads(path.read_bytes())
+    record = readers.read_json(path, "the classes of a run")
+    with readers.reading(path, "the classes of a run"):
         _check(record)
-    except Exception as error:  # whatever is wrong with the bytes
-        raise ConfigError(f"{path} is damaged: {first_line(error)}") from error
     return record
 
 

@@ -11,7 +11,7 @@ import logging
 import re
 from pathlib import Path
 
-from tfgans import config, distribute, files, inputs
+from tfgans import config, distribute, files, inputs, readers
 from tfgans.config import ConfigError
 from tfgans.data.contents import Contents
 
@@ -33,6 +33,7 @@ FREE = (
 )
 # Where the data lie: free, too, once it is known what they are.
 PLACES = ("Dataset.source", "Dataset.classes_file")
+_WHAT = "what the run is trained on (without the file, it is taken for the present data)"
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
@@ -65,7 +66,7 @@ class Identity:
         if not text.exists():
             return
         self._kept = read(self.folder)
-        self._refuse_other_configuration(text.read_text())
+        self._refuse_other_configuration(readers.read_text(text, "the run's configuration"))
         if self._kept is None:
             return
         self._changes = _contents_of(self._kept).changes(self.contents)
@@ -117,7 +118,7 @@ class Identity:
             history.append({"step": step, "evaluation": evaluation})
         files.write_text(operative, self.configuration)
         text = json.dumps(self._record(evaluation or (kept or {}).get("evaluation", {}), history)) + "\n"
-        if not (self.path.exists() and self.path.read_text() == text):
+        if readers.text_or_none(self.path) != text:
             files.write_text(self.path, text)
 
     def _record(self, evaluation, history):
@@ -142,18 +143,13 @@ def read(folder):
     path = Path(folder) / "data.json"
     if not path.exists():
         return None
-    try:
-        kept = json.loads(path.read_text())
+    kept = readers.read_json(path, _WHAT)
+    with readers.reading(path, _WHAT):
         _contents_of(kept).changes(_contents_of(kept))
         for name, kind in {"source": str, "evaluation": dict, "files": dict, "history": list}.items():
             if not isinstance(kept[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
         [entry["step"] + 0 for entry in kept["history"]]
-    except Exception as error:  # a damaged file can be anything
-        raise ConfigError(
-            f"{path} cannot be read ({type(error).__name__}: {config.first_line(error)}): without the file, the run "
-            "is taken for one of the present data"
-        ) from error
     return kept
 
 

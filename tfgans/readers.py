@@ -76,11 +76,14 @@ def text_or_none(path):
 def read_json(path, what):
     """The value in a JSON file. Raises: as `reading`."""
     with reading(path, what):
-        return parse_json(Path(path).read_text(encoding="utf-8"))
+        return parse_json(Path(path).read_bytes())
 
 
 def parse_json(text):
-    """The value of a JSON text, without NaN and numbers beyond floats. Raises: ValueError or RecursionError."""
+    """The value of a JSON text or its bytes, without NaN and numbers beyond floats.
+
+    Raises: ValueError or RecursionError.
+    """
     return json.loads(text, parse_constant=_finite, parse_float=_finite)
 
 

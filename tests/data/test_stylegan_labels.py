@@ -67,10 +67,10 @@ def test_images_directly_in_the_folder_have_labels_too(tmp_path):
 
 
 BAD = {
-    "no json": (b'{"labels": [', "dataset.json cannot be read: Expecting value"),
-    "no text": (b"\xff\xfe\x00\x01\x80", "dataset.json cannot be read: "),
-    "empty": (b"", "dataset.json cannot be read: Expecting value"),
-    "deep": (b"[" * 100000, "dataset.json cannot be read: "),
+    "no json": (b'{"labels": [', "dataset.json cannot be read as labels of images: Expecting value"),
+    "no text": (b"\xff\xfe\x00\x01\x80", "dataset.json cannot be read as labels of images: "),
+    "empty": (b"", "dataset.json cannot be read as labels of images: Expecting value"),
+    "deep": (b"[" * 100000, "dataset.json cannot be read as labels of images: "),
     "a list": (b"[1]", 'dataset.json is not {"labels": ...}. Received: a list'),
     "a number": (b'{"labels": 3}', "labels is not a list of [file, label]. Received: a int"),
     "no pair": ([["a.png"]], "entry 0 of labels is not [file, label]. Received: ['a.png']"),

@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from tfgans import files
+from tfgans import files, readers
+from tfgans.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -75,16 +76,21 @@ class FileHashes:
     def _read(self):
         if self._kept is None:
             try:
-                with np.load(self._path()) as data:
-                    names = [os.fsdecode(name) for name in data["names"].tobytes().split(b"\0")]
-                    digests = [row.tobytes() for row in data["digests"].reshape(-1, 32)]
-                    states = [tuple(state) for state in data["states"].tolist()]
-                self._kept = dict(zip(names, zip(states, digests, strict=True), strict=True))
-            except (
-                Exception
-            ):  # there is none, or its bytes are anything: numpy, zipfile, zlib raise their own
+                self._kept = _kept_in(self._path())
+            except (OSError, ConfigError):  # the user has no cache, or one that is damaged: made anew
                 self._kept = {}
         return self._kept
+
+
+def _kept_in(path):
+    if not path.exists():
+        return {}
+    data = readers.read_npz(path, "hashes")
+    with readers.reading(path, "hashes"):
+        names = [os.fsdecode(name) for name in data["names"].tobytes().split(b"\0")]
+        digests = [row.tobytes() for row in data["digests"].reshape(-1, 32)]
+        states = [tuple(state) for state in data["states"].tolist()]
+        return dict(zip(names, zip(states, digests, strict=True), strict=True))
 
 
 def _state(path):

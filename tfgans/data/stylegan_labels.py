@@ -6,13 +6,13 @@ StyleGAN3, `dataset_tool`; their `training/dataset` reads it). Images lie in fol
 Departures: entries may also be {"file": label}, and paths may have `\\`; labels that are no classes are refused.
 """
 
-import json
 import logging
 import posixpath
 
 import numpy as np
 
-from tfgans.config import ConfigError, first_line
+from tfgans import readers
+from tfgans.config import ConfigError
 
 FILE = "dataset.json"
 
@@ -51,10 +51,7 @@ def read_labels(path, names):
 
 def _entries(path):
     """{name: label}, or None if there are no labels."""
-    try:
-        content = json.loads(path.read_bytes())
-    except Exception as error:  # whatever is wrong with the bytes
-        raise ConfigError(f"{path} cannot be read: {first_line(error)}") from error
+    content = readers.read_json(path, "labels of images")
     if not isinstance(content, dict):
         raise ConfigError(f'{path} is not {{"labels": ...}}. Received: a {type(content).__name__}')
     if "labels" not in content:

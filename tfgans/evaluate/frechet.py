@@ -80,7 +80,7 @@ class Moments:
         moments.mean = np.asarray(arrays["mean"], np.float64)
         moments._upper = np.array(arrays["scatter"], np.float64, order="F")
         if moments.mean.ndim != 1 or moments._upper.shape != 2 * moments.mean.shape:
-            raise ConfigError("moments: the arrays are of different widths")
+            raise ValueError("the arrays are of different widths")
         return moments
 
     def save(self, path):
