@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 from PIL import Image
@@ -83,14 +84,14 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
         "truncated": ["--labels=0,1", "--truncation=0.2"],
         "between": ["--interpolate"],
     }
-    names = [f"image_{i:05d}.png" for i in range(6)] + ["grid.png"]
+    names = [f"images/image_{i:05d}.png" for i in range(6)] + ["grid.png"]
     files = {}
     for name, options in variants.items():
         code, out, err = call("generate", *flags, f"--output_dir={tmp_path / name}", *options)
         assert (code, err) == (0, ""), err
         moving = ["interpolation.png", "interpolation.gif"] if name == "between" else []
         assert out == f"{7 + len(moving)} files in {tmp_path / name}, the last {['grid.png', *moving][-1]}\n"
-        assert sorted(os.listdir(tmp_path / name)) == sorted(names + moving)
+        assert sorted(os.listdir(tmp_path / name)) == sorted(["images", "grid.png", *moving])
         files[name] = {n: (tmp_path / name / n).read_bytes() for n in names}
     assert files["plain"] == files["again"]
     best = min((row for row in rows(run_dir) if "command" not in row), key=lambda row: row["fid"])["step"]
@@ -98,7 +99,7 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
     for name in ("seed", "truncated"):
         assert all(files[name][n] != files["plain"][n] for n in names), name
     assert len({files["between"][n] for n in names}) == 7  # each step of the way is another image
-    with Image.open(tmp_path / "plain" / "image_00000.png") as image:
+    with Image.open(tmp_path / "plain" / "images" / "image_00000.png") as image:
         assert image.size == (8, 8) and image.mode == "L"
     with Image.open(tmp_path / "between" / "grid.png") as image:  # one row of 6
         assert image.size == ((6 * 10 + 2) * 6, (10 + 2) * 6)
@@ -111,6 +112,33 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
             lasting.append(image.info["duration"])
         assert sum(lasting) == (2 * 32 - 2) * 50  # frames that are the same are one
         assert image.size == (72, 72)  # the one row
+
+
+def test_generate_does_not_mix_samples(call, refused, run_dir, tmp_path):
+    flags = [f"--model_dir={run_dir}", f"--output_dir={tmp_path}"]
+    assert call("generate", *flags, "--num_images=3")[0] == 0
+    line = refused("generate", *flags, "--num_images=2")
+    assert f"{tmp_path} holds 4 files of an earlier generate" in line and "--overwrite" in line
+    assert len(os.listdir(tmp_path / "images")) == 3
+    assert call("generate", *flags, "--num_images=2", "--overwrite")[0] == 0
+    assert sorted(os.listdir(tmp_path / "images")) == ["image_00000.png", "image_00001.png"]
+
+
+def test_numbers_of_a_run_that_cannot_be_written_to_are_printed(call, run_dir, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copytree(run_dir / "checkpoints", run / "checkpoints")
+    shutil.copy(run_dir / "operative.gin", run)
+    (run / "metrics.jsonl").mkdir()
+    (run / "spectra_evaluate").write_text("")
+    options = ["Evaluator.spectrum=True", f"Evaluator.cache_dir='{run / 'operative.gin' / 'cache'}'"]
+    code, out, err = call("evaluate", f"--model_dir={run}", *[f"--gin_param={option}" for option in options])
+    assert code == 0 and json.loads(out)["fid"] > 0 and out.count("\n") == 1
+    lines = err.splitlines()
+    assert [line.partition(" could not be written: ")[0] for line in lines] == [
+        "the cache of reference statistics", "the figure of the spectra", "the row of metrics.jsonl",
+    ]  # fmt: skip
+    assert str(run / "metrics.jsonl") in lines[2]
 
 
 def test_generate_with_styles(call, styled_run_dir, tmp_path):
@@ -129,7 +157,7 @@ def test_generate_with_styles(call, styled_run_dir, tmp_path):
         code, _, err = call("generate", *flags)
         assert (code, err) == (0, ""), err
         for i, image in enumerate(expected):
-            assert_near(tmp_path / name / f"image_{i:05d}.png", image[..., 0])
+            assert_near(tmp_path / name / "images" / f"image_{i:05d}.png", image[..., 0])
     with Image.open(tmp_path / "z" / "interpolation.gif") as image:
         assert (image.n_frames, image.info["duration"]) == (8, 100)
 

@@ -106,7 +106,7 @@ def test_half_a_file_is_truncated(file_format):
         decode(open_image(io.BytesIO(file.getvalue()[: file.tell() // 2])), 3)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
 def test_files_cut_anywhere_fail_as_bad_images_only(file_format):
     """Whatever Pillow raises, callers see BadImage, or an image when only padding was lost."""
     file = io.BytesIO()
@@ -124,10 +124,10 @@ def test_files_cut_anywhere_fail_as_bad_images_only(file_format):
 
 
 def test_other_content_is_no_image():
-    gif = io.BytesIO()
-    Image.new("L", (4, 4)).save(gif, "GIF")
-    for content in (b"hello, I am text", b"", gif.getvalue()):
-        with pytest.raises(BadImage, match="^not a jpg, png, webp or bmp image$"):
+    tiff = io.BytesIO()
+    Image.new("L", (4, 4)).save(tiff, "TIFF")
+    for content in (b"hello, I am text", b"", tiff.getvalue()):
+        with pytest.raises(BadImage, match="^not a jpg, png, webp, bmp or gif image$"):
             open_image(io.BytesIO(content))
 
 

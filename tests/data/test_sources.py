@@ -151,14 +151,14 @@ def broken_folder(folder):
     (folder / "empty.bmp").write_bytes(b"")
     save(folder / "dot.png", size=(1, 1))
     save(folder / "strip.png", size=(100, 1))
-    Image.new("L", (8, 8)).save(folder / "gif.jpg", "GIF")
+    Image.new("L", (8, 8)).save(folder / "tiff.jpg", "TIFF")
     (folder / "gone.png").symlink_to(folder / "nowhere")
 
 
 OFFENDERS = (
     "cut.jpg (truncated), dot.png (too small, 1x1), empty.bmp (empty file), "
-    "gif.jpg (not a jpg, png, webp or bmp image), gone.png (cannot be opened), "
-    "strip.png (too small, 100x1), text.png (not a jpg, png, webp or bmp image)"
+    "gone.png (cannot be opened), strip.png (too small, 100x1), "
+    "text.png (not a jpg, png, webp, bmp or gif image), tiff.jpg (not a jpg, png, webp, bmp or gif image)"
 )
 
 
@@ -218,9 +218,40 @@ def test_folders_without_images(tmp_path):
     assert message(source=f"folder:{missing}") == f"folder {missing} has no images: it does not exist"
     (tmp_path / "a.txt").write_text("x")
     assert message(source=f"folder:{tmp_path}") == (
-        f"folder {tmp_path} has no images; looked for .jpg, .jpeg, .png, .webp, .bmp"
+        f"folder {tmp_path} has no images; looked for .jpg, .jpeg, .jfif, .png, .webp, .bmp, .gif"
+    )
+    (tmp_path / "a.TIF").write_bytes(b"II*\0")
+    assert message(source=f"folder:{tmp_path}").endswith(
+        ", .gif, and found .tif (1), which are not read: convert them"
     )
     assert message(source=f"folder:{tmp_path / 'a.txt'}").endswith("has no images: it is not a folder")
+
+
+def test_images_of_other_formats_are_named(tmp_path, caplog):
+    for k, name in enumerate(["a.png", "d.jfif", "m.gif"]):
+        frames = {"save_all": True, "append_images": [Image.new("RGB", (8, 8))]} if k == 2 else {}
+        save(tmp_path / name, 50 * k, format=None if k != 1 else "JPEG", **frames)
+    for name in (
+        "b.tiff",
+        "c.HEIC",
+        "e.heic",
+        "f.svg",
+        "g.npy",
+        "notes.txt",
+        "list.json",
+        "._h.avif",
+        ".i.tif",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    dataset = Dataset(f"folder:{tmp_path}")
+    images, _ = everything(dataset)
+    np.testing.assert_allclose(
+        images.mean(axis=(1, 2, 3)), [0, 50, 100], atol=2
+    )  # of the GIF its first frame
+    assert [record.getMessage() for record in caplog.records] == [
+        f"folder {tmp_path}: images of formats that are not read are left out: "
+        ".heic (2), .npy (1), .svg (1), .tiff (1)"
+    ]
 
 
 def test_a_mixed_folder_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The evaluator on constructed sets: what it reports, what it caches, what it refuses."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -211,10 +212,25 @@ def test_damaged_cache_is_computed_again(tmp_path, damage):
     assert dataset.reads == 2 and path.read_bytes() == whole
 
 
-def test_cache_folder_out_of_reach_is_not_fatal(tmp_path):
+def test_cache_folder_out_of_reach_is_not_fatal(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     evaluator = Evaluator(DigitsFeatures(), 100, cache_dir=tmp_path / "file" / "cache")
     assert evaluator(stream(digits_split()[0][..., None]), Digits())["fid"] > 0
+    (record,) = caplog.records
+    assert record.getMessage().startswith("the cache of reference statistics could not be written: ")
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch, caplog):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(pathlib.Path, "home", nowhere)
+    assert Evaluator(PointFeatures(), 100)(stream(Grid().draw(100, 1)), Grid())["fid"] > 0
+    (record,) = caplog.records
+    assert (
+        "no folder for caches: Could not determine home directory.; set XDG_CACHE_HOME" in record.getMessage()
+    )
 
 
 def test_default_cache_is_the_users(tmp_path, monkeypatch):
