@@ -7,7 +7,7 @@ import tensorflow as tf
 import toys
 from PIL import Image
 
-from tfgans import experiment, pictures
+from tfgans import after, experiment, pictures
 from tfgans.config import ConfigError
 from tfgans.data import to_uint8
 from tfgans.gan import GAN
@@ -118,7 +118,7 @@ def test_points_are_given_as_they_are():
 def test_an_interpolation_of_points_writes_no_pictures_of_images(monkeypatch, tmp_path):
     model = GAN(*_planes())
     monkeypatch.setattr(experiment, "load", lambda *_: (model, 0))
-    paths = experiment.interpolate("run", tmp_path, 12, seed=1)
+    paths = after.interpolate("run", tmp_path, 12, seed=1)
     assert [path.name for path in paths] == ["points.npy", "points.png"]
     np.testing.assert_array_equal(np.load(paths[0]), model.interpolate(2, 8, seed=1)[:12])
 
@@ -131,7 +131,7 @@ def _planes():
 @pytest.mark.parametrize("wrong", [dict(frames=1), dict(frames_per_second=0.5), dict(frames_per_second=60)])
 def test_pictures_that_move_have_frames_and_a_speed(wrong, tmp_path):
     with pytest.raises(ConfigError, match=f"--{next(iter(wrong))} is .*Received: "):
-        experiment.interpolate("run", tmp_path / "out", 8, **wrong)
+        after.interpolate("run", tmp_path / "out", 8, **wrong)
     assert not (tmp_path / "out").exists()
 
 

@@ -54,7 +54,7 @@ ALLOWED = {
     "driver": {"config", "distribute", "environment"},
     "styles": {"config", "data"},
     "label_draws": {"config", "data"},
-    "generation": {"config", "data", "driver", "keras_files", "styles", "label_draws"},
+    "generation": {"config", "data", "driver", "files", "keras_files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute", "layers"},
     "own_statistics": set(),
@@ -91,6 +91,7 @@ ALLOWED = {
     | {"networks", "gan", "methods", "accounting", "classes", "optimizers", "identity", "samples"}
     | {"flag_bindings"},
     "description": {"evaluate"},
+    "after": LEAVES | {"experiment", "identity", "samples"},
     "samples": LEAVES,
     "training": LEAVES
     | {"callbacks", "classes", "experiment", "identity", "hand_over", "real_images", "summary"},
@@ -113,6 +114,7 @@ ALLOWED = {
         "training",
         "compare",
         "searching",
+        "after",
     },
     "__main__": {"command_line"},
     "__init__": {"environment", "keras_lookup"},

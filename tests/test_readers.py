@@ -39,9 +39,9 @@ def test_any_exception_is_one_line_with_file_and_reason(error, reason):
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit, ConfigError("its own line")])
 def test_what_is_not_the_files_fault_passes(error):
-    with pytest.raises(error if isinstance(error, type) else ConfigError) as caught:
-        with readers.reading("a", "a checkpoint"):
-            raise error
+    expected = error if isinstance(error, type) else ConfigError
+    with pytest.raises(expected) as caught, readers.reading("a", "a checkpoint"):
+        raise error
     assert "a checkpoint" not in str(caught.value)
 
 

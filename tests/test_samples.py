@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgans import experiment, pictures
+from tfgans import after, experiment, pictures
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.samples import SampleFolder, write_images
@@ -138,9 +138,9 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_images_are_made(tm
     monkeypatch.setattr(experiment, "load", loaded)
     (tmp_path / "file").write_text("")
     for make in (
-        lambda out: experiment.generate("run", out, 3),
-        lambda out: experiment.interpolate("run", out, 3),
-        lambda out: experiment.mix_styles("run", out, 2, 2),
+        lambda out: after.generate("run", out, 3),
+        lambda out: after.interpolate("run", out, 3),
+        lambda out: after.mix_styles("run", out, 2, 2),
     ):
         with pytest.raises(ConfigError, match="file is not a folder"):
             make(tmp_path / "file" / "out")

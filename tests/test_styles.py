@@ -6,7 +6,7 @@ import tensorflow as tf
 import toys
 from PIL import Image
 
-from tfgans import experiment
+from tfgans import after, experiment
 from tfgans.config import ConfigError
 from tfgans.data import to_uint8
 from tfgans.gan import GAN
@@ -198,7 +198,7 @@ def test_generators_without_styles_refuse_what_needs_them():
 def test_files_hold_what_the_model_makes(model, monkeypatch, tmp_path):
     """The PNG of a figure, cell by cell, and the GIF of an interpolation, frame by frame."""
     monkeypatch.setattr(experiment, "load", lambda *_: (model, 0))
-    (path,) = experiment.mix_styles("run", tmp_path / "mixed", 1, 2, (0, 1), seed=3)
+    (path,) = after.mix_styles("run", tmp_path / "mixed", 1, 2, (0, 1), seed=3)
     figure = model.mix(1, 2, (0, 1), seed=3)
     with Image.open(path) as image:
         page = np.asarray(image)
@@ -208,7 +208,7 @@ def test_files_hold_what_the_model_makes(model, monkeypatch, tmp_path):
             top, left = 12 + row * 60, 12 + column * 60
             np.testing.assert_array_equal(page[top : top + 48 : 6, left : left + 48 : 6], figure[row, column])
 
-    paths = experiment.interpolate("run", tmp_path / "between", 3, frames=4, frames_per_second=10.0, seed=3)
+    paths = after.interpolate("run", tmp_path / "between", 3, frames=4, frames_per_second=10.0, seed=3)
     assert [p.name for p in paths[-3:]] == ["grid.png", "interpolation.png", "interpolation.gif"]
     with Image.open(tmp_path / "between" / "interpolation.png") as image:
         strip = np.asarray(image)

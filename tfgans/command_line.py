@@ -204,16 +204,16 @@ def _search():
 
 
 def _evaluate():
-    from tfgans import experiment
+    from tfgans import after, experiment
 
     _refuse_gin_files()
     options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap, FLAGS.weights
-    row = experiment.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
+    row = after.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
     print(experiment.to_json(row))
 
 
 def _generate():
-    from tfgans import experiment
+    from tfgans import after
 
     _refuse_gin_files()
     _check_generate_flags()
@@ -231,9 +231,9 @@ def _generate():
     if FLAGS.style_mixing is not None:
         rows, columns = _two_numbers("style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
         slots = _two_numbers("mixed_slots", ":", "A:B, such as 0:4")
-        paths = experiment.mix_styles(*where, rows, columns, slots, **options)
+        paths = after.mix_styles(*where, rows, columns, slots, **options)
     elif FLAGS.interpolate:
-        paths = experiment.interpolate(
+        paths = after.interpolate(
             *where,
             FLAGS.num_images,
             space=FLAGS.interpolate_in,
@@ -242,7 +242,7 @@ def _generate():
             **options,
         )
     else:
-        paths = experiment.generate(*where, FLAGS.num_images, labels=_labels(), **options)
+        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), **options)
     print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
 
 

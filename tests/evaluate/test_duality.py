@@ -11,7 +11,7 @@ import tensorflow as tf
 import toys
 from short_runs import POINTS, rows, run
 
-from tfgans import experiment, losses, schedules
+from tfgans import after, losses, schedules
 from tfgans.config import ConfigError
 from tfgans.evaluate.duality import DualityGap
 from tfgans.gan import GAN
@@ -295,7 +295,7 @@ def test_the_command_measures_the_same_later(measured, tmp_path, monkeypatch, ca
 
     folder = tmp_path / "run"
     shutil.copytree(measured, folder)
-    row = experiment.evaluate(folder, step="2", duality_gap=True)
+    row = after.evaluate(folder, step="2", duality_gap=True)
     assert [row[key] for key in KEYS] == [rows(measured)[1][key] for key in KEYS]
     assert rows(folder)[-1] == row
     own = flags.FlagValues()
@@ -315,7 +315,7 @@ def test_the_command_measures_the_same_later(measured, tmp_path, monkeypatch, ca
 
 def test_settings_without_effect_are_refused(gin_file, measured, tmp_path):
     with pytest.raises(ConfigError, match="nothing used these bindings: DualityGap.seed"):
-        experiment.evaluate(measured, gin_params=["DualityGap.seed=1", "train.duality_gap=None"])
+        after.evaluate(measured, gin_params=["DualityGap.seed=1", "train.duality_gap=None"])
     with pytest.raises(ConfigError, match="train.duality_gap is @DualityGap"):
         run(gin_file, tmp_path / "a", *SHORT, "train.duality_gap = True")
     with pytest.raises(ConfigError, match="DualityGap.batch_size = 99999 is more than the"):

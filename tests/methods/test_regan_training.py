@@ -10,7 +10,7 @@ import replicas
 import short_runs
 import toys
 
-from tfgans import checkpoint, experiment
+from tfgans import after, checkpoint
 from tfgans.config import ConfigError
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
@@ -301,15 +301,15 @@ def test_a_run_hands_over_the_pair(tmp_path):
     images = {}
     for part in (None, "sparse", "dense"):
         keras.backend.clear_session()
-        row = experiment.evaluate(run, part=part)
+        row = after.evaluate(run, part=part)
         assert row.get("generator") == part and row["step"] == 10
         images[part] = row["fid"]
-        experiment.generate(run, tmp_path / str(part), 2, part=part)
+        after.generate(run, tmp_path / str(part), 2, part=part)
     assert images["sparse"] == pytest.approx(images[None], rel=1e-6) and images["dense"] != images[None]
     pictures = [(tmp_path / str(part) / "grid.png").read_bytes() for part in images]
     assert pictures[0] == pictures[1] != pictures[2]
     with pytest.raises(ConfigError, match="has the generators sparse, dense. Received: --generator=small"):
-        experiment.evaluate(run, part="small")
+        after.evaluate(run, part="small")
 
 
 SCRIPT = """

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from short_runs import rows, run
 
-from tfgans import classes, description, experiment
+from tfgans import after, classes, description, experiment
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.data.digits import digits_split
@@ -63,18 +63,18 @@ def test_evaluate_and_generate_follow_it(ran, tmp_path):
     folder, _ = ran
     model, _ = experiment.load(folder)
     np.testing.assert_allclose(labels_of(model), [1 / 8, 7 / 8], atol=0.03)
-    row = experiment.evaluate(folder)
+    row = after.evaluate(folder)
     spent = ("_seconds", "_flops", "real_images", "stability_mse", "command")
     plain = [{k: v for k, v in each.items() if not k.endswith(spent)} for each in (row, rows(folder)[1])]
     assert plain[0] == plain[1] and row["label_distribution"] == "data"
-    names = [experiment.generate(folder, tmp_path / "names", 3, labels=["ten", "one"])]
-    names += [experiment.generate(folder, tmp_path / "indices", 3, labels=[1, 0])]
+    names = [after.generate(folder, tmp_path / "names", 3, labels=["ten", "one"])]
+    names += [after.generate(folder, tmp_path / "indices", 3, labels=[1, 0])]
     for first, second in zip(*names, strict=True):
         assert first.read_bytes() == second.read_bytes()
     with pytest.raises(
         ConfigError, match=r"Received: 'tan' \(did you mean 'ten'\?\). Allowed: 0 to 1 or one, ten"
     ):
-        experiment.generate(folder, tmp_path / "none", 3, labels=["tan"])
+        after.generate(folder, tmp_path / "none", 3, labels=["tan"])
     assert not (tmp_path / "none").exists()
     uniform, _ = experiment.load(folder, ["GAN.label_distribution='uniform'"])
     np.testing.assert_allclose(labels_of(uniform), 0.5, atol=0.05)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from short_runs import RING, STEPS, kill_and_resume, rows, run
 
-from tfgans import checkpoint, experiment, pictures
+from tfgans import after, checkpoint, experiment, pictures
 from tfgans.data import Dataset, to_uint8
 
 
@@ -159,6 +159,6 @@ def test_points(tmp_path):
     for name in ("step_00000004.png", "real.png"):
         with Image.open(tmp_path / "run/samples" / name) as image:
             assert image.size == (480, 480) and image.mode == "RGB"
-    paths = experiment.generate(tmp_path / "run", tmp_path / "out", 5)
+    paths = after.generate(tmp_path / "run", tmp_path / "out", 5)
     assert [p.name for p in paths] == ["points.npy", "points.png"]
     assert np.load(paths[0]).shape == (5, 2)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from short_runs import Crash, assert_same_run, crash_at, kill_and_resume, rows, run
 
-from tfgans import experiment
+from tfgans import after
 from tfgans.evaluate import spectrum_figure
 
 BINDINGS = (
@@ -55,7 +55,7 @@ def test_every_evaluation_leaves_figure_and_numbers(measured):
 def test_the_command_measures_it_too(measured, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(measured, folder)
-    row = experiment.evaluate(folder, num_samples=20)
+    row = after.evaluate(folder, num_samples=20)
     assert row["spectrum_distance"] > 0 and row["command"] == "evaluate"
     assert spectra(folder) == spectra(measured)
     assert spectra(folder, "spectra_evaluate").keys() == {"step_00000004.json", "step_00000004.png"}
@@ -63,7 +63,7 @@ def test_the_command_measures_it_too(measured, tmp_path):
     assert numbers["spectrum_distance"] == row["spectrum_distance"] and numbers["generated"]["count"] == 20
     with Image.open(folder / "spectra_evaluate/step_00000004.png") as image:
         assert image.size == (1120, 760)
-    experiment.evaluate(folder, step=0, gin_params=["Evaluator.spectrum=False"])
+    after.evaluate(folder, step=0, gin_params=["Evaluator.spectrum=False"])
     assert len(spectra(folder, "spectra_evaluate")) == 2
 
 
