@@ -36,12 +36,12 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
         assert found[weights]["weights"] == weights
         code, _, err = call("generate", *flags, "--num_images=3", f"--output_dir={tmp_path / weights}")
         assert (code, err) == (0, ""), err
-        images[weights] = [path.read_bytes() for path in sorted((tmp_path / weights).glob("image_*.png"))]
+        images[weights] = [path.read_bytes() for path in sorted((tmp_path / weights).rglob("image_*.png"))]
     assert found["average"]["fid"] != found["raw"]["fid"] and images["average"] != images["raw"]
     assert found["average"]["average_difference"] == found["raw"]["average_difference"] > 0.1
     model, _ = experiment.load(run_dir, weights="raw")
     for path, image in zip(
-        sorted((tmp_path / "raw").glob("image_*.png")), model.generate(3, seed=0), strict=True
+        sorted((tmp_path / "raw").rglob("image_*.png")), model.generate(3, seed=0), strict=True
     ):
         assert_near(path, image[..., 0])
     for mode in ("--style_mixing=1x1", "--interpolate"):

@@ -258,7 +258,8 @@ def test_stylegan2_without_its_rgb_layers():
 
 
 def test_the_average_is_masked_and_grows_slowly():
-    model = make(2, ema_decay=0.9)
+    constant = {"ema_decay": 0.9, "ema_ramp": "constant"}
+    model = make(2, **constant)
     zero, masked = zeros_within(model, average=True)
     assert zero == masked > 100
     run(model, 2, 3)  # the first dense step
@@ -269,7 +270,7 @@ def test_the_average_is_masked_and_grows_slowly():
     for weight, average, mask in pairs:
         mask = mask.numpy()
         np.testing.assert_allclose(average.numpy()[mask], 0.1 * weight.numpy()[mask], rtol=1e-4)
-    unmasked = make(2, ema_decay=0.9, mask_average=False)
+    unmasked = make(2, **constant, mask_average=False)
     assert zeros_within(unmasked, average=True)[0] < 0.1 * masked
 
 

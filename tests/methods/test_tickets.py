@@ -84,6 +84,7 @@ def test_rewinding(keep):
         np.testing.assert_array_equal(average, weight)
         pruned += mask.sum()
     assert pruned == 9  # of 36 convolution weights
+    assert (int(model.average_updates), int(model.average_images)) == (0, 0)  # its ramp begins anew
     for weight, value in zip(
         model.discriminator.weights, (trained if keep else first)["discriminator"], strict=True
     ):
