@@ -160,7 +160,7 @@ def test_shares_that_are_none(model, shares, line):
 
 
 def test_options():
-    with pytest.raises(ConfigError, match="label_distribution is 'data' or 'uniform'. Received: 'dta'"):
+    with pytest.raises(ConfigError, match="label_distribution is one of data, uniform. Received: 'dta'"):
         GAN(*networks(), num_classes=3, label_distribution="dta")
     with pytest.raises(ConfigError, match="label_shares is for GAN.label_distribution = 'data'"):
         GAN(*networks(), num_classes=3, label_distribution="uniform", label_shares=[1, 1, 2])

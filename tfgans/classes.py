@@ -95,9 +95,6 @@ def beside(gin_files):
 def _check(record):
     if not isinstance(record, dict):
         raise ValueError("it is not an object")
-    wrong = [name for name in ("num_classes", "names", "counts", "balance") if name not in record]
-    if wrong:
-        raise ValueError(f"it has no {', '.join(wrong)}")
     count, names, counts, balance = (record[k] for k in ("num_classes", "names", "counts", "balance"))
     if not _is_count(count) or not isinstance(balance, bool):
         raise ValueError("num_classes is an integer and balance true or false")

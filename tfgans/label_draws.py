@@ -18,11 +18,7 @@ class LabelDraws:
     shares_are_given, _label_bounds = False, None
 
     def choose_labels(self, label_distribution, label_shares):
-        """Takes the options of the constructor. Raises ConfigError if they cannot be or contradict each other."""
-        if label_distribution not in ("data", "uniform"):
-            raise ConfigError(
-                f"GAN.label_distribution is 'data' or 'uniform'. Received: {label_distribution!r}"
-            )
+        """Takes the options of the constructor. Raises ConfigError if they contradict each other."""
         self.label_distribution = label_distribution
         if label_shares is None:
             return

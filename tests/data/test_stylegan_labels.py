@@ -86,7 +86,7 @@ BAD = {
     "negative": (pairs(0, 1, -1, 0), f"the label of {NAMES[2]} is no class: -1. Classes are integers from 0"),
     "parts": (pairs(0, 0.7, 1, 0), f"the label of {NAMES[1]} is no class: 0.7"),
     "huge": (pairs(0, 10**400, 1, 0), f"the label of {NAMES[1]} is no class: 1000"),
-    "infinite": (b'{"labels": {"%s": Infinity}}' % NAMES[0].encode(), "has no label for 3 of 4"),
+    "infinite": (b'{"labels": {"a.png": Infinity}}', "the number Infinity is not finite"),
     "truth": (pairs(0, True, 1, 0), f"the label of {NAMES[1]} is no class: True"),
     "text": (pairs("cat", "dog", "cat", "dog"), f"the label of {NAMES[0]} is no class: cat"),
     "continuous": (

@@ -125,7 +125,9 @@ def test_a_damaged_file_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ConfigError) as caught:
             classes.read(tmp_path)
-        assert str(caught.value).startswith(f"{path} is damaged: ") and "\n" not in str(caught.value), content
+        assert str(caught.value).startswith(
+            f"{path} cannot be read as the classes of a run: "
+        ) and "\n" not in str(caught.value), content
     model = types.SimpleNamespace(num_classes=3)
     path.write_text(json.dumps(GOOD))
     with pytest.raises(ConfigError, match="classes.json is of 2 classes, but GAN.num_classes = 3"):

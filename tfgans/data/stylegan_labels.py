@@ -68,11 +68,13 @@ def _entries(path):
     for number, pair in enumerate(pairs):
         if not (isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)):
             raise ConfigError(
-                f"{path}: entry {number} of labels is not [file, label]. Received: {str(pair)[:60]}"
+                f"{path}: entry {number} of labels is not [file, label]. Received: {readers.one_line(pair)[:60]}"
             )
         name = posixpath.normpath(pair[0].replace("\\", "/"))
         if name in found and found[name] != pair[1]:
-            raise ConfigError(f"{path} has two labels of {name}: {found[name]!s:.40} and {pair[1]!s:.40}")
+            raise ConfigError(
+                f"{path} has two labels of {name}: {str(found[name])[:40]} and {str(pair[1])[:40]}"
+            )
         found[name] = pair[1]
     return found
 
