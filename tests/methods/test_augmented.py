@@ -274,6 +274,16 @@ def test_about_a_share_p_of_real_images_is_replaced():
     np.testing.assert_array_equal(model.pseudo["images"].numpy(), np.concatenate([fake, kept[3:]]))
 
 
+def test_pseudo_images_take_the_batch_size_of_the_data():
+    told, model = make(APAGAN, pseudo_batch_size=8), make(APAGAN)
+    with pytest.raises(ConfigError, match="APAGAN.pseudo_batch_size is not set: it is the images of"):
+        model.split_batch(tf.constant(toys.images(8)))
+    model.expect_batch(8)
+    toys.assert_same(toys.values(model), toys.values(told))
+    assert [v.shape for v in model.per_replica_variables()] == [(8, 8, 8, 1)]
+    assert make(APAGAN, apa_speed=float("inf")).awaited_batch_sizes() == ()
+
+
 def test_mixed_images_are_those_of_penalties_in_any_order():
     for order in ((APAGAN, R1GAN), (R1GAN, APAGAN)):
         model, base = make(compose(*order), pseudo_batch_size=8), make(R1GAN)
@@ -344,7 +354,6 @@ def test_state_goes_on_bit_for_bit(tmp_path):
         (ADAGAN, {"ada_target": 1.5}, r"ada_target is in \[-1, 1\]. Received: 1.5"),
         (ADAGAN, {"ada_interval": 0}, "ada_interval is an integer of at least 1. Received: 0"),
         (APAGAN, {"apa_speed": 0.0, "pseudo_batch_size": 8}, "apa_speed is above 0. Received: 0.0"),
-        (APAGAN, {}, "pseudo_batch_size is an integer of at least 1. Received: None"),
     ],
 )
 def test_bad_options_are_refused_by_name(cls, options, message):

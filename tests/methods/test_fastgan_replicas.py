@@ -49,6 +49,10 @@ for name in separate:
     np.testing.assert_array_equal(half[name].reshape(start[name].shape), start[name])
     assert np.any(half[name][0] != half[name][1])
 
+lazy = make(mirrored, batch_size=None)
+lazy.expect_batch(8)
+toys.assert_same(state(lazy), half)
+
 train(one, 0, 8)
 train(two, 0, 4)
 saved = state(two)
@@ -71,7 +75,7 @@ train(other, 4, 8)
 toys.assert_same(state(other), expected)
 
 try:
-    make(mirrored, batch_size=7)
+    make(mirrored, batch_size=None).expect_batch(7)
 except ConfigError as error:
     assert "perturbation_batch_size = 7 does not divide among 2 replicas" in str(error)
 else:

@@ -113,7 +113,6 @@ def test_a_shorter_last_batch_uses_the_first_places():
         ({"perturbation_radius": float("nan")}, "FastGAN.perturbation_radius"),
         ({"perturbation_step": -1.0}, "FastGAN.perturbation_step is at least 0. Received: -1.0"),
         ({"perturbation_norm": "l1"}, "FastGAN.perturbation_norm is linf or l2. Received: 'l1'"),
-        ({"perturbation_batch_size": None}, "FastGAN.perturbation_batch_size is an integer of at least 1"),
         ({"perturbation_batch_size": 0}, "FastGAN.perturbation_batch_size is an integer"),
     ],
 )
@@ -127,3 +126,64 @@ def test_a_larger_batch_than_announced_is_refused():
     images = tf.zeros((8, 6, 6, 3))
     with pytest.raises(ConfigError, match="perturbation_batch_size = 4, but a batch holds 8 images"):
         model.discriminator_step({"images": images, "labels": tf.zeros(8, tf.int32)})
+
+
+def test_the_batch_size_is_that_of_the_data():
+    """Of a run before its checkpoint is read, of `fit` from its first batch; with the numbers of one that is told."""
+    random = np.random.default_rng(0)
+    images = random.uniform(-1, 1, (8, 6, 6, 3)).astype("float32")
+    labels = random.integers(0, 3, 8).astype("int32")
+
+    def trained(data, size=None, expected=None, **options):
+        model = make(perturbation_batch_size=size, discriminator_steps=2, perturb_fakes=True)
+        model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), run_eagerly=True)
+        for count in expected or ():
+            model.expect_batch(count)
+        model.fit(data, verbose=0, shuffle=False, **options)
+        return model
+
+    whole = toys.values(trained(images, 4, y=labels, batch_size=8))
+    told = trained(images, expected=(4, 9), y=labels, batch_size=8)  # what is said first stays
+    toys.assert_same(toys.values(told), whole)
+    flat = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+    stepped = flat.map(
+        lambda x, y: {"images": tf.reshape(x, (2, 4, 6, 6, 3)), "labels": tf.reshape(y, (2, 4))}
+    )
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, i):
+            return images, labels
+
+    for data, options in ((images, {"y": labels}), (flat, {}), (stepped, {}), (Sequence(), {})):
+        model = trained(data, **options)
+        assert model.perturbation_batch_size == 4
+        toys.assert_same(toys.values(model), whole)
+    assert trained(images, y=labels, batch_size=6).perturbation_batch_size == 3
+
+
+def test_a_batch_size_that_cannot_be_known_is_asked_for():
+    model = make(perturbation_batch_size=None)
+    assert model.per_replica_variables() == [] and model.images_kept() == ("perturbation",)
+    images, labels = np.zeros((8, 6, 6, 3), "float32"), np.zeros(8, "int32")
+    message = "FastGAN.perturbation_batch_size is not set"
+    with pytest.raises(
+        ConfigError, match=f"{message}, and these data do not say how large their batches are"
+    ):
+        model.fit(iter([(images, labels)]), verbose=0)
+    with pytest.raises(ConfigError, match=f"{message}: it is the images of a discriminator step"):
+        model.discriminator_step({"images": tf.constant(images), "labels": tf.constant(labels)})
+
+
+def test_a_run_says_its_batch_size():
+    from tfgans import experiment
+
+    def built(*bindings):
+        keras.backend.clear_session()
+        experiment.prepare(["gin_configs/fastgan/digits.gin"], bindings)
+        return experiment.build_model()[0].perturbation_batch_size
+
+    assert built("batch_size=6") == 6
+    assert built("FastGAN.perturbation_batch_size=10") == 10
