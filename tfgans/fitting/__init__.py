@@ -58,7 +58,8 @@ class Fitting:
             epochs, initial_epoch, verbose: as in Keras.
             callbacks: as in Keras; `LearningRateScheduler` and `ReduceLROnPlateau` act on both optimizers, each on
                 its own rate.
-            shuffle: whether arrays, and batches of a PyDataset, come in a new order every epoch.
+            shuffle: whether arrays, and batches of a PyDataset, come in a new order every epoch; that of arrays is a
+                function of the model's seed and step.
             steps_per_epoch: training steps of an epoch; finite data then goes round as often as that takes. Data
                 without an end needs it, and so do several epochs of a generator, which is gone through once.
             validation_split, validation_data, class_weight, sample_weight, and the others: not for GANs, refused.
@@ -125,7 +126,9 @@ class Fitting:
             self.num_classes,
             self.batches_per_step,
             self.distribute_strategy,
-            "float64" if float64 else "float32",
+            float_type="float64" if float64 else "float32",
+            seed=self.seed,
+            steps_done=lambda: int(self.step.numpy()),
         )
 
     def split_batch(self, data):

@@ -55,9 +55,13 @@ class Intake:
         steps: real batches of one training step.
         strategy: what the model trains under.
         float_type: of images that are floats.
+        seed: of the order of arrays. steps_done: function that gives the number of training steps made so far.
     """
 
-    def __init__(self, sample_shape, num_classes, steps, strategy, float_type="float32"):
+    def __init__(
+        self, sample_shape, num_classes, steps, strategy, float_type="float32", seed=0, steps_done=lambda: 0
+    ):
+        self.seed, self.steps_done = seed, steps_done
         self.sample_shape, self.num_classes = tuple(sample_shape), num_classes
         self.steps, self.strategy, self.float_type = steps, strategy, float_type
         self.replicas = strategy.num_replicas_in_sync
@@ -175,12 +179,16 @@ class Intake:
             raise ConfigError("the data comes in single numbers")
         stepped = self.is_stepped(shape)
         guards.check_kind(spec.dtype, shape[1 + stepped :] if shape.rank else None, self.sample_shape)
-        if stepped and shape[0] not in (None, self.steps):
-            raise ConfigError(
-                f"a batch holds real images for {shape[0]} discriminator steps, not {self.steps}"
-            )
+        self.check_steps(shape[: 1 + stepped] if shape.rank else ())
         if shape.rank and None not in shape[: 1 + stepped]:
             self.check_size(math.prod(shape[: 1 + stepped]))
+
+    def check_steps(self, leading):
+        """Refuses images whose leading axes are for another number of discriminator steps."""
+        if len(leading) == 2 and leading[0] not in (None, self.steps):
+            raise ConfigError(
+                f"a batch holds real images for {leading[0]} discriminator steps, not {self.steps}"
+            )
 
     def is_stepped(self, shape):
         """Whether images of this shape have an axis of discriminator steps before that of the batch."""
@@ -206,10 +214,13 @@ class Intake:
         """A batch that was looked at: all labels; the images of the first batches, or of an open shape or range."""
         leading = 1 + self.is_stepped(images.shape)
         known = images.shape.rank and images.shape[leading:].is_fully_defined()
+        known = known and (leading == 1 or images.shape[0] is not None)
         pixels = images.dtype == tf.uint8 or not images.dtype.is_integer
 
         def look(images):
             leading = 1 + (images.ndim == len(self.sample_shape) + 2)
+            with self.keeping():
+                self.check_steps(images.shape[:leading])
             self.look(images.reshape(-1, *images.shape[leading:]))
             return np.int32(0)
 

@@ -1,18 +1,20 @@
 """Every kind of data that `GAN.fit` is given, as `Batches`."""
 
+import copy
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# None of them has a public name. Keras takes such an adapter in place of data.
-from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+# Neither has a public name. Keras takes such an adapter in place of data.
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
+from tfgans import distribute
 from tfgans.config import ConfigError, first_line
-from tfgans.fitting.intake import Intake, unpack
+from tfgans.data import philox
+from tfgans.fitting.intake import unpack
 
 _BATCH_SIZE = 32  # Keras's
 
@@ -26,17 +28,17 @@ class Batches(DataAdapter):
         steps: batches of one pass, None if that is not known.
         steps_per_epoch: what `fit` was given; the data then goes round as often as that takes.
         again: whether the data has an end and can be gone through again.
-        adapter: of Keras, to be told of an epoch's beginning and end.
+        told: something that is told of an epoch's beginning and end.
         seen: whether all of it has been looked at.
     """
 
-    def __init__(self, intake, data, steps, steps_per_epoch=None, again=True, adapter=None, seen=False):
+    def __init__(self, intake, data, steps, steps_per_epoch=None, again=True, told=None, seen=False):
         data = intake.prepared(data, seen)
         if not seen:
             intake.expect(steps)
         if steps_per_epoch and again:
             data, steps = data.repeat(), None
-        self.data, self.steps, self.adapter = intake.placed(data), steps, adapter
+        self.data, self.steps, self.told = intake.placed(data), steps, told
 
     def get_tf_dataset(self):
         return self.data
@@ -46,12 +48,12 @@ class Batches(DataAdapter):
         return self.steps
 
     def on_epoch_begin(self):
-        if self.adapter is not None:
-            self.adapter.on_epoch_begin()
+        if self.told is not None:
+            self.told.on_epoch_begin()
 
     def on_epoch_end(self):
-        if self.adapter is not None:
-            self.adapter.on_epoch_end()
+        if self.told is not None:
+            self.told.on_epoch_end()
 
 
 def batches(intake, x, y=None, batch_size=None, steps_per_epoch=None, shuffle=True, epochs=1):
@@ -140,11 +142,46 @@ def _of_arrays(intake, images, labels, batch_size, steps_per_epoch, shuffle):
     intake.check_size(min(batch_size, len(images)))
     intake.expect(1)
     intake.look(images)
-    data = ArrayDataAdapter(images, labels, batch_size=batch_size, shuffle=shuffle).get_tf_dataset()
     full, rest = divmod(len(images), batch_size)
-    first = (min(batch_size, len(images)), *images.shape[1:])
-    data = Batches(intake, data, full + (rest >= intake.least), steps_per_epoch, seen=True)
-    return data, lambda: first
+    given, order = [a for a in (images, labels) if a is not None], Order(len(images), intake, shuffle)
+
+    def generate():
+        chosen = order.of_next_pass()
+        for first in range(0, len(images), batch_size):
+            yield tuple(array[chosen[first : first + batch_size]] for array in given)
+
+    size = min(batch_size, len(images)) if not (full and rest) else None
+    spec = tuple(tf.TensorSpec((size, *s.shape[1:]), s.dtype) for s in _specs(given))
+    data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(tf.data.AUTOTUNE)
+    order.goes_round = bool(steps_per_epoch)
+    data = Batches(intake, data, full + (rest >= intake.least), steps_per_epoch, told=order, seen=True)
+    return data, lambda: (min(batch_size, len(images)), *images.shape[1:])
+
+
+class Order:
+    """The order of an array's items in each pass: a function of the model's seed and how far it has trained.
+
+    Args:
+        count: items. intake: of the model. shuffle: whether passes have orders of their own.
+    """
+
+    def __init__(self, count, intake, shuffle):
+        self.count, self.intake, self.shuffle = count, intake, shuffle
+        self.goes_round, self._number = False, None
+
+    def of_next_pass(self):
+        """The places of all items in their order, int [count]."""
+        self._number += self.goes_round  # what begins within an epoch cannot ask how far training is
+        if not self.shuffle:
+            return np.arange(self.count)
+        return philox.permutation(self.count, self.intake.seed, philox.ORDER, self._number)
+
+    def on_epoch_begin(self):
+        if self._number is None or not self.goes_round:
+            self._number = self.intake.steps_done()
+
+    def on_epoch_end(self):
+        """Nothing: Keras says so before the first epoch, too."""
 
 
 def _of_dataset(intake, data, steps_per_epoch):
@@ -189,7 +226,7 @@ def _of_stream(intake, x, steps_per_epoch, shuffle, epochs):
                 yield _like(spec, batch)
 
     data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(tf.data.AUTOTUNE)
-    return Batches(intake, data, steps, steps_per_epoch, again, adapter), lambda: parts[0].shape
+    return Batches(intake, data, steps, steps_per_epoch, again, told=adapter), lambda: parts[0].shape
 
 
 def _like(spec, batch):
@@ -213,13 +250,12 @@ def distributed(intake, data):
 
     Its first batch is looked at, in a pass of its own.
     """
-    one = Intake(intake.sample_shape, intake.num_classes, intake.steps, tf.distribute.get_strategy())
-    one.replicas, total = 1, 0  # what one of them takes
-    for replica in range(len(intake.strategy.extended.worker_devices)):
-        spec = tf.nest.map_structure(
-            lambda s, replica=replica: getattr(s, "_value_specs", [s] * (replica + 1))[replica],
-            data.element_spec,
-        )
+    specs, total = _specs_of_replicas(data.element_spec), 0
+    if len(specs) != distribute.local_replicas(intake.strategy)[1]:
+        raise ConfigError(f"the data is distributed among {len(specs)} replicas, the model is not")
+    one = copy.copy(intake)
+    one.replicas = 1  # what one of them takes
+    for spec in specs:
         labelled = one.check_spec(spec)
         shape = unpack(spec)[0].shape
         count = shape[: 1 + one.is_stepped(shape)] if shape.rank else [None]
@@ -236,3 +272,12 @@ def distributed(intake, data):
         for value in intake.strategy.experimental_local_results(labels):
             intake.look_at_labels(value.numpy().reshape(-1), value.shape.num_elements())
     return data, lambda: (total, *intake.sample_shape)
+
+
+def _specs_of_replicas(element_spec):
+    """What each local replica has of an element of distributed data, of TensorSpecs."""
+    count = max(len(getattr(s, "_value_specs", [s])) for s in tf.nest.flatten(element_spec))
+    return [
+        tf.nest.map_structure(lambda s, i=i: getattr(s, "_value_specs", [s] * count)[i], element_spec)
+        for i in range(count)
+    ]
