@@ -169,7 +169,11 @@ def test_a_run_goes_on_bit_for_bit(kind, options):
 
 
 def test_the_rate_is_set_while_compiled_and_under_xla():
-    weight, optimizer, traces = keras.Variable(np.zeros(2), dtype="float32"), TorchAdam(0.5), itertools.count()
+    weight, optimizer, traces = (
+        keras.Variable(np.zeros(2), dtype="float32"),
+        TorchAdam(0.5),
+        itertools.count(),
+    )
     optimizer.build([weight])
 
     def step(gradient):

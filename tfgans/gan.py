@@ -120,7 +120,7 @@ class GAN(Generation, Accounting, Driver):
 
         Args:
             optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
-                as means over the global batch; `clipnorm` and its like act on each replica's own share.
+                as means over the global batch, which `clipnorm` and its like then clip.
             learning_rate_schedule: function of the number of generator updates done, a factor on both
                 optimizers' initial learning rates (`tfgans.schedules`); None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding.
@@ -177,6 +177,7 @@ class GAN(Generation, Accounting, Driver):
         """One update of the discriminator on real images and as many fresh fakes."""
         fake = self.sample(batch_size(real))
         values, gradients = self.xla(self.discriminator_gradients)(real, fake)
+        gradients = distribute.mean(gradients)
         self.update_discriminator(gradients)
         return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
 
@@ -184,6 +185,7 @@ class GAN(Generation, Accounting, Driver):
         """One update of the generator on fresh latents; `real` is the last discriminator batch."""
         latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
         values, gradients = self.xla(self.generator_gradients)(real, latents)
+        gradients = distribute.mean(gradients)
         self.update_generator(gradients)
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
 
@@ -233,12 +235,14 @@ class GAN(Generation, Accounting, Driver):
         return terms
 
     def update_discriminator(self, gradients):
-        """Applies this replica's gradients: their mean over replicas moves the weights."""
-        apply_means(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(
+            self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
+        )
 
     def update_generator(self, gradients):
-        """Applies this replica's gradients: their mean over replicas moves the weights."""
-        apply_means(self.optimizer, gradients, self.generator.trainable_variables)
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the average moves, the step is counted."""
@@ -383,14 +387,6 @@ def clone(network):
         ) from error
     copy.set_weights(network.get_weights())
     return copy
-
-
-def apply_means(optimizer, gradients, variables):
-    """Applies this replica's gradients; Keras sums what replicas bring, so each brings its part of the mean."""
-    replicas = distribute.num_replicas()
-    if replicas > 1:
-        gradients = [tf.convert_to_tensor(g) / replicas for g in gradients]  # an embedding's is sparse
-    optimizer.apply(gradients, variables)
 
 
 def _latent_dim(generator):
