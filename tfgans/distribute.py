@@ -132,14 +132,43 @@ def batches(strategy, dataset, model, start):
     return strategy.distribute_datasets_from_function(lambda context: dataset.batches(**options))
 
 
+class Means(list):
+    """Tensors that are means over replicas: the same on all of them."""
+
+
 def mean(tensors):
-    """The mean over replicas of each tensor; differentiable, so methods may use it inside a tape."""
+    """The mean over replicas of each tensor, `Means`; differentiable, so methods may use it inside a tape.
+
+    On one replica, and of what are `Means` already, it is what is given, at no cost. The gradient of an embedding
+    becomes dense, each row once: norms, clipping and Keras's Adam and RMSprop else take the square of each sample's
+    part of a row, not that of the row.
+    """
+    if isinstance(tensors, Means):
+        return tensors
+    tensors = [tf.convert_to_tensor(t) for t in tensors]
     if num_replicas() == 1 or not tensors:
         return tensors
     tensors = [
         tf.identity(t) for t in tensors
     ]  # on the replica's device: what a variable gives may name none
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+    return Means(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors))
+
+
+def apply_means(optimizer, gradients, variables):
+    """Moves weights by the mean over replicas of their gradients.
+
+    All that the optimizer makes of a gradient, clipping too, it makes of that mean. Methods that need the mean as
+    well give it here as they got it from `mean`: it is not taken again.
+    """
+    gradients = mean(gradients)
+    if num_replicas() > 1:
+        inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+        if not hasattr(inner, "_all_reduce_sum_gradients"):
+            raise RuntimeError(
+                "Keras's optimizers have changed: they sum replicas' gradients in another place"
+            )
+        inner._all_reduce_sum_gradients = list  # Keras has no public way to say that they are summed
+    optimizer.apply(gradients, variables)
 
 
 def average(variables):

@@ -145,7 +145,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
 
         Args:
             optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
-                as means over the global batch; `clipnorm` and its like act on each replica's own share.
+                as means over the global batch, which `clipnorm` and its like then clip.
             learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
                 factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding.
@@ -211,6 +211,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         """One update of the discriminator on real images and as many fresh fakes."""
         fake = self.sample(batch_size(real))
         values, gradients = self.xla(self.discriminator_gradients)(real, fake)
+        gradients = distribute.mean(gradients)
         self.update_discriminator(gradients)
         return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
 
@@ -218,6 +219,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         """One update of the generator on fresh latents; `real` is the last discriminator batch."""
         latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
         values, gradients = self.xla(self.generator_gradients)(real, latents)
+        gradients = distribute.mean(gradients)
         self.update_generator(gradients)
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
 
@@ -267,12 +269,14 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         return terms
 
     def update_discriminator(self, gradients):
-        """Applies this replica's gradients: their mean over replicas moves the weights."""
-        apply_means(self.discriminator_optimizer, gradients, self.discriminator.trainable_variables)
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(
+            self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
+        )
 
     def update_generator(self, gradients):
-        """Applies this replica's gradients: their mean over replicas moves the weights."""
-        apply_means(self.optimizer, gradients, self.generator.trainable_variables)
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the step is counted."""
@@ -354,14 +358,6 @@ def batch_size(batch):
     """The number of images in a batch: an integer where it is known before running."""
     images = batch["images"]
     return images.shape[0] or tf.shape(images)[0]
-
-
-def apply_means(optimizer, gradients, variables):
-    """Applies this replica's gradients; Keras sums what replicas bring, so each brings its part of the mean."""
-    replicas = distribute.num_replicas()
-    if replicas > 1:
-        gradients = [tf.convert_to_tensor(g) / replicas for g in gradients]  # an embedding's is sparse
-    optimizer.apply(gradients, variables)
 
 
 def _latent_dim(generator):

@@ -24,7 +24,7 @@ def masked_gradients(variables, gradients, places, masks):
     ]
     for place, mask in zip(places, masks, strict=True):
         dense[place] = zeroed(dense[place], mask.value)
-    return dense
+    return type(gradients)(dense)  # means over replicas stay such
 
 
 def pruned_shares(masks):

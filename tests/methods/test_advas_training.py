@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from replicas import assert_replicas_agree
 from test_advas import smooth_networks
 from test_passes import needed
 
@@ -207,45 +206,3 @@ def test_estimators_from_pairs_refuse_batch_norms_and_what_has_no_pairs(estimato
     count = {"unbiased": 1, "split_half": 3}[estimator]
     with pytest.raises(ConfigError, match=f"{estimator} takes .* Received: {count}"):
         model.generator_step({"images": tf.constant(toys.images(count)), "labels": None})
-
-
-SCRIPT = """
-import sys
-import keras, numpy as np, tensorflow as tf
-device = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
-import toys
-from test_advas import smooth_networks
-from tfgans import checkpoint
-from tfgans.methods import compose
-from tfgans.methods.advas import AdvAsGAN
-from tfgans.methods.regularized import GradientPenaltyGAN
-
-mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-random = np.random.default_rng(0)
-images, labels = random.uniform(-1, 1, (32, 8, 8, 1)).astype("float32"), random.integers(0, 3, 32)
-
-def trained(strategy, **options):
-    with strategy.scope():
-        model = compose(AdvAsGAN, GradientPenaltyGAN)(*smooth_networks(), num_classes=3, ema_decay=0.9, **options)
-        model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
-    model.fit(images, labels.astype("int32"), batch_size=8, shuffle=False, verbose=0)
-    with strategy.scope():
-        return checkpoint.read_state(model), model.step_logs
-
-cases = [{}, {"advas_estimator": "split_half"},
-         {"advas_estimator": "unbiased", "generator_batch_ratio": 2, "advas_weight": 0.01, "advas_norms": False}]
-for options in cases:
-    one, logs = trained(tf.distribute.get_strategy(), **options)
-    two, others = trained(mirrored, **options)
-    for name, value in one.items():
-        np.testing.assert_allclose(two[name].reshape(value.shape), value, atol=2e-6, rtol=0, err_msg=name)
-    assert logs.keys() == others.keys()
-    for name in [n for n in logs if n.startswith("g/adv")]:
-        np.testing.assert_allclose(others[name], logs[name], rtol=1e-4, err_msg=name)
-print("replicas agree")
-"""
-
-
-def test_two_replicas_train_as_one_device_does():
-    assert_replicas_agree(SCRIPT, timeout=400)

@@ -1,11 +1,10 @@
-"""The probability of ADA and APA, by hand and on two replicas (a process of its own: see the FastGAN test)."""
+"""The probability of ADA and APA, by hand."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from replicas import assert_replicas_agree
 
 from tfgans.methods.augmented import ADAGAN, APAGAN
 from tfgans.methods.augmented.adaptive import Controller
@@ -77,56 +76,3 @@ def test_the_sign_is_that_of_real_images_alone():
     real = {"images": tf.constant([[1.0], [2.0], [0.0], [-1.0]]), "labels": None}
     values, _ = model.discriminator_gradients(real, model.sample(4))
     assert float(values["d/real_sign"]) == 0.25
-
-
-SCRIPT = """
-import keras, numpy as np, tensorflow as tf
-device = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
-import toys
-from tfgans import checkpoint
-from tfgans.methods import compose
-from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
-
-mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-random = np.random.default_rng(0)
-images, labels = random.uniform(-1, 1, (48, 6, 6, 3)).astype("float32"), random.integers(0, 3, 48).astype("int32")
-
-
-def make(strategy):
-    with strategy.scope():
-        model = compose(DiffAugmentGAN, ADAGAN, APAGAN)(
-            *toys.classifier_networks(), num_classes=3, ada_target=0.0, ada_interval=2, ada_speed=0.064,
-            apa_target=-0.9, apa_interval=1, apa_speed=0.08, pseudo_batch_size=8,
-        )
-        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
-    return model
-
-
-def state(model):
-    with model.distribute_strategy.scope():
-        return checkpoint.read_state(model)
-
-
-one, two = make(tf.distribute.get_strategy()), make(mirrored)
-start = state(one)
-for model in (one, two):
-    model.fit(images, labels, batch_size=8, shuffle=False, verbose=0)
-paths = {name: variable.path for name, variable in checkpoint.variables_of(one).items()}
-expected, found = state(one), state(two)
-assert found.keys() == expected.keys()
-for name, value in expected.items():
-    np.testing.assert_allclose(found[name].reshape(value.shape), value, atol=1e-6, rtol=0, err_msg=paths[name])
-chances = [name for name, path in paths.items() if path.endswith("_probability")]
-pseudo = [name for name, path in paths.items() if "pseudo_" in path]
-assert len(chances) == 2 and all(expected[name] > 0.2 for name in chances), [expected[n] for n in chances]
-assert len(pseudo) == 2 and all(np.any(found[name][0] != found[name][1]) for name in pseudo)
-for controller in two.controllers:
-    parts = [float(part) for part in controller.probability.value.values]
-    assert len(parts) == 2 and parts[0] == parts[1] > 0
-print("replicas agree")
-"""
-
-
-def test_two_replicas_are_one_device():
-    assert_replicas_agree(SCRIPT)

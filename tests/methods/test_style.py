@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from replicas import assert_replicas_agree
 from stylegan2_weights import channels_last, golden_discriminator, golden_generator, golden_noise
 
 from tfgans import checkpoint
@@ -265,43 +264,6 @@ def test_all_together_and_what_advas_weighs():
     assert full[0]["d/adversarial"] == plain["d/adversarial"]
     in_losses = train(make(*company, R1GAN, **common), 1)[0]
     assert in_losses["g/advas_r"] != pytest.approx(plain["g/advas_r"], rel=1e-3)
-
-
-SCRIPT = """
-import sys
-import keras, numpy as np, tensorflow as tf
-device = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
-from test_style import networks
-from tfgans import checkpoint
-from tfgans.methods import compose
-from tfgans.methods.regularized import R1GAN
-from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
-
-mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-images = np.random.default_rng(0).uniform(-1, 1, (24, 4, 4, 3)).astype("float32")
-
-def trained(strategy):
-    with strategy.scope():
-        model = compose(R1GAN, PathLengthGAN, StyleMixingGAN)(
-            *networks(resolution=4), r1_interval=2, path_length_interval=2, path_length_decay=0.5)
-        model.compile(keras.optimizers.SGD(0.003), keras.optimizers.SGD(0.003))
-    model.fit(images, batch_size=8, shuffle=False, verbose=0)
-    with strategy.scope():
-        return checkpoint.read_state(model), model.path_length_mean.numpy()
-
-one, mean = trained(tf.distribute.get_strategy())
-assert mean > 0.05
-two, other = trained(mirrored)
-assert abs(other - mean) < 1e-5
-for name, value in one.items():
-    np.testing.assert_allclose(two[name].reshape(value.shape), value, rtol=1e-5, atol=5e-6, err_msg=name)
-print("replicas agree")
-"""
-
-
-def test_two_replicas_train_as_one_device_does():
-    assert_replicas_agree(SCRIPT)
 
 
 @pytest.mark.parametrize(

@@ -362,7 +362,9 @@ def test_as_networks_of_a_gan(tmp_path, jit_compile):
     assert all(np.isfinite(value) for value in logs.values())
     assert all(np.any(old != new) for old, new in zip(before, generator.trainable_variables, strict=True))
     assert np.any(mapping.mean_w)
-    averaged = gan.ema_generator.get_layer("mapping").mean_w  # as weights: 0.1 of the 0 it was, 0.9 of the new one
+    averaged = gan.ema_generator.get_layer(
+        "mapping"
+    ).mean_w  # as weights: 0.1 of the 0 it was, 0.9 of the new one
     np.testing.assert_allclose(averaged, 0.9 * mapping.mean_w, rtol=1e-5)
     images = gan.generate(3, seed=1)
     assert images.shape == (3, 8, 8, 3) and images.dtype == np.uint8

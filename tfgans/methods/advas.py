@@ -230,9 +230,12 @@ def _product(first, second):
 
 
 def _combined(parts, weights):
-    """The weighted sum of lists of tensors."""
+    """The weighted sum of lists of tensors, of their kind."""
     rows = zip(*parts, strict=True)
-    return [tf.add_n([tf.cast(w, x.dtype) * x for w, x in zip(weights, row)]) for row in rows]  # noqa: B905
+    return type(parts[0])(
+        tf.add_n([tf.cast(w, x.dtype) * x for w, x in zip(weights, row)])  # noqa: B905
+        for row in rows
+    )
 
 
 def _group(batch, index):

@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from tfgans.config import ConfigError, NotNegative, Within, configurable
-from tfgans.gan import GAN, apply_means
+from tfgans.distribute import apply_means
+from tfgans.gan import GAN
 from tfgans.optimizers import TorchAdam
 
 
@@ -103,9 +104,10 @@ class AdversarialNASGAN(GAN):
         count, alpha = len(getattr(self, name).trainable_variables), self._architecture_of(name)
         if len(gradients) == count or not alpha:
             return gradients
-        decayed = [
+        kind = type(gradients)  # means over replicas stay such
+        decayed = kind(
             tf.cast(g, v.dtype) + self.architecture_decay * tf.convert_to_tensor(v.value)
             for g, v in zip(gradients[count:], alpha, strict=True)
-        ]
+        )
         apply_means(self._architecture_optimizers[f"{name}_architecture"], decayed, alpha)
-        return gradients[:count]
+        return kind(gradients[:count])

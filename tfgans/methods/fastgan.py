@@ -130,6 +130,7 @@ class FastGAN(GAN):
             values, gradients = self.xla(self.discriminator_gradients)(*inputs)
             slopes = {name: values.pop(f"slope/{name}") for name in perturbations if name in phase}
             perturbations |= {name: self.uphill(perturbations[name], slopes[name]) for name in slopes}
+            gradients = distribute.mean(gradients)
             self.update_discriminator(gradients)
             logs.append(values | {"d/gradient_norm": tf.linalg.global_norm(gradients)})
         self._write(perturbations)

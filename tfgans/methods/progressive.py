@@ -4,8 +4,9 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Natural, Several, Share, configurable
 from tfgans.data.scaling import to_float
+from tfgans.distribute import apply_means
 from tfgans.fitting.compatibility import checked_optimizers
-from tfgans.gan import GAN, apply_means
+from tfgans.gan import GAN
 from tfgans.layers.resample import average_pool
 from tfgans.networks.progan_parts import at_stage, given_stage, growing_layers, side_of
 
@@ -213,11 +214,11 @@ class ProgressiveGAN(GAN):
         return [v for v in network.trainable_variables if stages.get(id(v), 0) == stage]
 
     def update_discriminator(self, gradients):
-        """Applies this replica's gradients to the weights of the stages so far."""
+        """Applies gradients to the weights of the stages so far, as `GAN` does."""
         self._update("discriminator", gradients)
 
     def update_generator(self, gradients):
-        """Applies this replica's gradients to the weights of the stages so far."""
+        """Applies gradients to the weights of the stages so far, as `GAN` does."""
         self._update("generator", gradients)
 
     def _update(self, name, gradients):
@@ -226,4 +227,4 @@ class ProgressiveGAN(GAN):
         for stage in range(self.stage + 1):
             optimizer = self.optimizers()[f"{name}_{side_of(stage)}" if stage else name]
             own = self.variables_of(name, stage)
-            apply_means(optimizer, [given[id(v)] for v in own], own)
+            apply_means(optimizer, type(gradients)(given[id(v)] for v in own), own)

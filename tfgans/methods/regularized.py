@@ -12,7 +12,9 @@ from tfgans.layers.state import frozen_state
 class GradientPenaltyGAN(GAN):
     """Penalty on the slope of the discriminator between real and fake images (WGAN-GP; Gulrajani et al. 2017).
 
-    Cost of a discriminator step: one more forward and a second-order backward on as many images as are real.
+    Cost of a discriminator step: one more forward and a second-order backward on as many images as are real. Where
+    there are k times as many fakes (AdvAs with `generator_batch_ratio`), real image n meets fake k * n, so that it is
+    the same pair however many replicas share the batch.
 
     Args:
         gradient_penalty_weight: factor of the penalty; 0 is the base.
@@ -46,12 +48,12 @@ class GradientPenaltyGAN(GAN):
         terms = super().discriminator_losses(real, fake)
         if not self.gradient_penalty_weight:
             return terms
-        pairs = [batch_size(real), -1]  # there may be more fakes; a slice has no third derivative under XLA
+        count = batch_size(real)
         penalty = penalties.gradient_penalty(
             critic(self, real),
             real["images"],
-            tf.split(fake["images"], pairs)[0],
-            tf.split(fake["gradient_penalty_mix"], pairs)[0],
+            _first_of_each(fake["images"], count),
+            _first_of_each(fake["gradient_penalty_mix"], count),
             target=self.gradient_penalty_target,
             one_sided=self.one_sided,
         )
@@ -166,3 +168,9 @@ def critic(gan, batch):
             return gan.discriminate(seen, training=True)["adversarial"]
 
     return score
+
+
+def _first_of_each(fakes, count):
+    """[count * k, ...] -> [count, ...]: every k-th, from the first; not by slices, for their third derivatives."""
+    groups = tf.reshape(fakes, [count, -1, *fakes.shape[1:]])
+    return tf.reshape(tf.split(groups, [1, -1], axis=1)[0], [count, *fakes.shape[1:]])

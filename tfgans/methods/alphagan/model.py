@@ -8,7 +8,7 @@ from tfgans import distribute, optimizers, schedules
 from tfgans.average import clone
 from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.fitting.compatibility import checked_optimizers
-from tfgans.gan import GAN, apply_means, batch_size
+from tfgans.gan import GAN, batch_size
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
@@ -271,7 +271,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             tf.cast(g, v.dtype) + decay * tf.convert_to_tensor(v.value)
             for g, v in zip(gradients, variables, strict=True)
         ]
-        apply_means(self.architecture_optimizers[name], gradients, variables)
+        distribute.apply_means(self.architecture_optimizers[name], gradients, variables)
 
     # What the parts make of the networks
 
