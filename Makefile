@@ -18,7 +18,7 @@ $(VENV)/installed: setup.py constraints.txt
 quickstart: venv
 	$(RUN) launch/train.py --gin_file=gin_configs/quickstart.gin --model_dir=runs/quickstart
 	$(RUN) launch/evaluate.py --model_dir=runs/quickstart
-	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
+	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --overwrite --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
 
 test: venv
 	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder

@@ -20,10 +20,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules"}
-LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "pictures"}
+LEAVES = {"config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures"}
 ALLOWED = {
     "config": set(),
     "files": set(),
+    "inputs": set(),
     "pictures": {"files"},
     "distribute": {"config"},
     "data": {"config", "files"},
@@ -37,22 +38,44 @@ ALLOWED = {
     "networks": PARTS | {"config"},
     "driver": {"config", "distribute"},
     "styles": {"config", "data"},
-    "generation": {"config", "data", "driver", "files", "styles"},
+    "label_draws": {"config", "data"},
+    "generation": {"config", "data", "driver", "files", "styles", "label_draws"},
     "accounting": {"config", "evaluate"},
     "average": {"config", "distribute"},
+    "places": {"config", "distribute"},
     "pruning": set(),
     "optimizers": {"config"},
-    "gan": PARTS | {"config", "data", "distribute", "driver", "generation", "accounting", "average"},
+    "gan": PARTS
+    | {
+        "config",
+        "data",
+        "distribute",
+        "driver",
+        "generation",
+        "label_draws",
+        "accounting",
+        "average",
+        "places",
+    },
     "methods": PARTS
     | LEAVES
-    | {"networks", "gan", "average", "driver", "generation", "pruning", "optimizers"},
+    | {"networks", "gan", "average", "places", "driver", "generation", "pruning", "optimizers"},
     "callbacks": {"config", "pictures", "files"},
-    "experiment": PARTS | LEAVES | {"networks", "gan", "methods", "accounting", "optimizers"},
-    "training": LEAVES | {"callbacks", "experiment", "pruning"},
-    "compare": PARTS | LEAVES | {"networks", "gan", "methods", "callbacks", "experiment", "training"},
-    "searching": LEAVES | {"callbacks", "experiment", "training", "methods"},
+    "classes": {"config", "data", "files"},
+    "identity": LEAVES,
+    "experiment": PARTS
+    | LEAVES
+    | {"networks", "gan", "methods", "accounting", "classes", "optimizers", "identity", "samples"},
+    "description": {"evaluate"},
+    "samples": LEAVES,
+    "training": LEAVES | {"callbacks", "classes", "experiment", "identity", "pruning"},
+    "compare": PARTS
+    | LEAVES
+    | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"},
+    "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
     "command_flags": set(),
-    "command_line": LEAVES | {"callbacks", "command_flags", "experiment", "training", "compare", "searching"},
+    "command_line": LEAVES
+    | {"callbacks", "command_flags", "description", "experiment", "training", "compare", "searching"},
     "__main__": {"command_line"},
     "__init__": set(),
 }

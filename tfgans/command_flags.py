@@ -24,6 +24,11 @@ def train():
     )
     flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of everything random.")
+    flags.DEFINE_bool(
+        "accept_changed_data",
+        False,
+        "Go on with images that are not those the run was trained on; noted in it.",
+    )
 
 
 def evaluate():
@@ -36,7 +41,10 @@ def generate():
     _run_flags()
     flags.DEFINE_string("output_dir", None, "Folder to write to.", required=True)
     flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
-    flags.DEFINE_list("labels", None, "Classes to go round, such as 0,1.")
+    flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
+    flags.DEFINE_list(
+        "labels", None, "Classes to go round, by name or index, such as cat,dog or 0,1; drawn if not given."
+    )
     flags.DEFINE_float(
         "truncation",
         None,

@@ -4,7 +4,8 @@
 read, so that `--help` answers at once.
 
 Exit codes: 0 done; 1 the machine failed, such as a full disk; 2 bad configuration or input; 3 training
-diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr.
+diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr. `evaluate` of
+a run that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
 """
 
 import os
@@ -141,6 +142,8 @@ def _prepare_training():
         given.append(f"train.steps={FLAGS.steps}")
     if FLAGS.seed is not None:
         given.append(f"numerics.seed={FLAGS.seed}")
+    if FLAGS.accept_changed_data:
+        given.append("train.accept_changed_data=True")
     experiment.prepare(FLAGS.gin_file, given)
     if not config.is_bound("train", "steps"):
         raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
@@ -188,6 +191,7 @@ def _generate():
         step=_step(),
         gin_params=FLAGS.gin_param,
         part=FLAGS.generator,
+        overwrite=FLAGS.overwrite,
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:
@@ -240,20 +244,15 @@ def _two_numbers(name, separator, form):
 
 
 def _labels():
-    from tfgans.config import ConfigError
-
-    try:
-        return None if FLAGS.labels is None else [int(label) for label in FLAGS.labels]
-    except ValueError as error:
-        raise ConfigError(f"--labels is a list of integers. Received: {FLAGS.labels}") from error
+    return None if FLAGS.labels is None else [label.strip() for label in FLAGS.labels]
 
 
 def _describe():
-    from tfgans import experiment
+    from tfgans import description, experiment
 
     facts, model = experiment.describe(FLAGS.gin_file, FLAGS.gin_param)
     if FLAGS.summary:
-        print(experiment.summary(facts, model))
+        print(description.table(facts, model))
     else:
         print(experiment.to_json(facts))
 
@@ -261,28 +260,38 @@ def _describe():
 def _compare():
     from tfgans.compare import comparison, run
 
-    if FLAGS.from_runs:
-        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
-        result, problems = run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
-    else:
-        result, problems = run.compare_configurations(
-            FLAGS.output_dir,
-            FLAGS.gin_file,
-            labels=FLAGS.label,
-            gin_params=FLAGS.gin_param,
-            seeds=FLAGS.seeds,
-            steps=FLAGS.steps,
-            seconds=FLAGS.seconds,
-            own_steps=FLAGS.own_steps,
-            evaluate_every=FLAGS.evaluate_every,
-            primary_metric=FLAGS.metric,
-            jobs=FLAGS.jobs,
-        )
+    try:
+        result, problems = _compared()
+    except run.NotWritten as error:
+        print(comparison.table(error.comparison))
+        raise
     print(comparison.table(result))
     print(os.path.join(FLAGS.output_dir, "report.html"))
     for problem in problems:
         _complain(problem)
     return 2 if problems else 0
+
+
+def _compared():
+    """`(comparison, problems)` of what the flags name."""
+    from tfgans.compare import run
+
+    if FLAGS.from_runs:
+        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
+    return run.compare_configurations(
+        FLAGS.output_dir,
+        FLAGS.gin_file,
+        labels=FLAGS.label,
+        gin_params=FLAGS.gin_param,
+        seeds=FLAGS.seeds,
+        steps=FLAGS.steps,
+        seconds=FLAGS.seconds,
+        own_steps=FLAGS.own_steps,
+        evaluate_every=FLAGS.evaluate_every,
+        primary_metric=FLAGS.metric,
+        jobs=FLAGS.jobs,
+    )
 
 
 def _step():

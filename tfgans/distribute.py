@@ -115,6 +115,14 @@ def worker_index(strategy):
     return resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
 
 
+def of_replicas(strategy, number):
+    """[replicas] integers: the one that each replica's worker has brought."""
+    if workers() < 2:
+        return [number]
+    local = strategy.run(lambda: tf.constant([number], tf.int64))
+    return strategy.gather(local, axis=0).numpy().tolist()
+
+
 def mean(tensors):
     """The mean over replicas of each tensor; differentiable, so methods may use it inside a tape."""
     if num_replicas() == 1 or not tensors:

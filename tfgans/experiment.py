@@ -13,10 +13,9 @@ from pathlib import Path
 
 import gin
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfgans import checkpoint, config, distribute, files, pictures
+from tfgans import checkpoint, classes, config, distribute, files, identity, inputs, pictures
 from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError, Count, Function, Made, Seed, Several, configurable
 from tfgans.data import Dataset
@@ -28,6 +27,7 @@ from tfgans.gan import GAN
 from tfgans.methods import compose
 from tfgans.methods.alphagan.networks import thop_flops
 from tfgans.optimizers import default_optimizer
+from tfgans.samples import SampleFolder, write_images
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
 ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
@@ -107,6 +107,7 @@ def prepare(gin_files, gin_params):
         config.import_rooms()
         for room in ("tfgans.training", "tfgans.searching"):  # for the names `train` and `search` alone
             importlib.import_module(room)
+        inputs.forget()
         config.parse(gin_files, gin_params)
 
 
@@ -116,7 +117,10 @@ def build_model():
         strategy = distribute.strategy()
         seed = numerics()
         with strategy.scope():
-            return build(seed=seed), strategy
+            model = build(seed=seed)
+            default = inspect.signature(Dataset.__init__).parameters["batch_size"].default
+            model.expect_batch(gin.get_bindings("Dataset").get("batch_size", default))
+            return model, strategy
 
 
 def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
@@ -157,9 +161,11 @@ def load(model_dir, gin_params=(), step=None, part=None):
     if step == "best":
         step = best_step(folder, checkpoints.steps(), *_ranking())
     model, _ = build_model()
+    identity.refuse_changed_files(folder)
     about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
     if about is None:
         raise ConfigError(f"{model_dir} has no checkpoint yet")
+    classes.restore(folder, model)
     if part is not None:
         model.use_part(part)
     return model, about["step"]
@@ -203,10 +209,13 @@ def evaluate(model_dir, num_samples=None, step=None, gin_params=(), part=None, d
     began = time.perf_counter()
     metrics = evaluator(model.stream_of(model.seed), dataset)
     seconds = round(time.perf_counter() - began, 3)
-    SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
+    identity.note_evaluation(model_dir, evaluator, dataset)
+    with files.if_possible("the figure of the spectra"):
+        SpectrumFigure(Path(model_dir) / "spectra_evaluate")(step, evaluator.spectra)
     about = {"eval_seconds": seconds, "command": "evaluate"} | ({"generator": part} if part else {})
-    row = {"step": step} | metrics | about
-    files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
+    row = {"step": step} | metrics | model.stated_labels() | about
+    with files.if_possible("the row of metrics.jsonl"):
+        files.JsonLines(Path(model_dir) / "metrics.jsonl").append(row)
     return row
 
 
@@ -221,18 +230,21 @@ def generate(
     step=None,
     gin_params=(),
     part=None,
+    overwrite=False,
 ):
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
     Args:
         labels, truncation, truncated_slots: see `Generation`.
+        output_dir, overwrite: see `SampleFolder`; it is refused, if at all, before images are made.
     """
     config.check_count("--num_images", num_images)
+    folder = SampleFolder(output_dir, overwrite)
     model = _load_to_look(model_dir, gin_params, step, part)
     images = model.generate(
         num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
     )
-    return _write_images(_folder(output_dir), images, None)
+    return folder.fill(lambda part: write_images(part, images))
 
 
 def interpolate(
@@ -248,6 +260,7 @@ def interpolate(
     step=None,
     gin_params=(),
     part=None,
+    overwrite=False,
 ):
     """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
 
@@ -263,23 +276,26 @@ def interpolate(
     config.check_count("--frames", frames, least=2)
     if not 1.0 <= frames_per_second <= 50.0:
         raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
+    folder = SampleFolder(output_dir, overwrite)
     model = _load_to_look(model_dir, gin_params, step, part)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
     options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
     images = model.interpolate(rows, columns, **options)
     if images.ndim == 2:
-        return _write_images(_folder(output_dir), images[:num_images], columns)
+        return folder.fill(lambda part: write_images(part, images[:num_images], columns))
     rows = min(rows, 16)
     between = model.interpolate(rows, frames, **options)
     between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
-    folder = _folder(output_dir)
-    paths = _write_images(folder, images[:num_images], columns)
-    pictures.save_png(folder / "interpolation.png", pictures.strips(images[: 50 * columns], columns))
-    pictures.save_gif(
-        folder / "interpolation.gif", [pictures.grid(frame) for frame in between], frames_per_second
-    )
-    return [*paths, folder / "interpolation.png", folder / "interpolation.gif"]
+
+    def write(part):
+        paths = write_images(part, images[:num_images], columns)
+        moving = [part / "interpolation.png", part / "interpolation.gif"]
+        pictures.save_png(moving[0], pictures.strips(images[: 50 * columns], columns))
+        pictures.save_gif(moving[1], [pictures.grid(frame) for frame in between], frames_per_second)
+        return [*paths, *moving]
+
+    return folder.fill(write)
 
 
 def mix_styles(
@@ -294,15 +310,22 @@ def mix_styles(
     step=None,
     gin_params=(),
     part=None,
+    overwrite=False,
 ):
     """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
+    folder = SampleFolder(output_dir, overwrite)
     model = _load_to_look(model_dir, gin_params, step, part)
     figure = model.mix(
         rows, columns, mixed_slots, seed=seed, truncation=truncation, truncated_slots=truncated_slots
     )
-    path = _folder(output_dir) / "style_mixing.png"
-    pictures.save_png(path, pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns + 1))
-    return [path]
+
+    def write(part):
+        pictures.save_png(
+            part / "style_mixing.png", pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns + 1)
+        )
+        return [part / "style_mixing.png"]
+
+    return folder.fill(write)
 
 
 def _load_to_look(model_dir, gin_params, step, part):
@@ -311,29 +334,11 @@ def _load_to_look(model_dir, gin_params, step, part):
     return model
 
 
-def _folder(output_dir):
-    with explained():
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
-    return Path(output_dir)
-
-
-def _write_images(folder, images, columns):
-    if images.ndim == 2:
-        with files.replacing(folder / "points.npy") as file:
-            np.save(file, images)
-        pictures.save_png(folder / "points.png", pictures.scatter(images))
-        return [folder / "points.npy", folder / "points.png"]
-    paths = [folder / f"image_{i:05d}.png" for i in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        pictures.save_png(path, image)
-    pictures.save_png(folder / "grid.png", pictures.grid(images[:400], columns))
-    return [*paths, folder / "grid.png"]
-
-
 def describe(gin_files, gin_params=()):
     """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
 
-    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them.
+    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them. Of a run's own
+    `operative.gin`, `classes`: their names and numbers of training images.
     """
     prepare(gin_files, gin_params)
     model, _ = build_model()
@@ -356,7 +361,7 @@ def describe(gin_files, gin_params=()):
         "num_classes": model.num_classes,
         "discriminator_steps": model.discriminator_steps,
         "ema_decay": model.ema_decay,
-    } | _planned(model), model
+    } | _planned(model) | classes.beside(gin_files), model
 
 
 def _planned(model):
@@ -370,23 +375,3 @@ def _planned(model):
 def to_json(value):
     """One line of JSON."""
     return json.dumps(value, allow_nan=False)
-
-
-def summary(facts, model):
-    """A readable table of `describe`: every layer with its parameters and multiply-accumulates."""
-    lines = [f"{facts['model']}: methods {', '.join(facts['methods']) or 'none'}"]
-    for name, network in (("generator", model.generator), ("discriminator", model.discriminator)):
-        lines += ["", f"{name}: {facts[name]['parameters']:,} parameters, {facts[name]['macs']:,} MACs"]
-        rows = cost.layer_costs(network)
-        width = max([len(row.name) for row in rows], default=0)
-        for row in rows:
-            lines.append(f"  {row.name:<{width}}  {row.parameters:>12,}  {row.macs:>16,}")
-    if "training" in facts:
-        spent = facts["training"]
-        lines += [
-            "",
-            f"training, {spent['steps']:,} generator updates: {spent['real_images']:,} real images, "
-            f"{spent['training_flops']:.3g} floating-point operations "
-            f"({spent['generator_flops']:.3g} by the generator's forward for each real image alone)",
-        ]
-    return "\n".join(lines)

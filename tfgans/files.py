@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import logging
 import os
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -37,6 +40,26 @@ def remove_partial(folder):
     """Removes what processes killed in the middle of `replacing` left behind in a folder."""
     for part in Path(folder).glob(".*.part*"):
         part.unlink(missing_ok=True)
+
+
+def user_cache():
+    """The folder for what can be computed again: `$XDG_CACHE_HOME/tfgans`, or `~/.cache/tfgans`.
+
+    Raises: OSError where the user has no home.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfgans"
+    except RuntimeError as error:
+        raise OSError(f"no folder for caches: {error}; set XDG_CACHE_HOME") from error
+
+
+@contextlib.contextmanager
+def if_possible(what):
+    """Goes on without a file that cannot be written, with one line in the log that says so."""
+    try:
+        yield
+    except OSError as error:
+        logger.warning("%s could not be written: %s", what, error)
 
 
 def write_text(path, text):

@@ -12,6 +12,7 @@ from tfgans.config import (
     Function,
     Natural,
     NotNegative,
+    OneOf,
     Seed,
     Within,
     check_count,
@@ -20,11 +21,13 @@ from tfgans.config import (
 from tfgans.data.scaling import to_float
 from tfgans.driver import Driver, mean_logs
 from tfgans.generation import Generation
+from tfgans.label_draws import takes_labels
 from tfgans.layers.state import depends_on_batch, frozen_state
+from tfgans.places import BatchPlaces
 
 
 @configurable
-class GAN(GeneratorAverage, Generation, Accounting, Driver):
+class GAN(GeneratorAverage, BatchPlaces, Generation, Accounting, Driver):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -34,6 +37,9 @@ class GAN(GeneratorAverage, Generation, Accounting, Driver):
             `adversarial` [N, 1] and, for an auxiliary classifier, `class` [N, num_classes].
         latent_dim: size of a latent; read off the generator's first input if not given.
         num_classes: number of classes of a conditional GAN; None trains without labels.
+        label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's
+            labels (see `set_label_shares`), or `uniform`, all alike.
+        label_shares: shares [num_classes] for `data`; None takes those of what the model is trained on.
         discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`.
         discriminator_steps: discriminator updates for each generator update (n_critic), each on real images
             and latents of its own.
@@ -61,6 +67,8 @@ class GAN(GeneratorAverage, Generation, Accounting, Driver):
         discriminator,
         latent_dim: Count | None = None,
         num_classes: Count | None = None,
+        label_distribution: OneOf("data", "uniform") = "data",
+        label_shares=None,  # checked by `set_label_shares`, which takes arrays, too
         discriminator_loss: Function("@hinge_discriminator") = losses.non_saturating_discriminator,
         generator_loss: Function("@hinge_generator") = losses.non_saturating_generator,
         discriminator_steps: Count = 1,
@@ -82,6 +90,7 @@ class GAN(GeneratorAverage, Generation, Accounting, Driver):
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim = latent_dim or _latent_dim(generator)
         self.num_classes = num_classes
+        self.choose_labels(label_distribution, label_shares)
         self.discriminator_loss, self.generator_loss = discriminator_loss, generator_loss
         self.discriminator_steps = discriminator_steps
         self.generator_batch_ratio = generator_batch_ratio
@@ -278,10 +287,8 @@ class GAN(GeneratorAverage, Generation, Accounting, Driver):
     def draw_latents(self, count):
         """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call."""
         self.draws.assign_add(1)
-        labels = None
-        if self.num_classes:
-            labels = self.random_uniform(count, (), "labels", self.num_classes, tf.int32)
-        return {"latents": self.random_normal(count, (self.latent_dim,), "latents"), "labels": labels}
+        latents = self.random_normal(count, (self.latent_dim,), "latents")
+        return {"latents": latents, "labels": self.draw_labels(count)}
 
     def sample(self, count):
         """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
@@ -355,14 +362,6 @@ def batch_size(batch):
     """The number of images in a batch: an integer where it is known before running."""
     images = batch["images"]
     return images.shape[0] or tf.shape(images)[0]
-
-
-def takes_labels(network, num_classes):
-    """Whether a network is called with [images or latents, labels]."""
-    inputs = getattr(network, "inputs", None)
-    if inputs is None:
-        return bool(getattr(network, "conditional", num_classes))
-    return len(inputs) > 1
 
 
 def apply_means(optimizer, gradients, variables):

@@ -11,12 +11,13 @@ import tensorflow as tf
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.driver import stream_hash
+from tfgans.label_draws import LabelDraws
 from tfgans.styles import StyleGeneration, in_batches
 
 _BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
 
-class Generation(StyleGeneration):
+class Generation(LabelDraws, StyleGeneration):
     """The part of `GAN` that makes images outside training.
 
     A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,
@@ -46,7 +47,8 @@ class Generation(StyleGeneration):
 
         Args:
             count: how many.
-            labels: classes to go round in turn, each in [0, num_classes); None draws them uniformly.
+            labels: classes to go round in turn, each in [0, num_classes) or a name; None draws them, see
+                `label_distribution`.
             ema: use the averaged generator, if there is one.
             seed: of the stream of latents; None goes on in the model's own from call to call.
             start: position in the stream of the first image; 0 if a seed is given.
@@ -93,14 +95,9 @@ class Generation(StyleGeneration):
                 raise ConfigError("labels were given, but the model has no classes")
             return None
         if labels is not None:
-            labels = np.atleast_1d(np.asarray(labels, np.int32))
-            if labels.size == 0 or labels.min() < 0 or labels.max() >= self.num_classes:
-                raise ConfigError(f"labels are in [0, {self.num_classes}). Received: {labels.tolist()}")
+            labels = self.class_indices(labels)
             return labels[(offset + np.arange(count)) % len(labels)]
-        draw = lambda key: tf.random.stateless_uniform(  # noqa: E731
-            [_BLOCK], key, 0, self.num_classes, dtype=tf.int32, alg="philox"
-        )
-        return self._at(start, count, draw, seed, "labels")
+        return self._at(start, count, lambda key: self.labels_from(key, _BLOCK), seed, "labels")
 
     def _at(self, start, count, draw, seed, purpose):
         """Rows [start, start + count) of the endless array whose blocks `draw` makes from a key."""

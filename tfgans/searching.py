@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from tfgans import callbacks, config, distribute, files, pictures, training
+from tfgans import callbacks, classes, config, distribute, files, pictures, training
 from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
@@ -57,12 +57,23 @@ class SearchRun(training.Run):
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
-            raise ConfigError("a search needs a generator that is a supernet, such as alphagan_supernet")
+            raise ConfigError(
+                "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
+            )
         dataset = Dataset()
         self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
         for half in self.halves or ():
             half.check(1)
         return dataset
+
+    def labelled_data(self):
+        """The half that trains the weights, where there are two."""
+        return self.halves[0] if self.halves else self.dataset
+
+    def _check_data(self):
+        super()._check_data()
+        for half in self.halves or ():
+            classes.check(self.model, half)
 
     def batches(self, start):
         """For a model that has `batches_of`: of each step those of the training half, then of the validation half."""

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfgans import callbacks, checkpoint, config, distribute, experiment, files, pruning
+from tfgans import (
+    callbacks,
+    checkpoint,
+    classes,
+    config,
+    distribute,
+    experiment,
+    files,
+    identity,
+    pruning,
+)
 from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
 from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
@@ -16,18 +26,6 @@ from tfgans.evaluate.stability import FixedSamples
 
 logger = logging.getLogger(__name__)
 
-# What may differ when a run goes on: how long it is, what watches it, and where it runs.
-FREE = (
-    "train.",
-    "Evaluator.",
-    "DualityGap.",
-    "DigitsFeatures.",
-    "InceptionFeatures.",
-    "PointFeatures.",
-    "strategy.",
-    "Dataset.data_dir",
-    "Dataset.memory_limit_gb",
-)
 EXPORT_STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 
 
@@ -48,6 +46,7 @@ def train(
     evaluate_every_seconds: Positive | None = None,
     duality_gap: Made("@DualityGap()") | None = None,
     run_class: Function("a class made from Run") | None = None,
+    accept_changed_data: bool = False,
 ):
     """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
 
@@ -66,6 +65,7 @@ def train(
         evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
         duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
         run_class: what runs it, a `Run` or a class made from it.
+        accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
@@ -81,7 +81,7 @@ def train(
         model_dir, steps, keep_checkpoints, best_metric, best_is_highest, duality_gap, **times
     )
     run.check_multiples(counts)
-    with run.opened(num_samples_shown):
+    with run.opened(num_samples_shown, accept_changed_data):
         return run.fit(intervals, log_every, histograms)
 
 
@@ -105,12 +105,15 @@ class Run:
         self.model, self.strategy = experiment.build_model()
         with experiment.explained():
             self.dataset = self.open_data()
-            self.dataset.check(self.model.batches_per_step)
+            self.dataset.check(self.model.batches_per_step, self.strategy.num_replicas_in_sync)
             self._check_data()
+            classes.follow(self.model, self.labelled_data())
         self.signals = callbacks.StopOnSignal(self.save)
         self.evaluator = experiment.build_evaluator(self.model, self.dataset, duality_gap, self.signals.check)
         self.configuration = config.operative()
         config.refuse_unused()
+        self.identity = identity.Identity(self.folder, self.configuration, self.dataset)
+        self.identity.check_workers(self.strategy)
         self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
         self.rows = files.JsonLines(self.folder / "metrics.jsonl")
         self.is_chief = distribute.worker_index(self.strategy) == 0
@@ -124,19 +127,16 @@ class Run:
             raise ConfigError(f"{type(self.model).__name__} is for launch/search.py")
         return Dataset()
 
+    def labelled_data(self):
+        """The data whose labels those of fakes follow."""
+        return self.dataset
+
     def _check_data(self):
         if self.dataset.item_shape != self.model.sample_shape:
             raise ConfigError(
                 f"the data's items are {self.dataset.item_shape}, the generator makes {self.model.sample_shape}"
             )
-        classes, labels = self.model.num_classes, self.dataset.num_classes
-        if classes and labels != classes:
-            raise ConfigError(f"GAN.num_classes is {classes}, the data has {labels or 'no'} classes")
-        if self.dataset.batch_size % self.strategy.num_replicas_in_sync:
-            raise ConfigError(
-                f"Dataset.batch_size = {self.dataset.batch_size} does not divide among "
-                f"{self.strategy.num_replicas_in_sync} replicas"
-            )
+        classes.check(self.model, self.dataset)
 
     def check_multiples(self, counts):
         """Refuses numbers of steps that fall inside an execution of several."""
@@ -147,12 +147,14 @@ class Run:
                     f"{self.model.steps_per_execution}"
                 )
 
-    def opened(self, num_samples_shown):
+    def opened(self, num_samples_shown, accept_changed_data=False):
         """Takes the folder: alone, and only if it holds this run or nothing."""
         stack = contextlib.ExitStack()
         try:
             if self.is_chief:
-                self._take_folder(stack)
+                self._take_folder(stack, accept_changed_data)
+            else:
+                self.identity.check(accept_changed_data)
             stack.enter_context(self.strategy.scope())
             self._resume()
             modes = getattr(self.dataset, "modes", None)
@@ -161,6 +163,8 @@ class Run:
             self.draw_spectra = SpectrumFigure(self.folder / "spectra")
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
+            if self.is_chief and (not self.finished or self.identity.is_new_to_folder):
+                self.identity.write(self.restored or 0, self.evaluator)
             if self.is_chief and not self.finished:
                 self._open_files(stack)
         except BaseException:
@@ -168,11 +172,11 @@ class Run:
             raise
         return stack
 
-    def _take_folder(self, stack):
+    def _take_folder(self, stack, accept_changed_data):
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"{self.folder} is not a folder")
         try:
-            self._refuse_other_run()
+            self.identity.check(accept_changed_data)
             self.folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(checkpoint.Lock(self.folder))
         except OSError as error:
@@ -186,7 +190,7 @@ class Run:
         Pictures and TensorBoard's events of the restored step itself come again: that process may have died
         in the middle of writing them.
         """
-        files.write_text(self.folder / "operative.gin", self.configuration)
+        classes.save(self.folder, self.model, self.labelled_data())
         step = self.restored or 0
         last = -1 if self.restored is None else step
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
@@ -216,21 +220,6 @@ class Run:
         """The evaluation in training of one step, or None."""
         rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
         return rows[-1] if rows else None
-
-    def _refuse_other_run(self):
-        path = self.folder / "operative.gin"
-        if not path.exists():
-            return
-        old, new = config.bindings_of(path.read_text()), config.bindings_of(self.configuration)
-        changed = [
-            k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k) and not k.startswith(FREE)
-        ]
-        if changed:
-            key = changed[0]
-            raise ConfigError(
-                f"{self.folder} holds a run of another configuration: {len(changed)} bindings differ, such as "
-                f"{key} = {old.get(key)} there, {new.get(key)} here"
-            )
 
     def _resume(self):
         about = self.checkpoints.restore(self.model)
@@ -347,7 +336,7 @@ class Run:
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
             return fixed.seen(stream(count))
 
-        metrics = self.evaluator(generate, self.dataset) | fixed.metrics()
+        metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels() | fixed.metrics()
         if self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"

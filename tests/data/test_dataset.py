@@ -239,6 +239,8 @@ def test_gin_files(name, source):
         bindings = [f"Dataset.source = {source!r}", f"num_classes = {classes}", "Dataset.min_size = 1"]
         bindings += ["Dataset.classes_file = None"] if "143" in name else []
         bindings += ["batch_size = 64"] if name == "mnist" else []  # of 100 images
+        if classes == 100:
+            np.savez(source[4:], images=np.load(source[4:])["images"], labels=np.arange(100))
         bindings += (
             [f"Dataset.{kind}split = 'train'" for kind in ("", "evaluation_")] if name == "stl10_48" else []
         )

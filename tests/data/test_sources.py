@@ -113,7 +113,6 @@ def test_one_folder_a_class(tmp_path):
     save(tmp_path / "dog" / "x.png", 1)
     save(tmp_path / "cat" / "deep" / "y.png", 2)
     save(tmp_path / "cat" / "z.png", 3)
-    (tmp_path / "empty").mkdir()
     dataset = Dataset(f"folder:{tmp_path}", batch_size=1)
     assert dataset.class_names == ["cat", "dog"]
     images, labels = everything(dataset)

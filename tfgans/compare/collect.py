@@ -4,10 +4,10 @@ import json
 import math
 from pathlib import Path
 
-from tfgans import files
-from tfgans.config import bindings_of
+from tfgans import files, identity
+from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
-from tfgans.training import FREE
+from tfgans.identity import FREE, PLACES, resolved
 
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
@@ -24,7 +24,8 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
     Returns: dict of `seed`, `folder`, `outcome`, `message`, `step`, `train_seconds`, `compile_seconds`,
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
-        in decibels); and `operative`, `bindings`, `features`, `num_samples`, which belong to the configuration.
+        in decibels); `data`, see `_data`; and what belongs to the configuration: `operative`, `bindings`, `features`,
+        `num_samples`.
     """
     folder = Path(folder)
     text = _read(folder / "operative.gin")
@@ -50,6 +51,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         "curves": curves(folder / "train") if rows else {},
         "samples": relative(pictures[-1], root) if pictures else None,
         "spectrum": _spectrum(folder, last["step"]) if rows else None,
+        "data": _data(folder),
         "operative": text,
         "bindings": bindings,
         "features": last.get("features"),
@@ -59,6 +61,22 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
 
 def _read(path):
     return path.read_text() if path.exists() else ""
+
+
+def _data(folder):
+    """{"trained_on", "evaluated" (fingerprints, or None), "changed_at" [steps]} of a run; None if it does not say."""
+    try:
+        kept = identity.read(folder)
+    except ConfigError:
+        return None
+    if kept is None:
+        return None
+    changed = [entry["step"] for entry in kept["history"] if "changes" in entry]
+    return {
+        "trained_on": kept["fingerprint"],
+        "evaluated": kept["evaluation"].get("images"),
+        "changed_at": changed,
+    }
 
 
 def _spectrum(folder, step):
@@ -146,10 +164,15 @@ def run_folders(path):
     return sorted(found.parent for found in path.rglob("operative.gin"))
 
 
-def same_configuration(bindings):
-    """What two runs of one configuration have in common: every binding but the seed and what only watches."""
-    kept = {k: v for k, v in bindings.items() if k != SEED and not k.startswith(FREE)}
-    return json.dumps(kept, sort_keys=True)
+def same_configuration(run):
+    """What two runs of one configuration have in common: every binding but the seed and what only watches.
+
+    Runs that say what their data are may have them in different places.
+    """
+    free = tuple(name for name in FREE if name != "Dataset.evaluation_") + (PLACES if run["data"] else ())
+    kept = {k: v for k, v in resolved(run["bindings"]).items() if k != SEED and not k.startswith(free)}
+    data = run["data"] and (run["data"]["trained_on"], run["data"]["evaluated"])
+    return json.dumps([kept, data], sort_keys=True)
 
 
 def differences(all_bindings):

@@ -73,8 +73,25 @@ def _problems(configurations, settings):
         for run in configuration["runs"]:
             if run["message"]:
                 yield f"{configuration['label']}, seed {run['seed']}: {run['outcome']}: {run['message']}"
+        yield from _data_problems(configuration)
+    if len(_of_data((run for each in configurations for run in each["runs"]), "evaluated")) > 1:
+        yield "the runs were evaluated against different images: their numbers cannot be compared"
     if settings.get("jobs", 1) > 1 and settings.get("seconds"):
         yield "several runs shared the machine: seconds of training are longer than alone, and not equally so"
+
+
+def _of_data(runs, name):
+    """What the runs that say so were trained on, or evaluated against: a set of fingerprints."""
+    return {run["data"][name] for run in runs if run.get("data") and run["data"][name]}
+
+
+def _data_problems(configuration):
+    label, runs = configuration["label"], configuration["runs"]
+    if len(_of_data(runs, "trained_on")) > 1:
+        yield f"{label}: its runs were trained on different images"
+    for run in runs:
+        for step in (run.get("data") or {}).get("changed_at", ()):
+            yield f"{label}, seed {run['seed']}: its images were changed at step {step}"
 
 
 def value_of(run, metric, at, higher_is_better):

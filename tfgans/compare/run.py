@@ -10,6 +10,14 @@ from tfgans.compare.processes import Run, Runner
 from tfgans.config import ConfigError
 
 
+class NotWritten(OSError):
+    """The comparison is made, and its page could not be written; `comparison` is what stands in it."""
+
+    def __init__(self, made, error):
+        super().__init__(f"the page of the comparison could not be written: {error}")
+        self.comparison = made
+
+
 def compare_configurations(
     output_dir,
     gin_files,
@@ -40,7 +48,8 @@ def compare_configurations(
         jobs: runs at a time.
     Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
         not be run; the others are compared all the same.
-    Raises: ConfigError if nothing can be run; `callbacks.Interrupted` after a signal, with the runs saved.
+    Raises: ConfigError if nothing can be run; `NotWritten`; `callbacks.Interrupted` after a signal, with the runs
+        saved.
     """
     output_dir = Path(output_dir)
     plan.check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every)
@@ -101,7 +110,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
             if not run["evaluations"]:
                 problems.append(f"{folder}: no evaluations in metrics.jsonl")
                 continue
-            groups.setdefault(collect.same_configuration(run["bindings"]), []).append((folder, run))
+            groups.setdefault(collect.same_configuration(run), []).append((folder, run))
     if not groups:
         raise ConfigError(problems[0] if problems else "--from_runs names no folder")
     if labels and len(labels) != len(groups):
@@ -133,7 +142,10 @@ def _finish(output_dir, found, settings, problems):
         given, allowed = settings["primary_metric"], ", ".join(sorted(measured))
         raise ConfigError(f"--metric is one of {allowed}. Received: {given}")
     result = comparison.compare(found, settings, problems)
-    comparison.write(output_dir, result)
+    try:
+        comparison.write(output_dir, result)
+    except OSError as error:
+        raise NotWritten(result, error) from error
     return result
 
 

@@ -2,9 +2,11 @@
 
 import copy
 import hashlib
+import logging
 from pathlib import Path
 
 import numpy as np
+import PIL
 
 from tfgans.config import (
     ConfigError,
@@ -19,10 +21,22 @@ from tfgans.config import (
     configurable,
 )
 from tfgans.data import philox
+from tfgans.data.balance import BalancedOrder
+from tfgans.data.contents import Contents
+from tfgans.data.labels import (
+    absent_classes,
+    as_int32,
+    called,
+    count_labels,
+    number_of_classes,
+    refuse_absent,
+)
 from tfgans.data.pipeline import Batches, check_size
 from tfgans.data.sources import find_source
 from tfgans.data.store import ImageStore, PointStore
-from tfgans.data.subset import check_labels, read_classes, select_classes, select_fraction, select_half
+from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
+
+logger = logging.getLogger(__name__)
 
 
 @configurable
@@ -36,7 +50,8 @@ class Dataset:
         resolution: height and width in pixels; None keeps the images' own size (photos: 64), which
             must then be the same for all.
         channels: 1 (gray) or 3 (RGB); None: 1 if every image is gray, else 3.
-        num_classes: labels must be below it; None: as many as there are. None if there are no labels.
+        num_classes: labels must be below it, and each class must have an image; None: as many as there are, and who
+            trains with labels asks `check_classes`. None if there are no labels.
         crop: `center`: the short side becomes `resolution`, then the middle is cut out; `random`: the
             same with a new position at every access; `none`: squashed to a square.
         flip: mirror half of the training images, anew at every access.
@@ -51,6 +66,8 @@ class Dataset:
         half: 0 or 1 for one of two disjoint halves (architecture search), taken of the fraction; None: both.
         half_order: `random`, or `contiguous` in the order of the source (AlphaGAN's code).
         use_labels: False drops the labels, after `classes`.
+        balance: every class comes equally often, see `BalancedOrder`: an epoch of n images of K classes has
+            ceil(n / K) of each, small classes repeated.
         split: split to train on. evaluation_split: split of `reference`; where a source has no split
             `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
             images whatever `fraction` and `half` are.
@@ -60,8 +77,8 @@ class Dataset:
         memory_limit_gb: images are held decoded in memory up to this (1e9 bytes), else read when needed.
         data_dir, image_key, label_key: see `tfds.py`.
     Attributes: name, num_examples (trained on), num_classes, item_shape ((H, W, C) or (2,)), class_names
-        (or None), labels (int32 [num_examples], or None), skipped, batch_size; modes (float32 [M, 2]) and
-        mode_std of ring and grid, else None.
+        (or None), labels (int32 [num_examples], or None), label_counts, label_shares, skipped, batch_size; modes
+        (float32 [M, 2]) and mode_std of ring and grid, else None.
     Raises: ConfigError, one line, for whatever cannot be run.
     """
 
@@ -91,6 +108,7 @@ class Dataset:
         image_key: str | None = None,
         label_key: str | None = None,
         use_labels: bool = True,
+        balance: bool = False,
     ):
         self.source, self.batch_size, self.resolution, self.channels = (
             source,
@@ -101,6 +119,7 @@ class Dataset:
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
+        self.balance, self._conditional = balance, num_classes is not None or balance
         self._check_options(fraction, fraction_order, half, half_order)
         if classes_file is not None:
             if classes is not None:
@@ -110,18 +129,59 @@ class Dataset:
         self._origin = find_source(source, data_dir, image_key, label_key, memory_limit_gb)
         self.modes, self.mode_std = self._modes()
         self.resolution = self._resolution()
-        self._stores = {}
+        self._stores, self._found, self._known = {}, {}, 0
         self._store, labels, self.class_names = self._open(split)
         self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
-        self.num_classes = check_labels(labels, num_classes, source)
+        self.num_classes = number_of_classes(labels, self.class_names, num_classes, source, use_labels)
         indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
-        self._labels, self._half = labels, (half, half_order, fraction_seed)
-        self._take(indices if half is None else select_half(indices, *self._half))
+        self._labels, self._fraction = labels, (fraction, indices)
+        self._take(indices, half, half_order, fraction_seed)
+        if balance and labels is None:
+            raise ConfigError(f"Dataset.balance needs labels, and {source} has none")
+        if self._conditional or self.classes is not None:
+            self.check_classes(every=self._conditional)
 
-    def _take(self, indices):
-        """Trains on these items of the split."""
-        self._indices, self.num_examples = indices, len(indices)
-        self.labels = None if self._labels is None else self._labels[indices]
+    def _take(self, indices, half, *how):
+        """Trains on these items of the split, or on a half of them."""
+        self._half = (half, *how)
+        self._indices = indices if half is None else select_half(indices, *self._half)
+        self.num_examples = len(self._indices)
+        self.labels = None if self._labels is None else self._labels[self._indices]
+
+    @property
+    def label_counts(self):
+        """How many images of each class are trained on: int64 [num_classes], or None without labels."""
+        return None if self.labels is None else count_labels(self.labels, self.num_classes)
+
+    @property
+    def label_shares(self):
+        """The share of each class in training batches: float64 [num_classes], or None without labels."""
+        if self.labels is None:
+            return None
+        counts = np.ones(self.num_classes) if self.balance else self.label_counts
+        return counts / counts.sum()
+
+    def check_classes(self, every=True):
+        """Refuses classes without an image.
+
+        Args:
+            every: also those whose images are not trained on; else only those that the source has none of.
+        Raises: ConfigError that names the classes, the reason and what to do.
+        """
+        if self._labels is None:
+            return
+        (fraction, indices), half = self._fraction, self._half[0]
+        stages = [
+            (self._found[self.split], "the data has none", None),
+            (self._labels, "Dataset.on_bad_image = 'skip' left out all of them", "mend those"),
+            (
+                self._labels[indices],
+                f"Dataset.fraction = {fraction} takes none of them",
+                "raise the fraction",
+            ),
+            (self.labels, f"half {half} has none of them", "have more images"),
+        ]
+        refuse_absent(self.source, stages if every else stages[:1], self.class_names, self.num_classes)
 
     def halves(self):
         """Two datasets of the disjoint halves 0 and 1 of this one's training images, with the same store.
@@ -133,12 +193,17 @@ class Dataset:
             raise ConfigError(f"Dataset.half must be None: both halves are needed. Received: {half}")
         parts = copy.copy(self), copy.copy(self)
         for number, part in enumerate(parts):
-            part._take(select_half(self._indices, number, *how))
+            part._take(self._indices, number, *how)
         return parts
 
-    def check(self, discriminator_steps):
-        """Raises ConfigError if there are too few images for one step."""
+    def check(self, discriminator_steps, replicas=1):
+        """Raises ConfigError if there are too few images for one step, or a batch cannot be shared out."""
         check_size(self.num_examples, self.batch_size, discriminator_steps)
+        if self.batch_size % replicas:
+            raise ConfigError(
+                f"Dataset.batch_size must be a multiple of the number of replicas, {replicas}. "
+                f"Received: {self.batch_size}"
+            )
 
     def batches(
         self, discriminator_steps, seed, start_step=0, first_replica=0, local_replicas=1, total_replicas=1
@@ -156,12 +221,8 @@ class Dataset:
             [:, r * n : (r + 1) * n] of the global batch.
         Raises: ConfigError if there are too few images, or `batch_size` is not a multiple of the replicas.
         """
-        self.check(discriminator_steps)
-        if self.batch_size % total_replicas:
-            raise ConfigError(
-                f"Dataset.batch_size must be a multiple of the number of replicas, {total_replicas}. "
-                f"Received: {self.batch_size}"
-            )
+        self.check(discriminator_steps, total_replicas)
+        order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
         batches = Batches(
             self._store,
             self._indices,
@@ -171,6 +232,7 @@ class Dataset:
             seed,
             self.flip,
             self.random_area,
+            order,
         )
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
@@ -195,24 +257,19 @@ class Dataset:
         return len(self._open(self._evaluation(split))[0])
 
     def fingerprint(self, split=None):
-        """Hash (hexadecimal) of `reference(split)`: of source, options, and the images with their labels."""
-        split = self._evaluation(split)
-        store, labels, _ = self._open(split)
-        options = (
-            self.source,
-            split,
-            store.item_shape,
-            self.classes,
-            "none" if self.crop == "none" else "center",
-        )
-        digest = hashlib.sha256(repr(options).encode())
+        """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
+        labels, and of how they are cut and decoded; not of where they lie.
+        """
+        store, labels, _ = self._open(self._evaluation(split))
+        cut = "none" if self.crop == "none" else "center"
+        digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
+        digest.update(store.content(np.arange(len(store))))
         digest.update(b"" if labels is None else labels.tobytes())
-        if store.in_memory:
-            for items, _ in self.reference(split):
-                digest.update(items.tobytes())
-        else:
-            digest.update(store.content())
         return digest.hexdigest()
+
+    def contents(self):
+        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order."""
+        return Contents.of(self._store, self._indices, self.labels, self.class_names)
 
     def _open(self, split):
         """(store, labels int32 of its items or None, class names or None) of a split, kept once read."""
@@ -220,7 +277,14 @@ class Dataset:
             return self._stores[split]
         self._check_split(split)
         items = self._origin.open(split)
-        indices, labels, names = select_classes(items.labels, items.class_names, self.classes)
+        wanted = self.use_labels or self.classes is not None  # else what is wrong with labels does not matter
+        given = (items.labels, items.class_names) if wanted else (None, None)
+        self._known = classes_known(*given, self._known)
+        indices, labels, names = select_classes(*given, self.classes, self._known)
+        if indices is not None and not len(indices):
+            raise ConfigError(
+                f"{self.source} has no image of Dataset.classes = {self.classes} in split {split!r}"
+            )
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
@@ -236,9 +300,24 @@ class Dataset:
                 self.memory_limit_gb,
                 uncut=self.random_area is not None and self.crop != "none",
             )
-        labels = labels[store.kept].astype(np.int32) if self.use_labels and labels is not None else None
-        self._stores[split] = store, labels, names if self.use_labels else None
+        if not self.use_labels:
+            labels = names = None
+        self._found[split] = labels
+        self._stores[split] = (
+            store,
+            None if labels is None else as_int32(labels[store.kept], self.source),
+            names,
+        )
+        if self._conditional and split != self.split:
+            self._tell_absent(split)
         return self._stores[split]
+
+    def _tell_absent(self, split):
+        """Says which classes images to compare with have none of."""
+        absent = absent_classes(self._stores[split][1], self.num_classes)
+        if len(absent):
+            line = "%s: split %r, which generated images are compared with, has no image of %s"
+            logger.info(line, self.source, split, called(absent, self.class_names))
 
     def _check_split(self, split):
         name = str(split).split("[")[0].split("+")[0]  # tfds slices and sums: train[:50%], train+test
@@ -259,8 +338,8 @@ class Dataset:
             if getattr(self, option):
                 raise ConfigError(f"Dataset.{option} is for images; {self.source} has points")
         if self.classes is not None:
-            select_classes(np.arange(len(modes)), None, self.classes)  # refuses unknown ones
-            modes = modes[list(self.classes)]
+            chosen, labels, _ = select_classes(np.arange(len(modes)), None, self.classes)
+            modes = modes[chosen[np.argsort(labels)]]
         return modes, self._origin.mode_std
 
     def _resolution(self):
@@ -280,6 +359,10 @@ class Dataset:
         _require_choice("fraction_order", fraction_order, ("random", "first"))
         _require_choice("half_order", half_order, ("random", "contiguous"))
         _require_choice("half", half, (None, 0, 1))
+        if not isinstance(self.balance, bool):
+            raise ConfigError(f"Dataset.balance is True or False. Received: {self.balance!r}")
+        if not (self.classes is None or isinstance(self.classes, list | tuple)):
+            raise ConfigError(f"Dataset.classes is a list of classes. Received: {self.classes!r}")
         if not 0.0 < fraction <= 1.0:
             raise ConfigError(f"Dataset.fraction is a share of the images, in (0, 1]. Received: {fraction}")
         area = self.random_area

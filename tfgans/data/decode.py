@@ -1,14 +1,15 @@
 """From an opened image file to pixels of the wanted mode and size, by Pillow.
 
 Rules: EXIF rotation is applied; 16-bit gray is scaled (not clipped) to 8 bits; alpha, and the
-transparent colour of a palette, is composited on white; palette, CMYK and 1-bit images are converted.
+transparent colour of a palette, is composited on white; palette, CMYK and 1-bit images are converted; of an
+image that moves (GIF, WebP, PNG) the first frame counts.
 A size changes by Lanczos when a side shrinks, else bilinearly.
 """
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 turn the image by 90 degrees
 
 
@@ -98,7 +99,7 @@ def _resize(image, size):
 def _reason(error):
     """Pillow's readers raise nearly every type of exception on broken files, hence no list of types."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a jpg, png, webp or bmp image"
+        return "not a jpg, png, webp, bmp or gif image"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):

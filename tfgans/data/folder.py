@@ -1,22 +1,43 @@
-"""A folder of image files, flat or with one sub-folder a class."""
+"""A folder of image files: flat, with one sub-folder a class, or as StyleGAN's data tool makes them."""
 
+import collections
+import functools
+import logging
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from tfgans.config import ConfigError
+from tfgans.data import stylegan_labels
 from tfgans.data.decode import BadImage, open_image
+from tfgans.data.hashes import FileHashes
+from tfgans.data.items import Items
+from tfgans.data.labels import listed, natural
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
+# Other images are named where they are left out. TIFF is among them: its library writes lines of its own to stderr,
+# and many of its files hold stacks, floats or 16-bit colours, of which the user has to say what becomes 8 bits.
+_NOT_READ = (
+    ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".icns", ".tga",
+    ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf",
+    ".rw2", ".raf", ".dcm", ".npy",
+)  # fmt: skip
 
 
 class Folder:
     """Images below `path`, in the order of their paths.
 
-    Images directly in it: no labels. Images in sub-folders: one class for each sub-folder with an
-    image, sorted by name; deeper folders belong to the class above them. Extensions count in either
-    case; other files, and names that begin with a dot, are ignored. There is only one split, `train`.
+    Images directly in it: no labels. Images in sub-folders: one class for each sub-folder, also for one
+    without an image (nobody can train on such a class, see `Dataset.check_classes`); deeper folders belong to
+    the class above them. Classes are sorted by name, in which numbers count as numbers: 2 is before 10. With a
+    file `dataset.json` in it, as StyleGAN's data tool writes (`00000/`, `00001/` ...), labels come from there,
+    and sub-folders are no classes. Extensions count in either case; images of formats that are not read are left
+    out, which is logged with their number; other files, names that begin with a dot, and `__MACOSX` are ignored.
+    There is only one split, `train`.
     """
 
     splits = ("train",)
@@ -29,10 +50,18 @@ class Folder:
         if not self.path.is_dir():
             found = "it is not a folder" if self.path.exists() else "it does not exist"
             raise ConfigError(f"folder {self.path} has no images: {found}")
-        files = _image_files(self.path)
+        files, folders, left_out = _image_files(self.path)
+        others = ", ".join(f"{extension} ({count})" for extension, count in sorted(left_out.items()))
         if not files:
-            raise ConfigError(f"folder {self.path} has no images; looked for {', '.join(EXTENSIONS)}")
+            found = f", and found {others}, which are not read: convert them" if others else ""
+            raise ConfigError(f"folder {self.path} has no images; looked for {', '.join(EXTENSIONS)}{found}")
+        if others:
+            logger.warning(
+                "folder %s: images of formats that are not read are left out: %s", self.path, others
+            )
         flat = [file for file in files if len(file.parts) == 1]
+        if (self.path / stylegan_labels.FILE).exists():
+            return FileItems(self.path, files, lambda: self._from_json(files))
         if len(flat) == len(files):
             return FileItems(self.path, files)
         if flat:
@@ -40,17 +69,48 @@ class Folder:
                 f"folder {self.path} has images both directly in it ({len(flat)}, as {flat[0]}) and in "
                 f"sub-folders ({len(files) - len(flat)}); it must be flat or have one sub-folder a class"
             )
-        class_names = sorted({file.parts[0] for file in files})
-        labels = np.array([class_names.index(file.parts[0]) for file in files], np.int32)
-        return FileItems(self.path, files, labels, class_names)
+        return FileItems(self.path, files, lambda: self._from_folders(files, folders))
+
+    def _from_json(self, files):
+        names = [file.as_posix() for file in files]
+        labels, class_names = stylegan_labels.read_labels(self.path / stylegan_labels.FILE, names)
+        found = (
+            "no labels" if labels is None else f"labels of {len(class_names or np.unique(labels))} classes"
+        )
+        logger.info("folder %s: %s from %s", self.path, found, stylegan_labels.FILE)
+        return labels, class_names
+
+    def _from_folders(self, files, folders):
+        class_names = sorted(folders, key=natural)
+        places = {name: k for k, name in enumerate(class_names)}
+        shards = all(re.fullmatch("[0-9]{5}", name) for name in class_names)
+        hint = f"; are they parts of one set, without its {stylegan_labels.FILE}? Then Dataset.use_labels = False"
+        kinds = f"{len(folders)} sub-folder{'s are' if len(folders) > 1 else ' is'} {len(folders)}"
+        line = "folder %s: %s class%s: %s%s"
+        plural = "es" if len(folders) > 1 else ""
+        logger.info(line, self.path, kinds, plural, listed(class_names), hint if shards else "")
+        return np.array([places[file.parts[0]] for file in files], np.int32), class_names
 
 
-class FileItems:
-    """Image files, decoded when read."""
+class FileItems(Items):
+    """Image files, decoded when read.
 
-    def __init__(self, root, files, labels=None, class_names=None):
+    `classes()` finds out (labels, class names), once and only if asked for: without labels it does not matter what is
+    wrong with them.
+    """
+
+    def __init__(self, root, files, classes=lambda: (None, None)):
         self.root, self.files = root, files
-        self.labels, self.class_names = labels, class_names
+        self._classes = functools.cache(classes)
+        self.hashes = FileHashes(root)
+
+    @property
+    def labels(self):
+        return self._classes()[0]
+
+    @property
+    def class_names(self):
+        return self._classes()[1]
 
     def __len__(self):
         return len(self.files)
@@ -67,21 +127,37 @@ class FileItems:
             raise BadImage("cannot be opened") from error
         return open_image(path)
 
-    def content(self, i):
-        return (self.root / self.files[i]).read_bytes()
+    def digest(self, i):
+        try:
+            return self.hashes.digest(str(self.files[i]))
+        except OSError as error:
+            raise BadImage("cannot be opened") from error
+
+    def remember(self):
+        self.hashes.remember(map(str, self.files))
 
 
 def _image_files(root):
-    """Paths of image files relative to `root`, sorted; links are followed, each folder once."""
-    files, seen = [], set()
+    """Image files, names of the folders in `root`, and {extension: number} of images that are not read.
+
+    Files and folders are relative to `root` and sorted; links are followed, each folder once.
+    """
+    files, tops, seen, left_out = [], [], set(), collections.Counter()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         if real in seen:
             folders[:] = []
             continue
         seen.add(real)
+        if os.path.dirname(folder) == str(root):
+            tops.append(os.path.basename(folder))
         for name in names:
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
+            extension = os.path.splitext(name.lower())[1]
+            if name.startswith("."):
+                continue
+            if extension in EXTENSIONS:
                 files.append((Path(folder) / name).relative_to(root))
-    return sorted(files, key=lambda file: file.parts)
+            elif extension in _NOT_READ:
+                left_out[extension] += 1
+    return sorted(files, key=lambda file: file.parts), sorted(tops), left_out

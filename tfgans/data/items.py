@@ -1,9 +1,22 @@
-"""Images of a source that are in memory already."""
+"""Images of a source: what every kind of them has, and those that are in memory already."""
+
+import hashlib
 
 from tfgans.data.decode import from_array
 
 
-class ArrayItems:
+class Items:
+    """The base of a source's images: `content(i)` gives the bytes that decide image i."""
+
+    def digest(self, i):
+        """SHA-256 of what decides image i, bytes [32]."""
+        return hashlib.sha256(self.content(i)).digest()
+
+    def remember(self):
+        """Called when the digests that are needed have been taken: a source that keeps them does so here."""
+
+
+class ArrayItems(Items):
     """Images held as uint8 [n, H, W, C]."""
 
     def __init__(self, images, labels=None, class_names=None):
@@ -19,4 +32,4 @@ class ArrayItems:
         return from_array(self.images[i])
 
     def content(self, i):
-        return self.images[i].tobytes()
+        return repr(self.images.shape[1:]).encode() + self.images[i].tobytes()

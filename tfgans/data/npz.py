@@ -11,7 +11,8 @@ from tfgans.data.items import ArrayItems
 
 class Npz:
     """`images`: uint8 [n, h, w] or [n, h, w, c] with c 1 (gray), 3 (RGB) or 4 (RGB and alpha).
-    `labels` (optional): integers [n] or [n, 1], from 0. There is only one split, `train`."""
+    `labels` (optional): integers [n] or [n, 1], from 0. `class_names` (optional): texts, one a class, in the order of
+    the labels. There is only one split, `train`."""
 
     splits = ("train",)
     default_resolution = None
@@ -34,14 +35,16 @@ class Npz:
             )
         if images.size == 0:
             raise ConfigError(f"npz file {self.path} has no images: its images are {list(images.shape)}")
-        return ArrayItems(images[..., None] if gray else images, self._labels(arrays, len(images)))
+        labels = self._labels(arrays, len(images))
+        names = None if labels is None else self._class_names(arrays)
+        return ArrayItems(images[..., None] if gray else images, labels, names)
 
     def _read(self):
         if not self.path.exists():
             raise ConfigError(f"npz file {self.path} does not exist")
         try:
             with np.load(self.path, allow_pickle=False) as archive:
-                wanted = ("images", "labels")
+                wanted = ("images", "labels", "class_names")
                 return {name: archive[name] if name in wanted else None for name in archive.files}
         except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
             raise ConfigError(f"npz file {self.path} is not a readable .npz archive") from error
@@ -56,3 +59,15 @@ class Npz:
                 f"Received: {labels.dtype} {list(labels.shape)}"
             )
         return labels.reshape(count).astype(np.int64)
+
+    def _class_names(self, arrays):
+        names = arrays.get("class_names")
+        if names is None:
+            return None
+        found = names.tolist() if names.ndim == 1 and names.dtype.kind == "U" else []
+        if not found or len(set(found)) < len(found):
+            raise ConfigError(
+                f"npz file {self.path}: class_names must be different texts, one a class. "
+                f"Received: {names.dtype} {list(names.shape)}"
+            )
+        return found

@@ -27,14 +27,18 @@ class Batches:
             floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
             of which the remainder is dropped.
         flip: mirror half of the images. random_area: (low, high) or None, see `view`.
+        order: None for every image once an epoch, or a `BalancedOrder`, whose `size` takes the place of n.
     """
 
-    def __init__(self, store, indices, labels, batch_size, discriminator_steps, seed, flip, random_area):
+    def __init__(
+        self, store, indices, labels, batch_size, discriminator_steps, seed, flip, random_area, order=None
+    ):
         self.store, self.indices, self.labels = store, indices, labels
         self.shape = (discriminator_steps, batch_size)
         self.seed, self.flip, self.random_area = seed, flip, random_area
-        self.steps_per_epoch = len(indices) // (discriminator_steps * batch_size)
-        self._order = functools.lru_cache(2)(self._order_of_epoch)
+        size = len(indices) if order is None else order.size
+        self.steps_per_epoch = size // (discriminator_steps * batch_size)
+        self._order = functools.lru_cache(2)(self._order_of_epoch if order is None else order)
 
     def dataset(self, start_step, first_replica, local_replicas, total_replicas):
         """tf.data.Dataset without end of the elements `Dataset.batches` describes."""

@@ -2,8 +2,8 @@
 
 `find_source` turns the name of a source into an object with `splits`, the names of its splits, and
 `open(split)`, which returns the items of one in a fixed order: `labels` (integers [n] or None),
-`class_names` (or None), `len()`; points also have `points`, images `name(i)`, `read(i)` (an opened
-Pillow image; raises BadImage) and `content(i)` (the bytes that decide it).
+`class_names` (or None), `len()`; points also have `points`, images are `Items` with `name(i)`, `read(i)` (an
+opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes that decide it, or their hash).
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.digits import digits_split
 from tfgans.data.folder import Folder
-from tfgans.data.items import ArrayItems
+from tfgans.data.items import ArrayItems, Items
 from tfgans.data.mixtures import Mixture
 from tfgans.data.npz import Npz
 from tfgans.data.tfds import Tfds
@@ -73,7 +73,7 @@ class Photos:
         return PhotoItems(photos, *((1000, 384, 640) if split == "test" else (4000, 0, 384)))
 
 
-class PhotoItems:
+class PhotoItems(Items):
     """`count` crops of `photos` between the columns `first` and `last`."""
 
     class_names = ["china", "flower"]
@@ -98,4 +98,4 @@ class PhotoItems:
         return Image.fromarray(np.ascontiguousarray(self.photos[i % 2][top:bottom, left:right]))
 
     def content(self, i):
-        return self.boxes[i].tobytes()
+        return f"{self.class_names[i % 2]} {self.boxes[i].tolist()}".encode()

@@ -1,6 +1,5 @@
 """The usable items of one split, at the size they are trained at: in memory if they fit, else on disk."""
 
-import hashlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ class PointStore:
     def __init__(self, items, indices):
         self.points = items.points if indices is None else items.points[indices]
         self.kept = np.arange(len(self.points))
-        self.item_shape, self.skipped, self.in_memory = (2,), 0, True
+        self.item_shape, self.skipped, self.in_memory, self.names = (2,), 0, True, None
 
     def __len__(self):
         return len(self.points)
@@ -31,6 +30,10 @@ class PointStore:
         return self.points[indices]
 
     reference = read
+
+    def content(self, indices):
+        """The bytes that decide the points at `indices`."""
+        return self.points[indices].tobytes()
 
 
 class ImageStore:
@@ -47,6 +50,7 @@ class ImageStore:
         memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
         uncut: images keep their own size, unless that is the target size for all; `crop` then says how
             `reference` fits them.
+    Attributes: names and digests (uint8 [n, 32], SHA-256 of what each image is made from) of the usable images.
     Raises: ConfigError naming up to 10 images that cannot be used, or if sizes differ without `resolution`.
     """
 
@@ -107,12 +111,9 @@ class ImageStore:
             middles.append(image[top : top + height, left : left + width])
         return np.stack(middles)
 
-    def content(self):
-        """Hash of the bytes that the images are made from, without decoding them."""
-        digest = hashlib.sha256()
-        for i in self.sources[self.kept]:
-            digest.update(hashlib.sha256(self.items.content(i)).digest())
-        return digest.digest()
+    def content(self, indices):
+        """The bytes that stand for what the images at `indices` are made from: their digests."""
+        return self.digests[indices].tobytes()
 
     def _header(self, i):
         try:
@@ -130,8 +131,9 @@ class ImageStore:
         return to_array(image if self.uncut else fit(image, self.size, self.crop))
 
     def _load_or_error(self, i):
+        """(pixels, digest), taken together while the system still holds the file; or the reason why not."""
         try:
-            return self._load(i)
+            return self._load(i), self.items.digest(i)
         except BadImage as error:
             return error
 
@@ -177,7 +179,7 @@ class ImageStore:
         todo, images = [k for k in range(len(self.sources)) if k not in bad], []
         if self.in_memory and not self.ragged:
             images = np.empty((len(todo), *self.item_shape), np.uint8)
-        kept = []
+        kept, digests = [], []
         with tqdm(total=len(todo), desc=f"Decoding {self.title}", unit="image", delay=10) as bar:
             for start in range(0, len(todo), _CHUNK):
                 chunk = todo[start : start + _CHUNK]
@@ -187,13 +189,18 @@ class ImageStore:
                     if isinstance(found, BadImage):
                         bad[k] = found
                         continue
+                    pixels, digest = found
                     if isinstance(images, np.ndarray):
-                        images[len(kept)] = found
+                        images[len(kept)] = pixels
                     elif self.in_memory:
-                        images.append(found)
+                        images.append(pixels)
                     kept.append(k)
+                    digests.append(digest)
                 bar.update(len(chunk))
         self.kept = np.array(kept, np.int64)
+        self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+        self.names = [self.items.name(i) for i in self.sources[self.kept]]
+        self.items.remember()
         if self.in_memory:
             self.images = images[: len(kept)]
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data import philox
+from tfgans.data.labels import find_class, listed, nearest
 
 
 def read_classes(path):
@@ -27,13 +28,14 @@ def read_classes(path):
     return classes
 
 
-def select_classes(labels, class_names, classes):
+def select_classes(labels, class_names, classes, least=0):
     """The items of some classes, relabelled 0, 1, ... in the order of `classes`.
 
     Args:
         labels: integers [n] or None. class_names: list or None.
         classes: list of class indices or names (an index as text counts where no class is called that);
             None keeps everything.
+        least: the number of classes is at least this, as another split of the data has shown.
     Returns: (indices of the items [m] or None for all, labels [m] or None, class names or None).
     Raises: ConfigError if a class is unknown or repeated, or there are no labels to choose by.
     """
@@ -41,7 +43,7 @@ def select_classes(labels, class_names, classes):
         return None, labels, class_names
     if labels is None:
         raise ConfigError(f"Dataset.classes = {list(classes)} needs labels, and the source has none")
-    known = len(class_names) if class_names else int(labels.max()) + 1
+    known = classes_known(labels, class_names, least)
     chosen = [_class_index(name, class_names, known) for name in classes]
     if not chosen or len(set(chosen)) < len(chosen):
         repeated = [name for name, k in zip(classes, chosen, strict=True) if chosen.count(k) > 1]
@@ -53,14 +55,21 @@ def select_classes(labels, class_names, classes):
     return indices, relabelled, [class_names[k] for k in chosen] if class_names else None
 
 
+def classes_known(labels, class_names, least=0):
+    """The number of classes that labels (or None) and names (or None) tell of."""
+    highest = -1 if labels is None or not len(labels) else int(np.max(labels))
+    return max(least, highest + 1, len(class_names or ()))
+
+
 def _class_index(name, class_names, known):
-    if isinstance(name, str) and class_names and name in class_names:
-        return class_names.index(name)
-    index = int(name) if isinstance(name, str) and name.isdecimal() else name
-    if isinstance(index, int | np.integer) and 0 <= index < known:
-        return int(index)
-    names = f" or one of {', '.join(class_names[:20])}" if class_names else ""
-    raise ConfigError(f"Dataset.classes has an unknown class {name!r}. Allowed: 0 to {known - 1}{names}")
+    index = find_class(name, class_names, known)
+    if index is not None:
+        return index
+    names = f" or one of {listed(class_names)}" if class_names else ""
+    raise ConfigError(
+        f"Dataset.classes has an unknown class {name!r}{nearest(name, class_names)}. "
+        f"Allowed: 0 to {known - 1}{names}"
+    )
 
 
 def select_fraction(indices, fraction, order, seed):
@@ -84,21 +93,3 @@ def select_half(indices, half, order, seed):
     count = len(indices)
     chosen = philox.permutation(count, seed, philox.HALF) if order == "random" else np.arange(count)
     return indices[np.sort(chosen[middle:] if half else chosen[:middle])]
-
-
-def check_labels(labels, num_classes, source):
-    """The number of classes (None without labels). Raises ConfigError if a label is out of range."""
-    if labels is None:
-        if num_classes is not None:
-            raise ConfigError(
-                f"Dataset.num_classes = {num_classes}, but {source} has no labels; set it to None"
-            )
-        return None
-    lowest, highest = int(labels.min()), int(labels.max())
-    allowed = highest + 1 if num_classes is None else num_classes
-    if lowest < 0 or highest >= allowed:
-        raise ConfigError(
-            f"labels of {source} must be 0 to {allowed - 1} (Dataset.num_classes = {num_classes}). "
-            f"Received: {lowest} to {highest}"
-        )
-    return allowed

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfgans.config import ConfigError, first_line
 from tfgans.data.decode import open_image
+from tfgans.data.items import Items
 
 
 class Tfds:
@@ -93,7 +94,7 @@ class Tfds:
         return np.array(labels, np.int64), list(names) if names else None
 
 
-class RecordItems:
+class RecordItems(Items):
     """Encoded images, `records[i][key]`, decoded when read."""
 
     def __init__(self, records, key, labels, class_names):

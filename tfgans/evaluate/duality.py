@@ -156,6 +156,11 @@ class WithDualityGap:
         return self.evaluator(generate, dataset) | self.duality_gap(self.model, dataset, self.interrupt)
 
     @property
+    def features(self):
+        """Those of the evaluator."""
+        return self.evaluator.features
+
+    @property
     def spectra(self):
         """Those of the evaluator."""
         return self.evaluator.spectra

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from tfgans import files
 from tfgans.config import ConfigError
 from tfgans.evaluate.frechet import Moments, save_arrays
 
@@ -106,8 +107,10 @@ def cached_reference(dataset, features, keep, cache_dir=None):
     total = dataset.reference_size()
     content = [_FORMAT, str(dataset.fingerprint()), features.name, features.fingerprint(), keep]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-    path = Path(cache_dir or _default_cache()) / f"reference-{features.name}-{key}.npz"
-    if path.exists():
+    path = _cache_file(cache_dir, f"reference-{features.name}-{key}.npz")
+    if path is not None and os.path.exists(
+        path
+    ):  # false, and no error, in a folder that cannot be looked into
         try:
             statistics = Statistics.load(path)
             if statistics.moments.count == total and len(statistics.kept) == min(keep, total):
@@ -118,12 +121,14 @@ def cached_reference(dataset, features, keep, cache_dir=None):
         logger.warning("cached statistics %s are computed again: %s", path, reason)
     images = (batch for batch, _ in dataset.reference())
     statistics = collect(features, images, total, keep, seed=0, label="reference images")
-    try:
-        statistics.save(path)
-    except OSError as error:
-        logger.warning("reference statistics are not cached: %s", error)
+    if path is not None:
+        with files.if_possible("the cache of reference statistics"):
+            statistics.save(path)
     return statistics
 
 
-def _default_cache():
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfgans"
+def _cache_file(cache_dir, name):
+    """The path of a cached file; None, with a line in the log, where there is no place for one."""
+    with files.if_possible("the cache of reference statistics"):
+        return (Path(cache_dir) if cache_dir else files.user_cache()) / name
+    return None

@@ -54,7 +54,9 @@ class AdversarialNASGAN(GAN):
         names = ["generator", "discriminator"] if architecture_rate else []
         self.searched = [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
         if architecture_rate and not self.searched:
-            raise ConfigError("AdversarialNASGAN needs a supernet, such as alphagan_supernet")
+            raise ConfigError(
+                "AdversarialNASGAN needs a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
+            )
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         self._architecture_optimizers = {}

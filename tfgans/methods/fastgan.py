@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfgans import checkpoint, distribute
 from tfgans.config import ConfigError, Count, NotNegative, check_count, configurable
 from tfgans.gan import GAN, batch_size
+from tfgans.places import of_replica
 
 _SMALLEST_NORM = 1e-8
 
@@ -37,8 +38,9 @@ class FastGAN(GAN):
         perturbation_step: length of one step uphill, in the same units; None is the radius, as published.
         perturbation_norm: `linf` bounds every number and steps by the sign of its slope, `l2` bounds the
             norm of each image's perturbation and steps along its slope.
-        perturbation_batch_size: images of a discriminator step, over all replicas; needed unless the radius is
-            0. A smaller batch, such as the last of an epoch, uses the first rows.
+        perturbation_batch_size: images of a discriminator step, over all replicas; None takes the data's: in a run
+            `Dataset.batch_size`, in `fit` the size of the first batch. A smaller batch, such as the last of an
+            epoch, uses the first rows.
         separate_updates: one optimizer step on the real terms, then one on the fake terms, as in the paper's
             Algorithm 1. Penalties are a part of both.
         perturb_fakes: fakes have a perturbation of their own, as in the paper's Eq. 4.
@@ -67,9 +69,8 @@ class FastGAN(GAN):
         self.separate_updates, self.perturb_fakes = separate_updates, perturb_fakes
         self._check_options()
         self.perturbations = {}
-        if perturbation_radius:
-            names = ("real", "fake") if perturb_fakes else ("real",)
-            self.perturbations = {name: self._new_perturbation(name) for name in names}
+        if perturbation_batch_size is not None:
+            self._add_perturbations()
 
     def _check_options(self):
         check_count("FastGAN.adversarial_steps", self.adversarial_steps)
@@ -80,19 +81,32 @@ class FastGAN(GAN):
             raise ConfigError(
                 f"FastGAN.perturbation_norm is linf or l2. Received: {self.perturbation_norm!r}"
             )
-        if not self.perturbation_radius:
-            return
-        check_count("FastGAN.perturbation_batch_size", self.perturbation_batch_size)
-        if self.perturbation_batch_size % distribute.num_replicas():
-            raise ConfigError(
-                f"FastGAN.perturbation_batch_size = {self.perturbation_batch_size} does not divide among "
-                f"{distribute.num_replicas()} replicas"
-            )
+
+    def awaited_batch_sizes(self):
+        awaits = self.perturbation_radius and self.perturbation_batch_size is None
+        return super().awaited_batch_sizes() + (("FastGAN.perturbation_batch_size",) if awaits else ())
+
+    def images_kept(self):
+        return super().images_kept() + (("perturbation",) if self.perturbation_radius else ())
+
+    def expect_batch(self, count):
+        super().expect_batch(count)
+        if self.perturbation_batch_size is None:
+            self.perturbation_batch_size = count
+            self._add_perturbations()
+
+    def _add_perturbations(self):
+        """The weights that hold the perturbations, if there are any."""
+        if self.perturbation_radius:
+            names = ("real", "fake") if self.perturb_fakes else ("real",)
+            with self.distribute_strategy.scope():
+                self.perturbations = {name: self._new_perturbation(name) for name in names}
 
     def _new_perturbation(self, name):
         """A weight [N / replicas, H, W, C], different on every replica: normal numbers brought within bounds."""
         replicas = distribute.num_replicas()
-        shape = (self.perturbation_batch_size // replicas, *self.sample_shape)
+        count = of_replica("FastGAN.perturbation_batch_size", self.perturbation_batch_size)
+        shape = (count, *self.sample_shape)
         variable = self.add_weight(
             name=f"perturbation_{name}", shape=shape, initializer="zeros", trainable=False, autocast=False
         )
@@ -177,6 +191,7 @@ class FastGAN(GAN):
 
     def _read(self, count):
         """This replica's perturbations of the first `count` places of the batch."""
+        self.require_places()
         for variable in self.perturbations.values():
             if isinstance(count, int) and count > variable.shape[0]:
                 replicas = distribute.num_replicas()

@@ -189,11 +189,10 @@ class ProgressiveGAN(GAN):
     # The optimizers
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
-        for variable in self.per_replica_variables():
-            if tuple(variable.shape[1:]) == self.sample_shape and self.stages > 1:
-                raise ConfigError(
-                    f"ProgressiveGAN changes the images' size: {variable.name} keeps images between steps"
-                )
+        if self.images_kept() and self.stages > 1:
+            raise ConfigError(
+                f"ProgressiveGAN changes the images' size: {self.images_kept()[0]} keeps images between steps"
+            )
         optimizer = keras.optimizers.get(optimizer)
         discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
         self._later_optimizers = {}

@@ -118,7 +118,9 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def _check_search(self):
         if not hasattr(self.generator, "architecture_variables"):
-            raise ConfigError("AlphaGAN needs a generator that is a supernet, such as alphagan_supernet")
+            raise ConfigError(
+                "AlphaGAN needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
+            )
         for name in ("weight_steps", "test_steps", "architecture_steps"):
             check_count(f"AlphaGAN.{name}", getattr(self, name))
         check_count("AlphaGAN.warm_up_steps", self.warm_up_steps, least=0)

@@ -31,7 +31,8 @@ class RandomSearchGAN(GAN):
         check_count("RandomSearchGAN.num_candidates", num_candidates)
         if not hasattr(generator, "architecture_variables"):
             raise ConfigError(
-                "RandomSearchGAN needs a generator that is a supernet, such as alphagan_supernet"
+                "RandomSearchGAN needs a generator that is a supernet: include "
+                "'gin_configs/networks/alphagan_supernet.gin'"
             )
         self.num_candidates, self.candidate_seed = num_candidates, candidate_seed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgans import files
+from tfgans import files, inputs
 from tfgans.config import ConfigError
 
 
@@ -42,9 +42,11 @@ def read_record(path, cls, what, required, optional=()):
         found = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
         raise ConfigError(f"{path}: {what}. Received: {found}")
     try:
-        return cls(**fields)
+        record = cls(**fields)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    inputs.note(path, record.text())
+    return record
 
 
 def aligned(rows):

@@ -3,9 +3,10 @@
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, Count, Within, check_count, configurable
+from tfgans.config import ConfigError, Count, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
+from tfgans.places import of_replica
 
 
 @configurable
@@ -24,8 +25,9 @@ class APAGAN(Adaptive, GAN):
         apa_target: mean sign aimed at, in [-1, 1].
         apa_interval: discriminator updates between two changes of p.
         apa_speed: thousands of real images in which p can go from 0 to 1; infinity is the base.
-        pseudo_batch_size: images of a discriminator step, over all replicas; needed unless the speed is
-            infinite. A smaller batch, such as the last of an epoch, uses the first rows.
+        pseudo_batch_size: images of a discriminator step, over all replicas; None takes the data's: in a run
+            `Dataset.batch_size`, in `fit` the size of the first batch. A smaller batch, such as the last of an
+            epoch, uses the first rows.
     Raises: ConfigError if a value leaves its range or the batch does not divide among the replicas.
     """
 
@@ -43,28 +45,44 @@ class APAGAN(Adaptive, GAN):
         self.apa, self.pseudo_batch_size, self.pseudo = None, pseudo_batch_size, {}
         if apa_speed == OFF:
             return
-        check_count("APAGAN.pseudo_batch_size", pseudo_batch_size)
-        replicas = distribute.num_replicas()
-        if pseudo_batch_size % replicas:
-            raise ConfigError(
-                f"APAGAN.pseudo_batch_size = {pseudo_batch_size} does not divide among {replicas} replicas"
-            )
         self.apa = Controller(self, "apa", apa_target, apa_interval, apa_speed)
         self.controllers.append(self.apa)
+        if pseudo_batch_size is not None:
+            self._add_pseudo()
+
+    def awaited_batch_sizes(self):
+        awaits = self.apa is not None and self.pseudo_batch_size is None
+        return super().awaited_batch_sizes() + (("APAGAN.pseudo_batch_size",) if awaits else ())
+
+    def images_kept(self):
+        return super().images_kept() + (("pseudo_images",) if self.apa is not None else ())
+
+    def expect_batch(self, count):
+        super().expect_batch(count)
+        if self.pseudo_batch_size is None:
+            self.pseudo_batch_size = count
+            self._add_pseudo()
+
+    def _add_pseudo(self):
+        """The weights that hold the pseudo images, and their labels, if any are mixed in."""
+        if self.apa is None:
+            return
         kinds = {"images": (self.sample_shape, "float32")} | (
             {"labels": ((), "int32")} if self.num_classes else {}
         )
-        self.pseudo = {
-            name: self.add_weight(
-                name=f"pseudo_{name}",
-                shape=(pseudo_batch_size // replicas, *shape),
-                dtype=dtype,
-                initializer="zeros",
-                trainable=False,
-                autocast=False,
-            )
-            for name, (shape, dtype) in kinds.items()
-        }
+        with self.distribute_strategy.scope():
+            count = of_replica("APAGAN.pseudo_batch_size", self.pseudo_batch_size)
+            self.pseudo = {
+                name: self.add_weight(
+                    name=f"pseudo_{name}",
+                    shape=(count, *shape),
+                    dtype=dtype,
+                    initializer="zeros",
+                    trainable=False,
+                    autocast=False,
+                )
+                for name, (shape, dtype) in kinds.items()
+            }
 
     def per_replica_variables(self):
         return [*super().per_replica_variables(), *self.pseudo.values()]
@@ -75,6 +93,7 @@ class APAGAN(Adaptive, GAN):
 
     def _mixed(self, index, batch):
         """A real batch with pseudo images in it."""
+        self.require_places()
         count, size = batch_size(batch), self.pseudo["images"].shape[0]
         if isinstance(count, int) and count > size:
             raise ConfigError(

@@ -42,7 +42,10 @@ class OctaveGAN(GAN):
         if evaluation_betas is not None and len(evaluation_betas) != 2:
             raise ConfigError(f"OctaveGAN.evaluation_betas is None or two. Received: {evaluation_betas}")
         if not soft_layers(generator) and not soft_layers(discriminator):
-            raise ConfigError("OctaveGAN needs a network with soft octave layers, such as octave_generator")
+            raise ConfigError(
+                "OctaveGAN needs a network with soft octave layers: include "
+                "'gin_configs/networks/octave_dcgan.gin', or convert a network of yours with tfgans.to_octave"
+            )
         self.beta_schedule, self.beta_steps, self.beta_epoch = beta_schedule, beta_steps, beta_epoch
         self.evaluation_betas = evaluation_betas
         self.move_betas()

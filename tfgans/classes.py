@@ -1,0 +1,119 @@
+"""The classes of a run: those of its data, which its model draws labels of; kept in its folder as `classes.json`.
+
+The file is {"num_classes": K, "names": [K texts] or null, "counts": [K training images], "balance": bool}, so that
+`evaluate` and `generate`, which need no training data, know names and shares.
+"""
+
+import json
+import logging
+from pathlib import Path
+
+from tfgans import files
+from tfgans.config import ConfigError, first_line
+from tfgans.data.labels import listed
+
+FILE = "classes.json"
+logger = logging.getLogger(__name__)
+
+
+def check(model, dataset):
+    """Raises ConfigError if a conditional model does not fit the classes of a data set, or one has no image."""
+    classes = model.num_classes
+    if not classes:
+        return
+    if dataset.num_classes is None:
+        why = "Dataset.use_labels is False" if not dataset.use_labels else f"{dataset.source} has no labels"
+        raise ConfigError(
+            f"GAN.num_classes is {classes}, the data has no classes ({why}): without, set num_classes = None"
+        )
+    if dataset.num_classes != classes:
+        names = f" ({listed(list(dataset.class_names))})" if dataset.class_names else ""
+        raise ConfigError(
+            f"GAN.num_classes is {classes}, the data has {dataset.num_classes} classes{names}: set "
+            f"num_classes = {dataset.num_classes} (Dataset.num_classes and GAN.num_classes)"
+        )
+    dataset.check_classes()
+
+
+def follow(model, dataset):
+    """Lets a conditional model draw labels as training batches of a data set have them."""
+    if model.num_classes:
+        _follow(model, dataset.class_names, dataset.label_counts, dataset.balance)
+
+
+def save(folder, model, dataset):
+    """Writes the file of a conditional model's run, whole or not at all."""
+    if model.num_classes:
+        record = {
+            "num_classes": model.num_classes,
+            "names": None if dataset.class_names is None else list(dataset.class_names),
+            "counts": dataset.label_counts.tolist(),
+            "balance": dataset.balance,
+        }
+        files.write_text(Path(folder) / FILE, json.dumps(record) + "\n")
+
+
+def restore(folder, model):
+    """Lets the model of a finished run draw labels as in training; of an older run, without the file, uniformly."""
+    if not model.num_classes:
+        return
+    record = read(folder)
+    if record is None:
+        if model.label_distribution == "data" and not model.shares_are_given:
+            logger.info("%s has no %s, as runs of older versions: labels are drawn uniformly", folder, FILE)
+        return
+    if record["num_classes"] != model.num_classes:
+        raise ConfigError(
+            f"{Path(folder) / FILE} is of {record['num_classes']} classes, but GAN.num_classes = {model.num_classes}"
+        )
+    _follow(model, record["names"], record["counts"], record["balance"])
+
+
+def read(folder):
+    """What the file in a folder says, a dictionary, or None if there is none.
+
+    Raises: ConfigError naming the file if it is damaged.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_bytes())
+        _check(record)
+    except Exception as error:  # whatever is wrong with the bytes
+        raise ConfigError(f"{path} is damaged: {first_line(error)}") from error
+    return record
+
+
+def beside(gin_files):
+    """{"classes": {"names", "counts"}} if one of the files is a run's own, with its classes beside it, else {}."""
+    for path in gin_files:
+        record = read(Path(path).parent)
+        if record is not None:
+            return {"classes": {name: record[name] for name in ("names", "counts")}}
+    return {}
+
+
+def _check(record):
+    if not isinstance(record, dict):
+        raise ValueError("it is not an object")
+    wrong = [name for name in ("num_classes", "names", "counts", "balance") if name not in record]
+    if wrong:
+        raise ValueError(f"it has no {', '.join(wrong)}")
+    count, names, counts, balance = (record[k] for k in ("num_classes", "names", "counts", "balance"))
+    if not _is_count(count) or not isinstance(balance, bool):
+        raise ValueError("num_classes is an integer and balance true or false")
+    if not (isinstance(counts, list) and len(counts) == count and all(map(_is_count, counts))):
+        raise ValueError(f"counts are {count} integers")
+    texts = isinstance(names, list) and len(names) == count and all(isinstance(name, str) for name in names)
+    if names is not None and not texts:
+        raise ValueError(f"names are {count} texts, or null")
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _follow(model, names, counts, balance):
+    model.class_names = None if names is None else tuple(names)
+    model.follow_labels(None if balance else counts)

@@ -1,0 +1,225 @@
+"""What makes a run the one it is: its configuration, the files that this names, and the data it is trained on.
+
+`data.json` in the run's folder says what the run is trained on: `fingerprint`, `images`, `source`, `classes` (names);
+`items`, of each image its name, 16 digits of its SHA-256 and its label; `evaluation`, hashes of the images and of the
+features that evaluations compare with; `files`, hashes of what files such as genotypes say; and `history`, one entry
+for the start and for each change that was accepted: `step`, from which it holds, `fingerprint`, `images`, `changes`.
+"""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+from tfgans import config, distribute, files, inputs
+from tfgans.config import ConfigError
+from tfgans.data.contents import Contents
+
+logger = logging.getLogger(__name__)
+
+# What may differ when a run goes on: how long it is, what watches it, and where it runs.
+FREE = (
+    "train.",
+    "search.",
+    "Evaluator.",
+    "DualityGap.",
+    "DigitsFeatures.",
+    "InceptionFeatures.",
+    "PointFeatures.",
+    "strategy.",
+    "Dataset.data_dir",
+    "Dataset.evaluation_",
+    "Dataset.memory_limit_gb",
+)
+# Where the data lie: free, too, once it is known what they are.
+PLACES = ("Dataset.source", "Dataset.classes_file")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+class Identity:
+    """What the present process has of a run's identity, beside what the folder says.
+
+    Args:
+        folder: the run's. configuration: the operative one, text. dataset: what is trained on.
+    """
+
+    def __init__(self, folder, configuration, dataset):
+        self.folder, self.path = Path(folder), Path(folder) / "data.json"
+        self.configuration, self.dataset = configuration, dataset
+        self.contents = dataset.contents()
+        self._kept, self._changes, self._evaluation = None, None, None
+
+    def check_workers(self, strategy):
+        """Raises ConfigError, in every worker, if the workers have different data."""
+        number = int(self.contents.fingerprint[:15], 16)
+        numbers = distribute.of_replicas(strategy, number)
+        if len(set(numbers)) > 1:
+            raise ConfigError(
+                f"the workers have different data in {self.dataset.source}: this one has {self.contents.count} "
+                f"images with the fingerprint {self.contents.fingerprint[:8]}"
+            )
+
+    def check(self, accept_changed_data=False):
+        """Raises ConfigError if the folder's run is of another configuration or, unless accepted, of other data."""
+        text = self.folder / "operative.gin"
+        if not text.exists():
+            return
+        self._kept = read(self.folder)
+        self._refuse_other_configuration(text.read_text())
+        if self._kept is None:
+            return
+        self._changes = _contents_of(self._kept).changes(self.contents)
+        if self._changes and not accept_changed_data:
+            then, now = self._kept["source"], self.dataset.source
+            place = now if then == now else f"{now} (before: {then})"
+            raise ConfigError(
+                f"the data of {self.folder} have changed, in {place}: {self._changes}; --accept_changed_data goes on "
+                "with them"
+            )
+
+    def _refuse_other_configuration(self, text):
+        then, now = resolved(config.bindings_of(text)), resolved(config.bindings_of(self.configuration))
+        free = FREE + (PLACES if self._kept else ())
+        known = self._kept["files"] if self._kept else {}
+        differing = [
+            key
+            for key in sorted(then.keys() | now.keys())
+            if not key.startswith(free) and _said(then.get(key), known) != _said(now.get(key), _files(now))
+        ]
+        if differing:
+            key = differing[0]
+            edited = " (the file says something else now)" if then.get(key) == now.get(key) else ""
+            raise ConfigError(
+                f"{self.folder} holds a run of another configuration: {len(differing)} bindings differ, such as "
+                f"{key} = {then.get(key)} there, {now.get(key)} here{edited}"
+            )
+
+    @property
+    def is_new_to_folder(self):
+        """Whether the folder does not say yet what the present data are, and where."""
+        return self._kept is None or bool(self._changes) or self._kept["source"] != self.dataset.source
+
+    def write(self, step, evaluator=None):
+        """Writes `operative.gin` and `data.json`; `step` is the one that the run goes on from, 0 at its start."""
+        evaluation = _evaluation(evaluator, self.dataset)
+        kept, operative = self._kept, self.folder / "operative.gin"
+        history = [entry | {"step": min(entry["step"], step)} for entry in kept["history"]] if kept else []
+        if kept is None and operative.exists():
+            logger.info(
+                "%s did not say what the run is trained on: it is taken for the present data", self.path
+            )
+        if kept is None or self._changes:
+            entry = {"step": step, "fingerprint": self.contents.fingerprint, "images": self.contents.count}
+            history.append(entry | ({"changes": self._changes} if self._changes else {}))
+        if self._changes:
+            logger.info("the data have changed, accepted from step %d on: %s", step, self._changes)
+        if kept and _note_other_evaluation(kept["evaluation"], evaluation):
+            history.append({"step": step, "evaluation": evaluation})
+        files.write_text(operative, self.configuration)
+        text = json.dumps(self._record(evaluation or (kept or {}).get("evaluation", {}), history)) + "\n"
+        if not (self.path.exists() and self.path.read_text() == text):
+            files.write_text(self.path, text)
+
+    def _record(self, evaluation, history):
+        contents = self.contents
+        return {
+            "fingerprint": contents.fingerprint,
+            "images": contents.count,
+            "source": str(self.dataset.source),
+            "classes": contents.class_names,
+            "evaluation": evaluation,
+            "files": _files(resolved(config.bindings_of(self.configuration))),
+            "history": history,
+            "items": {"names": contents.names, "hashes": contents.hashes, "labels": contents.labels},
+        }
+
+
+def read(folder):
+    """What `data.json` of a run's folder says; None if there is none, as in runs of earlier versions.
+
+    Raises: ConfigError if it cannot be read.
+    """
+    path = Path(folder) / "data.json"
+    if not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text())
+        _contents_of(kept).changes(_contents_of(kept))
+        for name, kind in {"source": str, "evaluation": dict, "files": dict, "history": list}.items():
+            if not isinstance(kept[name], kind):
+                raise ValueError(f"{name} is no {kind.__name__}")
+        [entry["step"] + 0 for entry in kept["history"]]
+    except Exception as error:  # a damaged file can be anything
+        raise ConfigError(
+            f"{path} cannot be read ({type(error).__name__}: {config.first_line(error)}): without the file, the run "
+            "is taken for one of the present data"
+        ) from error
+    return kept
+
+
+def refuse_changed_files(folder):
+    """Raises ConfigError if a file that the parsed configuration names no longer says what it did in the run."""
+    kept = read(folder)
+    for path, then in (kept["files"] if kept else {}).items():
+        now = inputs.hash_of(path)
+        if now is not None and now != then:
+            raise ConfigError(f"{path} has been edited since {folder} was trained with it")
+
+
+def note_evaluation(folder, evaluator, dataset):
+    """Logs a line if an evaluation is not comparable with those of the run's training; returns whether it did."""
+    kept = read(folder)
+    return bool(kept) and _note_other_evaluation(kept["evaluation"], _evaluation(evaluator, dataset))
+
+
+def _evaluation(evaluator, dataset):
+    if evaluator is None:
+        return {}
+    features = evaluator.features
+    return {"images": dataset.fingerprint(), "features": f"{features.name} {features.fingerprint()}"}
+
+
+def _note_other_evaluation(then, now):
+    others = [name for name in now if name in then and now[name] != then[name]]
+    if others:
+        logger.warning(
+            "evaluations compare with other %s than the run's before: the numbers are not comparable",
+            " and ".join(others),
+        )
+    return bool(others)
+
+
+def _contents_of(kept):
+    items = kept["items"]
+    return Contents(
+        kept["fingerprint"], kept["images"], items["names"], items["hashes"], items["labels"], kept["classes"]
+    )
+
+
+def resolved(bindings):
+    """Bindings as `config.bindings_of` gives them, with what macros stand for in their place."""
+
+    def value(found, depth=0):
+        if depth > 20:
+            return found
+        return re.sub(
+            r"%([\w./]+)",
+            lambda macro: value(bindings[macro[1]], depth + 1) if macro[1] in bindings else macro[0],
+            found,
+        )
+
+    return {name: value(found) for name, found in bindings.items() if "." in name}
+
+
+def _files(bindings):
+    """{path as it is written: hash of what the file says} of the files that the bindings name."""
+    texts = [match[1] or match[2] for found in bindings.values() for match in _QUOTED.finditer(found)]
+    hashes = {text: inputs.hash_of(text) for text in texts if text}
+    return {text: found for text, found in hashes.items() if found is not None}
+
+
+def _said(value, known):
+    """A binding's value with the hash of each known file in the place of its path."""
+    if value is None:
+        return None
+    return _QUOTED.sub(lambda match: known.get(match[1] or match[2] or "", match[0]), value)
