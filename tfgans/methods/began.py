@@ -13,10 +13,10 @@ from tfgans.gan import GAN
 class BEGAN(GAN):
     """Trains a discriminator whose output is an error of reproduction, such as `began_discriminator`.
 
-    With the mean errors e of a batch, the discriminator minimises e(real) - k e(fake) and the generator e(fake); then
-    k moves by `balance_rate` times diversity e(real) - e(fake) and stays in [0, 1] (section 3.4; the last e(fake) is
-    the generator step's). k is saved with the run. The logs have `d/real_error`, `began/k`, and the paper's measure of
-    convergence, `began/convergence`: e(real) + |diversity e(real) - e(fake)|.
+    With the mean errors e of a batch, the discriminator minimises e(real) - k e(fake) and the generator e(fake).
+    Then k moves by `balance_rate` times (diversity e(real) - e(fake)) and stays in [0, 1] (section 3.4; that e(fake)
+    is the generator step's). k is saved with the run. The logs have `d/real_error`, `began/k`, and the paper's
+    measure of convergence, `began/convergence`: e(real) + |diversity e(real) - e(fake)|.
 
     Both losses are its own. The paper halves the learning rates when that measure stalls; here a schedule does.
 

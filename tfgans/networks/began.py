@@ -1,22 +1,22 @@
 """BEGAN's networks (Berthelot, Schumm, Metz 2017, section 3.5): a generator, and an autoencoder that judges.
 
 The discriminator's output is how badly it reproduces an image, low for real ones. Departures from the paper: latents
-are normal, as everywhere in this house, where the paper draws them uniformly from [-1, 1]; there are no skip connections,
-which the paper has as an option.
+are normal, as everywhere in this house, where the paper draws them uniformly from [-1, 1]; there are no skip
+connections, which the paper has as an option.
 """
 
 import keras
 
 from tfgans.config import ConfigError, Count, configurable
 from tfgans.layers.resample import NearestUpsampling2D
-from tfgans.networks.parts import check_positive, float_dtype, generator_inputs, is_power_of_two
+from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 
 @configurable
 def began_generator(
     resolution: Count = 64, channels: Count = 3, latent_dim: Count = 64, base_channels: Count = 64
 ):
-    """Dense to 8x8; at each size two 3x3 convolutions with ELU, then repeated pixels; a last convolution to the image.
+    """Dense to 8x8; at each size two 3x3 convolutions with ELU, then repeated pixels; a last convolution.
 
     Args:
         resolution: of the square images, a power of two of at least 16.
@@ -27,7 +27,6 @@ def began_generator(
     """
     name = "began_generator"
     doublings = _doublings(name, resolution)
-    check_positive(name, channels=channels, latent_dim=latent_dim, base_channels=base_channels)
     latents, _ = generator_inputs(latent_dim, None)
     images = _decoder(latents, doublings, channels, base_channels, "images")
     return keras.Model(latents, images, name=name)
@@ -37,7 +36,7 @@ def began_generator(
 def began_discriminator(
     resolution: Count = 64, channels: Count = 3, base_channels: Count = 64, code_dim: Count = 64
 ):
-    """An autoencoder: to 8x8 maps whose channels grow by n with every halving, a code, and back as the generator does.
+    """An autoencoder: to 8x8 maps whose channels grow by n with every halving, a code, and back.
 
     Args:
         resolution: of the square images, a power of two of at least 16.
@@ -49,7 +48,6 @@ def began_discriminator(
     """
     name = "began_discriminator"
     halvings = _doublings(name, resolution)
-    check_positive(name, channels=channels, base_channels=base_channels, code_dim=code_dim)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
     x = _convolution(base_channels)(images)
     for step in range(1, halvings + 2):
