@@ -170,6 +170,9 @@ def test_options():
     assert given.stated_labels() == {"label_distribution": "given"}
     given.follow_labels([1, 0, 0])
     assert given.draw_latents(5)["labels"].numpy().tolist() == [2] * 5
+    given.set_label_shares(None)  # those of the data from here on
+    given.follow_labels([1, 0, 0])
+    assert given.draw_latents(5)["labels"].numpy().tolist() == [0] * 5
     counted = GAN(*networks(), num_classes=3)
     assert counted.stated_labels() == {"label_distribution": "uniform"}  # nothing is known yet
     counted.follow_labels(count_labels([2, 2, 1, 1], 3))

@@ -25,19 +25,30 @@ class LabelDraws:
         if label_distribution == "uniform":
             raise ConfigError("GAN.label_shares is for GAN.label_distribution = 'data', not for 'uniform'")
         self.set_label_shares(label_shares)
-        self.shares_are_given = True
 
     def set_label_shares(self, shares):
         """Sets how often each class is drawn with `label_distribution` "data"; "uniform" draws all alike as before.
 
-        The shares are constants of what is compiled: if they change after training has begun, the training step is
-        compiled anew. All replicas and workers must have the same.
+        They stay whatever the model is trained on. They are constants of what is compiled: if they change after
+        training has begun, the training step is compiled anew. All replicas and workers must have the same.
 
         Args:
-            shares: [num_classes], at least 0, not all 0; counts will do, they are divided by their sum. None is
-                "not known", which is uniform.
+            shares: [num_classes], at least 0, not all 0; counts will do, they are divided by their sum. None takes
+                those of what the model is trained on from here on, and until then all alike.
         Raises: ConfigError, one line, for other values, or if the model has no classes.
         """
+        self._set_shares(shares)
+        self.shares_are_given = shares is not None
+
+    def follow_labels(self, counts):
+        """Draws labels in the shares of the data that is trained on; without effect where `set_label_shares` gave some.
+
+        Args: counts: as `set_label_shares` takes them; None is all alike.
+        """
+        if not self.shares_are_given:
+            self._set_shares(counts)
+
+    def _set_shares(self, shares):
         numbers = None if shares is None else checked_shares(shares, self.num_classes)
         bounds = None
         if numbers is not None and self.label_distribution == "data" and np.any(numbers != numbers[0]):
@@ -48,15 +59,10 @@ class LabelDraws:
         self.label_shares = None if numbers is None else tuple((numbers / numbers.sum()).tolist())
         self._label_bounds = bounds
 
-    def follow_labels(self, counts):
-        """`set_label_shares` from the data that is trained on, unless `label_shares` was given."""
-        if not self.shares_are_given:
-            self.set_label_shares(counts)
-
     def stated_labels(self):
         """What a row of metrics says of the labels: {"label_distribution": ...}, or {} for an unconditional model.
 
-        `data`: the training set's shares; `given`: those of `GAN.label_shares`; `uniform`: all classes alike, because
+        `data`: the training set's shares; `given`: those of `set_label_shares`; `uniform`: all classes alike, because
         it was asked for or no shares are known.
         """
         if not self.num_classes:

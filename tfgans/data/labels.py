@@ -24,7 +24,7 @@ def count_labels(labels, num_classes):
     """How many labels each class has: int64 [num_classes].
 
     Pure: for whoever trains on arrays or a `tf.data` set, and hands the sum over all batches to
-    `GAN.set_label_shares`.
+    `GAN.follow_labels`.
 
     Args:
         labels: [n] or [n, 1], integers, or floats without a fraction, in [0, num_classes).
