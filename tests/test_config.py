@@ -6,7 +6,7 @@ import pathlib
 import keras
 import pytest
 
-from tfgans import config
+from tfgans import config, distribute
 from tfgans.config import ConfigError, configurable
 
 
@@ -117,6 +117,22 @@ def test_operative_configuration_parses_to_itself(tmp_path):
     config_function()
     assert config.operative() == once
     assert "config_function.value = 1" in once
+
+
+def test_the_operative_configuration_says_defaults(tmp_path):
+    """Those of functions and classes whose parameters have kinds, too: a later version may have others."""
+    from tfgans.data import Dataset
+
+    config.parse([written(tmp_path, "Dataset.source = 'ring'\nstrategy.kind = 'one_device'")])
+    Dataset()
+    distribute.strategy()
+    said = config.bindings_of(config.operative())
+    assert (said["Dataset.source"], said["Dataset.fraction"], said["Dataset.flip"]) == (
+        "'ring'",
+        "1.0",
+        "False",
+    )
+    assert (said["strategy.kind"], said["strategy.virtual_devices"]) == ("'one_device'", "None")
 
 
 def test_is_bound(tmp_path):

@@ -132,8 +132,12 @@ def _interpreted(command, action):
 
     try:
         return action() or 0
-    except tensorflow.errors.ResourceExhaustedError as error:  # out of memory, or of disk for its own files
-        raise OSError(str(error.message).strip().splitlines()[0]) from error
+    except tensorflow.errors.OpError as error:
+        failed = "Summary" in error.message  # one of those that write TensorBoard's files
+        if not failed and not isinstance(error, tensorflow.errors.ResourceExhaustedError):
+            raise
+        said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", first_line(error.message))
+        raise OSError(f"TensorBoard's files cannot be written: {said}" if failed else said) from error
     except callbacks.Diverged as error:
         _complain(first_line(error))
         return 3

@@ -148,6 +148,7 @@ def _checking(function, name):
                 kind.check(f"{name}.{parameter}", given[parameter])
         return function(*args, **kwargs)
 
+    checking.__signature__ = signature  # gin looks here for the defaults that `operative` is to say
     return checking
 
 

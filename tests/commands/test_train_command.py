@@ -171,6 +171,14 @@ command_line.run("train")
     assert os.listdir(tmp_path / "run" / "checkpoints") == ["step_00000000.npz"]
 
 
+def test_tensorboards_files_that_cannot_be_written_are_one_line_and_1(call, gin_file, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "eval").write_text("")
+    code, out, err = call("train", f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'run'}")
+    assert (code, out) == (1, "") and "Traceback" not in err
+    assert err.splitlines()[-1] == "train.py: TensorBoard's files cannot be written: Not a directory"
+
+
 @pytest.fixture
 def images(tmp_path):
     """Thirty PNGs of mixed sizes."""

@@ -173,7 +173,7 @@ def test_a_damaged_record_is_one_line(folder, images, spoil):
     text = (folder / "data.json").read_text()
     (folder / "data.json").write_bytes((text[:-30] if spoil is None else spoil).encode("latin-1"))
     with pytest.raises(
-        ConfigError, match="data.json cannot be read .*without the file, the run is taken"
+        ConfigError, match="data.json cannot be read as .*without the file, it is taken for the present data"
     ) as caught:
         started(folder, images).check()
     assert "\n" not in str(caught.value)
