@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from tfgans import config, distribute
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, Function, Several, configurable
 
 
 @configurable
@@ -91,14 +91,139 @@ def test_unused_bindings_are_named(tmp_path):
     with pytest.raises(ConfigError, match="nothing used these bindings"):
         config.refuse_unused()
     config.refuse_unused(only=["config_function.value=2"])
-    with pytest.raises(ConfigError, match="ConfigBase.depth$"):
-        config.refuse_unused(only=["ConfigBase.depth=3"])
+
+
+def test_unused_bindings_of_the_command_line_are_named_alone(tmp_path):
+    flags = ["config_function.value=2", "scope/ConfigBase.depth=3", "ConfigChild:\n  height = 2\n  depth = 3"]
+    config.parse([written(tmp_path, "ConfigBase.depth = 3")], flags)
+    config_function()
+    config.refuse_unused(only=flags[:1])
+    with pytest.raises(ConfigError, match="these bindings: scope/ConfigBase.depth$"):
+        config.refuse_unused(only=flags[:2])
+    with pytest.raises(ConfigError, match="these bindings: ConfigChild.height, ConfigChild.depth$"):
+        config.refuse_unused(only=flags[2:])
 
 
 def test_a_binding_the_caller_overrides_counts_as_unused(tmp_path):
     config.parse([written(tmp_path, "config_function.value = 2")])
     config_function(7)
     assert config.unused_bindings() == ["config_function.value"]
+
+
+@configurable
+def config_builder(methods: Several(Function("@ConfigChild")) = (), layer=None):
+    return [method(1) for method in methods], layer
+
+
+CHILD = "config_builder.methods = [@ConfigChild]\nConfigChild.height = 7\n"
+
+
+def let_go(caplog):
+    """What `refuse_unused` lets go, as its one line in the log says."""
+    caplog.clear()
+    with caplog.at_level("INFO", "tfgans"):
+        config.refuse_unused()
+    assert len(caplog.messages) <= 1
+    return caplog.messages[0].partition(": ")[2].split(", ") if caplog.messages else []
+
+
+def test_bindings_of_what_a_later_line_replaced_are_let_go(tmp_path, caplog):
+    file = written(tmp_path, CHILD + "ConfigBase.depth = 5\n")  # of its base: still used by the other
+    config.parse([file], ["config_builder.methods=[@ConfigBase]"])
+    config_builder()
+    assert let_go(caplog) == ["ConfigChild.height"]
+    config.parse([written(tmp_path, CHILD + "ConfigBase.depth = 5\nconfig_builder.methods = []", "b.gin")])
+    config_builder()
+    assert let_go(caplog) == ["ConfigChild.height", "ConfigBase.depth"]
+    config.parse([file])
+    config_builder()
+    assert let_go(caplog) == []
+
+
+def test_so_are_those_of_what_these_referred_to(tmp_path, caplog):
+    text = """
+config_builder.layer = @small/ConfigBase()
+small/ConfigBase.size = %width
+width = %half
+half = 4
+other = 5
+"""
+    config.parse([written(tmp_path, text)], ["config_builder.layer=None"])
+    config_builder()
+    with pytest.raises(ConfigError, match="these bindings: other$"):
+        config.refuse_unused()
+    config.parse([written(tmp_path, text.replace("other = 5", ""))], ["config_builder.layer=None"])
+    config_builder()
+    assert let_go(caplog) == ["small/ConfigBase.size", "width", "half"]
+
+
+def test_bindings_of_included_and_earlier_files_are_let_go(tmp_path, caplog):
+    part = written(tmp_path, "ConfigChild.height = 7\nwidth = 3\n", "part.gin")
+    own = written(tmp_path, "config_function.value = 2\n", "own.gin")
+    including = written(tmp_path, 'include "part.gin"\nconfig_function.value = 2\n', "including.gin")
+    for files, flags in (
+        ([part, own], []),
+        ([including], []),
+        ([own], [f"include '{part}'"]),
+        ([part, part, own], []),
+    ):
+        config.parse(files, flags)
+        config_function()
+        assert let_go(caplog) == ["ConfigChild.height", "width"]
+    once = config.operative()
+    assert "ConfigChild" not in once
+    config.parse([written(tmp_path, once, "operative.gin")])  # a file of its own, with nothing to let go
+    config_function()
+    assert let_go(caplog) == []
+
+
+def test_two_configurations_are_joined(tmp_path, caplog):
+    other = "config_builder.methods = [@ConfigBase]\nConfigBase.depth = 2\n"
+    files = [written(tmp_path, CHILD), written(tmp_path, other, "b.gin")]
+    config.parse(files)
+    assert [type(made).__name__ for made in config_builder()[0]] == ["ConfigBase"]
+    assert let_go(caplog) == ["ConfigChild.height"]
+    config.parse(files[::-1])
+    assert [type(made).__name__ for made in config_builder()[0]] == ["ConfigChild"]
+    assert let_go(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "named"),
+    [
+        (["ConfigChild.height = 7"], [], "ConfigChild.height"),  # of the last file, and nothing took it out
+        (["config_function.value = 2", "ConfigChild.height = 7"], [], "ConfigChild.height"),
+        ([CHILD], ["ConfigChild.height=8", "config_builder.methods=[]"], "ConfigChild.height"),
+        ([""], ["config_builder.methods=[@ConfigChild]", "config_builder.methods=[]", "width=2"], "width"),
+        (["width = 4\nconfig_builder.layer = %width"], ["widht=5"], "widht (did you mean width?)"),
+        (["sacle = 4\nscale = 2\nconfig_builder.layer = %scale"], [], "sacle (did you mean scale?)"),
+        (
+            [
+                "config_builder.layer = @small/ConfigBase()\nsmall/ConfigBase.size = 2\nsmal/ConfigBase.depth = 3"
+            ],
+            [],
+            "smal/ConfigBase.depth (did you mean small/ConfigBase.depth?)",
+        ),
+        # What is called, but is handed the value by its caller: of a part, too.
+        (["config_builder.methods = [@ConfigBase]\nConfigBase.size = 5", ""], [], "ConfigBase.size"),
+    ],
+)
+def test_other_unused_bindings_are_mistakes(tmp_path, files, flags, named):
+    config.parse([written(tmp_path, text, f"{n}.gin") for n, text in enumerate(files)], flags)
+    config_builder()
+    config_function()
+    with pytest.raises(ConfigError) as raised:
+        config.refuse_unused()
+    assert str(raised.value) == f"nothing used these bindings: {named}"
+
+
+def test_what_is_not_called_here_can_be_left_out_of_sight(tmp_path):
+    text = "config_function.value = %size\nsize = 3\nconfig_function.layer = @ConfigBase()\nConfigBase.depth = 2\n"
+    config.parse([written(tmp_path, text)])
+    config.refuse_unused(apart_from=("config_function",))
+    config.parse([written(tmp_path, text)], ["ConfigChild.height=3"])
+    with pytest.raises(ConfigError, match="these bindings: ConfigChild.height$"):
+        config.refuse_unused(apart_from=("config_function",))
 
 
 def test_macros_and_scopes_count_as_used(tmp_path):

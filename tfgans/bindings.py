@@ -59,7 +59,7 @@ def _value(value, macros, within):
         if name in within:
             raise ConfigError(f"macros stand for each other in a circle: %{', %'.join([*within, name])}")
         if name not in macros:
-            raise ConfigError(f"no macro is called %{name}{names.meant(name, macros)}")
+            raise ConfigError(f"no macro is called %{name}{names.meant(name, macros, '%')}")
         return _value(macros[name], macros, (*within, name))
     if isinstance(value, dict):
         return {_value(k, macros, within): _value(v, macros, within) for k, v in value.items()}
@@ -73,12 +73,9 @@ def _placed(error, name, one, given):
     text, place = str(error), one.place
     if not text.startswith(name):
         text = f"{name}: {text}"
-    found = one.value
-    while isinstance(found, gin.config.ConfigurableReference) and found.config_key[1] == MACRO:
-        source = given.get(found.config_key, {}).get("value")
-        if source is None:
-            break
-        text, found, place = f"{text} (%{'/'.join(found.scopes)})", source.value, source.place
+    if isinstance(one.value, gin.config.ConfigurableReference) and one.value.config_key in given:
+        macro = "/".join(one.value.scopes)
+        text, place = f"{text} (%{macro})", given[one.value.config_key]["value"].place
     return ConfigError(f"{place}{text}")
 
 

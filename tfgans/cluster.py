@@ -25,7 +25,7 @@ def cluster_of(text):
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"TF_CONFIG is not JSON: {first_line(error)}") from error
     if not isinstance(config, dict):
-        raise _wrong("is an object with a cluster and a task", config)
+        raise _wrong("it is an object with a cluster and a task", config)
     cluster = config.get("cluster", {})
     if not isinstance(cluster, dict):
         raise _wrong("cluster is an object with a list of workers", cluster)
@@ -54,7 +54,7 @@ def check_own_address():
     try:
         socket.getaddrinfo(host.strip("[]"), port)
     except OSError as error:
-        raise _wrong("the host of this process's address is known", host) from error
+        raise _wrong("this process's host is known", host) from error
 
 
 def _check_address(job, address):

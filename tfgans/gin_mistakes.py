@@ -16,6 +16,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"' + "|" + r"'(?:[^'\\]|\\.)*'"
 _CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _FORM = "Name.parameter = value"
+_LONG = 2000  # signs: of a longer value nothing is guessed
 
 
 def explained(text, error, flag):
@@ -35,14 +36,12 @@ def explained(text, error, flag):
         return f"nothing is bound: a binding is {_FORM}"
     block = re.match(rf"\s*({_NAME})\s*:[ \t]*(?:#.*)?\n", text)
     if block:
-        inner = text.rstrip().splitlines()[-1].strip()
-        found = re.match(rf"({_NAME})\s*=", inner)
-        return explained(f"{block[1]}.{inner}", error, flag) if found else _of_block(block[1], inner)
+        below = text.rstrip().splitlines()[1:] or [""]
+        inner = below[-1].strip()
+        if below[0][:1].isspace() and re.match(rf"{_NAME}\s*=", inner):
+            return explained(f"{block[1]}.{inner}", error, flag)
+        return f"{block[1]}: below it stand indented lines, parameter = value. Received: {_start(inner)}"
     return _of_statement(text, flag)
-
-
-def _of_block(name, inner):
-    return f"{name}: below it stand indented lines, parameter = value. Received: {_start(inner)}"
 
 
 def _of_statement(text, flag):
@@ -53,7 +52,8 @@ def _of_statement(text, flag):
     if keyword:
         return f"{_start(text)}: a module is named as in Python, import my_networks"
     left, sign, value = text.partition("=")
-    left, value = left.strip(), _without_comment(value).strip()
+    left, value = left.strip(), without_comments(value).strip()
+    value = " ".join(value.split()) if "\n" in value else value
     if not sign:
         return f"{_start(text)} is no binding: {_FORM}"
     if not re.fullmatch(_NAME, left) or value.startswith("="):
@@ -69,10 +69,10 @@ def _of_value(name, value, flag):
         return str(error)
     if not value:
         return f"{name} has no value" + (f": it is {kind.words}" if kind else "")
-    broken = _unbalanced(value)
+    broken = unbalanced(value)
     if broken:
         return f"{name}: {broken}. Received: {_start(value)}"
-    for right, words in _corrections(value):
+    for right, words in _corrections(value) if len(value) < _LONG else ():
         found = _parsed(right)
         if found is None or not (kind is None or _allows(kind, found[0])):
             continue
@@ -136,10 +136,10 @@ def _parsed(value):
         return None
 
 
-def _unbalanced(value):
+def unbalanced(value):
     """Words on a bracket or quote that has no partner, or None."""
     opened, at = [], 0
-    while at < len(value):
+    while at < len(value) < _LONG:
         sign = value[at]
         if sign in "\"'":
             found = re.match(_STRING, value[at:])
@@ -160,7 +160,7 @@ def _inside_word(value, at):
     return at > 0 and value[at - 1].isalnum()
 
 
-def _without_comment(value):
+def without_comments(value):
     return re.sub(rf"({_STRING})|(?:^|\s)#.*", lambda found: found[1] or "", value)
 
 

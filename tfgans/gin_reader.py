@@ -6,6 +6,7 @@ say which line gave a value; the language itself is read by gin's parser.
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import gin
@@ -160,7 +161,7 @@ def _statements(text, place):
             line = _next_line(lines, parser.current_token.start[0])
             statement = parser.parse_statement()
         except Exception as error:  # the parser, and Python's below it, raise many sorts
-            part = text if place.file is None else _read_so_far(lines, line, error, parser)
+            part = text if place.file is None else _read_so_far(lines, line, parser)
             message = gin_mistakes.explained(part, error, place.file is None)
             raise _Placed(f"{dataclasses.replace(place, line=line)}{message}") from error
         if statement is None:
@@ -177,10 +178,18 @@ def _next_line(lines, line):
     return line
 
 
-def _read_so_far(lines, line, error, parser):
-    """The statement that begins at `line`, up to where the parser stopped."""
+def _read_so_far(lines, line, parser):
+    """The statement that begins at `line`: up to where the parser stopped, or to the end of its brackets."""
     last = parser.current_token.start[0] if parser is not None and parser.current_token else line
-    return "\n".join(lines[line - 1 : max(last, line)])
+    last = max(last, line)
+    text = "\n".join(lines[line - 1 : last])
+    for following in lines[last:]:
+        if re.match(r"[\w./]+\s*=", following):  # the next statement
+            break
+        if not gin_mistakes.unbalanced(gin_mistakes.without_comments(text)):
+            break
+        text += "\n" + following
+    return text
 
 
 def _text(path, shown):

@@ -16,10 +16,10 @@ def nearest(name, known):
     return lower[found[0]] if found else None
 
 
-def meant(name, known):
+def meant(name, known, sign=""):
     """`": did you mean ...?"` for the known name most like a misspelt one; nothing if none is."""
     found = nearest(name, known)
-    return f": did you mean {found}?" if found else ""
+    return f": did you mean {sign}{found}?" if found else ""
 
 
 def configurables():

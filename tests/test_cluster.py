@@ -1,0 +1,91 @@
+"""TF_CONFIG: how many processes train together, and one line for whatever is wrong with it."""
+
+import json
+
+import pytest
+
+from tfgans import cluster, distribute
+from tfgans.config import ConfigError
+
+PAIR = ["127.0.0.1:5001", "127.0.0.1:5002"]
+
+
+def told(jobs, **task):
+    return json.dumps({"cluster": jobs, "task": task})
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (None, 0),
+        ("", 0),
+        ("{}", 0),
+        ('{"cluster": {}}', 0),
+        ('{"task": {"type": "worker", "index": 0}}', 0),
+        (told({"worker": PAIR[:1]}, type="worker", index=0), 1),
+        (told({"worker": PAIR}, type="worker", index=1), 2),
+        (told({"chief": PAIR[:1], "worker": PAIR[1:]}, type="chief", index=0), 2),
+        (told({"worker": ["[::1]:5001", "host.example:65535"]}, type="worker", index=0), 2),
+    ],
+)
+def test_workers_are_counted(monkeypatch, text, count):
+    monkeypatch.setenv("TF_CONFIG", text) if text is not None else monkeypatch.delenv(
+        "TF_CONFIG", raising=False
+    )
+    assert cluster.workers() == count
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x", "TF_CONFIG is not JSON: "),
+        ('{"cluster"', "TF_CONFIG is not JSON: "),
+        ("[" * 100000, "TF_CONFIG is not JSON: "),
+        ("[]", "TF_CONFIG: it is an object with a cluster and a task. Received: []"),
+        ('"x"', 'Received: "x"'),
+        ("null", "Received: null"),
+        ("3", "Received: 3"),
+        ('{"cluster": null}', "cluster is an object with a list of workers. Received: null"),
+        ('{"cluster": []}', "cluster is an object with a list of workers. Received: []"),
+        (told({"worker": PAIR, "ps": PAIR}, type="worker", index=0), 'the jobs chief and worker. Received: "ps"'),
+        (told({"worker": []}, type="worker", index=0), "a list of addresses, host:port. Received: []"),
+        (told({"worker": "127.0.0.1:1"}, type="worker", index=0), 'host:port. Received: "127.0.0.1:1"'),
+        (told({"worker": {"0": PAIR[0]}}, type="worker", index=0), "cluster.worker is a list"),
+        (told({"worker": [PAIR[0], 3]}, type="worker", index=0), "a port of 1 to 65535. Received: 3"),
+        (told({"worker": ["a", PAIR[0]]}, type="worker", index=0), 'Received: "a"'),
+        (told({"worker": ["a:http", PAIR[0]]}, type="worker", index=0), 'Received: "a:http"'),
+        (told({"worker": ["a:0", PAIR[0]]}, type="worker", index=0), 'Received: "a:0"'),
+        (told({"worker": ["a:65536", PAIR[0]]}, type="worker", index=0), 'Received: "a:65536"'),
+        (told({"worker": [":80", PAIR[0]]}, type="worker", index=0), 'Received: ":80"'),
+        (told({"worker": PAIR[:1] * 2}, type="worker", index=0), "no address twice"),
+        (told({"chief": PAIR}, type="chief", index=0), "cluster has one chief"),
+        (json.dumps({"cluster": {"worker": PAIR}}), "this process's type and index. Received: null"),
+        (json.dumps({"cluster": {"worker": PAIR}, "task": []}), "Received: []"),
+        (told({"worker": PAIR}), "task.type is a job of the cluster, worker. Received: null"),
+        (told({"worker": PAIR}, type="chief", index=0), 'a job of the cluster, worker. Received: "chief"'),
+        (told({"worker": PAIR}, type=["worker"], index=0), 'Received: ["worker"]'),
+        (told({"worker": PAIR}, type="evaluator", index=0), 'Received: "evaluator"'),
+        (told({"worker": PAIR}, type="worker"), "an integer in [0, 1], one for each worker. Received: null"),
+        (told({"worker": PAIR}, type="worker", index=2), "Received: 2"),
+        (told({"worker": PAIR}, type="worker", index=-1), "Received: -1"),
+        (told({"worker": PAIR}, type="worker", index="0"), 'Received: "0"'),
+        (told({"worker": PAIR}, type="worker", index=True), "Received: true"),
+        (told({"worker": PAIR}, type="worker", index=0.0), "Received: 0.0"),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_is_one_line(monkeypatch, text, reason):
+    monkeypatch.setenv("TF_CONFIG", text)
+    for call in (cluster.workers, distribute.strategy):
+        with pytest.raises(ConfigError) as raised:
+            call()
+        first = str(raised.value).splitlines()[0]
+        assert first.startswith("TF_CONFIG") and reason in first and len(first) < 300
+    assert distribute.strategy("one_device").num_replicas_in_sync == 1  # which does not ask
+
+
+def test_one_worker_trains_as_one_device_and_a_host_that_is_not_known_is_named(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", told({"worker": PAIR[:1]}, type="worker", index=0))
+    assert distribute.strategy().num_replicas_in_sync == 1
+    monkeypatch.setenv("TF_CONFIG", told({"worker": ["no host:5001", PAIR[0]]}, type="worker", index=0))
+    with pytest.raises(ConfigError, match='^TF_CONFIG: this process\'s host is known. Received: "no host"'):
+        distribute.strategy()
