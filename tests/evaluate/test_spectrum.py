@@ -157,7 +157,7 @@ def eight_bits(values):
 
 @pytest.mark.parametrize("kind", ["rows", "columns", "checkerboard"])
 @pytest.mark.parametrize(
-    "shape", [(32, 32, 1), (33, 33, 3), (15, 15, 1), (8, 8, 3), (24, 40, 1), (21, 16, 3)]
+    "shape", [(32, 32, 1), (33, 33, 3), (15, 15, 1), (8, 8, 1), (24, 40, 1), (21, 16, 3)]
 )
 @pytest.mark.parametrize("flat", [True, False])
 def test_stripes_and_checkerboards_register_and_more_so_the_stronger_they_are(kind, shape, flat):
@@ -166,7 +166,7 @@ def test_stripes_and_checkerboards_register_and_more_so_the_stronger_they_are(ki
     clean = np.full((24, *shape), 128.0) if flat else photographs(24, *shape)
     pattern = stripes(kind, height, width)[..., None] * (np.arange(channels) == 0)
     mean = lambda values: MeanSpectrum((height, width)).update(eight_bits(values))  # noqa: E731
-    found = [compare(mean(clean), mean(clean + a * pattern)) for a in (0, 2, 5, 10, 30)]
+    found = [compare(mean(clean), mean(clean + a * pattern)) for a in (0, 4, 8, 16, 30)]
     distances = [each["spectrum_distance_all"] for each in found]
     assert distances[0] < 1e-9 and (np.diff(distances) > 0.005).all() and distances[-1] > 1.0
     if height % 2 == width % 2 == 0:  # what ends below Nyquist's frequency sees nothing but clipping

@@ -174,7 +174,8 @@ def compare(real, generated):
     with the number of pixels. It does not see patterns of period 2, which are at the Nyquist frequency and beyond.
 
     `spectrum_distance_all` is the same over all frequencies but 0, up to the corner: it sees them. A checkerboard
-    moves one of its K - 1 rings, stripes along an axis another.
+    moves one of its K - 1 rings, stripes along an axis another. A pattern must have about 4 / n of the power that
+    n images have at its frequency by themselves, or it is lost in their noise.
 
     `spectrum_distance_high` is that over the highest quarter of the frequencies below Nyquist, where up-sampling
     shows, and `spectrum_difference_high` the mean there, with its sign, of generated minus real: below 0 where
