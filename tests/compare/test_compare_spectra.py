@@ -72,6 +72,17 @@ def test_the_spectrum_of_the_last_evaluation_is_read(tmp_path):
     leave_spectra(folder, 20, generated=[1.0, 2.0, 3.0, 4.0])
     expected = {"frequency": FREQUENCY, "real": REAL, "generated": [1.0, 2.0, 3.0, 4.0]}
     assert collect.read_run(folder, tmp_path)["spectrum"] == expected
+    numbers = json.loads((folder / "spectra/step_00000020.json").read_text())
+    further = {"all_frequency": [*FREQUENCY, 1.0, 1.25]}
+    further |= {
+        side: numbers[side] | {"all_decibels": [*REAL, -35.0, -40.0]} for side in ("real", "generated")
+    }
+    (folder / "spectra/step_00000020.json").write_text(json.dumps(numbers | further))
+    expected = {
+        "frequency": further["all_frequency"],
+        **dict.fromkeys(("real", "generated"), [*REAL, -35.0, -40.0]),
+    }
+    assert collect.read_run(folder, tmp_path)["spectrum"] == expected
     leave_spectra(folder, 20, generated=[float("nan")] * 4)
     assert collect.read_run(folder, tmp_path)["spectrum"] is None
 
@@ -108,6 +119,19 @@ def test_each_run_is_set_against_the_real_images_it_was_evaluated_with(drawn):
     np.testing.assert_allclose(difference.centre, [0.0, 3.0, 6.0])
     assert [real[1].tolist() for real in spectra.real_spectra(drawn)] == [[5.0] * 3, REAL[1:]]
     assert "Not all runs were evaluated with the same real images" in spectra.caption(drawn)
+
+
+def test_runs_whose_spectra_end_at_nyquists_frequency_are_drawn_beside_others_that_go_on(drawn):
+    further = spectrum([0.0, 0.0, 1.0, 2.0, 3.0, 9.0], [*REAL, -35.0, -40.0])
+    further["frequency"] = [*FREQUENCY, 1.0, 1.25]
+    drawn["configurations"][0]["runs"][0]["spectrum"] = further
+    assert all(band.x.tolist() == FREQUENCY[1:] for band in spectra.bands(drawn["configurations"][0]))
+    drawn["configurations"][0]["runs"] = drawn["configurations"][0]["runs"][:1]
+    _, difference = spectra.bands(drawn["configurations"][0])
+    assert difference.x[-1] == 1.25 and difference.centre[-1] == 9.0
+    figure = Figure()
+    spectra._draw(figure, drawn)
+    assert {axes.get_xlim() for axes in figure.axes} == {(0.0, 1.02 * 1.25)}
 
 
 def test_only_runs_that_came_to_their_end_count(drawn):

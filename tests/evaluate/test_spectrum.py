@@ -1,11 +1,12 @@
 """Power spectra: both definitions against goldens and by hand, their mean over a stream, their distance."""
 
+import matplotlib.figure
 import numpy as np
 import pytest
 
 from tfgans.config import ConfigError
 from tfgans.data.digits import digits_split
-from tfgans.evaluate import spectrum
+from tfgans.evaluate import spectrum, spectrum_figure
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
 from tfgans.evaluate.spectrum import MeanSpectrum, compare
@@ -135,6 +136,98 @@ def test_distances_by_hand(size):
     assert back["spectrum_difference_high"] == pytest.approx(decibels, abs=1e-6)
 
 
+def stripes(kind, height, width):
+    """+-1 with period 2: of rows, of columns, or of both."""
+    row, column = np.indices((height, width))
+    return (-1.0) ** {"rows": row, "columns": column, "checkerboard": row + column}[kind]
+
+
+def photographs(count, height, width, channels, seed=0):
+    """Gray values of noise whose amplitude falls with the frequency, as that of photographs does: 128 +- 35."""
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    frequency[0, 0] = 1.0
+    noise = np.random.default_rng(seed).normal(size=(count, channels, height, width))
+    values = np.fft.ifft2(np.fft.fft2(noise) / frequency).real
+    return (128 + 35 * values / values.std()).transpose(0, 2, 3, 1)
+
+
+def eight_bits(values):
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["rows", "columns", "checkerboard"])
+@pytest.mark.parametrize(
+    "shape", [(32, 32, 1), (33, 33, 3), (15, 15, 1), (8, 8, 1), (24, 40, 1), (21, 16, 3)]
+)
+@pytest.mark.parametrize("flat", [True, False])
+def test_stripes_and_checkerboards_register_and_more_so_the_stronger_they_are(kind, shape, flat):
+    """Of three channels only the first is striped, so that gray values are a third as much."""
+    height, width, channels = shape
+    clean = np.full((24, *shape), 128.0) if flat else photographs(24, *shape)
+    pattern = stripes(kind, height, width)[..., None] * (np.arange(channels) == 0)
+    mean = lambda values: MeanSpectrum((height, width)).update(eight_bits(values))  # noqa: E731
+    found = [compare(mean(clean), mean(clean + a * pattern)) for a in (0, 4, 8, 16, 30)]
+    distances = [each["spectrum_distance_all"] for each in found]
+    assert distances[0] < 1e-9 and (np.diff(distances) > 0.005).all() and distances[-1] > 1.0
+    if height % 2 == width % 2 == 0:  # what ends below Nyquist's frequency sees nothing but clipping
+        assert max(each["spectrum_distance"] for each in found) < 0.1
+
+
+@pytest.mark.parametrize(("kind", "ring"), [("rows", 16), ("columns", 16), ("checkerboard", 22)])
+def test_a_pattern_of_period_2_by_hand(kind, ring):
+    """|F|^2 = (a W^2)^2 at one frequency, W / 2 or W / sqrt(2) from 0; flat otherwise, which counts as rounding."""
+    size, amplitude = 32, 30 / 255
+    image = amplitude * stripes(kind, size, size)[None, :, :, None]
+    power = spectrum.all_power_profile(image)[0]
+    numbers = np.floor(np.hypot(*(np.indices((size, size)) - size // 2))).astype(int)
+    expected = np.zeros(23)
+    expected[ring] = (amplitude * size**2) ** 2 / np.count_nonzero(numbers == ring)
+    np.testing.assert_allclose(power, expected, atol=1e-6 * expected.max())
+    np.testing.assert_array_equal(spectrum.power_profile(image)[0], power[:16])
+    floor = size**2 / 255**2 / 12
+    distance = compare(mean_spectrum(np.zeros_like(image)), mean_spectrum(image))
+    decibels = 10 * np.log10(expected[ring] / floor)
+    assert distance["spectrum_distance_all"] == pytest.approx(decibels / np.sqrt(22), rel=1e-6)
+    assert distance["spectrum_distance"] == 0.0
+    np.testing.assert_allclose(spectrum.all_frequencies(size), np.arange(23) / 16)
+
+
+def test_oblong_images_have_the_frequencies_of_square_ones():
+    """Stripes of period 4 pixels are at half of Nyquist's, along either side."""
+    for height, width in ((24, 40), (40, 24)):
+        for axis, length in ((0, height), (1, width)):
+            wave = np.cos(np.pi * np.arange(length) / 2)
+            image = np.broadcast_to(np.expand_dims(wave, 1 - axis), (height, width))
+            power = spectrum.all_power_profile(image[None, :, :, None])[0]
+            assert np.argmax(power) == 6 and power[6] > 1e6 * power[5]
+        assert spectrum.all_frequencies((height, width))[[6, -1]].tolist() == [0.5, 16 / 12]
+        assert spectrum.frequencies((height, width)).tolist() == (np.arange(12) / 12).tolist()
+    square, oblong = (photographs(30, 64, width, 1) for width in (64, 128))
+    gap = MeanSpectrum((64, 128)).update(oblong).all_decibels - mean_spectrum(square).all_decibels
+    assert np.abs(np.diff(gap[2:40])).max() < 1.5  # the same shape, whatever the level
+
+
+def test_the_picture_goes_to_the_corner_and_that_of_an_older_run_to_nyquist():
+    clean = photographs(4, 16, 16, 1)
+    striped = clean + 30 * stripes("checkerboard", 16, 16)[..., None]
+    numbers = spectrum.numbers(mean_spectrum(eight_bits(clean)), mean_spectrum(eight_bits(striped)))
+    older = {name: value for name, value in numbers.items() if "all" not in name}
+    for side in ("real", "generated"):
+        older[side] = {name: value for name, value in numbers[side].items() if "all" not in name}
+    ranges, shown = [], matplotlib.figure.Figure.add_subplot
+    with pytest.MonkeyPatch.context() as patch:
+        seen = []
+        patch.setattr(
+            spectrum_figure.Figure, "add_subplot", lambda self: seen.append(shown(self)) or seen[-1]
+        )
+        pictures = [spectrum_figure.picture(each) for each in (numbers, older)]
+        ranges = [axes.get_xlim()[1] for axes in seen]
+        ends = [axes.get_lines()[1].get_ydata() for axes in seen]
+    assert ranges == [pytest.approx(1.02 * 11 / 8), 1.0] and pictures[0].shape == pictures[1].shape
+    assert len(ends[0]) == 11 and np.argmax(ends[0]) == 10 and len(ends[1]) == 7
+    assert "up to the corner" in seen[0].get_title("left") and "corner" not in seen[1].get_title("left")
+
+
 def test_a_blurred_set_lacks_high_frequencies():
     """The blur multiplies |F|^2 by cos^2(pi u / W) cos^2(pi v / W); white noise has the same power everywhere."""
     array = images(300, 32, 1) / 255
@@ -149,10 +242,10 @@ def test_a_blurred_set_lacks_high_frequencies():
 
 
 def test_what_it_cannot_measure_is_refused():
-    wrong = (np.zeros((2, 8, 9, 1)), np.zeros((2, 7, 7, 1)), np.zeros((2, 8, 8, 2)), np.zeros((8, 8, 1)))
+    wrong = (np.zeros((2, 8, 7, 1)), np.zeros((2, 7, 9, 1)), np.zeros((2, 8, 8, 2)), np.zeros((8, 8, 1)))
     for array in (*wrong, np.zeros((2, 8, 8, 1), int)):
         assert not spectrum.has_spectrum(array)
-        with pytest.raises(ConfigError, match="a spectrum needs square images"):
+        with pytest.raises(ConfigError, match="a spectrum needs images"):
             spectrum.power_profile(array)
     with pytest.raises(ConfigError, match=r"are 8 wide. Received: \(6, 16, 16, 3\)"):
         MeanSpectrum(8).update(images())
@@ -198,10 +291,11 @@ def test_the_evaluator_measures_it(tmp_path):
     measure = evaluator(tmp_path, spectrum=True, spectrum_samples=70)
     assert measure.spectra is None
     result = measure(generate, dataset)
-    assert list(result)[:3] == ["fid", "spectrum_distance", "spectrum_distance_high"]
+    names = ["spectrum_distance", "spectrum_distance_high", "spectrum_distance_all"]
+    assert list(result)[:4] == ["fid", *names]
     chosen = np.linspace(0, 349, 70).astype(int)
     expected = compare(mean_spectrum(dataset.images[chosen]), mean_spectrum(train[:70]))
-    for name in ("spectrum_distance", "spectrum_distance_high"):
+    for name in names:
         assert result[name] == pytest.approx(expected[name], rel=1e-9)
     assert "spectrum_difference_high" not in result  # which has no direction that is better
     assert [side.count for side in measure.spectra] == [70, 70]
@@ -229,10 +323,18 @@ class Means:
 
 def test_it_is_absent_where_images_do_not_allow_it(tmp_path):
     measure = evaluator(tmp_path, Means(), spectrum=True)
-    oblong, square = images(100, 8, 1)[:, :, :6], images(100, 8, 1)
+    thin, square = images(100, 8, 1)[:, :, :6], images(100, 8, 1)
     result = measure(lambda count: square[:count], Held(square))
     assert result["spectrum_distance"] > 0 and measure.spectra is not None
-    for real, fake in ((oblong, oblong), (images(100, 16, 1), square), (images(100, 8, 3), square)):
+    oblong = images(100, 16, 1)[:, :8]
+    assert measure(lambda count: oblong[:count] // 2, Held(oblong))["spectrum_distance_all"] > 4.0
+    assert [side.size for side in measure.spectra] == [(8, 16)] * 2
+    for real, fake in (
+        (thin, thin),
+        (oblong, square),
+        (images(100, 16, 1), square),
+        (images(100, 8, 3), square),
+    ):
         result = measure(lambda count, fake=fake: fake[:count], Held(real))
         assert list(result) == ["fid", "features", "num_samples", "num_reference"]
         assert measure.spectra is None

@@ -122,8 +122,9 @@ def _spectrum(folder, step):
     try:
         with readers.reading(path, "spectra"):
             measured = json.loads(path.read_text(encoding="utf-8"))
-            found = {"frequency": measured["frequency"]}
-            found |= {side: measured[side]["decibels"] for side in ("real", "generated")}
+            part = "all_" if "all_frequency" in measured else ""  # older runs end below Nyquist's
+            found = {"frequency": measured[f"{part}frequency"]}
+            found |= {side: measured[side][f"{part}decibels"] for side in ("real", "generated")}
             finite = all(math.isfinite(value) for values in found.values() for value in values)
             if len({len(values) for values in found.values()}) > 1:
                 raise ValueError("its lists are of different lengths")

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfgans.compare import collect, figures
+from tfgans.evaluate.spectrum_figure import show_range
 
 TITLE = "Power spectra of the samples"
 _SAME = 0.01  # decibels; spectra of the same real images differ by less, from one machine to another
@@ -28,14 +29,15 @@ def measured(comparison):
 def bands(configuration):
     """Mean and range over the runs: `Band`s of the generated images, and of generated minus real.
 
-    In decibels at the frequencies above 0, as parts of Nyquist's; None if no run has a spectrum. Of each run
-    those real images count that it was evaluated with.
+    In decibels at the frequencies above 0 that all have, as parts of Nyquist's; None if no run has a spectrum. Of
+    each run those real images count that it was evaluated with.
     """
     found = _spectra(configuration)
     if not found:
         return None
-    frequency = np.array(found[0]["frequency"])[1:]
-    generated, real = (np.array([each[side] for each in found])[:, 1:] for side in ("generated", "real"))
+    count = min(len(each["frequency"]) for each in found)  # older runs end below Nyquist's
+    frequency = np.array(found[0]["frequency"])[1:count]
+    generated, real = (np.array([each[side][1:count] for each in found]) for side in ("generated", "real"))
     return tuple(
         figures.Band(frequency, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
         for values in (generated, generated - real)
@@ -57,7 +59,9 @@ def caption(comparison):
     """What the figure shows, and of which configurations not every run is in it."""
     text = (
         "Above: power averaged over all directions, in decibels, at each run's last evaluation; below: generated "
-        "minus real. Line: mean over the runs; band: from the lowest run to the highest; dashed: the real images."
+        "minus real. Line: mean over the runs; band: from the lowest run to the highest; dashed: the real images. "
+        "Frequencies above Nyquist's are in the corners of the transform; stripes of period 2 are at Nyquist's, a "
+        "checkerboard at the right end."
     )
     counts = [(c["label"], len(_spectra(c)), len(c["runs"])) for c in comparison["configurations"]]
     lacking = [f"{label}: {count} of {total}" for label, count, total in counts if count < total]
@@ -70,9 +74,11 @@ def caption(comparison):
 
 def _draw(figure, comparison):
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    highest = 0.0
     real = {"color": matplotlib.rcParams["text.color"], "linestyle": "--", "linewidth": 1.4, "zorder": 3}
     for frequency, decibels in real_spectra(comparison):
         above.plot(frequency, decibels, **real)
+        highest = max(highest, frequency[-1])
     below.axhline(0.0, **real)
     for index, configuration in enumerate(comparison["configurations"]):
         for axes, band in zip((above, below), bands(configuration) or (), strict=False):
@@ -82,7 +88,9 @@ def _draw(figure, comparison):
             axes.plot(band.x, band.centre, color=ink, **style)
     above.set_title("azimuthally averaged power (dB)", loc="left")
     below.set_title("generated minus real (dB)", loc="left")
-    below.set(xlim=(0, 1), xlabel="spatial frequency (Nyquist = 1)")
+    below.set(xlabel="spatial frequency (Nyquist = 1)")
+    for axes in (above, below):
+        show_range(axes, highest)
     above.legend(above.get_lines()[:1], ["real images"], loc="upper right", frameon=False)
 
 

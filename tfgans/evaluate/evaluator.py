@@ -50,8 +50,10 @@ class Evaluator:
         sliced_wasserstein: `sliced_wasserstein`, mean over the pyramid's levels, from up to
             `sliced_samples` square images a side.
         sliced_samples: see above.
-        spectrum: `spectrum_distance`, `spectrum_distance_high` (decibels, see `spectrum.compare`) from up to
-            `spectrum_samples` square images of 1 or 3 channels a side; `spectra` then has the curves.
+        spectrum: `spectrum_distance`, `spectrum_distance_high` (below the Nyquist frequency) and
+            `spectrum_distance_all` (up to the corner of the transform, where stripes and checkerboards of period 2
+            are; all in decibels, see `spectrum.compare`) from up to `spectrum_samples` images of 1 or 3 channels a
+            side; `spectra` then has the curves.
         spectrum_samples: see above.
         class_coverage: `classes_covered` (classes the extractor's classifier gives to at least one
             sample) and `class_kl` (nats, of the classes' shares to the uniform distribution); absent

@@ -5,6 +5,9 @@ import numpy as np
 from tfgans.evaluate import spectrum
 from tfgans.evaluate.sliced_wasserstein import sliced_wasserstein
 
+# Those of `spectrum.compare` that have a direction which is better
+SPECTRAL = ("spectrum_distance", "spectrum_distance_high", "spectrum_distance_all")
+
 
 class ImageMetrics:
     """Compares generated images with as many of a dataset's reference, drawn evenly from it.
@@ -22,7 +25,7 @@ class ImageMetrics:
         self.spectra, self._real_spectra = None, {}
 
     def __call__(self, dataset, batches):
-        """`sliced_wasserstein`, `spectrum_distance`, `spectrum_distance_high`, as far as the images allow.
+        """`sliced_wasserstein` and the distances of spectra (`SPECTRAL`), as far as the images allow.
 
         Args:
             dataset: see `Evaluator`. Its spectrum is computed at the first call only.
@@ -39,7 +42,7 @@ class ImageMetrics:
             if real is not None:
                 generated = spectrum.MeanSpectrum(real.size).update(images[: self.spectrum_samples])
                 self.spectra, distances = (real, generated), spectrum.compare(real, generated)
-                result |= {name: distances[name] for name in ("spectrum_distance", "spectrum_distance_high")}
+                result |= {name: distances[name] for name in SPECTRAL}
         return result
 
     def _sliced(self, dataset, images):
@@ -54,7 +57,7 @@ class ImageMetrics:
         """`MeanSpectrum` of the reference; None if its images are of another shape."""
         key = (dataset.fingerprint(), shape)
         if key not in self._real_spectra:
-            mean = spectrum.MeanSpectrum(shape[0])
+            mean = spectrum.MeanSpectrum(shape[0] if shape[0] == shape[1] else shape[:2])
             for images in _evenly_spaced(dataset, min(self.spectrum_samples, dataset.reference_size())):
                 if images.shape[1:] != shape:
                     return None

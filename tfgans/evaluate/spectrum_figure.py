@@ -87,26 +87,38 @@ class SpectrumFigure:
 
 @matplotlib.rc_context(_STYLE)
 def picture(numbers):
-    """The figure of `spectrum.numbers`, uint8 [H, W, 3]: means over images, and one standard deviation."""
+    """The figure of `spectrum.numbers`, uint8 [H, W, 3]: means over images, and one standard deviation.
+
+    Numbers of a run from before there was more go to the Nyquist frequency alone.
+    """
+    part = "all_" if "all_frequency" in numbers else ""
     figure = Figure(figsize=(5.6, 3.8), layout="constrained", dpi=_DPI)
     canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
-    frequency = np.array(numbers["frequency"])[1:]
+    frequency = np.array(numbers[f"{part}frequency"])[1:]
     for name, (colour, line) in _SIDES.items():
         side = numbers[name]
-        mean, deviation = np.array(side["decibels"])[1:], np.array(side["decibels_std"])[1:]
+        mean, deviation = (np.array(side[f"{part}decibels{kind}"])[1:] for kind in ("", "_std"))
         axes.fill_between(
             frequency, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0
         )
         axes.plot(
             frequency, mean, line, color=colour, linewidth=2, label=f"{name} ({side['count']:,} images)"
         )
-    axes.set(xlim=(0, 1), xlabel="spatial frequency (Nyquist = 1)", ylabel="azimuthally averaged power (dB)")
+    axes.set(xlabel="spatial frequency (Nyquist = 1)", ylabel="azimuthally averaged power (dB)")
+    show_range(axes, frequency[-1])
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.legend(edgecolor="none", framealpha=0.85, title="mean ± standard deviation", alignment="left")
-    axes.set_title(
-        f"spectrum distance {numbers['spectrum_distance']:.2f} dB, "
-        f"highest quarter {numbers['spectrum_distance_high']:.2f} dB",
-        loc="left",
-    )
+    title = f"spectrum distance {numbers['spectrum_distance']:.2f} dB, "
+    title += f"highest quarter {numbers['spectrum_distance_high']:.2f} dB"
+    if part:
+        title += f",\nup to the corner {numbers['spectrum_distance_all']:.2f} dB"
+    axes.set_title(title, loc="left")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def show_range(axes, highest):
+    """Lets the frequencies of a picture end with the highest, and marks Nyquist's where they go beyond."""
+    axes.set_xlim(0, 1.02 * highest if highest > 1.0 else 1.0)
+    if highest > 1.0:
+        axes.axvline(1.0, color=matplotlib.rcParams["text.color"], linestyle=":", linewidth=1.2, zorder=0)
