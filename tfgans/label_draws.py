@@ -41,7 +41,7 @@ class LabelDraws:
         self.shares_are_given = shares is not None
 
     def follow_labels(self, counts):
-        """Draws labels in the shares of the data that is trained on; without effect where `set_label_shares` gave some.
+        """Draws labels in the shares of what is trained on; without effect where `set_label_shares` gave some.
 
         Args: counts: as `set_label_shares` takes them; None is all alike.
         """
