@@ -34,7 +34,7 @@ ALLOWED = {
     "config": {"errors", "kinds", "bindings", "gin_reader"},
     "readers": {"errors"},
     "files": {"readers"},
-    "inputs": set(),
+    "inputs": {"files"},
     "progress": set(),
     "signals": set(),
     "keras_lookup": {"config"},

@@ -97,7 +97,7 @@ TAKEN = {  # of those what a parameter takes all the same
     "ada_speed": (math.inf,), "apa_speed": (math.inf,), "clip_limit": (math.inf,),
     "channel_multiplier": (2.5,), "LinearDecay.start": (2.5,), "CosineAnnealing.start": (2.5,),
     "stage_steps": ([1],), "kernel_size": ([1],), "fade_share": ([0.5],),
-    "minibatch_group": (None,),
+    "minibatch_group": (None,), "ema_ramp": (3,),
 }  # fmt: skip
 
 

@@ -6,6 +6,8 @@ A run that is taken up again so notices that such a file has been edited, and do
 import hashlib
 import os
 
+from tfgans import files
+
 _noted = {}
 
 
@@ -25,4 +27,4 @@ def hash_of(path):
 
 
 def _place(path):
-    return os.path.abspath(os.path.expanduser(path))
+    return os.path.abspath(files.expanded(path))

@@ -1,10 +1,13 @@
 """Every mistake is one line, and nothing is created."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
-from short_runs import CONFIG
+from short_runs import CONFIG, ROOT
 
 from tfgans import checkpoint
 
@@ -13,12 +16,21 @@ from tfgans import checkpoint
     ("flags", "message"),
     [
         (["--no_such_flag=1"], "no_such_flag"),
-        (["--steps=many"], "steps"),
-        (["--steps=0"], "steps"),
+        (["--gin_params=GAN.seed=1"], "Unknown command line flag 'gin_params'. Did you mean: gin_param"),
+        (["--steps=many"], "flag --steps=many: not an integer"),
+        (["--steps=0"], "flag --steps=0: 0 is not a positive integer"),
+        (["--steps=1e3"], "flag --steps=1e3: not an integer"),
+        (["--seed=-1"], "flag --seed=-1: -1 is not an integer in the range"),
+        (["--seed=9223372036854775808"], "--seed=9223372036854775808: .* is not an integer in the range"),
         (["extra"], "unexpected argument 'extra'"),
         (["--gin_file=no/such.gin"], "no such gin file: no/such.gin"),
         (["--gin_param=GAN.no_such=1"], "GAN has no parameter 'no_such'"),
         (["--gin_param=GAM.seed=1"], "GAM"),
+        (["--gin_param=Dataset.source=folder:x"], """--gin_param='Dataset.source="folder:x"'. Received: folder:x"""),
+        (["--gin_param=build.methods=[@DifAugmentGAN]"], "@DifAugmentGAN: did you mean @DiffAugmentGAN?"),
+        (["--gin_param=Evaluator.num_samples=20.0"], "Evaluator.num_samples is an integer of at least 2. .* 20.0"),
+        (["--gin_param=train.num_samples_shown=0"], "train.num_samples_shown is an integer of at least 1. .* 0"),
+        (["--gin_param=batch_sise=8"], r"these bindings: batch_sise \(did you mean batch_size\?\)"),
         (["--gin_param=R1GAN.r1_weight=0.5"], "nothing used these bindings: R1GAN.r1_weight"),
         (["--gin_param=GAN.discriminator_steps='two'"], "GAN.discriminator_steps is an integer .*'two'"),
         (["--gin_param=dcgan_generator.base_channels='8'"], "base_channels"),
@@ -57,6 +69,7 @@ def test_gin_files_with_mistakes_and_folders_that_cannot_be_trained_in(refused, 
     assert "Not a directory" in refused(
         "train", f"--gin_file={gin_file}", f"--model_dir={tmp_path / 'file' / 'run'}"
     )
+    assert f"{tmp_path} is a folder" in refused("train", f"--gin_file={tmp_path}", folder)
     assert sorted(os.listdir(tmp_path)) == ["bad.gin", "file", "no_steps.gin"]
 
 
@@ -65,7 +78,11 @@ def test_what_a_run_does_not_have(refused, run_dir, tmp_path):
     output = f"--output_dir={tmp_path / 'out'}"
     assert "is not a run" in refused("evaluate", f"--model_dir={tmp_path / 'none'}")
     assert "There are: 0, 2, 4" in refused("generate", f"--model_dir={run_dir}", output, "--step=3")
-    assert "'best'. Received: 'last'" in refused("generate", f"--model_dir={run_dir}", output, "--step=last")
+    for step in ("last", "-1", "1e3", "9" * 5000):
+        assert f"'best'. Received: '{step}'" in refused(
+            "generate", f"--model_dir={run_dir}", output, f"--step={step}"
+        )
+    assert os.path.expanduser("~/no_such_run") in refused("evaluate", "--model_dir=~/no_such_run")
     assert "[0, 10). Received: [3, 12]" in refused(
         "generate", f"--model_dir={run_dir}", output, "--labels=3,12"
     )
@@ -112,3 +129,31 @@ def test_comparisons_that_cannot_be_made(refused, gin_file, run_dir, tmp_path):
     )
     assert "holds no run" in refused("compare", f"--from_runs={tmp_path / 'none'}", output)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "message"),
+    [
+        ({"KERAS_BACKEND": "jax"}, {}, "KERAS_BACKEND is tensorflow for tfgans, or not set. Received: 'jax'"),
+        ({}, {"image_data_format": "channels_first"}, '"image_data_format" is "channels_last" for tfgans.'),
+    ],
+)
+def test_settings_of_keras_that_do_not_do(environment, gin_file, tmp_path, variables, settings, message):
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    command = [sys.executable, str(ROOT / "launch/describe.py"), f"--gin_file={gin_file}"]
+    variables = environment | {"KERAS_HOME": str(tmp_path)} | variables
+    done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("describe.py: ") and message in done.stderr
+
+
+def test_a_method_is_replaced_on_the_command_line(call, refused, tmp_path):
+    (tmp_path / "r1.gin").write_text(CONFIG + "build.methods = [@R1GAN]\nR1GAN.r1_weight = 1.0\n")
+    gin_file = f"--gin_file={tmp_path / 'r1.gin'}"
+    code, out, err = call("describe", gin_file, "--gin_param=build.methods=[@DiffAugmentGAN]")
+    assert code == 0 and json.loads(out)["methods"] == ["DiffAugmentGAN"]
+    assert err == "left out, as nothing here uses them: R1GAN.r1_weight\n"
+    unused = [gin_file, "--gin_param=build.methods=[]", "--gin_param=R1GAN.r1_weight=2.0"]
+    assert "nothing used these bindings: R1GAN.r1_weight" in refused("describe", *unused)
+    (tmp_path / "r1.gin").write_text(CONFIG + "R1GAN.r1_weight = 1.0\n")  # nothing has ever used it
+    assert "nothing used these bindings: R1GAN.r1_weight" in refused("describe", gin_file)

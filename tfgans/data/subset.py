@@ -17,17 +17,18 @@ def read_classes(path):
 
     Raises: ConfigError if the file cannot be read or names no class.
     """
+    path = expanded(path)
     try:
         with readers.reading(path, "a list of classes"):
-            lines = Path(expanded(path)).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
     except ConfigError as error:
         raise ConfigError(
-            f"Dataset.classes_file must be a text file with a class a line. Received: {str(path)!r} "
+            f"Dataset.classes_file must be a text file with a class a line. Received: {path!r} "
             f"({readers.reason(error.__cause__)})"
         ) from error
     classes = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not classes:
-        raise ConfigError(f"Dataset.classes_file {str(path)!r} names no class")
+        raise ConfigError(f"Dataset.classes_file {path!r} names no class")
     return classes
 
 

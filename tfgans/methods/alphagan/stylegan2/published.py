@@ -127,9 +127,10 @@ def load_stylegan2_genotype(name_or_path):
         return name_or_path
     if name_or_path in GENOTYPES:
         return GENOTYPES[name_or_path]
-    if not Path(expanded(name_or_path)).is_file():
+    path = Path(expanded(name_or_path))
+    if not path.is_file():
         raise ConfigError(
             f"a genotype of StyleGAN2 is one of {', '.join(GENOTYPES)} or a JSON file that exists. "
-            f"Received: {name_or_path}"
+            f"Received: {path}"
         )
-    return read_genotype(name_or_path)
+    return read_genotype(path)
