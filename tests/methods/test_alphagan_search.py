@@ -193,7 +193,10 @@ def test_rates_follow_their_schedules():
         ({"weight_steps": 0}, "AlphaGAN.weight_steps"),
         ({"warm_up_steps": -1}, "AlphaGAN.warm_up_steps"),
         ({"test_generator_updates": "none"}, "one of weights, architecture, both. Received: 'none'"),
-        ({"single_level_weight": -1.0}, "single_level_weight is at least 0. Received: -1.0"),
+        (
+            {"single_level_weight": -1.0},
+            "single_level_weight is a number of at least 0 or None. Received: -1.0",
+        ),
     ],
 )
 def test_bad_options(options, message):

@@ -112,8 +112,12 @@ def test_discriminator_of_a_genotype():
 
 
 def test_discriminator_kernel_sizes_are_refused():
-    for sizes, message in [(((3, 3),), "has 2 pairs"), ((3, 3), "has 2 pairs"), (((3, 3), (3, 2)), "is odd")]:
-        with pytest.raises(ConfigError, match=f"stylegan2_discriminator: kernel_size.* {message}"):
+    for sizes, message in [
+        (((3, 3),), "has 2 pairs"),
+        ((3, 3), "is a list .* Received"),
+        (((3, 3), (3, 2)), "is odd"),
+    ]:
+        with pytest.raises(ConfigError, match=f"stylegan2_discriminator.*kernel_size.* {message}"):
             stylegan2_discriminator(16, kernel_sizes=sizes, **WIDTHS)
 
 

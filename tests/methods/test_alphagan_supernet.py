@@ -322,7 +322,7 @@ def test_search_discriminator_by_its_formula():
         (tiny, {"normal_operations": ()}, "normal operations are different ones of"),
         (tiny, {"normal_operations": ("conv_1x1",) * 2}, "normal operations are different ones of"),
         (tiny, {"up_operations": ("conv_1x1",)}, "up operations are different ones of deconv"),
-        (tiny, {"up_operations": "deconv"}, "up operations are different ones of deconv.* Received: deconv"),
+        (tiny, {"up_operations": "deconv"}, r"up_operations is a list \(each a text\). Received: 'deconv'"),
         (tiny_discriminator, {"resolution": 6}, "resolution is a multiple of 4. Received: 6"),
         (tiny_discriminator, {"channels": 0}, "channels is an integer of at least 1"),
     ],

@@ -351,9 +351,13 @@ def test_state_goes_on_bit_for_bit(tmp_path):
     ("cls", "options", "message"),
     [
         (DiffAugmentGAN, {"diffaugment_policy": "crop"}, "Received: 'crop'"),
-        (ADAGAN, {"ada_target": 1.5}, r"ada_target is in \[-1, 1\]. Received: 1.5"),
+        (ADAGAN, {"ada_target": 1.5}, r"ada_target is a number in \[-1, 1\]. Received: 1.5"),
         (ADAGAN, {"ada_interval": 0}, "ada_interval is an integer of at least 1. Received: 0"),
-        (APAGAN, {"apa_speed": 0.0, "pseudo_batch_size": 8}, "apa_speed is above 0. Received: 0.0"),
+        (
+            APAGAN,
+            {"apa_speed": 0.0, "pseudo_batch_size": 8},
+            r"apa_speed is a number in \(0, inf\]. Received: 0.0",
+        ),
     ],
 )
 def test_bad_options_are_refused_by_name(cls, options, message):

@@ -109,10 +109,16 @@ def test_a_shorter_last_batch_uses_the_first_places():
     [
         ({"adversarial_steps": 0}, "FastGAN.adversarial_steps is an integer of at least 1. Received: 0"),
         ({"adversarial_steps": True}, "FastGAN.adversarial_steps"),
-        ({"perturbation_radius": -0.1}, "FastGAN.perturbation_radius is at least 0. Received: -0.1"),
+        (
+            {"perturbation_radius": -0.1},
+            "FastGAN.perturbation_radius is a number of at least 0. Received: -0.1",
+        ),
         ({"perturbation_radius": float("nan")}, "FastGAN.perturbation_radius"),
-        ({"perturbation_step": -1.0}, "FastGAN.perturbation_step is at least 0. Received: -1.0"),
-        ({"perturbation_norm": "l1"}, "FastGAN.perturbation_norm is linf or l2. Received: 'l1'"),
+        (
+            {"perturbation_step": -1.0},
+            "FastGAN.perturbation_step is a number of at least 0 or None. Received: -1.0",
+        ),
+        ({"perturbation_norm": "l1"}, "FastGAN.perturbation_norm is one of linf, l2. Received: 'l1'"),
         ({"perturbation_batch_size": 0}, "FastGAN.perturbation_batch_size is an integer"),
     ],
 )

@@ -372,10 +372,12 @@ def test_xla_compiles_each_stage():
 def test_what_cannot_be_run_is_refused():
     with pytest.raises(ConfigError, match="stage_steps has one number for each of 2 stages"):
         make(stage_steps=(1, 2, 3))
-    with pytest.raises(ConfigError, match="stage_steps is an integer of at least 0. Received: -1"):
+    with pytest.raises(
+        ConfigError, match="stage_steps is an integer of at least 0 or a list .* Received: -1"
+    ):
         make(stage_steps=-1)
     for option in ({"fade_share": 1.5}, {"fade_start": -0.5}):
-        with pytest.raises(ConfigError, match="are in \\[0, 1\\]. Received: (1.5|-0.5)"):
+        with pytest.raises(ConfigError, match="is a number in \\[0, 1\\] or .* Received: (1.5|-0.5)"):
             make(**option)
     with pytest.raises(ConfigError, match="needs networks that grow"):
         ProgressiveGAN(*toys.image_networks())

@@ -347,8 +347,8 @@ def test_gradients_that_are_missing_count_as_zero():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"sparsity": 1.0}, r"sparsity is in \[0, 1\)"),
-        ({"sparsity": -0.1}, r"sparsity is in \[0, 1\)"),
+        ({"sparsity": 1.0}, r"sparsity is a number in \[0, 1\)"),
+        ({"sparsity": -0.1}, r"sparsity is a number in \[0, 1\)"),
         ({"sparse_length": 0}, "sparse_length"),
         ({"warm_up_length": -1}, "warm_up_length"),
         ({"dense_length": 1.5}, "dense_length"),

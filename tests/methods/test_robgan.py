@@ -168,8 +168,11 @@ def test_published_loss():
     [
         ({"attack_steps": -1}, "RobGAN.attack_steps is an integer of at least 0. Received: -1"),
         ({"attack_steps": 1.5}, "RobGAN.attack_steps"),
-        ({"attack_radius": -1.0}, "RobGAN.attack_radius is at least 0. Received: -1.0"),
-        ({"attack_step_size": float("inf")}, "RobGAN.attack_step_size is at least 0. Received: inf"),
+        ({"attack_radius": -1.0}, "RobGAN.attack_radius is a number of at least 0. Received: -1.0"),
+        (
+            {"attack_step_size": float("inf")},
+            "RobGAN.attack_step_size is a number of at least 0. Received: inf",
+        ),
     ],
 )
 def test_bad_options_are_refused_by_name(options, message):

@@ -269,11 +269,23 @@ def test_all_together_and_what_advas_weighs():
 @pytest.mark.parametrize(
     ("cls", "options", "words"),
     [
-        (PathLengthGAN, {"path_length_weight": -1.0}, "path_length_weight is at least 0. Received: -1.0"),
+        (
+            PathLengthGAN,
+            {"path_length_weight": -1.0},
+            "path_length_weight is a number of at least 0. Received: -1.0",
+        ),
         (PathLengthGAN, {"path_length_interval": 0}, "PathLengthGAN.path_length_interval"),
-        (PathLengthGAN, {"path_length_decay": 0.0}, r"path_length_decay is in \(0, 1\]. Received: 0.0"),
+        (
+            PathLengthGAN,
+            {"path_length_decay": 0.0},
+            r"path_length_decay is a number in \(0, 1\]. Received: 0.0",
+        ),
         (PathLengthGAN, {"path_length_batch_shrink": 1.5}, "PathLengthGAN.path_length_batch_shrink"),
-        (StyleMixingGAN, {"mixing_probability": 1.1}, r"mixing_probability is in \[0, 1\]. Received: 1.1"),
+        (
+            StyleMixingGAN,
+            {"mixing_probability": 1.1},
+            r"mixing_probability is a number in \[0, 1\]. Received: 1.1",
+        ),
         (PathLengthGAN, {}, "PathLengthGAN: the generator has no styles"),
         (StyleMixingGAN, {"mixing_probability": 0.0}, "StyleMixingGAN: the generator has no styles"),
         (StyleMixingGAN, {"fresh_noise": False}, "StyleMixingGAN: the generator has no styles"),

@@ -166,7 +166,7 @@ def test_expected_and_measured_shares():
     [
         ({"ticket_rounds": -1}, "ticket_rounds"),
         ({"round_length": 0}, "round_length"),
-        ({"round_sparsity": 1.0}, r"round_sparsity is in \(0, 1\). Received: 1.0"),
+        ({"round_sparsity": 1.0}, r"round_sparsity is a number in \(0, 1\). Received: 1.0"),
     ],
 )
 def test_bad_options(options, message):

@@ -106,7 +106,11 @@ def test_default_blocks_end_at_this_size(options, last):
             {"base_channels": 0},
             "base_channels is an integer of at least 1. Received: 0",
         ),
-        (biggan_generator, {"num_classes": 0}, "num_classes is an integer of at least 1. Received: 0"),
+        (
+            biggan_generator,
+            {"num_classes": 0},
+            "num_classes is an integer of at least 1 or None. Received: 0",
+        ),
         (biggan_generator, {"block_channels": (), "latent_dim": 3}, "Received: 3"),
         (biggan_generator, SMALL | {"latent_dim": 3, "kernel_initializer": "he"}, "Received: he"),
         (

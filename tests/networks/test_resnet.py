@@ -96,7 +96,11 @@ def test_projected_norms_see_the_class():
         (resnet_generator, {"resolution": 4}, "Received: 4"),
         (resnet_generator, {"resolution": 30, "block_channels": (8, 8, 8)}, "multiple of 2^blocks"),
         (resnet_generator, {"block_channels": (8,)}, "Received: (8,), resolution 32"),
-        (resnet_generator, {"block_channels": (8, 0)}, "block_channels is an integer"),
+        (
+            resnet_generator,
+            {"block_channels": (8, 0)},
+            "block_channels is a list (each an integer of at least 1) or None",
+        ),
         (
             resnet_generator,
             {"base_channels": 0},
@@ -104,7 +108,11 @@ def test_projected_norms_see_the_class():
         ),
         (resnet_generator, {"resolution": 48, "base_channels": 6}, "a multiple of 4. Received: 6"),
         (resnet_generator, {"latent_dim": 2.5}, "latent_dim is an integer of at least 1. Received: 2.5"),
-        (resnet_generator, {"num_classes": 0}, "num_classes is an integer of at least 1. Received: 0"),
+        (
+            resnet_generator,
+            {"num_classes": 0},
+            "num_classes is an integer of at least 1 or None. Received: 0",
+        ),
         (resnet_generator, {"attention_resolutions": (4,)}, "among 8, 16, 32. Received: 4"),
         (resnet_generator, {"bias_initializer": "ones"}, "zeros, fan_in_uniform. Received: ones"),
         (resnet_generator, {"kernel_initializer": "he"}, "glorot_uniform, orthogonal. Received: he"),

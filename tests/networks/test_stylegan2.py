@@ -384,7 +384,10 @@ def test_as_networks_of_a_gan(tmp_path, jit_compile):
         (lambda: stylegan2_generator(2), "Received: 2"),
         (lambda: stylegan2_discriminator(12), "stylegan2_discriminator: resolution is a power of two"),
         (lambda: stylegan2_generator(8, mapping_layers=0), "mapping_layers is an integer of at least 1"),
-        (lambda: stylegan2_generator(8, channel_multiplier=0), "channel_multiplier is above 0. Received: 0"),
+        (
+            lambda: stylegan2_generator(8, channel_multiplier=0),
+            "channel_multiplier is a number above 0. Received: 0",
+        ),
         (lambda: stylegan2_generator(8, base_channels=0), "base_channels is an integer of at least 1"),
         (lambda: stylegan2_generator(8, kernel_size=4), "kernel_size is odd. Received: 4"),
         (
@@ -393,8 +396,11 @@ def test_as_networks_of_a_gan(tmp_path, jit_compile):
         ),
         (lambda: stylegan2_generator(8, style_layers=(8, 8)), "style_layers has 4 entries. Received: (8, 8)"),
         (lambda: stylegan2_generator(8, style_layers=(1, 9, 1, 1)), "numbers from 1 to 8. Received: 9"),
-        (lambda: stylegan2_generator(8, mean_decay=1.0), "mean_decay is in [0, 1). Received: 1.0"),
-        (lambda: stylegan2_discriminator(8, minibatch_group=0), "group_size is at least 1. Received: 0"),
+        (lambda: stylegan2_generator(8, mean_decay=1.0), "mean_decay is a number in [0, 1). Received: 1.0"),
+        (
+            lambda: stylegan2_discriminator(8, minibatch_group=0),
+            "minibatch_group is an integer of at least 1 or None. Received: 0",
+        ),
         (lambda: StyleMapping(4, 2, (0,)), "numbers from 1 to 2. Received: 0"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_metric_that_is_not_measured_cannot_choose_the_best(gin_file, tmp_path
         (["train.save_every=0"], "train.save_every is an integer of at least 1. Received: 0"),
         (["train.evaluate_every=True"], "train.evaluate_every is an integer"),
         (["train.steps=2.5"], "train.steps is an integer of at least 1. Received: 2.5"),
-        (["train.keep_checkpoints=0"], "checkpoints to keep is at least 1"),
+        (["train.keep_checkpoints=0"], "train.keep_checkpoints is an integer of at least 1. Received: 0"),
         (["Dataset.num_classes=3"], "digits has 10 classes .0, 1, 2, .*: set num_classes = 10"),
         (["Dataset.fraction=0.012"], "digits has no image to train on of class"),
         (
