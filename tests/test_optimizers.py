@@ -232,12 +232,17 @@ def test_decay_leaves_out_what_is_excluded_and_follows_clipping():
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (TorchAdam, {"beta_1": 1.0}, r"TorchAdam.beta_1 is in \[0, 1\). Received: 1.0"),
-        (TorchAdam, {"beta_2": -0.1}, r"TorchAdam.beta_2 is in \[0, 1\). Received: -0.1"),
-        (TorchAdam, {"epsilon": -1e-8}, "TorchAdam.epsilon is at least 0. Received: -1e-08"),
-        (TorchRMSprop, {"rho": float("nan")}, r"TorchRMSprop.rho is in \[0, 1\). Received: nan"),
-        (TorchRMSprop, {"momentum": 1.5}, r"TorchRMSprop.momentum is in \[0, 1\). Received: 1.5"),
-        (TorchRMSprop, {"weight_decay": -1.0}, "TorchRMSprop.weight_decay is at least 0. Received: -1.0"),
+        (TorchAdam, {"beta_1": 1.0}, r"TorchAdam.beta_1 is a number in \[0, 1\). Received: 1.0"),
+        (TorchAdam, {"beta_2": -0.1}, r"TorchAdam.beta_2 is a number in \[0, 1\). Received: -0.1"),
+        (TorchAdam, {"epsilon": -1e-8}, "TorchAdam.epsilon is a number of at least 0. Received: -1e-08"),
+        (TorchRMSprop, {"rho": float("nan")}, r"TorchRMSprop.rho is a number in \[0, 1\). Received: nan"),
+        (TorchRMSprop, {"momentum": 1.5}, r"TorchRMSprop.momentum is a number in \[0, 1\). Received: 1.5"),
+        (
+            TorchRMSprop,
+            {"weight_decay": -1.0},
+            "TorchRMSprop.weight_decay is a number of at least 0 or None. Received: -1.0",
+        ),
+        (TorchAdam, {"clipnorm": -1.0}, "TorchAdam.clipnorm is a number above 0 or None. Received: -1.0"),
     ],
 )
 def test_values_out_of_range_are_refused(kind, options, message):
