@@ -162,12 +162,11 @@ def apply_means(optimizer, gradients, variables):
     """
     gradients = mean(gradients)
     if num_replicas() > 1:
-        inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
-        if not hasattr(inner, "_all_reduce_sum_gradients"):
+        if not hasattr(optimizer, "_all_reduce_sum_gradients"):
             raise RuntimeError(
                 "Keras's optimizers have changed: they sum replicas' gradients in another place"
             )
-        inner._all_reduce_sum_gradients = list  # Keras has no public way to say that they are summed
+        optimizer._all_reduce_sum_gradients = list  # Keras has no public way to say that they are summed
     optimizer.apply(gradients, variables)
 
 

@@ -48,16 +48,12 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
     Their state has the weights' dtype, but at least float32.
     """
 
-    def __init__(self, learning_rate, epsilon, weight_decay, fractions, **kwargs):
+    def __init__(self, learning_rate, epsilon, weight_decay, **kwargs):
+        for name, value in kwargs.items():
+            if name in KINDS:
+                KINDS[name].check(f"{type(self).__name__}.{name}", value)
         super().__init__(learning_rate, **kwargs)  # Keras's own weight decay is another: it stays off
-        weight_decay = weight_decay or 0.0
-        for name, value in fractions.items():
-            if not 0.0 <= value < 1.0:
-                raise ConfigError(f"{type(self).__name__}.{name} is in [0, 1). Received: {value}")
-        for name, value in (("epsilon", epsilon), ("weight_decay", weight_decay)):
-            if not 0.0 <= value < math.inf:
-                raise ConfigError(f"{type(self).__name__}.{name} is at least 0. Received: {value}")
-        self.epsilon, self.added_decay = epsilon, weight_decay
+        self.epsilon, self.added_decay = epsilon, weight_decay or 0.0
 
     def add_variable(self, shape, initializer="zeros", dtype=None, **options):
         wide = "float32" if dtype in ("float16", "bfloat16") else dtype
@@ -100,7 +96,7 @@ class TorchAdam(_TorchOptimizer):
         weight_decay: the weight times this is added to its gradient, as `torch.optim.Adam` has it; Keras's Adam
             and AdamW shrink the weight itself.
         kwargs: of `keras.optimizers.Optimizer`, such as `clipnorm`.
-    Raises: ConfigError if a beta is not in [0, 1), or epsilon or the decay is negative.
+    Raises: ConfigError if a setting is not of its kind.
     """
 
     def __init__(
@@ -110,11 +106,10 @@ class TorchAdam(_TorchOptimizer):
         beta_2: _SHARE = 0.999,
         epsilon: NotNegative = 1e-8,
         amsgrad: bool = False,
-        weight_decay: NotNegative = 0.0,
+        weight_decay: NotNegative | None = 0.0,
         **kwargs,
     ):
-        betas = {"beta_1": beta_1, "beta_2": beta_2}
-        super().__init__(learning_rate, epsilon, weight_decay, betas, **kwargs)
+        super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
         self.beta_1, self.beta_2, self.amsgrad = beta_1, beta_2, amsgrad
 
     def build(self, variables):
@@ -163,7 +158,7 @@ class TorchRMSprop(_TorchOptimizer):
         rho: share of the old v in the new one, PyTorch's alpha.
         weight_decay: the weight times this is added to its gradient.
         kwargs: of `keras.optimizers.Optimizer`, such as `clipnorm`.
-    Raises: ConfigError if rho or momentum is not in [0, 1), or epsilon or the decay is negative.
+    Raises: ConfigError if a setting is not of its kind.
     """
 
     def __init__(
@@ -173,11 +168,10 @@ class TorchRMSprop(_TorchOptimizer):
         momentum: _SHARE = 0.0,
         epsilon: NotNegative = 1e-8,
         centered: bool = False,
-        weight_decay: NotNegative = 0.0,
+        weight_decay: NotNegative | None = 0.0,
         **kwargs,
     ):
-        fractions = {"rho": rho, "momentum": momentum}
-        super().__init__(learning_rate, epsilon, weight_decay, fractions, **kwargs)
+        super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
         self.rho, self.momentum, self.centered = rho, momentum, centered
 
     def build(self, variables):

@@ -21,6 +21,7 @@ from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
 from tfgans.networks.progan import progan_discriminator, progan_generator
 from tfgans.networks.progan_parts import at_stage, growing_layers
+from tfgans.optimizers import TorchAdam
 
 PUBLISHED_LOSSES = dict(
     discriminator_loss=losses.drift_wasserstein_discriminator, generator_loss=losses.wasserstein_generator
@@ -37,7 +38,7 @@ def networks(resolution=8, width=4):
 
 def make(method=ProgressiveGAN, resolution=8, compiling=None, **options):
     model = method(*networks(resolution), **options)
-    adam = lambda: keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)  # noqa: E731
+    adam = lambda: TorchAdam(1e-3, beta_1=0.0, beta_2=0.99)  # noqa: E731
     model.compile(adam(), adam(), **(compiling or {}))
     return model
 

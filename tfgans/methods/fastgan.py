@@ -40,7 +40,7 @@ class FastGAN(GAN):
             norm of each image's perturbation and steps along its slope.
         perturbation_batch_size: images of a discriminator step, over all replicas; None takes the data's: in a run
             `Dataset.batch_size`, in `fit` the size of the first batch. A smaller batch, such as the last of an
-            epoch, uses the first rows.
+            epoch, uses the first rows of each replica.
         separate_updates: one optimizer step on the real terms, then one on the fake terms, as in the paper's
             Algorithm 1. Penalties are a part of both.
         perturb_fakes: fakes have a perturbation of their own, as in the paper's Eq. 4.

@@ -1,5 +1,7 @@
 """Progressive growing (Karras et al., 2018), on the schedule of Re-GAN's code: networks that start at 4x4 pixels."""
 
+import functools
+
 import tensorflow as tf
 
 from tfgans.config import ConfigError, Natural, Several, Share, configurable
@@ -197,7 +199,8 @@ class ProgressiveGAN(GAN):
     def _build_optimizers(self, name, first):
         first.build(self.variables_of(name, 0))  # once and for all: the base's build then changes nothing
         for stage in range(1, self.stages):
-            settings = first.get_config() | {"learning_rate": lambda: first.learning_rate}
+            rate = functools.partial(getattr, first, "learning_rate")
+            settings = first.get_config() | {"learning_rate": rate}
             later = type(first).from_config(settings)
             later.build(self.variables_of(name, stage))
             self._later_optimizers[f"{name}_{side_of(stage)}"] = later

@@ -107,7 +107,8 @@ class PathLengthGAN(Styled, GAN):
         path_length_weight: 0 is the base.
         path_length_interval: k, generator updates between two of its steps.
         path_length_decay: share of a batch in a, in (0, 1].
-        path_length_batch_shrink: the generator's batch is divided by it, rounded down, at least 1.
+        path_length_batch_shrink: the generator's batch is divided by it, rounded down, at least 1; each replica
+            divides its own share.
     Raises: ConfigError if a value leaves its range or the generator has no styles.
     """
 

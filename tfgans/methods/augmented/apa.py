@@ -27,7 +27,7 @@ class APAGAN(Adaptive, GAN):
         apa_speed: thousands of real images in which p can go from 0 to 1; infinity is the base.
         pseudo_batch_size: images of a discriminator step, over all replicas; None takes the data's: in a run
             `Dataset.batch_size`, in `fit` the size of the first batch. A smaller batch, such as the last of an
-            epoch, uses the first rows.
+            epoch, uses the first rows of each replica.
     Raises: ConfigError if a value leaves its range or the batch does not divide among the replicas.
     """
 
