@@ -139,6 +139,60 @@ def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     assert first.split()[:2] == ["fast", "5.25"] and first.endswith("2 finished")
 
 
+def say_data(folder, fingerprint, source, evaluated="e", changes=()):
+    """Says in a run's folder what it was trained on, and where that lay."""
+    history = [{"step": 0, "fingerprint": fingerprint, "images": 0}]
+    record = {
+        "fingerprint": fingerprint, "images": 0, "source": source, "classes": None, "files": {},
+        "evaluation": {"images": evaluated}, "items": {"names": None, "hashes": None, "labels": None},
+        "history": history + [{"step": step, "changes": "1 added (a.png)"} for step in changes],
+    }  # fmt: skip
+    (folder / "data.json").write_text(json.dumps(record))
+    with open(folder / "operative.gin", "a") as file:
+        file.write(f"where = {source!r}\nDataset.source = %where\n")
+
+
+def test_runs_are_told_apart_by_their_data_not_by_its_place(tmp_path, monkeypatch):
+    for seed, (data, place) in enumerate((("x", "here"), ("x", "moved"), ("y", "here"), ("y", "there"))):
+        folder = make_run(tmp_path / data / f"seed_{seed}", seed, 0.9, [100.0, 20.0, 10.0 + seed])
+        say_data(folder, data, f"folder:{place}")
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path])
+    assert problems == [] == result["problems"]
+    assert [(each["label"], len(each["runs"])) for each in result["configurations"]] == [("x", 2), ("y", 2)]
+
+
+def test_a_comparison_says_which_data_were_not_the_same(tmp_path):
+    runs = [make_run(tmp_path / f"seed_{seed}", seed, 0.9, [100.0, 10.0]) for seed in range(3)]
+    say_data(runs[0], "x", "folder:a")
+    say_data(runs[1], "y", "folder:a", evaluated="other", changes=[30])
+    (runs[2] / "data.json").write_text("damaged")
+    runs = [collect.read_run(folder, tmp_path) for folder in runs]
+    assert [run["data"] and run["data"]["trained_on"] for run in runs] == ["x", "y", None]
+    settings = {"primary_metric": "fid"}
+    assert list(comparison._problems([{"label": "mine", "runs": runs}], settings)) == [
+        "mine: its runs were trained on different images",
+        "mine, seed 1: its images were changed at step 30",
+        "the runs were evaluated against different images: their numbers cannot be compared",
+    ]
+
+
+def test_a_page_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch, capsys):
+    for seed, fid in enumerate((10.0, 12.0)):
+        make_run(tmp_path / "runs" / f"seed_{seed}", seed, 0.9, [100.0, 20.0, fid])
+    nothing = {name: {"parameters": 3, "macs": 4} for name in ("generator", "discriminator")}
+    monkeypatch.setattr(comparison.experiment, "describe", lambda *_: (nothing, None))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(comparison, "write", full)
+    with pytest.raises(
+        run.NotWritten, match="page of the comparison could not be written: .*No space"
+    ) as caught:
+        run.compare_runs(tmp_path / "out", [tmp_path / "runs"])
+    assert comparison.table(caught.value.comparison).splitlines()[1].split()[:2] == ["runs", "11"]
+
+
 def test_what_did_not_end_well_is_counted_and_named(tmp_path, monkeypatch):
     runs = tmp_path / "a"
     for seed in range(2):
