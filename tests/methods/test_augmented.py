@@ -317,7 +317,7 @@ def test_xla_gives_the_same_numbers():
 
 
 def test_half_precision_trains():
-    keras.mixed_precision.set_global_policy("mixed_float16")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = make(compose(ADAGAN, APAGAN), joint_batch=False, **ALWAYS, **SOME)
     train(model, 4)
     assert all(np.isfinite(w).all() for w in weights(model))

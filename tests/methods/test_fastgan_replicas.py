@@ -80,6 +80,37 @@ except ConfigError as error:
     assert "perturbation_batch_size = 7 does not divide among 2 replicas" in str(error)
 else:
     raise AssertionError("a batch of 7 was taken for two replicas")
+
+# The remainder rule of `fit`: of batches of 12, 12 and 5 images two discriminator steps take 12, 12 and 4, on one
+# device and on two alike; a last batch smaller than the replicas is dropped and leaves nothing that is not finite.
+from tfgans.gan import GAN
+
+
+def plain(strategy, networks, **options):
+    with strategy.scope():
+        model = GAN(*networks, **options)
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    return model
+
+
+states = []
+for strategy in (one_device, mirrored):
+    with strategy.scope():
+        networks = toys.classifier_networks()
+    model = plain(strategy, networks, num_classes=3, discriminator_steps=2)
+    odd = images[:29], labels[:29]
+    model.fit(*odd, batch_size=12, shuffle=False, verbose=0)
+    model.fit(tf.data.Dataset.from_tensor_slices(odd).batch(12), verbose=0)
+    assert int(model.step.numpy()) == 6
+    states.append(state(model))
+for name, value in states[0].items():
+    np.testing.assert_allclose(states[1][name], value, atol=1e-6, rtol=0, err_msg=name)
+with mirrored.scope():
+    networks = toys.image_networks()
+model = plain(mirrored, networks)
+model.fit(toys.images(9), batch_size=8, verbose=0)
+assert int(model.step.numpy()) == 1
+assert all(np.all(np.isfinite(value)) for value in state(model).values())
 print("replicas agree")
 """
 

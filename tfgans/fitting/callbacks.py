@@ -49,6 +49,8 @@ def _check(gan, callback):
         raise ConfigError(
             f"{name} watches 'loss', which a GAN does not have: use tfgans.callbacks.StopWhenDiverged()"
         )
+    if isinstance(callback, keras.callbacks.SwapEMAWeights):
+        raise ConfigError(f"{name} swaps the average of an optimizer: GAN.ema_decay averages the generator")
     watches = isinstance(callback, _MONITORS) and getattr(callback, "save_best_only", True)
     if watches and (callback.monitor == "loss" or callback.monitor.startswith("val_")):
         raise ConfigError(

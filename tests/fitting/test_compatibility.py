@@ -1,0 +1,205 @@
+"""Networks and optimizers that cannot be a GAN's are refused when it is built or compiled, in one line."""
+
+import keras
+import pytest
+import toys
+from keras import layers
+
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+
+OPTIMIZERS = keras.optimizers
+
+
+def generator(*last, shape=(8, 8, 1), activation="tanh", **options):
+    size = shape[0] * shape[1] * shape[2]
+    first = [keras.Input((4,)), layers.Dense(size, activation=activation, **options), layers.Reshape(shape)]
+    return keras.Sequential([*first, *last], name="generator")
+
+
+def discriminator(units=1, **options):
+    return keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(units, **options)], name="discriminator"
+    )
+
+
+def with_classes(count):
+    base = discriminator()
+    heads = {"adversarial": base.outputs[0], "class": layers.Dense(count)(layers.Flatten()(base.input))}
+    return keras.Model(base.inputs, heads, name="discriminator")
+
+
+def sharing():
+    shared, latents, images = layers.Dense(16, name="shared"), keras.Input((16,)), keras.Input((4, 4, 1))
+    return (
+        keras.Model(latents, layers.Reshape((4, 4, 1))(shared(latents)), name="generator"),
+        keras.Model(images, layers.Dense(1)(shared(layers.Flatten()(images))), name="discriminator"),
+    )
+
+
+def renamed_output():
+    base = discriminator()
+    return keras.Model(base.inputs, {"logits": base.outputs[0]}, name="discriminator")
+
+
+def two_outputs():
+    base = generator()
+    return keras.Model(base.inputs, [base.outputs[0], base.outputs[0]], name="generator")
+
+
+BOTH = generator()
+NETWORKS = {
+    "one for both": (lambda: (BOTH, BOTH), {}, "are one network, generator"),
+    "a function": (
+        lambda: (len, discriminator()),
+        {"latent_dim": 4},
+        "GAN.generator is a Keras model. Received: len",
+    ),
+    "a class": (
+        lambda: (generator(), keras.Sequential),
+        {},
+        "GAN.discriminator is a Keras model. Received: Sequential",
+    ),
+    "a weight in common": (sharing, {}, "share the weight shared/"),
+    "latents of another size": (
+        lambda: (generator(), discriminator()),
+        {"latent_dim": 7},
+        r"latent_dim is 7, .* shape \(None, 4\)",
+    ),
+    "latents of no size": (
+        lambda: (generator(), discriminator()),
+        {"latent_dim": 0},
+        "latent_dim is an integer of at least 1",
+    ),
+    "the wrong way round": (lambda: (discriminator(), generator()), {}, r"first input of discriminator"),
+    "several outputs": (lambda: (two_outputs(), discriminator()), {}, r"gives images \[N, H, W, C\] .* list"),
+    "images of another size": (
+        lambda: (generator(shape=(4, 4, 1)), discriminator()),
+        {},
+        r"does not take the generator's output \(4, 4, 1\): Input 0 .* incompatible",
+    ),
+    "ten logits": (lambda: (generator(), discriminator(10)), {}, r"logits \[N, 1\]. Received: \(2, 10\)"),
+    "no adversarial output": (
+        lambda: (generator(), renamed_output()),
+        {},
+        r"has 'adversarial'. .*\['logits'\]",
+    ),
+    "other classes": (
+        lambda: (generator(), with_classes(4)),
+        {"num_classes": 3},
+        "tells 4 classes apart, GAN.num_classes is 3",
+    ),
+    "classes unsaid": (lambda: (generator(), with_classes(4)), {}, "GAN.num_classes is None"),
+    "classes unused": (
+        lambda: (generator(), discriminator()),
+        {"num_classes": 3},
+        "num_classes is 3, but neither network",
+    ),
+    "a sigmoid": (lambda: (generator(activation="sigmoid"), discriminator()), {}, "ends in sigmoid, .*tanh"),
+    "a last layer of positive values": (
+        lambda: (generator(layers.ReLU()), discriminator()),
+        {},
+        "generator ends in relu",
+    ),
+    "a layer in float16": (
+        lambda: (generator(dtype="mixed_float16"), discriminator()),
+        {},
+        "of generator computes in float16",
+    ),
+    "a discriminator in float16": (
+        lambda: (generator(), discriminator(dtype="float16")),
+        {},
+        "of discriminator computes in float16, which needs loss scaling: take mixed_bfloat16",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_networks_that_do_not_fit_are_refused_in_one_line(case):
+    make, options, message = NETWORKS[case]
+    with pytest.raises(ConfigError, match=message) as error:
+        GAN(*make(), **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("activation", [None, "tanh", "linear"])
+def test_a_generator_may_end_in_anything_that_reaches_below_0(activation, recwarn):
+    GAN(generator(activation=activation), discriminator())
+    assert not [w for w in recwarn if "ends in" in str(w.message)]
+
+
+def test_a_discriminator_that_ends_in_a_sigmoid_is_said_to():
+    with pytest.warns(UserWarning, match="discriminator ends in sigmoid: the losses of tfgans take logits"):
+        GAN(generator(), discriminator(activation="sigmoid"))
+
+
+def test_float16_is_refused_whichever_way_it_comes():
+    keras.config.set_dtype_policy("mixed_float16")
+    with pytest.raises(ConfigError, match="^generator computes in float16"):
+        GAN(generator(), discriminator())
+    keras.config.set_dtype_policy("float32")
+    networks = generator(), discriminator()
+    keras.config.set_dtype_policy("mixed_float16")  # of the model alone, which Keras would then scale
+    with pytest.raises(ConfigError, match="^gan.* computes in float16"):
+        GAN(*networks)
+    keras.config.set_dtype_policy("float32")
+    model = GAN(*networks)
+    networks[1].layers[-1].dtype_policy = "mixed_float16"
+    with pytest.raises(ConfigError, match="of discriminator computes in float16"):
+        model.compile("sgd", "sgd")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = GAN(generator(), discriminator())
+    model.compile("sgd", "sgd")
+    assert isinstance(model.optimizer, OPTIMIZERS.SGD)
+
+
+TAKEN = OPTIMIZERS.SGD(0.1)
+REFUSED = {
+    "one for both": (lambda: (TAKEN, TAKEN), "each needs one of its own"),
+    "none": (lambda: (None, "sgd"), "compile: optimizer is an optimizer or the name of one. Received: None"),
+    "a class": (lambda: ("sgd", OPTIMIZERS.Adam), "discriminator_optimizer is .* Received: Adam"),
+    "an unknown name": (lambda: ("adamm", "sgd"), "compile: optimizer: Could not interpret .*adamm"),
+    "a number": (lambda: (1e-3, "sgd"), "compile: optimizer: .*0.001"),
+    "loss scaling": (
+        lambda: (OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD()), "sgd"),
+        "optimizer scales gradients down",
+    ),
+    "loss scaling of the other": (
+        lambda: ("sgd", OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD())),
+        "discriminator_optimizer scales gradients down",
+    ),
+    "a fixed loss scale": (lambda: (OPTIMIZERS.SGD(loss_scale_factor=8.0), "sgd"), "scales gradients down"),
+    "an average": (lambda: ("sgd", OPTIMIZERS.SGD(use_ema=True)), "has use_ema: GAN.ema_decay averages"),
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return GAN(generator(), discriminator())
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_optimizers_that_cannot_be_are_refused_in_one_line(case, model):
+    make, message = REFUSED[case]
+    with pytest.raises(ConfigError, match=message) as error:
+        model.compile(*make())
+    assert "\n" not in str(error.value)
+
+
+def test_optimizers_belong_to_one_model(model):
+    model.compile("sgd", OPTIMIZERS.serialize(OPTIMIZERS.Adam()))
+    model.compile(model.optimizer, model.discriminator_optimizer)  # once more: the same weights
+    other = GAN(generator(), discriminator())
+    with pytest.raises(ConfigError, match="the optimizer of discriminator belongs to another model"):
+        other.compile("sgd", model.discriminator_optimizer)
+    with pytest.raises(ConfigError, match="the optimizer of generator belongs to another model"):
+        model.compile(model.discriminator_optimizer, model.optimizer)
+
+
+def test_schedules_of_optimizers_count_their_own_updates():
+    model = GAN(*toys.scalar_networks(), discriminator_steps=2)
+    rates = OPTIMIZERS.schedules.ExponentialDecay(1.0, 1, 0.5)
+    model.compile(OPTIMIZERS.SGD(rates), OPTIMIZERS.SGD(rates), run_eagerly=True)
+    model.fit([[1.0], [2.0], [3.0], [4.0]], batch_size=2, verbose=0)
+    assert float(model.optimizer.learning_rate) == 0.25
+    assert float(model.discriminator_optimizer.learning_rate) == 0.0625
