@@ -30,7 +30,7 @@ ALLOWED = {
     "files": {"readers"},
     "inputs": set(),
     "keras_lookup": {"config"},
-    "keras_files": {"errors", "files", "keras_lookup"},
+    "keras_files": {"errors", "files", "readers", "keras_lookup"},
     "pictures": {"files"},
     "distribute": {"config"},
     "data": {"config", "files", "readers"},
