@@ -38,7 +38,7 @@ ALLOWED = {
     "progress": set(),
     "signals": set(),
     "keras_lookup": {"config"},
-    "keras_files": {"errors", "files", "keras_lookup"},
+    "keras_files": {"errors", "files", "readers", "keras_lookup"},
     "pictures": {"files"},
     "cluster": {"errors"},
     "distribute": {"config", "cluster"},

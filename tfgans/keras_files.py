@@ -7,8 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tfgans import files
-from tfgans.errors import ConfigError, first_line
+from tfgans import files, readers
+from tfgans.errors import ConfigError
 from tfgans.keras_lookup import PACKAGE
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def _save(network, part, path):
     except OSError:
         raise  # the machine's fault, such as a full disk
     except Exception as error:
-        raise ConfigError(f"{network.name} cannot be written to {path}: {first_line(error)}") from error
+        raise ConfigError(f"{network.name} cannot be written to {path}: {readers.reason(error)}") from error
 
 
 def _copy(source, target):
