@@ -317,7 +317,7 @@ class Run:
         began, fixed = time.perf_counter(), FixedSamples(self.folder / "fixed_samples.npz", step)
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
-        metrics |= fixed.metrics()
+        metrics |= self.model.stated_labels() | fixed.metrics()
         if self.evaluator is not None and self.best_metric not in metrics:
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
@@ -340,7 +340,7 @@ class Run:
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
             return fixed.seen(stream(count))
 
-        metrics = self.evaluator(generate, self.dataset) | self.model.stated_labels()
+        metrics = self.evaluator(generate, self.dataset)
         metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
         self.draw_spectra(step, self.evaluator.spectra)
         return metrics
