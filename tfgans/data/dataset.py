@@ -23,14 +23,17 @@ from tfgans.config import (
 )
 from tfgans.data import philox
 from tfgans.data.balance import BalancedOrder
+from tfgans.data.comparison import open_comparison
 from tfgans.data.contents import Contents
 from tfgans.data.labels import (
     absent_classes,
     as_int32,
     called,
     count_labels,
+    kinds_of,
     number_of_classes,
     refuse_absent,
+    tell_lost,
 )
 from tfgans.data.pipeline import Batches, check_size
 from tfgans.data.sources import find_source
@@ -72,6 +75,8 @@ class Dataset:
         split: split to train on. evaluation_split: split of `reference`; where a source has no split
             `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
             images whatever `fraction` and `half` are.
+        evaluation_source: where the images of `reference` come from, if not from `source`: another name of one,
+            such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
         on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
             before training; `skip`: they are left out and counted in `skipped`.
         min_size: an image is tiny if its shorter side has fewer pixels; None: a quarter of `resolution`.
@@ -100,6 +105,7 @@ class Dataset:
         on_bad_image: OneOf("fail", "skip") = "fail",
         data_dir: FilePath | None = None,
         evaluation_split: str = "test",
+        evaluation_source: str | None = None,
         fraction_seed: Seed = 0,
         fraction_order: OneOf("random", "first") = "random",
         half_order: OneOf("random", "contiguous") = "random",
@@ -120,6 +126,7 @@ class Dataset:
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
+        self.evaluation_source, self._comparison = evaluation_source, None
         self.balance, self._conditional = balance, num_classes is not None or balance
         if random_area is not None and random_area[0] > random_area[1]:
             raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
@@ -128,14 +135,18 @@ class Dataset:
                 raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
             self.classes = read_classes(classes_file)
         self.name = _short_name(source)
-        self._origin = find_source(source, data_dir, image_key, label_key, memory_limit_gb)
+        self._where = dict(data_dir=data_dir, image_key=image_key, label_key=label_key)
+        self._origin = find_source(source, **self._where, memory_limit_gb=memory_limit_gb)
         self.modes, self.mode_std = self._modes()
         self.resolution = self._resolution()
         self._stores, self._found, self._known = {}, {}, 0
+        self._share, self._kinds = fraction, (None, None)
         self._store, labels, self.class_names = self._open(split)
         self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
         self.num_classes = number_of_classes(labels, self.class_names, num_classes, source, use_labels)
         indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
+        if fraction < 1.0:
+            tell_lost(self.source, *self._kinds, indices, fraction, fraction_order)
         self._labels, self._fraction = labels, (fraction, indices)
         self._take(indices, half, half_order, fraction_seed)
         if balance and labels is None:
@@ -247,6 +258,9 @@ class Dataset:
         Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
             n = `batch_size` except at the end.
         """
+        data = self._compared(split)
+        if data is not self:
+            return data.reference(data.split, limit, batch_size)
         store, labels, _ = self._open(self._evaluation(split))
         indices = np.arange(len(store))
         if limit is not None and limit < len(store):
@@ -256,18 +270,30 @@ class Dataset:
 
     def reference_size(self, split=None):
         """The number of items of `reference(split)`."""
-        return len(self._open(self._evaluation(split))[0])
+        data = self._compared(split)
+        return len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
 
     def fingerprint(self, split=None):
         """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
         labels, and of how they are cut and decoded; not of where they lie.
         """
+        data = self._compared(split)
+        if data is not self:
+            return data.fingerprint(data.split)
         store, labels, _ = self._open(self._evaluation(split))
         cut = "none" if self.crop == "none" else "center"
         digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
         digest.update(store.content(np.arange(len(store))))
         digest.update(b"" if labels is None else labels.tobytes())
         return digest.hexdigest()
+
+    def _compared(self, split):
+        """The data set that holds `reference(split)`: this one, or that of `evaluation_source`."""
+        if self.evaluation_source is None or split is not None:
+            return self
+        if self._comparison is None:
+            self._comparison = open_comparison(self, self._where)
+        return self._comparison
 
     def contents(self):
         """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order."""
@@ -303,6 +329,8 @@ class Dataset:
                 self.memory_limit_gb,
                 uncut=self.random_area is not None and self.crop != "none",
             )
+        if split == self.split and self._share < 1.0:
+            self._kinds = kinds_of(items, indices, store.kept)
         if not self.use_labels:
             labels = names = None
         self._found[split] = labels

@@ -1,12 +1,15 @@
 """Labels and the names of classes: counted, sorted, looked up, and refused where a class has no image."""
 
 import difflib
+import logging
 import re
 import unicodedata
 
 import numpy as np
 
 from tfgans.config import ConfigError
+
+logger = logging.getLogger(__name__)
 
 _NAMED = 10  # classes that a message names
 
@@ -178,6 +181,35 @@ def _remedy_at_source(labels, gone, names):
 def absent_classes(labels, num_classes):
     """The classes, in order, that no label is of."""
     return np.setdiff1d(np.arange(num_classes), labels)
+
+
+def kinds_of(items, indices, kept):
+    """(labels [n] of the images that are used, class names), whether they are trained with or not; None if unknown.
+
+    Args:
+        items: of a source. indices: which of them, or None for all. kept: which of those could be read.
+    """
+    try:
+        labels, names = items.labels, items.class_names
+    except ConfigError:
+        return None, None  # nobody trains with them, so what is wrong with them does not matter
+    if labels is None:
+        return None, None
+    labels = np.asarray(labels)
+    return (labels if indices is None else labels[indices])[kept], names
+
+
+def tell_lost(source, kinds, names, indices, fraction, order):
+    """Warns of classes of which a fraction takes nothing: where nobody trains with classes they are not refused.
+
+    Args:
+        kinds, names: see `kinds_of`. indices: what the fraction takes. order: `Dataset.fraction_order`.
+    """
+    lost = () if kinds is None else np.setdiff1d(kinds, kinds[indices])
+    if len(lost):
+        hint = "; Dataset.fraction_order = 'random' takes of all" if order == "first" else ""
+        line = "%s: Dataset.fraction = %g takes no image of %s%s"
+        logger.warning(line, source, fraction, called(lost, names), hint)
 
 
 def called(classes, names):

@@ -1,0 +1,95 @@
+"""Images to compare with from a place of their own, and fractions that lose a class."""
+
+import logging
+
+import pytest
+from PIL import Image
+
+from tfgans.config import ConfigError
+from tfgans.data import Dataset
+
+
+def folder(root, levels, size=(12, 8)):
+    root.mkdir(parents=True)
+    for k, level in enumerate(levels):
+        Image.new("RGB", size, (level, level, level)).save(root / f"{k:02}.png")
+    return f"folder:{root}"
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return folder(tmp_path / "train", range(6)), folder(tmp_path / "val" / "images", [100, 200, 250])
+
+
+def levels(data, split=None):
+    return [int(image[0, 0, 0]) for images, _ in data.reference(split) for image in images]
+
+
+def test_the_reference_comes_from_its_own_place(pair):
+    data = Dataset(pair[0], batch_size=2, resolution=8, fraction=0.5, evaluation_source=pair[1])
+    assert levels(data) == [100, 200, 250] and data.reference_size() == 3
+    assert data.num_examples == 3 and data.item_shape == (8, 8, 3)
+    assert levels(data, "train") == list(range(6)) and data.reference_size("train") == 6
+    alone = Dataset(pair[1], resolution=8)
+    assert data.fingerprint() == alone.fingerprint() != Dataset(pair[0], resolution=8).fingerprint()
+    assert next(iter(data.reference()))[0].shape == (3, 8, 8, 3)
+
+
+def test_it_is_cut_and_coloured_as_what_is_trained_on(tmp_path):
+    gray = tmp_path / "gray"
+    gray.mkdir()
+    for k in range(4):
+        Image.new("L", (8, 8), k).save(gray / f"{k}.png")
+    colour = folder(tmp_path / "colour", [40, 80], size=(20, 10))
+    data = Dataset(f"folder:{gray}", batch_size=2, evaluation_source=colour, crop="none")
+    assert data.item_shape == (8, 8, 1)
+    assert next(iter(data.reference()))[0].shape == (2, 8, 8, 1) and levels(data) == [40, 80]
+
+
+def test_it_is_opened_when_it_is_asked_for_and_refused_by_name(pair, tmp_path):
+    data = Dataset(pair[0], batch_size=2, resolution=8, evaluation_source=f"folder:{tmp_path}/nowhere")
+    with pytest.raises(ConfigError, match="^Dataset.evaluation_source: folder .*nowhere .*does not exist$"):
+        data.reference_size()
+    for source, line in (
+        ("rings", "Dataset.source is unknown. Received: 'rings'"),
+        ("grid", "the items of grid are \\(2,\\)"),
+    ):
+        with pytest.raises(ConfigError, match=f"^Dataset.evaluation_source: .*{line}"):
+            Dataset(pair[0], batch_size=2, resolution=8, evaluation_source=source).reference()
+    with pytest.raises(ConfigError, match="^Dataset.evaluation_source: digits has no split 'valid'"):
+        data = Dataset(pair[0], resolution=8, evaluation_source="digits", evaluation_split="valid")
+        data.fingerprint()
+
+
+def test_the_split_is_the_other_sources(pair):
+    data = Dataset(pair[0], batch_size=2, resolution=8, evaluation_source="digits")
+    assert data.reference_size() == 359 and data.item_shape == (8, 8, 3)
+    data = Dataset(pair[0], resolution=8, evaluation_source="digits", evaluation_split="train")
+    assert data.reference_size() == 1438
+
+
+@pytest.mark.parametrize("use_labels", [True, False])
+def test_a_fraction_that_loses_a_class_is_told(tmp_path, caplog, use_labels):
+    for name, count in (("a", 5), ("b", 5), ("c", 2)):
+        folder(tmp_path / name, range(count))
+    options = dict(batch_size=2, resolution=8, fraction=0.5, use_labels=use_labels)
+    with caplog.at_level(logging.WARNING):
+        first = Dataset(f"folder:{tmp_path}", fraction_order="first", **options)
+    (record,) = caplog.records
+    assert first.num_examples == 6
+    assert record.getMessage() == (
+        f"folder:{tmp_path}: Dataset.fraction = 0.5 takes no image of class 2 ('c')"
+        "; Dataset.fraction_order = 'random' takes of all"
+    )
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        whole = Dataset(
+            f"folder:{tmp_path}", fraction=0.99, batch_size=2, resolution=8, use_labels=use_labels
+        )
+    assert whole.num_examples == 11 and not caplog.records
+
+
+def test_points_have_no_classes_to_lose(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert Dataset("ring", fraction=0.5).num_examples > 1000
+    assert not caplog.records

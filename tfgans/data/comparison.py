@@ -1,0 +1,40 @@
+"""Images to compare with that come from another place than those to train on."""
+
+from tfgans.config import ConfigError
+from tfgans.data.sources import find_source
+
+
+def open_comparison(dataset, where):
+    """A data set of `dataset.evaluation_source`, cut and chosen as `dataset` is.
+
+    Its split is `evaluation_split`; where the source has no split `test`, that means its first one.
+
+    Args:
+        where: `data_dir`, `image_key` and `label_key` of `dataset`.
+    Raises: ConfigError, which names the option, if it cannot be read or its items have another shape.
+    """
+    images = len(dataset.item_shape) == 3
+    try:
+        splits = find_source(dataset.evaluation_source, **where).splits
+        absent = dataset.evaluation_split == "test" and "test" not in splits
+        found = type(dataset)(
+            dataset.evaluation_source,
+            resolution=dataset.item_shape[0] if images else None,
+            channels=dataset.item_shape[2] if images else None,
+            crop="none" if dataset.crop == "none" else "center",
+            classes=dataset.classes,
+            split=splits[0] if absent else dataset.evaluation_split,
+            on_bad_image=dataset.on_bad_image,
+            min_size=dataset.min_size,
+            memory_limit_gb=dataset.memory_limit_gb,
+            use_labels=dataset.use_labels,
+            **where,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"Dataset.evaluation_source: {error}") from error
+    if found.item_shape != dataset.item_shape:
+        raise ConfigError(
+            f"Dataset.evaluation_source: the items of {dataset.evaluation_source} are {found.item_shape}, "
+            f"those trained on {dataset.item_shape}"
+        )
+    return found
