@@ -60,7 +60,7 @@ _specification.loader.exec_module(kill_and_resume)
 
 
 # A phase with its seconds, or a bar.
-PROGRESS = re.compile(r"[^:]*(: [^:]*)? \.\.\. \d+ s|.*: +\d+%\|.*\|.*")
+PROGRESS = re.compile(r".* \.\.\. \d+ s|.*: +\d+%\|.*\|.*")
 
 
 def without_progress(said):

@@ -174,6 +174,7 @@ def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
 def test_the_bar_starts_where_the_run_does_after_the_first_step(capsys, monkeypatch):
     monkeypatch.setitem(progress._state, "talks", True)
     model = make()
+    model.run_eagerly = True
     model.step.assign(4)
     bar = callbacks.ProgressBar(10, 4)
     bar.close()  # nothing to close yet

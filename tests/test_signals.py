@@ -60,6 +60,25 @@ with files.replacing({str(tmp_path / "file")!r}) as file:
     assert seconds < 5.0 and os.listdir(tmp_path) == []  # what it was writing is gone
 
 
+def test_it_ends_even_if_nobody_reads_what_it_says():
+    code = (
+        BUSY
+        + """
+with work:
+    work.unsaved = False
+    print("ready", flush=True)
+    busy(100)
+"""
+    )
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+
+
 def test_what_is_at_risk_is_saved_first():
     code = """
 with work:

@@ -4,8 +4,9 @@
 read, so that `--help` answers at once.
 
 Exit codes: 0 done; 1 the machine failed, such as a full disk; 2 bad configuration or input; 3 training
-diverged; 128 + signal after an interruption that was saved. Each but 0 comes with one line on stderr. `evaluate` of
-a run that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
+diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0 comes with one line on
+stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate` of a run that cannot
+be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
 """
 
 import os

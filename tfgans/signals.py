@@ -8,6 +8,7 @@ keeps it (`Keeper`) is told to save it and stop, and a second Ctrl-C ends the pr
 Used as a library the process is not ours to end: handlers are there only while a keeper is, and they raise.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -91,7 +92,8 @@ def write(line):
     except (OSError, ValueError, AttributeError):
         descriptor = 2
     below = "\n" if os.isatty(descriptor) else ""  # a bar may stand there
-    os.write(descriptor, f"{below}{line}\n".encode())
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        os.write(descriptor, f"{below}{line}\n".encode())
 
 
 def watch(say, before_the_end=lambda: None):
@@ -108,11 +110,13 @@ def watch(say, before_the_end=lambda: None):
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def leave(number, again=False):
-        before_the_end()
-        standing = _keepers[-1].standing() if _keepers else ""
-        how = f"stopped at once by signal {number}" if again else f"stopped by signal {number}"
-        say(f"{how}; {standing}" if standing else how)
-        os._exit(128 + number)
+        try:
+            before_the_end()
+            standing = _keepers[-1].standing() if _keepers else ""
+            how = f"stopped at once by signal {number}" if again else f"stopped by signal {number}"
+            say(f"{how}; {standing}" if standing else how)
+        finally:
+            os._exit(128 + number)
 
     _watch["thread"] = threading.Thread(target=_answer, args=(reader, leave), daemon=True)
     _watch["thread"].start()

@@ -20,6 +20,8 @@ SPENT = {
     "training_flops",
 }
 
+ABOUT = {"label_distribution", "weights", "average_difference"}  # how the samples were made
+
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
@@ -39,9 +41,9 @@ def folder(plain, tmp_path_factory):
 def test_rows_at_the_evaluation_points(folder):
     found = rows(folder)
     assert [row["step"] for row in found] == [0, 4, 8, STEPS]
-    assert found[0].keys() == {"step"} | SPENT  # nothing was trained, and nothing was there before
+    assert found[0].keys() == {"step"} | ABOUT | SPENT  # nothing was trained, and nothing was there before
     for row in found[1:]:
-        assert row.keys() == {"step", "stability_mse"} | LOSSES | SPENT
+        assert row.keys() == {"step", "stability_mse"} | LOSSES | ABOUT | SPENT
         assert all(np.isfinite(row[name]) and row[name] > 0 for name in (*LOSSES, "stability_mse"))
     assert [row["real_images"] for row in found] == [0, 64, 128, 192]
 
