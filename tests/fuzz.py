@@ -8,6 +8,7 @@ and its number; `--keep` keeps the files of the failures.
 """
 
 import argparse
+import contextlib
 import faulthandler
 import logging
 import os
@@ -37,6 +38,30 @@ class Hang(BaseException):
     """A reader took too long."""
 
 
+class Watch:
+    """Raises `Hang` in a block that takes too long."""
+
+    def __init__(self):
+        self.inside = False
+        signal.signal(signal.SIGALRM, self._too_long)
+
+    def _too_long(self, number, frame):
+        if self.inside:
+            raise Hang
+
+    @contextlib.contextmanager
+    def limit(self, seconds):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        faulthandler.dump_traceback_later(10 * seconds + 60, exit=True)  # code outside Python sees no signal
+        try:
+            self.inside = True
+            yield
+        finally:
+            self.inside = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.cancel_dump_traceback_later()
+
+
 @dataclass
 class Tally:
     """What became of a reader's cases."""
@@ -48,35 +73,31 @@ class Tally:
     failures: list = field(default_factory=list)  # (number of the case, text)
 
 
-def judge(reader, path, seconds=SECONDS):
+def judge(reader, path, watch, seconds):
     """("read" | "refused" | "traceback" | "hang", text) of reading a file."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    faulthandler.dump_traceback_later(10 * seconds, exit=True)  # code outside Python does not see the signal
     try:
-        reader.read(path)
+        with watch.limit(seconds):
+            reader.read(path)
         return "read", ""
     except REFUSALS as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         return ("refused", "") if reader.says(path, error) else ("traceback", f"a poor message: {error!r}")
     except Hang:
         return "hang", "".join(traceback.format_exc().splitlines(keepends=True)[-4:])
     except (Exception, SystemExit):
         return "traceback", traceback.format_exc()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
 
 
 def try_reader(reader, count, seed, folder, keep=None, seconds=SECONDS):
-    """A `Tally` of `count` damaged files."""
+    """A `Tally` of `count` damaged files, made in a folder, each read for so many seconds at most."""
+    folder.mkdir(exist_ok=True)
     path = pathlib.Path(reader.make(folder))
-    whole, tally = path.read_bytes(), Tally()
+    whole, tally, watch = path.read_bytes(), Tally(), Watch()
     reader.read(path)  # raises if it does not read its own file
     for number in range(count):
         random = np.random.default_rng([seed, zlib.crc32(reader.name.encode()), number])
         damaged = fuzz_mutations.mutated(whole, random)
         path.write_bytes(damaged)
-        outcome, text = judge(reader, path, seconds)
+        outcome, text = judge(reader, path, watch, seconds)
         setattr(tally, outcome, getattr(tally, outcome) + 1)
         if text:
             tally.failures.append((number, text))
@@ -85,13 +106,8 @@ def try_reader(reader, count, seed, folder, keep=None, seconds=SECONDS):
     return tally
 
 
-def limit():
-    """Makes hangs and too much memory exceptions."""
-
-    def too_long(number, frame):
-        raise Hang
-
-    signal.signal(signal.SIGALRM, too_long)
+def limit_memory():
+    """Makes too much memory an exception."""
     taken = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.RLIM_INFINITY))
 
@@ -105,10 +121,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     names = [name for name in options.readers.split(",") if name]
     readers = [reader for reader in READERS if not names or reader.name in names]
-    logging.disable(logging.CRITICAL)
     if options.keep:
         os.makedirs(options.keep, exist_ok=True)
-    limit()
+    limit_memory()
     shares = sum(reader.share for reader in readers)
     tallies = {}
     print(f"{'reader':28} {'cases':>6} {'read':>6} {'refused':>8} {'traceback':>10} {'hang':>5}")
@@ -131,4 +146,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
     sys.exit(main())

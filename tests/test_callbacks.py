@@ -11,6 +11,7 @@ import tensorflow as tf
 import toys
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto import event_pb2
 
 from tfgans import callbacks, progress
 from tfgans.gan import GAN
@@ -145,6 +146,16 @@ def test_events_past_a_restart_are_forgotten(tmp_path):
     assert not (tmp_path / "missing").exists()
 
 
+def test_damaged_events_are_forgotten(tmp_path):
+    path = tmp_path / "events.out.tfevents.1"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in (event_pb2.Event(step=1).SerializeToString(), b"\xff" * 9, b""):
+            writer.write(record)
+    callbacks.forget_events_from(tmp_path, 3)
+    kept = [event_pb2.Event.FromString(r.numpy()).step for r in tf.data.TFRecordDataset(str(path))]
+    assert kept == [1, 0]  # no bytes at all are an event, of step 0
+
+
 def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
     model = make(num_classes=3)
     draw = callbacks.SampleGrid(model, tmp_path / "samples", count=8)
@@ -165,8 +176,9 @@ def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
     model.fit(toys.images(8), fit_labels, batch_size=4, verbose=0)
     draw(4)
     assert (tmp_path / "samples" / "step_00000004.png").read_bytes() == first  # it is there already
+    (tmp_path / "samples" / "step_copy.png").write_bytes(b"")  # a user's own, which stays
     assert draw.forget_from(4) and not draw.forget_from(3)
-    assert [p.name for p in (tmp_path / "samples").iterdir()] == ["step_00000000.png"]
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == ["step_00000000.png", "step_copy.png"]
     draw(4)
     assert (tmp_path / "samples" / "step_00000004.png").read_bytes() != first
 

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tfgans import files
+from tfgans.config import ConfigError
 
 
 def test_a_file_appears_only_when_its_block_ends(tmp_path):
@@ -67,6 +68,40 @@ def test_a_torn_last_line_is_no_row_and_does_not_spoil_the_next(lines, torn):
     assert lines.read() == [{"step": 0}, *whole]
     lines.append({"step": 8})
     assert lines.read() == [{"step": 0}, *whole, {"step": 8}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff\xfe", b"[1]", b"null", b'{"fid": 1.0}', b'{"step": "4"}', b'{"step": 4.0}', b'{"step": true}',
+     b'{"step": 4, "fid": NaN}', b'{"step": 4, "fid": 1e999}', b"[" * 100000, b'{"step": 4}, {"step": 5}'],
+)  # fmt: skip
+def test_lines_that_are_no_rows_are_left_out_and_counted(lines, line, caplog):
+    lines.path.write_bytes(b'{"step": 0}\n' + line + b'\n{"step": 8}\n' + line)
+    assert lines.read() == [{"step": 0}, {"step": 8}]
+    lines.keep(lambda row: True)
+    assert lines.path.read_bytes() == b'{"step": 0}\n{"step": 8}\n'
+    assert caplog.messages == [
+        f"{lines.path}: 1 damaged line left out"
+    ]  # the last may have been torn by a kill
+
+
+def test_a_file_that_cannot_be_read_is_named(lines):
+    lines.path.mkdir()
+    with pytest.raises(ConfigError, match="rows.jsonl cannot be read as rows of JSON: Is a directory"):
+        lines.read()
+
+
+def test_steps_of_names():
+    assert files.step_of("samples/step_00001000.png") == 1000
+    for name in ("step_copy.png", "step_.png", "step_1 (2).png", "notes.txt", "step_\u0663.png"):
+        assert files.step_of(name) == -1
+
+
+def test_texts_are_utf8_whatever_the_locale(tmp_path, monkeypatch):
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "ascii")
+    monkeypatch.setattr("locale.getencoding", lambda: "ascii")
+    files.write_text(tmp_path / "a.txt", "h\u00e4")
+    assert (tmp_path / "a.txt").read_bytes() == b"h\xc3\xa4"
 
 
 def test_keep_drops_rows_and_torn_lines(lines):

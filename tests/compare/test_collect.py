@@ -1,11 +1,12 @@
 """Runs that exist only as their files: what is read of them, and what is made of it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
-from tfgans.compare import collect, comparison, plan, run
+from tfgans.compare import collect, comparison, plan, processes, run
 from tfgans.config import ConfigError
 
 OPERATIVE = """
@@ -108,6 +109,66 @@ def test_a_run_that_nothing_evaluated_has_losses_and_is_left_out(tmp_path, monke
     result, problems = compare(tmp_path / "out", monkeypatch, paths)
     assert problems == [f"{tmp_path / 'not'}: nothing evaluated it"]
     assert [each["label"] for each in result["configurations"]] == ["evaluated"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        (
+            "operative.gin",
+            b"\xff\xfe",
+            "operative.gin cannot be read as a configuration: it is not a text file",
+        ),
+        ("operative.gin", b"numerics.seed = abc\n", "cannot be read as a run: invalid literal for int"),
+        (
+            "metrics.jsonl",
+            b'{"step": 0, "fid": "low"}\n{"step": 9, "fid": 1.0}\n',
+            "cannot be read as a run: ",
+        ),
+        ("metrics.jsonl", b'{"step": 9, "features": ["a"]}\n', "the row of step 9 has features = ['a']"),
+        (
+            "metrics.jsonl",
+            b'{"step": 9, "train_seconds": "1"}\n',
+            "the row of step 9 has train_seconds = '1'",
+        ),
+    ],
+)
+def test_a_damaged_run_has_failed_and_the_others_are_compared(tmp_path, monkeypatch, name, data, reason):
+    for seed in range(3):
+        make_run(tmp_path / "runs" / f"seed_{seed}", seed, 0.9, [100.0, 4.0])
+    (tmp_path / "runs" / "seed_1" / name).write_bytes(data)
+    found = collect.read_run(tmp_path / "runs" / "seed_1", tmp_path)
+    assert found["outcome"] == "failed" and reason in found["message"] and "\n" not in found["message"]
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path / "runs"])
+    assert len(problems) == 1 and reason in problems[0]
+    assert result["configurations"][0]["summary"]["fid"]["last"]["values"] == [4.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"\xff", b'{"frequency": [0.0], "real": {}}', b"[" * 10**5]
+)
+def test_damaged_spectra_and_curves_are_left_out(tmp_path, caplog, data):
+    folder = make_run(tmp_path / "a", 0, 0.9, [100.0, 4.0])
+    path = folder / "spectra" / "step_00000010.json"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    (folder / "train").mkdir()
+    (folder / "train" / "events.out.tfevents.1.host").write_bytes(data + b"\0" * 100)
+    found = collect.read_run(folder, tmp_path)
+    assert (found["outcome"], found["spectrum"], found["curves"]) == ("finished", None, {})
+    assert f"{path} cannot be read as spectra: " in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}'])
+def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc"), 0)
+    assert not one.is_done() and caplog.messages == []
+    one.stamp.parent.mkdir()
+    one.stamp.write_text('{"configuration": "abc", "outcome": "diverged", "message": "m"}')
+    assert one.is_done() and (one.outcome, one.message) == ("diverged", "m")
+    one.stamp.write_bytes(data)
+    assert not one.is_done()
+    assert "seed_0.json cannot be read as how a run ended: " in caplog.text and "it runs again" in caplog.text
 
 
 def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):

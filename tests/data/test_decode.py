@@ -1,6 +1,8 @@
 """Hand-made files of every kind that Pillow opens."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -121,6 +123,46 @@ def test_files_cut_anywhere_fail_as_bad_images_only(file_format):
         except BadImage:
             refused += 1
     assert refused >= len(range(0, len(data) - 16, 7)) * 0.9
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+BIG = {
+    "zTXt": b"Raw profile\0\0" + zlib.compress(b"a" * 20_000_000),
+    "iTXt": b"XML\0\1\0\0\0" + zlib.compress(b"a" * 2_000_000),
+    "iCCP": b"profile\0\0" + zlib.compress(np.random.RandomState(0).bytes(2_000_000)),
+    "tEXt": b"Comment\0" + b"a" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", BIG)
+def test_texts_and_profiles_of_any_size_do_not_stop_an_image(tmp_path, kind):
+    file = io.BytesIO()
+    noise = np.random.RandomState(0).randint(0, 256, (5, 4, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned, as the image is read
+    Image.fromarray(noise).save(file, "PNG", exif=exif)
+    data, text = file.getvalue(), chunk(kind.encode(), BIG[kind])
+    first = data.index(b"IDAT") - 4
+    for whole in (data[:first] + text + data[first:], data[:-12] + text + data[-12:]):
+        (tmp_path / "a.png").write_bytes(whole)
+        for source in (tmp_path / "a.png", io.BytesIO(whole)):
+            image = open_image(source)
+            assert header(image)[0] == (4, 5)
+            np.testing.assert_array_equal(to_array(decode(image, 3)), np.rot90(noise, -1))
+    with pytest.raises(BadImage, match="^truncated$"):
+        decode(open_image(io.BytesIO(data[: first + 20] + text)), 3)
+
+
+def test_the_reason_is_pillows_own():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    data = bytearray(file.getvalue())
+    data[data.index(b"IDAT") + 10] ^= 255
+    with pytest.raises(BadImage, match="^broken data: .*[a-z]{4}"):
+        decode(open_image(io.BytesIO(bytes(data))), 3)
 
 
 def test_other_content_is_no_image():

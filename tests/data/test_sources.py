@@ -1,5 +1,7 @@
 """Each source's own contract: what it reads, in which order, and how it refuses."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -299,6 +301,20 @@ def test_npz_of_other_layouts(tmp_path, arrays, line):
     assert message(source=f"npz:{path}") == f"npz file {path}{line}"
 
 
+def test_a_damaged_npz_says_where_and_why(tmp_path):
+    path = tmp_path / "x.npz"
+    images = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
+    np.savez_compressed(path, images=images)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40  # zlib's own exception
+    path.write_bytes(bytes(data))
+    assert message(source=f"npz:{path}").startswith(f"{path} cannot be read as an npz data set: ")
+    np.savez(path, images=np.array([images[0], images[1][:4]], dtype=object))
+    assert message(source=f"npz:{path}").endswith("data set: array images holds Python objects")
+    np.savez(path, images=images, other=np.array([None], object))  # what is not asked for does not matter
+    assert Dataset(f"npz:{path}", batch_size=2).num_examples == 4
+
+
 def test_npz_files_that_are_none(tmp_path):
     path = tmp_path / "x.npz"
     assert message(source=f"npz:{path}") == f"npz file {path} does not exist"
@@ -379,6 +395,20 @@ def test_tfrecords_must_fit_in_memory(prepared):
         line = message(**options)
         assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
         assert "file_format='array_record').download_and_prepare()" in line
+
+
+@pytest.mark.parametrize("part", ["records", "dataset_info.json"])
+def test_a_damaged_prepared_set_is_one_line(prepared, tmp_path, part):
+    folder = tmp_path / "copy"
+    shutil.copytree(prepared, folder)
+    pattern = "*train*record*" if part == "records" else part
+    (path,) = folder.rglob(pattern)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 60] = b"\xff" * 60
+    path.write_bytes(bytes(data))
+    line = message(source="tfds:tiny_squares", data_dir=str(folder), resolution=8)
+    assert "tiny_squares" in line and (part == "records" or "dataset_info.json" in line), line
 
 
 class NoNetwork(tfds.core.GeneratorBasedBuilder):

@@ -1,5 +1,6 @@
 """The evaluator on constructed sets: what it reports, what it caches, what it refuses."""
 
+import io
 import json
 import pathlib
 
@@ -197,8 +198,14 @@ def test_cached_reference_gives_the_same_numbers(tmp_path):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "text", "empty"])
-def test_damaged_cache_is_computed_again(tmp_path, damage):
+def archive(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "text", "empty", "other", "narrow", "huge"])
+def test_damaged_cache_is_computed_again(tmp_path, damage, caplog):
     generate, dataset = stream(digits_split()[0][..., None]), Digits()
     evaluator = Evaluator(DigitsFeatures(), 100, cache_dir=tmp_path)
     evaluator(generate, dataset)
@@ -207,9 +214,19 @@ def test_damaged_cache_is_computed_again(tmp_path, damage):
     middle = len(whole) // 2
     flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
     changes = {"truncated": whole[:middle], "flipped": flipped, "text": b"not an archive", "empty": b""}
+    with np.load(io.BytesIO(whole)) as stored:
+        arrays = dict(stored)
+    changes["other"] = archive(**{name: arrays[name] for name in ("mean", "count")})
+    changes["narrow"] = archive(**arrays | {"scatter": np.zeros((2, 2))})
+    changes["huge"] = archive(**arrays).replace(
+        b"'shape': (64,), }" + b" " * 10, b"'shape': (640000000000,)}  "
+    )
+    assert changes["huge"] != archive(**arrays)
     path.write_bytes(changes[damage])
     evaluator(generate, dataset)
     assert dataset.reads == 2 and path.read_bytes() == whole
+    (line,) = caplog.messages
+    assert line.startswith(f"cached statistics are computed again: {path} cannot be read as statistics: ")
 
 
 def test_cache_folder_out_of_reach_is_not_fatal(tmp_path, caplog):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.data.digits import digits_split
-from tfgans.evaluate import train_digits_classifier
+from tfgans.evaluate import digits_network, train_digits_classifier
 from tfgans.evaluate.features import DigitsFeatures, InceptionFeatures, PointFeatures
 
 
@@ -72,6 +72,34 @@ def test_images_of_another_type_are_refused():
 def test_points_are_their_own_features():
     outputs = PointFeatures()(np.array([[1.0, 2.0]]))
     assert list(outputs) == ["features"] and outputs["features"].tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "File is not a zip file"),
+        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), "Bad magic number for file header"),
+        (lambda path: np.savez(path, other=np.zeros(3)), "it has no 'conv1/kernel'"),
+        (lambda path: np.savez(path, **SHAPES | {"hidden/bias": np.zeros(3)}), "it is of another network"),
+        (lambda path: np.savez(path, **SHAPES | {"hidden/bias": np.array(["a"] * 64)}), "."),
+    ],
+    ids=["cut", "a wrong byte", "other arrays", "another shape", "texts"],
+)
+def test_damaged_weights_of_the_classifier_are_one_line(tmp_path, spoil, reason):
+    features = DigitsFeatures()
+    features.path = tmp_path / "classifier.npz"
+    features.path.write_bytes(DigitsFeatures.path.read_bytes())
+    spoil(features.path)
+    with pytest.raises(ConfigError, match=f"npz cannot be read as the digits classifier: {reason}") as caught:
+        features.check()
+    assert "\n" not in str(caught.value)
+    features.path.unlink()
+    features.path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be read as the digits classifier: Is a directory"):
+        features.fingerprint()
+
+
+SHAPES = {name: np.zeros(shape, np.float16) for name, shape in digits_network.SHAPES.items()}
 
 
 class FakeInception(tf.Module):

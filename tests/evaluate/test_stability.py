@@ -32,8 +32,33 @@ def test_an_evaluation_made_again_compares_with_the_one_before_it(tmp_path):
     assert evaluation(tmp_path, 2, images[2])["stability_mse"] == pytest.approx(0.16)
     fewer = evaluation(tmp_path, 3, images[2][:8])  # another number of samples: of those that both have
     assert fewer == {"stability_mse": 0.0}
-    (tmp_path / "fixed_samples.npz").write_bytes(b"torn")
-    assert evaluation(tmp_path, 4, images[2]) == {}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"torn"),
+        lambda path: path.write_bytes(path.read_bytes()[:200] + b"x" + path.read_bytes()[201:]),
+        lambda path: np.savez(path, first=np.zeros(3)),
+        lambda path: np.savez(path, **{"0": np.array([None], object)}),
+    ],
+    ids=["no archive", "a wrong byte", "no step", "objects"],
+)
+def test_damaged_samples_cost_one_number_and_a_line(tmp_path, caplog, spoil):
+    black = np.zeros((64, 2, 2, 3), np.uint8)
+    evaluation(tmp_path, 0, black)
+    spoil(tmp_path / "fixed_samples.npz")
+    assert evaluation(tmp_path, 4, black + 51) == {}
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"{tmp_path / 'fixed_samples.npz'} cannot be read as samples of earlier evaluations: "
+    )
+    assert evaluation(tmp_path, 8, black)["stability_mse"] == pytest.approx(0.04)
+
+
+def test_samples_of_another_shape_are_not_compared(tmp_path):
+    np.savez(tmp_path / "fixed_samples.npz", **{"0": np.zeros((64, 4, 4, 3), np.uint8), "1": np.array(1)})
+    assert evaluation(tmp_path, 4, np.zeros((64, 2, 2, 3), np.uint8)) == {}
 
 
 def test_points_and_large_images(tmp_path):

@@ -116,17 +116,25 @@ def changed(**fields):
         (json.dumps(changed(normal=[["a"] * 3] * 3)), "normal, cell 1: an operation is one of none.* 'a'"),
         (json.dumps(changed(skip_2=[{}])), "skip_2: an operation is one of deconv"),
         (json.dumps(changed(skip_2=None)), "skip_2 has 1 operations. Received: None"),
+        (json.dumps(changed(normal="a\nb")), "normal has one list for each of 3 cells. Received: a b"),
+        (json.dumps({"a\nb": 1}), "skip_2 and skip_3. Received: a b"),
+        ("[" * 100000, "cannot be read as a genotype: it is nested too deeply"),
+        ("\ud800", "cannot be read as a genotype: it is not a text file"),
+        ("9" * 5000, "cannot be read as a genotype: Exceeds the limit"),
+        ('{"normal": NaN}', "cannot be read as a genotype: the number NaN is not finite"),
     ],
 )
 def test_wrong_files_are_refused_in_one_line(text, message, tmp_path):
     path = tmp_path / "genotype.json"
-    path.write_text(text)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(ConfigError, match=message) as caught:
         load_genotype(path)
     assert "\n" not in str(caught.value) and str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("name", ["alphaGAN", "no/such.json", "."])
+@pytest.mark.parametrize(
+    "name", ["alphaGAN", "no/such.json", ".", None, 3, ["alphaGAN_s"], {}, "a\0b", "a\nb"]
+)
 def test_unknown_names_are_refused(name):
     with pytest.raises(ConfigError, match="alphaGAN_s, alphaGAN_l or a JSON file that exists. Received: "):
         load_genotype(name)

@@ -78,9 +78,14 @@ def test_a_damaged_newest_checkpoint_costs_only_time(whole, gin_file, tmp_path, 
     folder = tmp_path / "run"
     run(gin_file, folder, "train.steps=8")
     newest = folder / "checkpoints" / "step_00000008.npz"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    data = bytearray(newest.read_bytes())
+    data[data.index(b"PK\x01\x02") + 10] = 99  # the way in which an array is compressed, which nobody knows
+    newest.write_bytes(bytes(data))
+    (folder / "export" / "assets.extra" / "step.txt").write_bytes(b"\xff8")
+    (folder / "samples" / "step_copy.png").write_bytes(b"")  # a user's own
     run(gin_file, folder)  # rows, pictures and events of step 8 come again
-    assert "step_00000008.npz cannot be read" in caplog.text
+    assert "step_00000008.npz cannot be read as a checkpoint: " in caplog.text
+    (folder / "samples" / "step_copy.png").unlink()
     assert_same_run(whole, folder)
 
 

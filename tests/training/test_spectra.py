@@ -83,6 +83,20 @@ def test_killed_between_the_numbers_and_the_figure_it_is_the_same_run(
     assert spectra(folder) == spectra(measured)
 
 
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b'{"frequency": [0.0, 1.0]}', b"[" * 10**5])
+def test_damaged_numbers_are_not_drawn_again(tmp_path, caplog, data):
+    figure = spectrum_figure.SpectrumFigure(tmp_path)
+    figure.again(4)  # there is nothing
+    (tmp_path / "step_00000004.json").write_bytes(data)
+    figure.again(4)
+    assert (
+        len(caplog.messages) == 1 and "step_00000004.json cannot be read as spectra: " in caplog.messages[0]
+    )
+    (tmp_path / "step_copy.png").write_bytes(b"")  # a user's own
+    figure.forget_from(0)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_copy.png"]
+
+
 def test_a_step_that_is_trained_again_forgets_its_spectra(measured, gin_file, tmp_path):
     """Without its newest checkpoint a run goes back: what came later is gone, what it restores is shown again."""
     folder = tmp_path / "run"

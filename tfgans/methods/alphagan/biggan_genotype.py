@@ -7,13 +7,11 @@ figure of what was found, so this arrangement is an inference from their number;
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from tfgans.config import ConfigError
-from tfgans.files import expanded
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import check_operations
-from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
+from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, named, read_record
 
 NORMAL_OPERATIONS = space.NORMAL_OPERATIONS
 UP_OPERATIONS = space.UP_OPERATIONS_WITHOUT_DECONV
@@ -109,17 +107,14 @@ def load_biggan_genotype(name_or_path):
             `BigGANGenotype`.
     Raises: ConfigError, in one line, if there is no such genotype or file, or the file is not one.
     """
-    if isinstance(name_or_path, BigGANGenotype):
-        return name_or_path
-    if name_or_path in GENOTYPES:
-        return GENOTYPES[name_or_path]
-    path = Path(expanded(name_or_path))
-    if not path.is_file():
-        raise ConfigError(
-            f"a genotype of BigGAN is {', '.join(GENOTYPES)} or a JSON file that exists. Received: {path}"
-        )
     what = "a genotype of BigGAN has normal and up"
-    return read_record(path, BigGANGenotype, what, ("normal", "up"))
+    return named(
+        name_or_path,
+        BigGANGenotype,
+        GENOTYPES,
+        "a genotype of BigGAN",
+        lambda path: read_record(path, BigGANGenotype, what, ("normal", "up")),
+    )
 
 
 def from_architecture(arrays, rows):

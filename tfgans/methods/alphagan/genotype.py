@@ -1,13 +1,11 @@
 """Genotypes: which operation lies on every edge of a generator. Names, JSON files, tables."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from tfgans.config import ConfigError
-from tfgans.files import expanded
 from tfgans.methods.alphagan import space
 from tfgans.methods.alphagan.operations import NORMAL, UP
-from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
+from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, named, read_record
 
 _COUNTS = {"normal": 3, "up": 2}  # edges of a cell
 _SKIPS = {"skip_2": 1, "skip_3": 2}
@@ -116,16 +114,14 @@ def load_genotype(name_or_path):
             `Genotype`.
     Raises: ConfigError, in one line, if there is no such genotype or file, or the file is not one.
     """
-    if isinstance(name_or_path, Genotype):
-        return name_or_path
-    if name_or_path in GENOTYPES:
-        return GENOTYPES[name_or_path]
-    path = Path(expanded(name_or_path))
-    if not path.is_file():
-        names = ", ".join(GENOTYPES)
-        raise ConfigError(f"a genotype is one of {names} or a JSON file that exists. Received: {path}")
     what = "a genotype has normal, up, skip_2 and skip_3"
-    return read_record(path, Genotype, what, (*_COUNTS, *_SKIPS))
+    return named(
+        name_or_path,
+        Genotype,
+        GENOTYPES,
+        "a genotype",
+        lambda path: read_record(path, Genotype, what, (*_COUNTS, *_SKIPS)),
+    )
 
 
 def from_architecture(arrays, normal_operations=space.NORMAL_OPERATIONS, up_operations=space.UP_OPERATIONS):

@@ -1,6 +1,7 @@
 """What the genotypes of all spaces have in common: JSON files, tables, and how they are chosen from weights."""
 
 import json
+import os
 from dataclasses import asdict
 
 import numpy as np
@@ -44,6 +45,25 @@ def read_record(path, cls, what, required, optional=()):
             raise ConfigError(f"{path}: {readers.reason(error)}") from error
     inputs.note(path, record.text())
     return record
+
+
+def named(value, cls, published, kind, read):
+    """The genotype that a value stands for.
+
+    Args:
+        value: a name, the path of a JSON file, or a genotype.
+        cls, published: class of the genotypes, and those there are by name.
+        kind: says in the error what kind of genotype it is. read: reads a file.
+    Raises: ConfigError, in one line, if there is no such genotype or file, or the file is not one.
+    """
+    if isinstance(value, cls):
+        return value
+    if isinstance(value, str) and value in published:
+        return published[value]
+    if isinstance(value, (str, os.PathLike)) and os.path.isfile(files.expanded(value)):
+        return read(files.expanded(value))
+    names = f"{'one of ' * (len(published) > 1)}{', '.join(published)}"
+    raise ConfigError(f"{kind} is {names} or a JSON file that exists. Received: {readers.one_line(value)}")
 
 
 def aligned(rows):

@@ -11,10 +11,8 @@ paper's.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
-from tfgans.config import ConfigError
-from tfgans.files import expanded
+from tfgans.methods.alphagan.records import named
 from tfgans.methods.alphagan.stylegan2.genotype import StyleGAN2Genotype, micro_genotype, read_genotype
 
 
@@ -123,14 +121,4 @@ def load_stylegan2_genotype(name_or_path):
             `StyleGAN2Genotype`.
     Raises: ConfigError, in one line, if there is no such genotype or file, or the file is not one.
     """
-    if isinstance(name_or_path, StyleGAN2Genotype):
-        return name_or_path
-    if name_or_path in GENOTYPES:
-        return GENOTYPES[name_or_path]
-    path = Path(expanded(name_or_path))
-    if not path.is_file():
-        raise ConfigError(
-            f"a genotype of StyleGAN2 is one of {', '.join(GENOTYPES)} or a JSON file that exists. "
-            f"Received: {path}"
-        )
-    return read_genotype(path)
+    return named(name_or_path, StyleGAN2Genotype, GENOTYPES, "a genotype of StyleGAN2", read_genotype)
