@@ -33,8 +33,8 @@ class IntraClass:
     to do with a published FID of 50,000, and with fewer images than features even equal distributions are far
     apart. So every class is measured with the same number of images, as many real as generated ones, which stands
     beside the values, and only values of the same number compare. Real images are a sample fixed once for all of
-    each class, and their features are computed at each call: no cache holds them. Memory: one class at a time. Cost: as much as the Frechet distance of all those images and of as
-    many real ones.
+    each class, and their features are computed at each call: no cache holds them. Memory: one class at
+    a time. Cost: all those images are made, and they and as many real ones go through the extractor.
 
     Args:
         features: an extractor of `features.py`.
