@@ -2,6 +2,7 @@
 
 import json
 import logging
+import types
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ from tfgans.evaluate.duality import WithDualityGap
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER, Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
 from tfgans.evaluate.frechet import Moments, frechet_distance, frechet_distance_of
+from tfgans.searching import SearchRun
 
 NAMES = ("intra_fid", "intra_fid_worst", "intra_recall", "intra_recall_worst")
 COUNTED = ("intra_samples", "intra_left_out")
@@ -259,6 +261,18 @@ def test_with_a_duality_gap_it_is_measured_too(tmp_path):
     both = WithDualityGap(evaluator(tmp_path), lambda *_: {"duality_gap": 1.0}, None)
     alone = evaluator(tmp_path)(stream(real), dataset, of_class)
     assert both(stream(real), dataset, of_class) == alone | {"duality_gap": 1.0} and "intra_fid" in alone
+
+
+def test_random_search_can_choose_by_it(tmp_path):
+    real, labels = clouds([8, 8])
+    model = types.SimpleNamespace(num_candidates=2, seed=3)
+    model.streams_of_classes = lambda seed: of_class_in(real + seed, labels)
+    model.final_genotype = lambda score: (types.SimpleNamespace(), [score(stream(real))] * 2)
+    search = types.SimpleNamespace(model=model, evaluator=evaluator(tmp_path), dataset=Points(real, labels))
+    search.best_metric, search.best_is_highest, search.folder = "intra_fid", False, tmp_path
+    SearchRun._final_genotype(search)
+    scores = json.loads((tmp_path / "candidates.json").read_text())
+    assert scores == pytest.approx([27.0, 27.0], abs=1e-4)  # moved by 3 in each of 3 coordinates
 
 
 def test_which_of_them_are_better_when_higher():
