@@ -163,13 +163,13 @@ class SearchRun(training.Run):
             "genotype": json.loads(found.text()),
             "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
         }
-        self._noted = [*self._rows(), row]
+        self._notes = [*self._rows(), row]
         self.history.append(row)
 
     def _rows(self):
-        if not hasattr(self, "_noted"):
-            self._noted = self.history.read()
-        return self._noted
+        if not hasattr(self, "_notes"):
+            self._notes = self.history.read()
+        return self._notes
 
     def evaluate(self, step):
         """As in training; tells and draws what has been found so far as well."""

@@ -52,7 +52,7 @@ def test_it_is_opened_when_it_is_asked_for_and_refused_by_name(pair, tmp_path):
         data.reference_size()
     for source, line in (
         ("rings", "Dataset.source is unknown. Received: 'rings'"),
-        ("grid", "the items of grid are \\(2,\\)"),
+        ("grid", "Dataset.resolution is for images; grid has points"),
     ):
         with pytest.raises(ConfigError, match=f"^Dataset.evaluation_source: .*{line}"):
             Dataset(pair[0], batch_size=2, resolution=8, evaluation_source=source).reference()
