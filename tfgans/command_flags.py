@@ -115,6 +115,13 @@ def generate():
         "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
         "the coarse ones, or the first half of less than eight.",
     )
+    flags.DEFINE_string(
+        "style_layer",
+        None,
+        "Generators with styles: all style slots take W_i, the output of the mapping's i-th dense layer, truncated "
+        "towards its own mean. A number; or `all`: write style_layers.png alone, a row for each W_i, of the same "
+        "--num_images latents (8 if not given).",
+    )
     flags.DEFINE_integer("seed", 0, "Seed of the latents.", 0, 2**32 - 1)
 
 

@@ -237,6 +237,9 @@ def _generate():
         rows, columns = _two_numbers("style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
         slots = _two_numbers("mixed_slots", ":", "A:B, such as 0:4")
         paths = after.mix_styles(*where, rows, columns, slots, **options)
+    elif FLAGS.style_layer == "all":
+        columns = FLAGS.num_images if FLAGS["num_images"].present else 8
+        paths = after.feed_layers(*where, columns, **options)
     elif FLAGS.interpolate:
         paths = after.interpolate(
             *where,
@@ -247,7 +250,8 @@ def _generate():
             **options,
         )
     else:
-        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), **options)
+        layer = None if FLAGS.style_layer is None else int(FLAGS.style_layer)
+        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), style_layer=layer, **options)
     print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
 
 
@@ -255,12 +259,24 @@ def _check_generate_flags():
     """Refuses flags that would have no effect."""
     from tfgans.config import ConfigError
 
-    chosen = {"interpolate": FLAGS.interpolate, "style_mixing": FLAGS.style_mixing is not None}
+    layer = FLAGS.style_layer
+    if layer is not None and layer != "all" and not re.fullmatch("[0-9]{1,9}", layer):
+        raise ConfigError(f"--style_layer is the number of a dense layer or all. Received: {layer!r}")
+    chosen = {
+        "interpolate": FLAGS.interpolate,
+        "style_mixing": FLAGS.style_mixing is not None,
+        "style_layer=all": layer == "all",
+    }
     needs = {
         "interpolate": ("interpolate_in", "frames", "frames_per_second"),
         "style_mixing": ("mixed_slots",),
+        "style_layer=all": (),
     }
-    refuses = {"interpolate": ("labels",), "style_mixing": ("labels", "num_images", "interpolate")}
+    refuses = {
+        "interpolate": ("labels", "style_layer"),
+        "style_mixing": ("labels", "num_images", "interpolate", "style_layer"),
+        "style_layer=all": ("labels",),
+    }
     for mode, on in chosen.items():
         for name in refuses[mode] if on else needs[mode]:
             if FLAGS[name].present:

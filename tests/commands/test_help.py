@@ -29,6 +29,7 @@ FLAGS = {
         "truncated_slots",
         "style_mixing",
         "mixed_slots",
+        "style_layer",
         "seed",
         "step",
         "generator",
