@@ -153,3 +153,19 @@ def compare():
     )
     flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
     flags.DEFINE_integer("jobs", 1, "Runs at a time.")
+
+
+def architectures():
+    _gin_flags()
+    _define_folder("output_dir", "Folder of the runs, architectures.jsonl and the pictures.")
+    flags.DEFINE_integer("count", 20, "Architectures to draw and train.")
+    flags.DEFINE_integer("steps", None, "Generator updates of each; train.steps if not given.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of the drawing and of each training.", 0, 2**32 - 1)
+    flags.DEFINE_string("metric", "fid", "Its best third is superior, its worst third inferior.")
+    flags.DEFINE_list(
+        "thresholds",
+        None,
+        "Instead of thirds, such as fid=15,inception_score=8 (AlphaGAN's): superior is better in all, inferior "
+        "worse in all.",
+    )
+    flags.DEFINE_integer("jobs", 1, "Runs at a time.")

@@ -1,4 +1,5 @@
-"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`: flags, messages and exit codes.
+"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`:
+flags, messages and exit codes.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
@@ -347,6 +348,44 @@ def _compared():
     )
 
 
+def _architectures():
+    from tfgans import architectures, experiment
+    from tfgans.config import ConfigError
+
+    if len(FLAGS.gin_file) > 1:
+        raise ConfigError("architectures: one --gin_file says how to train; change it by --gin_param")
+    thresholds = _thresholds()
+    options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
+    rows, problems = architectures.study(
+        FLAGS.output_dir, FLAGS.gin_file[0], FLAGS.gin_param, thresholds=thresholds, **options
+    )
+    groups = ("superior", "inferior")
+    found = {name: [row["architecture"] for row in rows if row["group"] == name] for name in groups}
+    print(experiment.to_json(found))
+    print(os.path.join(FLAGS.output_dir, "normal.png"))
+    print(os.path.join(FLAGS.output_dir, "up.png"))
+    for problem in problems:
+        _complain(problem)
+    return 2 if problems else 0
+
+
+def _thresholds():
+    """`{metric: value}` of --thresholds, or None."""
+    from tfgans.config import ConfigError
+
+    if FLAGS.thresholds is None:
+        return None
+    if FLAGS["metric"].present:
+        raise ConfigError("--metric is for thirds: it does not go with --thresholds")
+    found = [re.fullmatch(r"\s*(\w+)=(-?\d+(?:\.\d*)?)\s*", each) for each in FLAGS.thresholds]
+    if not found or not all(found):
+        given = ",".join(FLAGS.thresholds)
+        raise ConfigError(
+            f"--thresholds are metric=value, such as fid=15,inception_score=8. Received: {given!r}"
+        )
+    return {each[1]: float(each[2]) for each in found}
+
+
 def _step():
     from tfgans.config import ConfigError
 
@@ -369,6 +408,7 @@ COMMANDS = {
     "generate": (command_flags.generate, _generate),
     "describe": (command_flags.describe, _describe),
     "compare": (command_flags.compare, _compare),
+    "architectures": (command_flags.architectures, _architectures),
 }
 _SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
@@ -377,4 +417,5 @@ _SUMMARIES = {
     "generate": "Writes images that a run's generator makes.",
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
+    "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
 }
