@@ -11,15 +11,9 @@ import stat
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from tfgans.errors import ConfigError
 
 _DEFLATE_AT_MOST = 1032  # bytes that one compressed byte can stand for
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @contextlib.contextmanager
@@ -138,16 +132,19 @@ def _memory():
 
 
 def _read_array(archive, member, name):
+    from numpy.lib import format as npy  # here, since commands that only print their flags come by
+
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
+        version = npy.read_magic(file)
+        if version not in headers:
             raise ValueError(f"array {name} has the unknown format {version[0]}.{version[1]}")
-        shape, _, dtype = _HEADERS[version](file)
+        shape, _, dtype = headers[version](file)
         if dtype.hasobject:
             raise ValueError(f"array {name} holds Python objects")
         if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
             raise ValueError(f"array {name} is declared as {dtype} {list(shape)}, its data has another size")
     with archive.open(member) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
+        array = npy.read_array(file, allow_pickle=False)
         file.read(1)  # the archive compares its sum at the end of the data alone
         return array

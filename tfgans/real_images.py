@@ -46,12 +46,13 @@ def page(batches, num_examples, num_classes, count, modes=None):
         free = {number: np.flatnonzero(np.resize(classes, count) == number).tolist() for number in classes}
     seen = 0
     for batch in batches:
-        for item, label in zip(*_items(batch, classes is not None), strict=True):
+        items, labels = _items(batch, classes is not None)
+        for item, label in zip(items, labels, strict=True):
             if free.get(label):
                 found[free[label].pop(0)] = item
-            seen += 1
-        if not any(free.values()) or seen >= min(_MOST_READ, num_examples):
-            break
+        seen += len(items)
+        if not any(free.values()) or seen + len(items) > min(_MOST_READ, num_examples):
+            break  # the next batch is of the second epoch, and has the same images again
     if classes is None:
         found = found[: count - len(free[None])]
     return pictures.page(found, columns, modes, label="real")

@@ -128,7 +128,8 @@ def test_numbers_of_a_run_that_cannot_be_written_to_are_printed(call, run_dir, t
     run = tmp_path / "run"
     run.mkdir()
     shutil.copytree(run_dir / "checkpoints", run / "checkpoints")
-    shutil.copy(run_dir / "operative.gin", run)
+    for name in ("operative.gin", "classes.json"):
+        shutil.copy(run_dir / name, run)
     (run / "metrics.jsonl").mkdir()
     (run / "spectra_evaluate").write_text("")
     options = ["Evaluator.spectrum=True", f"Evaluator.cache_dir='{run / 'operative.gin' / 'cache'}'"]
