@@ -101,7 +101,7 @@ ALLOWED = {
     | {"hand_over", "signals"},
     "architectures": {"config", "files", "pictures", "evaluate", "compare", "methods"},
     "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
-    "command_flags": {"files"},
+    "command_flags": {"errors", "files"},
     "command_line": LEAVES
     | {
         "callbacks",

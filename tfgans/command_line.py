@@ -222,7 +222,7 @@ def _generate():
     from tfgans import after
 
     _refuse_gin_files()
-    _check_generate_flags()
+    command_flags.check_generate(FLAGS)
     options = dict(
         truncation=FLAGS.truncation,
         truncated_slots=FLAGS.truncated_slots,
@@ -235,8 +235,8 @@ def _generate():
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:
-        rows, columns = _two_numbers("style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
-        slots = _two_numbers("mixed_slots", ":", "A:B, such as 0:4")
+        rows, columns = command_flags.two_numbers(FLAGS, "style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
+        slots = command_flags.two_numbers(FLAGS, "mixed_slots", ":", "A:B, such as 0:4")
         paths = after.mix_styles(*where, rows, columns, slots, **options)
     elif FLAGS.style_layer == "all":
         columns = FLAGS.num_images if FLAGS["num_images"].present else 8
@@ -254,47 +254,6 @@ def _generate():
         layer = None if FLAGS.style_layer is None else int(FLAGS.style_layer)
         paths = after.generate(*where, FLAGS.num_images, labels=_labels(), style_layer=layer, **options)
     print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
-
-
-def _check_generate_flags():
-    """Refuses flags that would have no effect."""
-    from tfgans.config import ConfigError
-
-    layer = FLAGS.style_layer
-    if layer is not None and layer != "all" and not re.fullmatch("[0-9]{1,9}", layer):
-        raise ConfigError(f"--style_layer is the number of a dense layer or all. Received: {layer!r}")
-    chosen = {
-        "interpolate": FLAGS.interpolate,
-        "style_mixing": FLAGS.style_mixing is not None,
-        "style_layer=all": layer == "all",
-    }
-    needs = {
-        "interpolate": ("interpolate_in", "frames", "frames_per_second"),
-        "style_mixing": ("mixed_slots",),
-        "style_layer=all": (),
-    }
-    refuses = {
-        "interpolate": ("labels", "style_layer"),
-        "style_mixing": ("labels", "num_images", "interpolate", "style_layer"),
-        "style_layer=all": ("labels",),
-    }
-    for mode, on in chosen.items():
-        for name in refuses[mode] if on else needs[mode]:
-            if FLAGS[name].present:
-                raise ConfigError(
-                    f"--{name} does not go with --{mode}" if on else f"--{name} is for --{mode}"
-                )
-
-
-def _two_numbers(name, separator, form):
-    from tfgans.config import ConfigError
-
-    if FLAGS[name].value is None:
-        return None
-    found = re.fullmatch(f"([0-9]+){separator}([0-9]+)", FLAGS[name].value)
-    if not found:
-        raise ConfigError(f"--{name} is {form}. Received: {FLAGS[name].value!r}")
-    return int(found[1]), int(found[2])
 
 
 def _labels():
@@ -354,7 +313,7 @@ def _architectures():
 
     if len(FLAGS.gin_file) > 1:
         raise ConfigError("architectures: one --gin_file says how to train; change it by --gin_param")
-    thresholds = _thresholds()
+    thresholds = command_flags.thresholds(FLAGS)
     options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
     rows, problems = architectures.study(
         FLAGS.output_dir, FLAGS.gin_file[0], FLAGS.gin_param, thresholds=thresholds, **options
@@ -367,23 +326,6 @@ def _architectures():
     for problem in problems:
         _complain(problem)
     return 2 if problems else 0
-
-
-def _thresholds():
-    """`{metric: value}` of --thresholds, or None."""
-    from tfgans.config import ConfigError
-
-    if FLAGS.thresholds is None:
-        return None
-    if FLAGS["metric"].present:
-        raise ConfigError("--metric is for thirds: it does not go with --thresholds")
-    found = [re.fullmatch(r"\s*(\w+)=(-?\d+(?:\.\d*)?)\s*", each) for each in FLAGS.thresholds]
-    if not found or not all(found):
-        given = ",".join(FLAGS.thresholds)
-        raise ConfigError(
-            f"--thresholds are metric=value, such as fid=15,inception_score=8. Received: {given!r}"
-        )
-    return {each[1]: float(each[2]) for each in found}
 
 
 def _step():

@@ -60,7 +60,7 @@ def draw_distribution(superior, inferior, kind, dots_per_inch=110):
         axes.axhline(1 / len(_POOLS[kind]), color=INK, linewidth=0.8, linestyle=":")
         axes.set_title(f"cell {cell}", fontsize=10)
         axes.set_xticks(np.arange(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel(f"share of {_TITLES[kind]}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)

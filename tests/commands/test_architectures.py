@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import sys
 
@@ -228,3 +229,29 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
         ]
         assert load_genotype(of("alphagan_generator.genotype")) == random_genotype((5, i))
     assert len(trained.commands) == 2
+
+
+def test_the_command(call, refused, gin_file, tmp_path, trained):
+    """On a study that is done, so that nothing trains."""
+    out = tmp_path / "out"
+    trained.values = {f"architecture_{i:03d}": value for i, value in enumerate((30.0, 10.0, 20.0))}
+    architectures.study(str(out), gin_file, count=3, seed=5)
+    (out / "normal.png").unlink()
+    flags = [f"--gin_file={gin_file}", f"--output_dir={out}", "--seed=5"]
+    code, said, err = call("architectures", *flags, "--count=3")
+    assert (code, err) == (0, ""), err
+    pictures = [str(out / f"{kind}.png") for kind in ("normal", "up")]
+    found, *paths = said.splitlines()
+    assert (json.loads(found), paths) == ({"superior": [1], "inferior": [0]}, pictures)
+    assert all(os.path.exists(path) for path in pictures)
+    thresholds = "--thresholds=fid=25.5, inception_score=9.5"  # all have 9, which is worse
+    line = refused("architectures", *flags, "--count=3", thresholds)
+    assert "no architecture is superior" in line
+    assert [row["group"] for row in read(out)] == ["inferior", None, None]
+    for wrong, message in (
+        ([f"--gin_file={gin_file}"], "one --gin_file"),
+        (["--thresholds=fid"], "--thresholds are metric=value"),
+        (["--thresholds="], "--thresholds are metric=value"),
+        (["--thresholds=fid=1", "--metric=fid"], "--metric is for thirds"),
+    ):
+        assert message in refused("architectures", *flags, *wrong)
