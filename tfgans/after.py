@@ -34,7 +34,8 @@ def evaluate(
     config.refuse_unused(gin_params)
     began = time.perf_counter()
     with progress.phase(f"evaluating step {step}"):
-        metrics = evaluator(model.stream_of(model.seed), dataset)
+        of_class = model.streams_of_classes(model.seed)
+        metrics = evaluator(model.stream_of(model.seed), dataset, of_class)
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):

@@ -138,7 +138,8 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
     """The evaluator, ready to use, or None if the configuration binds nothing of it.
 
     Args:
-        model, dataset, duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
+        model, dataset: what is measured, to find out now what cannot be.
+        duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
     """
     duality_gap = made(duality_gap)
     if not isinstance(duality_gap, DualityGap | None):
@@ -149,7 +150,7 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
         return None
     with explained():
         evaluator = Evaluator()
-        evaluator.check()
+        evaluator.check(dataset if model is not None and model.num_classes else None)
         if duality_gap is not None:
             duality_gap.check(model, dataset)
             evaluator = WithDualityGap(evaluator, duality_gap, model, interrupt or (lambda: None))

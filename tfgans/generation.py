@@ -80,17 +80,41 @@ class Generation(LabelDraws, StyleGeneration):
                 parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots, layer))
         return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
 
-    def stream_of(self, seed, weights=None):
-        """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it."""
+    def stream_of(self, seed, weights=None, labels=None):
+        """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it.
+
+        `weights` and `labels` are those of `generate`; each call begins with the first of `labels`.
+        """
         position = 0
 
         def generate(count):
             nonlocal position
-            images = self.generate(count, weights=weights, seed=seed, start=position)
+            images = self.generate(count, labels=labels, weights=weights, seed=seed, start=position)
             position += count
             return images
 
         return generate
+
+    def streams_of_classes(self, seed, weights=None, check=lambda: None):
+        """`of_class(label)` -> `stream_of` that class alone, as evaluation within classes takes it.
+
+        Each class has latents of its own, which `stream_of(seed)` does not have.
+
+        Args:
+            seed, weights: as in `stream_of`. check: called before each batch of images.
+        Returns: the function, or None if the model has no classes.
+        """
+
+        def of_class(label):
+            stream = self.stream_of(stream_hash(seed, f"generate/class {label}"), weights, [label])
+
+            def generate(count):
+                check()
+                return stream(count)
+
+            return generate
+
+        return of_class if self.num_classes else None
 
     def latents_at(self, start, count, seed=None, truncation=None):
         """Latents [count, latent_dim] from position `start` of a stream; `truncation` bounds their values."""

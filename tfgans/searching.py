@@ -218,7 +218,8 @@ class SearchRun(training.Run):
         bar = progress.Bar("candidates", self.model.num_candidates)
 
         def score(generate):
-            value = self.evaluator(generate, self.dataset)[self.best_metric]
+            of_class = self.model.streams_of_classes(self.model.seed)
+            value = self.evaluator(generate, self.dataset, of_class)[self.best_metric]
             bar.update()
             return sign * value if value is not None else float("inf")
 

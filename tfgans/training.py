@@ -340,7 +340,8 @@ class Run:
             self.signals.check()  # the step is saved: a long evaluation need not be waited for
             return fixed.seen(stream(count))
 
-        metrics = self.evaluator(generate, self.dataset)
+        of_class = self.model.streams_of_classes(self.model.seed, check=self.signals.check)
+        metrics = self.evaluator(generate, self.dataset, of_class)
         metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
         self.draw_spectra(step, self.evaluator.spectra)
         return metrics

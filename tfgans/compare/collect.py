@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
+_NOT_METRICS |= {"intra_samples", "intra_left_out"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count

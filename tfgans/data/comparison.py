@@ -1,6 +1,9 @@
 """Images to compare with that come from another place than those to train on."""
 
+import numpy as np
+
 from tfgans.config import ConfigError
+from tfgans.data.labels import listed
 from tfgans.data.sources import find_source
 
 
@@ -38,3 +41,25 @@ def open_comparison(dataset, where):
             f"those trained on {dataset.item_shape}"
         )
     return found
+
+
+def numbered_alike(dataset, labels, names):
+    """Labels of images to compare with, numbered as the classes of `dataset` are.
+
+    Args:
+        labels: int32 [n], or None.
+        names: of their classes, or None; where both have names these decide, else numbers stay.
+    Raises: ConfigError if one of them is no class of `dataset`.
+    """
+    ours = dataset.class_names
+    if labels is None or names is None or ours is None or list(names) == list(ours):
+        return labels
+    places = {name: k for k, name in enumerate(ours)}
+    strange = [names[k] for k in np.unique(labels[labels >= 0]) if names[k] not in places]
+    if strange:
+        raise ConfigError(
+            f"the images to compare with are of {listed(strange)}, those trained on of {listed(list(ours))}"
+        )
+    return np.array([*(places.get(name, -1) for name in names), -1], np.int32)[
+        labels
+    ]  # -1, unknown, stays so

@@ -23,7 +23,7 @@ from tfgans.config import (
 )
 from tfgans.data import philox
 from tfgans.data.balance import BalancedOrder
-from tfgans.data.comparison import open_comparison
+from tfgans.data.comparison import numbered_alike, open_comparison
 from tfgans.data.contents import Contents
 from tfgans.data.labels import (
     absent_classes,
@@ -249,22 +249,26 @@ class Dataset:
         )
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
-    def reference(self, split=None, limit=None, batch_size=256):
+    def reference(self, split=None, limit=None, batch_size=256, indices=None):
         """Images to compare with, in a fixed order and without augmentation.
 
         Args:
             split: None for `evaluation_split`. `classes` applies, `fraction` and `half` do not.
             limit: at most so many, a sample fixed once for all (not the first, which may be one class).
+            indices: instead of that, only these, in this order.
         Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
             n = `batch_size` except at the end.
         """
         data = self._compared(split)
         if data is not self:
-            return data.reference(data.split, limit, batch_size)
+            return data.reference(data.split, limit, batch_size, indices)
         store, labels, _ = self._open(self._evaluation(split))
-        indices = np.arange(len(store))
-        if limit is not None and limit < len(store):
+        if indices is not None:
+            indices = np.asarray(indices)
+        elif limit is not None and limit < len(store):
             indices = np.sort(philox.permutation(len(store), 0, philox.LIMIT)[:limit])
+        else:
+            indices = np.arange(len(store))
         parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
         return ((store.reference(part), None if labels is None else labels[part]) for part in parts)
 
@@ -272,6 +276,12 @@ class Dataset:
         """The number of items of `reference(split)`."""
         data = self._compared(split)
         return len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
+
+    def reference_labels(self, split=None):
+        """The classes of `reference(split)`, numbered as those trained on: int32 [n], or None."""
+        data = self._compared(split)
+        labels, names = data._open(data._evaluation(split if data is self else data.split))[1:]
+        return numbered_alike(self, labels, names)
 
     def fingerprint(self, split=None):
         """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their

@@ -153,9 +153,11 @@ class WithDualityGap:
         self.evaluator, self.duality_gap = evaluator, duality_gap
         self.model, self.interrupt = model, interrupt
 
-    def __call__(self, generate, dataset):
+    def __call__(self, generate, dataset, of_class=None):
         """As `Evaluator` does."""
-        return self.evaluator(generate, dataset) | self.duality_gap(self.model, dataset, self.interrupt)
+        return self.evaluator(generate, dataset, of_class) | self.duality_gap(
+            self.model, dataset, self.interrupt
+        )
 
     def distance_of(self, generate, most):
         """That of the evaluator."""

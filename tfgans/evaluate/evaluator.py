@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from tfgans.config import AtLeast, ConfigError, Count, FilePath, Instance, check_count, configurable
+from tfgans.config import AtLeast, Count, FilePath, Instance, check_count, configurable
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
-from tfgans.evaluate.statistics import cached_reference, collect
+from tfgans.evaluate.intra_class import LEAST, IntraClass
+from tfgans.evaluate.statistics import batches_of, cached_reference, collect
 
 # Of the metrics below, those of which more is better; of the others (distances, divergences) less is.
 HIGHER_IS_BETTER = frozenset(
@@ -14,6 +15,8 @@ HIGHER_IS_BETTER = frozenset(
         "inception_score",
         "precision",
         "recall",
+        "intra_recall",
+        "intra_recall_worst",
         "density",
         "coverage",
         "classes_covered",
@@ -58,6 +61,11 @@ class Evaluator:
         class_coverage: `classes_covered` (classes the extractor's classifier gives to at least one
             sample) and `class_kl` (nats, of the classes' shares to the uniform distribution); absent
             without logits.
+        intra_class: diversity within classes, of models and reference images with classes: `intra_fid`,
+            `intra_recall`, means over classes, `intra_fid_worst`, `intra_recall_worst`, see `IntraClass`.
+            Absent, and one line in the log says so, without classes. The other metrics stay as they are.
+        intra_samples: images of each class, generated and real alike, at least 4; classes with fewer real
+            ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range.
     """
@@ -79,6 +87,8 @@ class Evaluator:
         spectrum: bool = False,
         spectrum_samples: Count = 1024,
         class_coverage: bool = False,
+        intra_class: bool = False,
+        intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
     ):
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
@@ -91,26 +101,37 @@ class Evaluator:
         self.class_coverage, self.cache_dir = class_coverage, cache_dir
         if inception_score:
             check_count("Evaluator.num_samples", num_samples, least=inception_splits)
+        self.intra_class, self.intra_samples = intra_class, intra_samples
+        self._within_classes = IntraClass(features, intra_samples, batch_size) if intra_class else None
         self._image_metrics = ImageMetrics(
             sliced_samples if sliced_wasserstein else 0, spectrum_samples if spectrum else 0
         )
 
-    def check(self):
-        """Raises ConfigError, before any training, if the feature extractor cannot be loaded."""
-        self.features.check()
+    def check(self, dataset=None):
+        """Raises ConfigError, before any training, if the feature extractor cannot be loaded.
 
-    def __call__(self, generate, dataset):
+        Args:
+            dataset: of a model with classes; then also if `intra_class` finds no class of it to measure.
+        """
+        self.features.check()
+        if dataset is not None and self._within_classes is not None:
+            self._within_classes.check(dataset)
+
+    def __call__(self, generate, dataset, of_class=None):
         """Generates and measures.
 
         Args:
             generate: `generate(count)` -> uint8 [count, H, W, C] in [0, 255], or float points
                 [count, d]; successive calls continue one stream.
             dataset: has `reference()` (iterator of (images, labels or None)), `reference_size()`,
-                `fingerprint()`; a Gaussian mixture also has `modes` [m, d] and `mode_std`.
+                `fingerprint()`; a Gaussian mixture also has `modes` [m, d] and `mode_std`. For `intra_class`
+                see `IntraClass`.
+            of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
+                `GAN.streams_of_classes` gives; None for a generator without classes.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
             `num_reference`. A metric switched off, or that these data do not allow, is absent; one that
             is not a finite number (a generator that diverged) is None.
-        Raises: ConfigError if `generate` returns another shape, type or number of samples.
+        Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
         reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
         self._reference = reference.moments
@@ -127,6 +148,8 @@ class Evaluator:
             result = dict.fromkeys(result)
         if getattr(dataset, "modes", None) is not None and watch.points:
             result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
+        if self._within_classes is not None:
+            result |= self._within_classes(of_class, dataset)
         result = {name: _json_number(value) for name, value in result.items()}
         counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
         return {**result, "features": self.features.name, **counts}
@@ -155,17 +178,7 @@ class Evaluator:
         return max(kernel, neighbours)
 
     def _generated(self, generate, total):
-        for start in range(0, total, self.batch_size):
-            count = min(self.batch_size, total - start)
-            samples = np.asarray(generate(count))
-            images = samples.ndim == 4 and samples.dtype == np.uint8
-            points = samples.ndim == 2 and np.issubdtype(samples.dtype, np.floating)
-            if len(samples) != count or not (images or points):
-                raise ConfigError(
-                    f"generate({count}) must return uint8 [{count}, H, W, C] or float points [{count}, d]. "
-                    f"Received: {samples.dtype} {samples.shape}"
-                )
-            yield samples
+        return batches_of(generate, total, self.batch_size)
 
     def _from_features(self, reference, sample):
         result = {}
@@ -223,4 +236,6 @@ class _Watch:
 
 def _json_number(value):
     """JSON has no nan and no infinity: they become None."""
+    if isinstance(value, list):
+        return [_json_number(entry) for entry in value]
     return None if value is None or not np.isfinite(value) else value

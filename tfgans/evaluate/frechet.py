@@ -130,6 +130,26 @@ def frechet_distance(moments1, moments2):
     return means + traces - 2.0 * float(np.sum(np.sqrt(np.maximum(eigenvalues, 0.0))))
 
 
+def frechet_distance_of(first, second):
+    """`frechet_distance` of two sets of features themselves, [n, d] and [m, d]; a float.
+
+    With fewer vectors than features it needs no [d, d] matrix: for centred vectors X and Y, scaled so that
+    S1 = X^T X and S2 = Y^T Y, tr (S1 S2)^1/2 is the sum of the singular values of X Y^T, [n, m].
+
+    Raises: as `frechet_distance` does.
+    """
+    pair = [np.asarray(features, np.float64) for features in (first, second)]
+    few = min(map(len, pair)) >= 2 and max(map(len, pair)) < min(x.shape[1] for x in pair)
+    if not few or pair[0].shape[1] != pair[1].shape[1]:
+        return frechet_distance(*(Moments(x.shape[1]).update(x) for x in pair))
+    means = [x.mean(axis=0) for x in pair]
+    x, y = ((x - mean) / np.sqrt(len(x) - 1) for x, mean in zip(pair, means, strict=True))
+    constant = float(np.sum((means[0] - means[1]) ** 2) + np.sum(x * x) + np.sum(y * y))
+    if not np.isfinite(constant):
+        return float("nan")
+    return constant - 2.0 * float(np.sum(np.linalg.svd(x @ y.T, compute_uv=False)))
+
+
 def _symmetric_product(first, second):
     """F^T second F for an F with F F^T = first; upper triangles, as the arguments are."""
     factor, failed = lapack.dpotrf(first)

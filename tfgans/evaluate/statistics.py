@@ -82,6 +82,24 @@ def collect(extract, batches, total, keep, seed=0, watch=None, label="evaluating
     return Statistics(moments, kept)
 
 
+def batches_of(generate, total, batch_size):
+    """Yields `total` samples of `generate(count)`, at most `batch_size` at a time.
+
+    Raises: ConfigError if another shape, type or number of samples comes.
+    """
+    for start in range(0, total, batch_size):
+        count = min(batch_size, total - start)
+        samples = np.asarray(generate(count))
+        images = samples.ndim == 4 and samples.dtype == np.uint8
+        points = samples.ndim == 2 and np.issubdtype(samples.dtype, np.floating)
+        if len(samples) != count or not (images or points):
+            raise ConfigError(
+                f"generate({count}) must return uint8 [{count}, H, W, C] or float points [{count}, d]. "
+                f"Received: {samples.dtype} {samples.shape}"
+            )
+        yield samples
+
+
 def _places(total, keep, seed):
     """For each position in the stream, its row among the kept ones, or -1."""
     order = np.random.RandomState(seed).permutation(total)[:keep]
