@@ -99,8 +99,9 @@ ALLOWED = {
     | LEAVES
     | {"networks", "gan", "methods", "callbacks", "experiment", "identity", "training"}
     | {"hand_over", "signals"},
+    "architectures": {"config", "files", "pictures", "evaluate", "compare", "methods"},
     "searching": LEAVES | {"callbacks", "classes", "experiment", "training", "methods"},
-    "command_flags": {"files"},
+    "command_flags": {"errors", "files"},
     "command_line": LEAVES
     | {
         "callbacks",
@@ -112,6 +113,7 @@ ALLOWED = {
         "signals",
         "summary",
         "training",
+        "architectures",
         "compare",
         "searching",
         "after",

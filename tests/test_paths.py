@@ -36,7 +36,7 @@ def test_only_a_tilde_at_the_start_is_replaced(home):
         assert files.expanded(path) == path
 
 
-@pytest.mark.parametrize("command", ["train", "search", "evaluate", "generate", "compare"])
+@pytest.mark.parametrize("command", ["train", "search", "evaluate", "generate", "compare", "architectures"])
 def test_flags_that_name_folders(home, monkeypatch, command):
     values = flags.FlagValues()
     monkeypatch.setattr(flags, "FLAGS", values)

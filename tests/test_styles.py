@@ -181,6 +181,56 @@ def test_mixtures_and_ways_that_cannot_be(model):
         model.interpolate(1, 2, space="v")
 
 
+def test_a_layer_feeds_all_slots(model):
+    """W_1 by hand in float64: pixel norm, dense with multiplier 0.01, leaky ReLU times sqrt(2)."""
+    latents = model.latents_at(0, 3, seed=5).astype("float64")
+    dense = model.ema_generator.get_layer("mapping").dense[0]
+    kernel, bias = (0.01 * w.astype("float64") for w in dense.get_weights())
+    normalized = latents / np.sqrt(np.mean(latents**2, 1, keepdims=True) + 1e-8)
+    sums = normalized @ kernel / np.sqrt(8) + bias
+    first = np.sqrt(2) * np.where(sums > 0, sums, 0.2 * sums)
+    assert model.style_layers == 2
+    np.testing.assert_allclose(
+        model.styles(latents, style_layer=1), np.stack([first] * SLOTS, 1), rtol=1e-4, atol=1e-5
+    )
+    assert_close(model.generate(3, seed=5, style_layer=1), images_of(model, first))
+    truncated = CENTER[0] + 0.3 * (first - CENTER[0])
+    assert_close(model.generate(3, seed=5, style_layer=1, truncation=0.3), images_of(model, truncated))
+    raw = model.generate(3, seed=5, style_layer=1, weights="raw")
+    assert np.abs(raw.astype(int) - model.generate(3, seed=5, style_layer=1)).mean() > 3
+
+
+def test_the_last_layer_changes_no_bit(model):
+    for options in ({}, dict(truncation=0.3), dict(truncation=0.3, truncated_slots=1), dict(weights="raw")):
+        plain = model.generate(5, seed=0, **options)
+        np.testing.assert_array_equal(model.generate(5, seed=0, style_layer=2, **options), plain)
+        figure = model.by_style_layer(5, seed=0, **options)
+        assert figure.shape == (2, 5, 8, 8, 3) and figure.dtype == np.uint8
+        np.testing.assert_array_equal(figure[1], plain)
+        np.testing.assert_array_equal(figure[0], model.generate(5, seed=0, style_layer=1, **options))
+        assert np.abs(figure[0].astype(int) - figure[1]).mean() > 3
+
+
+def test_slots_that_were_trained_with_several_layers():
+    """None is each slot's own layer; any number feeds all slots, also the last."""
+    layers = (1, 2, 3, 3)
+    generator = stylegan2_generator(
+        8, latent_dim=8, style_dim=8, mapping_layers=3, max_channels=4, style_layers=layers
+    )
+    model = GAN(generator, stylegan2_discriminator(8, max_channels=4))
+    latents = model.latents_at(0, 2)
+    outputs = generator.get_layer("mapping").intermediates(tf.constant(latents))
+    of = [np.stack([outputs[i - 1] for i in chosen], 1) for chosen in (layers, (3, 3, 3, 3))]
+    np.testing.assert_array_equal(model.styles(latents), of[0])
+    np.testing.assert_array_equal(model.styles(latents, style_layer=3), of[1])
+
+
+@pytest.mark.parametrize("layer", [0, 3, 1.5, True])
+def test_layers_that_cannot_be(model, layer):
+    with pytest.raises(ConfigError, match=f"style_layer is .*Received: {layer}"):
+        model.generate(1, style_layer=layer)
+
+
 def test_generators_without_styles_refuse_what_needs_them():
     model = GAN(*toys.image_networks())
     assert model.style_slots == 0
@@ -189,6 +239,8 @@ def test_generators_without_styles_refuse_what_needs_them():
         lambda: model.interpolate(1, 2, space="w"),
         lambda: model.generate(1, truncation=0.5, truncated_slots=1),
         lambda: model.styles(model.latents_at(0, 1)),
+        lambda: model.generate(1, style_layer=1),
+        lambda: model.by_style_layer(1),
     ):
         with pytest.raises(ConfigError, match="the generator has no styles"):
             make()

@@ -1,4 +1,4 @@
-"""What can be done with a run afterwards: evaluate a checkpoint, generate, interpolate, mix styles."""
+"""What can be done with a run afterwards: evaluate a checkpoint, generate, interpolate, mix styles, feed W_i."""
 
 import time
 from pathlib import Path
@@ -61,11 +61,12 @@ def generate(
     part=None,
     overwrite=False,
     weights=None,
+    style_layer=None,
 ):
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
     Args:
-        labels, truncation, truncated_slots: see `Generation`.
+        labels, truncation, truncated_slots, style_layer: see `Generation`.
         output_dir, overwrite: see `SampleFolder`; it is refused, if at all, before images are made.
     """
     config.check_count("--num_images", num_images)
@@ -73,7 +74,12 @@ def generate(
     model = _load_to_look(model_dir, gin_params, step, part, weights)
     with progress.phase(f"making {num_images} images"):
         images = model.generate(
-            num_images, labels=labels, seed=seed, truncation=truncation, truncated_slots=truncated_slots
+            num_images,
+            labels=labels,
+            seed=seed,
+            truncation=truncation,
+            truncated_slots=truncated_slots,
+            style_layer=style_layer,
         )
     return folder.fill(lambda part: write_images(part, images))
 
@@ -159,6 +165,35 @@ def mix_styles(
             part / "style_mixing.png", pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns + 1)
         )
         return [part / "style_mixing.png"]
+
+    return folder.fill(write)
+
+
+def feed_layers(
+    model_dir,
+    output_dir,
+    columns,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+    part=None,
+    overwrite=False,
+    weights=None,
+):
+    """Writes `style_layers.png`, the figure of `Generation.by_style_layer`; returns its path in a list."""
+    config.check_count("--num_images", columns)
+    folder = SampleFolder(output_dir, overwrite)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+    with progress.phase("making the images"):
+        figure = model.by_style_layer(columns, **options)
+
+    def write(part):
+        path = part / "style_layers.png"
+        pictures.save_png(path, pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns))
+        return [path]
 
     return folder.fill(write)
 

@@ -1,7 +1,10 @@
 """The flags of the commands, each defined by a function."""
 
+import re
+
 from absl import flags
 
+from tfgans.errors import ConfigError
 from tfgans.files import expanded
 
 
@@ -104,6 +107,12 @@ def generate():
         "frames", 32, "With --interpolate: frames of the GIF from end to end.", lower_bound=2
     )
     flags.DEFINE_float("frames_per_second", 20.0, "With --interpolate: of the GIF, in [1, 50].", 1.0, 50.0)
+    flags.DEFINE_integer("seed", 0, "Seed of the latents.", 0, 2**32 - 1)
+    _style_flags()
+
+
+def _style_flags():
+    """What is for generators with styles alone."""
     flags.DEFINE_string(
         "style_mixing",
         None,
@@ -115,7 +124,51 @@ def generate():
         "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
         "the coarse ones, or the first half of less than eight.",
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the latents.", 0, 2**32 - 1)
+    flags.DEFINE_string(
+        "style_layer",
+        None,
+        "Generators with styles: all style slots take W_i, the output of the mapping's i-th dense layer, truncated "
+        "towards its own mean. A number; or `all`: write style_layers.png alone, a row for each W_i, of the same "
+        "--num_images latents (8 if not given).",
+    )
+
+
+def check_generate(values):
+    """Refuses flags that would have no effect."""
+    layer = values.style_layer
+    if layer is not None and layer != "all" and not re.fullmatch("[0-9]{1,9}", layer):
+        raise ConfigError(f"--style_layer is the number of a dense layer or all. Received: {layer!r}")
+    chosen = {
+        "interpolate": values.interpolate,
+        "style_mixing": values.style_mixing is not None,
+        "style_layer=all": layer == "all",
+    }
+    needs = {
+        "interpolate": ("interpolate_in", "frames", "frames_per_second"),
+        "style_mixing": ("mixed_slots",),
+        "style_layer=all": (),
+    }
+    refuses = {
+        "interpolate": ("labels", "style_layer"),
+        "style_mixing": ("labels", "num_images", "interpolate", "style_layer"),
+        "style_layer=all": ("labels",),
+    }
+    for mode, on in chosen.items():
+        for name in refuses[mode] if on else needs[mode]:
+            if values[name].present:
+                raise ConfigError(
+                    f"--{name} does not go with --{mode}" if on else f"--{name} is for --{mode}"
+                )
+
+
+def two_numbers(values, name, separator, form):
+    """The numbers of a flag, such as 4x6, or None."""
+    if values[name].value is None:
+        return None
+    found = re.fullmatch(f"([0-9]+){separator}([0-9]+)", values[name].value)
+    if not found:
+        raise ConfigError(f"--{name} is {form}. Received: {values[name].value!r}")
+    return int(found[1]), int(found[2])
 
 
 def describe():
@@ -146,3 +199,34 @@ def compare():
     )
     flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
     flags.DEFINE_integer("jobs", 1, "Runs at a time.")
+
+
+def architectures():
+    _gin_flags()
+    _define_folder("output_dir", "Folder of the runs, architectures.jsonl and the pictures.")
+    flags.DEFINE_integer("count", 20, "Architectures to draw and train.")
+    flags.DEFINE_integer("steps", None, "Generator updates of each; train.steps if not given.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of the drawing and of each training.", 0, 2**32 - 1)
+    flags.DEFINE_string("metric", "fid", "Its best third is superior, its worst third inferior.")
+    flags.DEFINE_list(
+        "thresholds",
+        None,
+        "Instead of thirds, such as fid=15,inception_score=8 (AlphaGAN's): superior is better in all, inferior "
+        "worse in all.",
+    )
+    flags.DEFINE_integer("jobs", 1, "Runs at a time.")
+
+
+def thresholds(values):
+    """`{metric: value}` of --thresholds, or None."""
+    if values.thresholds is None:
+        return None
+    if values["metric"].present:
+        raise ConfigError("--metric is for thirds: it does not go with --thresholds")
+    found = [re.fullmatch(r"\s*(\w+)=(-?\d+(?:\.\d*)?)\s*", each) for each in values.thresholds]
+    if not found or not all(found):
+        given = ",".join(values.thresholds)
+        raise ConfigError(
+            f"--thresholds are metric=value, such as fid=15,inception_score=8. Received: {given!r}"
+        )
+    return {each[1]: float(each[2]) for each in found}

@@ -1,4 +1,5 @@
-"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`: flags, messages and exit codes.
+"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`:
+flags, messages and exit codes.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
@@ -221,7 +222,7 @@ def _generate():
     from tfgans import after
 
     _refuse_gin_files()
-    _check_generate_flags()
+    command_flags.check_generate(FLAGS)
     options = dict(
         truncation=FLAGS.truncation,
         truncated_slots=FLAGS.truncated_slots,
@@ -234,9 +235,12 @@ def _generate():
     )
     where = FLAGS.model_dir, FLAGS.output_dir
     if FLAGS.style_mixing is not None:
-        rows, columns = _two_numbers("style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
-        slots = _two_numbers("mixed_slots", ":", "A:B, such as 0:4")
+        rows, columns = command_flags.two_numbers(FLAGS, "style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
+        slots = command_flags.two_numbers(FLAGS, "mixed_slots", ":", "A:B, such as 0:4")
         paths = after.mix_styles(*where, rows, columns, slots, **options)
+    elif FLAGS.style_layer == "all":
+        columns = FLAGS.num_images if FLAGS["num_images"].present else 8
+        paths = after.feed_layers(*where, columns, **options)
     elif FLAGS.interpolate:
         paths = after.interpolate(
             *where,
@@ -247,37 +251,9 @@ def _generate():
             **options,
         )
     else:
-        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), **options)
+        layer = None if FLAGS.style_layer is None else int(FLAGS.style_layer)
+        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), style_layer=layer, **options)
     print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
-
-
-def _check_generate_flags():
-    """Refuses flags that would have no effect."""
-    from tfgans.config import ConfigError
-
-    chosen = {"interpolate": FLAGS.interpolate, "style_mixing": FLAGS.style_mixing is not None}
-    needs = {
-        "interpolate": ("interpolate_in", "frames", "frames_per_second"),
-        "style_mixing": ("mixed_slots",),
-    }
-    refuses = {"interpolate": ("labels",), "style_mixing": ("labels", "num_images", "interpolate")}
-    for mode, on in chosen.items():
-        for name in refuses[mode] if on else needs[mode]:
-            if FLAGS[name].present:
-                raise ConfigError(
-                    f"--{name} does not go with --{mode}" if on else f"--{name} is for --{mode}"
-                )
-
-
-def _two_numbers(name, separator, form):
-    from tfgans.config import ConfigError
-
-    if FLAGS[name].value is None:
-        return None
-    found = re.fullmatch(f"([0-9]+){separator}([0-9]+)", FLAGS[name].value)
-    if not found:
-        raise ConfigError(f"--{name} is {form}. Received: {FLAGS[name].value!r}")
-    return int(found[1]), int(found[2])
 
 
 def _labels():
@@ -331,6 +307,27 @@ def _compared():
     )
 
 
+def _architectures():
+    from tfgans import architectures, experiment
+    from tfgans.config import ConfigError
+
+    if len(FLAGS.gin_file) > 1:
+        raise ConfigError("architectures: one --gin_file says how to train; change it by --gin_param")
+    thresholds = command_flags.thresholds(FLAGS)
+    options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
+    rows, problems = architectures.study(
+        FLAGS.output_dir, FLAGS.gin_file[0], FLAGS.gin_param, thresholds=thresholds, **options
+    )
+    groups = ("superior", "inferior")
+    found = {name: [row["architecture"] for row in rows if row["group"] == name] for name in groups}
+    print(experiment.to_json(found))
+    print(os.path.join(FLAGS.output_dir, "normal.png"))
+    print(os.path.join(FLAGS.output_dir, "up.png"))
+    for problem in problems:
+        _complain(problem)
+    return 2 if problems else 0
+
+
 def _step():
     from tfgans.config import ConfigError
 
@@ -353,6 +350,7 @@ COMMANDS = {
     "generate": (command_flags.generate, _generate),
     "describe": (command_flags.describe, _describe),
     "compare": (command_flags.compare, _compare),
+    "architectures": (command_flags.architectures, _architectures),
 }
 _SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
@@ -361,4 +359,5 @@ _SUMMARIES = {
     "generate": "Writes images that a run's generator makes.",
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
+    "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
 }

@@ -45,6 +45,7 @@ class Generation(LabelDraws, StyleGeneration):
         truncation=None,
         batch_size=_BLOCK,
         truncated_slots=None,
+        style_layer=None,
     ):
         """Images as they are shown.
 
@@ -58,10 +59,14 @@ class Generation(LabelDraws, StyleGeneration):
             start: position in the stream of the first image; 0 if a seed is given.
             truncation, truncated_slots: see the class.
             batch_size: images at a time; more need more memory.
+            style_layer: i, of generators with styles: all style slots take W_i, the output of the mapping's i-th
+                dense layer (Tian et al. 2021, Fig. 6), and are truncated towards its own mean; None: those that
+                the generator was trained with, the last in StyleGAN2.
         Returns: uint8 [count, H, W, C], or float32 points [count, D].
-        Raises: ConfigError if `labels`, `truncation` or `truncated_slots` leave their range.
+        Raises: ConfigError if `labels`, `truncation`, `truncated_slots` or `style_layer` leave their range.
         """
         bound, psi = self.truncations(truncation, truncated_slots)
+        layer = self.fed_layer(style_layer)
         if start is None:
             start = 0 if seed is not None else self._position
         if seed is None:
@@ -72,7 +77,7 @@ class Generation(LabelDraws, StyleGeneration):
                 part = min(batch_size, start + count - first)
                 latents = self.latents_at(first, part, seed, bound)
                 chosen = self.labels_at(first - start, part, labels, first, seed)
-                parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots))
+                parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots, layer))
         return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
 
     def stream_of(self, seed, weights=None, labels=None):
@@ -141,10 +146,10 @@ class Generation(LabelDraws, StyleGeneration):
         with self.shown(weights) as generator:
             return self._compiled(renderer, generator)(tf.constant(latents, tf.float32), labels).numpy()
 
-    def _render_truncated(self, latents, labels, weights, psi, truncated_slots):
-        if psi is None:
+    def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
+        if psi is None and layer is None:
             return self.render(latents, labels, weights)
-        return self.render_styles(self.styles(latents, weights, psi, truncated_slots), weights)
+        return self.render_styles(self.styles(latents, weights, psi, truncated_slots, layer), weights)
 
     def _compiled(self, make, generator):
         """`make(model, generator)` as a graph, made once for each generator."""

@@ -1,8 +1,8 @@
 """What `generate` leaves in its folder: samples in a folder of their own, and pictures beside that.
 
 `images/image_00000.png`, `image_00001.png` ... are the samples alone, so that `images` is a data set and a folder for
-other FID tools. Beside it lie `grid.png`, `interpolation.png` and `.gif`, or `style_mixing.png`; points are in
-`points.npy` and `points.png`.
+other FID tools. Beside it lie `grid.png`, `interpolation.png` and `.gif`, `style_mixing.png` or
+`style_layers.png`; points are in `points.npy` and `points.png`.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ _PICTURES = (
     "interpolation.png",
     "interpolation.gif",
     "style_mixing.png",
+    "style_layers.png",
 )
 
 

@@ -1,4 +1,4 @@
-"""Generators with styles (StyleGAN): truncation towards the mean of w, mixing of styles."""
+"""Generators with styles (StyleGAN): truncation towards the mean of w, mixing of styles, styles out of each layer."""
 
 import numpy as np
 import tensorflow as tf
@@ -20,13 +20,20 @@ class StyleGeneration:
         layers = _style_layers(self.generator)
         return layers[1].num_slots if layers else 0
 
-    def styles(self, latents, weights=None, truncation=None, truncated_slots=None):
+    @property
+    def style_layers(self):
+        """How many dense layers map latents to W_1, W_2, ...; 0 if the generator has no styles."""
+        layers = _style_layers(self.generator)
+        return layers[0].num_layers if layers else 0
+
+    def styles(self, latents, weights=None, truncation=None, truncated_slots=None, style_layer=None):
         """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says."""
         self.require_styles("styles")
         _, psi = self.truncations(truncation, truncated_slots)
         mapping, _ = _style_layers(self._shown(weights))
-        options = {"truncation": psi, "truncated_slots": truncated_slots, "training": False}
-        return mapping(tf.constant(latents, tf.float32), **options).numpy()
+        layer = self.fed_layer(style_layer)
+        options = {"truncation": psi, "truncated_slots": truncated_slots, "style_layer": layer}
+        return mapping(tf.constant(latents, tf.float32), **options, training=False).numpy()
 
     def render_styles(self, styles, weights=None):
         """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
@@ -37,6 +44,20 @@ class StyleGeneration:
         """Raises ConfigError, naming what was asked for, if the generator has no styles."""
         if not self.style_slots:
             raise ConfigError(f"{what}: the generator has no styles, as stylegan2_generator has")
+
+    def fed_layer(self, style_layer):
+        """The layer i whose W_i all style slots are to take; None if they take what they were trained with.
+
+        Raises: ConfigError if there is no such layer, or the generator has no styles.
+        """
+        if style_layer is None:
+            return None
+        self.require_styles("style_layer")
+        check_count("style_layer", style_layer)
+        if style_layer > self.style_layers:
+            raise ConfigError(f"style_layer is in [1, {self.style_layers}]. Received: {style_layer}")
+        usual = set(_style_layers(self.generator)[0].style_layers)
+        return None if usual == {style_layer} else style_layer
 
     def truncations(self, truncation, slots):
         """`(bound of the latents, psi)` for what `truncation` means with this generator; None where it is not."""
@@ -93,6 +114,24 @@ class StyleGeneration:
         figure[1:, 0], figure[0, 1:] = images[:rows], images[rows : rows + columns]
         figure[1:, 1:] = images[rows + columns :].reshape(rows, columns, *images.shape[1:])
         return figure
+
+    def by_style_layer(self, columns, **options):
+        """The same latents through W_1, W_2, ... in turn (Tian et al. 2021, Fig. 6).
+
+        With StyleGAN2 the last row is the usual images: only the last W is what its layers were trained with.
+
+        Args:
+            columns: latents, the first of the stream.
+            options: of `generate`: seed, weights, truncation, truncated_slots, batch_size.
+        Returns: uint8 [L, columns, H, W, C]: in row i all style slots take W_i, the output of dense layer i of L.
+        Raises: ConfigError if a value leaves its range, or without styles.
+        """
+        self.require_styles("style_layer")
+        check_count("columns", columns)
+        options = {"start": 0, "seed": 0} | options
+        return np.stack(
+            [self.generate(columns, style_layer=i + 1, **options) for i in range(self.style_layers)]
+        )
 
 
 def _style_renderer(gan, generator):

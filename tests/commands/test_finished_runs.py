@@ -173,6 +173,37 @@ def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
     assert_near(tmp_path / "style_mixing.png", pictures.grid(figure.reshape(12, 8, 8, 1), 4)[..., 0])
 
 
+def test_a_layer_of_the_mapping_and_the_figure_of_all(call, refused, styled_run_dir, run_dir, tmp_path):
+    model, _ = experiment.load(styled_run_dir)
+    of_styles = f"--model_dir={styled_run_dir}"
+    flags = [of_styles, f"--output_dir={tmp_path / 'one'}", "--style_layer=1", "--num_images=2", "--seed=4"]
+    code, _, err = call("generate", *flags, "--truncation=0.7")
+    assert (code, err) == (0, ""), err
+    for i, image in enumerate(model.generate(2, seed=4, style_layer=1, truncation=0.7)):
+        assert_near(tmp_path / "one" / "images" / f"image_{i:05d}.png", image[..., 0])
+    figure = model.by_style_layer(8, seed=4).reshape(16, 8, 8, 1)
+    flags = [of_styles, f"--output_dir={tmp_path / 'all'}", "--style_layer=all", "--seed=4"]
+    code, out, err = call("generate", *flags)
+    assert (code, err, out) == (0, "", f"1 file in {tmp_path / 'all'}, the last style_layers.png\n"), err
+    assert_near(tmp_path / "all" / "style_layers.png", pictures.grid(figure, 8)[..., 0])
+    code, _, err = call("generate", *flags, "--num_images=3", "--overwrite")
+    assert (code, err, os.listdir(tmp_path / "all")) == (0, "", ["style_layers.png"]), err
+    to = f"--output_dir={tmp_path / 'no'}"
+    for wrong, said in (
+        (["--style_layer=3"], "style_layer is in [1, 2]. Received: 3"),
+        (["--style_layer=0"], "style_layer is an integer of at least 1. Received: 0"),
+        (["--style_layer=w"], "--style_layer is the number of a dense layer or all. Received: 'w'"),
+        (["--style_layer=1", "--interpolate"], "--style_layer does not go with --interpolate"),
+        (["--style_layer=1", "--style_mixing=1x1"], "--style_layer does not go with --style_mixing"),
+        (["--style_layer=all", "--labels=0"], "--labels does not go with --style_layer=all"),
+    ):
+        assert said in refused("generate", of_styles, to, *wrong)
+    for value in ("1", "all"):
+        line = refused("generate", f"--model_dir={run_dir}", to, f"--style_layer={value}")
+        assert "style_layer: the generator has no styles" in line
+    assert not (tmp_path / "no").exists()
+
+
 def assert_near(path, picture):
     """A file's pixels, to the last bit of another process's floats."""
     with Image.open(path) as image:

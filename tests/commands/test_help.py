@@ -8,7 +8,7 @@ import time
 import pytest
 from short_runs import ROOT
 
-COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare")
+COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare", "architectures")
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
@@ -29,11 +29,23 @@ FLAGS = {
         "truncated_slots",
         "style_mixing",
         "mixed_slots",
+        "style_layer",
         "seed",
         "step",
         "generator",
     ),
     "describe": ("gin_file", "gin_param", "summary", *NETWORKS),
+    "architectures": (
+        "gin_file",
+        "gin_param",
+        "output_dir",
+        "count",
+        "steps",
+        "seed",
+        "metric",
+        "thresholds",
+        "jobs",
+    ),
     "compare": (
         "gin_file",
         "gin_param",

@@ -10,7 +10,9 @@ from gin_comments import flags
 from stylegan2_searches import parameters
 
 from tfgans import experiment
+from tfgans.layers.modulated import StyledConv2D
 from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.alphagan.stylegan2.operations import SeparableStyledConv2D
 from tfgans.methods.alphagan.stylegan2.published import GENOTYPES
 
 CONFIGS = pathlib.Path(__file__).parent.parent.parent / "gin_configs"
@@ -60,6 +62,7 @@ def test_every_file_is_here():
     }
     expected |= {"ffhq1024_search_macro_separable", "ffhq1024_retrain_macro_separable"}
     expected |= {"ffhq1024_retrain_micro_from_celeba"}
+    expected |= {f"ffhq1024_retrain_separable_{modulated}" for modulated in ("depthwise", "pointwise")}
     found = {path.stem for path in FOLDER.glob("*.gin") if not path.stem.startswith("photos")}
     assert found == expected
 
@@ -184,6 +187,22 @@ def test_others_that_are_trained():
     of = prepare(stylegan2("ffhq1024_retrain_micro_from_celeba"))
     assert millions(GENOTYPES[of("alphagan_stylegan2_generator.genotype")].at(1024)) == 30.37
     assert of("resolution/macro.value") == 1024
+
+
+@pytest.mark.parametrize("modulated", ["depthwise", "pointwise"])
+def test_separable_convolutions_of_table_21(modulated):
+    path = stylegan2(f"ffhq1024_retrain_separable_{modulated}")
+    assert trained(path) == (["StyleMixingGAN", "R1GAN"], 15_000, 50_000, "stylegan2_discriminator")
+    of = prepare(path)
+    assert of("alphagan_stylegan2_generator.genotype") == "ffhq_separable"
+    assert [of(f"{network}.{name}") for network in TRAINED for name in WIDTHS] == full_widths()
+    tiny = ("latent_dim = 2", "style_dim = 2", "max_channels = 1")
+    prepare(path, "resolution = 16", *(f"alphagan_stylegan2_generator.{binding}" for binding in tiny))
+    synthesis = gin.get_configurable("alphagan_stylegan2_generator")().get_layer("synthesis")
+    layers = [each for each in synthesis._flatten_layers() if isinstance(each, StyledConv2D)]
+    separable = [each for each in layers if isinstance(each, SeparableStyledConv2D)]
+    assert (len(layers), len(separable)) == (5, 3)
+    assert {(each.kernel_size, each.convolution.modulated) for each in separable} == {(3, modulated)}
 
 
 def test_biggan_on_cifar10():

@@ -63,6 +63,7 @@ PARAMETERS = {
     "ffhq_micro": 52_734_220,
     "ffhq_macro": 31_680_780,
     "ffhq_macro_separable": 21_416_332,
+    "ffhq_separable": 19_215_340,
     "adversarialnas_celeba_micro_w": 18_318_621,
     "adversarialnas_church_micro_w": 18_893_218,
     "adversarialnas_ffhq_micro_w": 52_734_220,
@@ -84,13 +85,27 @@ def test_published_sizes(name):
     assert parameters(GENOTYPES[name]) == PARAMETERS[name]
 
 
+def test_separable_in_place_of_each_conv_3x3():
+    """From StyleGAN2's 30,370,060: 9 C^2 become 9 C + C^2 for each of 9 maps; nothing that doubles one changes."""
+    saved = sum(9 * c**2 - (9 * c + c**2) for c in (512, 512, 512, 512, 512, 256, 128, 64, 32))
+    assert PARAMETERS["ffhq_separable"] == 30_370_060 - saved
+    assert parameters(micro_genotype("conv_3x3", "deconv", 1024)) == 30_370_060
+    genotype = GENOTYPES["ffhq_separable"]
+    assert [operation for _, _, operation, _ in genotype.layers] == [
+        *["sep_conv_3x3", "deconv"] * 8, "sep_conv_3x3", "to_rgb",
+    ]  # fmt: skip
+    assert set(genotype.latents) == {8}
+
+
 @pytest.fixture
 def without_drawing(monkeypatch):
     zeros = lambda self, shape, dtype=None: tf.zeros(shape, dtype or "float32")  # noqa: E731
     monkeypatch.setattr(keras.initializers.RandomNormal, "__call__", zeros)
 
 
-@pytest.mark.parametrize("name", ["celeba_micro_w", "adversarialnas_church_macro", "ffhq_macro_separable"])
+@pytest.mark.parametrize(
+    "name", ["celeba_micro_w", "adversarialnas_church_macro", "ffhq_macro_separable", "ffhq_separable"]
+)
 def test_the_generator_has_the_published_size(name, without_drawing):
     """One of each resolution; the formula of the test above has the others'."""
     network = alphagan_stylegan2_generator(name)

@@ -84,10 +84,10 @@ class Run:
 class Runner(signals.Keeper):
     """Trains the runs that are missing, some at a time, and says how far it is."""
 
-    def __init__(self, runs, jobs):
+    def __init__(self, runs, jobs, doing="comparing"):
         self.missing = [run for run in runs if not run.is_done()]
         self.done, self.jobs = len(runs) - len(self.missing), jobs
-        self.processes, self.lock = {}, threading.Lock()
+        self.processes, self.lock, self.doing = {}, threading.Lock(), doing
 
     def train(self):
         """Returns when all have ended. Raises `signals.Interrupted` after a signal, when they have saved."""
@@ -97,7 +97,7 @@ class Runner(signals.Keeper):
         with (
             self,
             concurrent.futures.ThreadPoolExecutor(self.jobs) as pool,
-            progress.Bar("comparing", total, "run", self.done) as bar,
+            progress.Bar(self.doing, total, "run", self.done) as bar,
         ):
             waiting = {pool.submit(self._train, run): run for run in self.missing}
             while waiting:

@@ -68,7 +68,7 @@ def compare_configurations(
     for configuration in configurations:
         configuration.set_length(seconds, evaluate_every)
     with contextlib.ExitStack() as stack:
-        _take(output_dir, stack)
+        take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(seeds) for each in configurations]
         Runner(runs, jobs).train()
         settings = {
@@ -131,7 +131,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
     seeds = sorted({run["seed"] for each in found for run in each["runs"]})
     settings = {"seeds": seeds, "steps": None, "seconds": None, "primary_metric": primary_metric}
     with contextlib.ExitStack() as stack:
-        _take(output_dir, stack)
+        take(output_dir, stack)
         return _finish(output_dir, found, settings, problems + notes), problems
 
 
@@ -164,7 +164,8 @@ def _group_name(folders):
     return folders[0].resolve().name
 
 
-def _take(folder, stack):
+def take(folder, stack):
+    """Makes a folder, if need be, and keeps other processes out of it. Raises: ConfigError if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(checkpoint.Lock(folder))

@@ -64,19 +64,21 @@ class StyleMapping(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, latents, truncation=None, truncated_slots=None, training=False):
+    def call(self, latents, truncation=None, truncated_slots=None, training=False, style_layer=None):
         """Styles [N, slots, style_dim].
 
         Args:
             truncation: psi, a number or scalar tensor; slots become mean_w + psi (w - mean_w), each with the
                 mean of the W it takes. None leaves them.
             truncated_slots: how many of the first slots to truncate; None: all.
+            style_layer: i, of the W_i that all slots take; None: those of `style_layers`.
         """
         outputs = self.intermediates(latents)
         if training and not state_is_frozen():
             self._move_mean(outputs)
-        styles = tf.stack([outputs[number - 1] for number in self.style_layers], 1)
-        return styles if truncation is None else self._truncate(styles, truncation, truncated_slots)
+        numbers = self.style_layers if style_layer is None else (style_layer,) * len(self.style_layers)
+        styles = tf.stack([outputs[number - 1] for number in numbers], 1)
+        return styles if truncation is None else self._truncate(styles, numbers, truncation, truncated_slots)
 
     def intermediates(self, latents):
         """[W_1, ..., W_L], each [N, style_dim]; moves nothing."""
@@ -91,9 +93,9 @@ class StyleMapping(keras.layers.Layer):
         old = tf.convert_to_tensor(self.mean_w.value)
         self.mean_w.assign(old + (1.0 - self.mean_decay) * (tf.stop_gradient(batch) - old))
 
-    def _truncate(self, styles, truncation, truncated_slots):
+    def _truncate(self, styles, numbers, truncation, truncated_slots):
         means = tf.unstack(tf.cast(tf.convert_to_tensor(self.mean_w.value), styles.dtype))
-        center = tf.stack([means[number - 1] for number in self.style_layers])
+        center = tf.stack([means[number - 1] for number in numbers])
         truncated = center + tf.cast(truncation, styles.dtype) * (styles - center)
         return truncated if truncated_slots is None else mix_styles(truncated, styles, truncated_slots)
 

@@ -1,4 +1,4 @@
-"""The published genotypes of StyleGAN2, by name (Tian et al., 2021, Tables 6, 8, 17, 18, 20), and `load`.
+"""The published genotypes of StyleGAN2, by name (Tian et al., 2021, Tables 6, 8, 17, 18, 20, 21), and `load`.
 
 A name is the data's, `celeba` (128x128), `church` (256x256) or `ffhq` (1024x1024), and the paradigm's; those of the
 AdversarialNAS baseline begin with `adversarialnas`, and have a discriminator. Table 6 gives FFHQ's micro_w
@@ -57,6 +57,8 @@ GENOTYPES = {
     "ffhq_macro_separable": StyleGAN2Genotype(
         _convolutions("3 s7 s5 s3 s7 1 s7 3 5"), _up("de bi de bi bi de de de")
     ),
+    # Table 21: StyleGAN2 with sep_conv_3x3 wherever it has conv_3x3; it doubles its maps as ever
+    "ffhq_separable": micro_genotype("sep_conv_3x3", "deconv", 1024),
     # Table 17
     "adversarialnas_celeba_macro": _searched(
         StyleGAN2Genotype(_convolutions("1 1 1 1 1 1"), _up("ne ne ne ne bi")), "5 1 3 3 1", "1 1 3 3 3"

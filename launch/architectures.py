@@ -1,0 +1,11 @@
+"""Trains architectures drawn at random and draws which operations good and bad ones have."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tfgans import command_line
+
+if __name__ == "__main__":
+    command_line.run("architectures")
