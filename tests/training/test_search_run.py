@@ -56,7 +56,7 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, 
     """It stops within the evaluation of step 2, whose row, with the measured gap, is written by then."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = search(gin_file, whole)
-    stopped = lambda self, generate, dataset: self.features and run_steps(parts) >= 2  # noqa: E731
+    stopped = lambda self, *given: self.features and run_steps(parts) >= 2  # noqa: E731
     with monkeypatch.context() as context:
         short_runs.crash_at(context, Evaluator, "__call__", stopped)
         with pytest.raises(short_runs.Crash):

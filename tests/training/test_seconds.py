@@ -53,6 +53,6 @@ def test_a_run_with_a_time_goes_on_where_it_was_killed(gin_file, tmp_path, one_s
 
 def test_times_out_of_range(gin_file, tmp_path):
     for binding in ("train.seconds=0", "train.evaluate_every_seconds='1'"):
-        with pytest.raises(ConfigError, match="None or a number above 0"):
+        with pytest.raises(ConfigError, match="a number above 0 or None"):
             run(gin_file, tmp_path / "run", binding)
     assert not (tmp_path / "run").exists()
