@@ -69,7 +69,6 @@ alphagan_biggan_supernet.latent_dim = 8
 alphagan_biggan_supernet.base_channels = 4
 alphagan_biggan_supernet.embedding_dim = 2
 alphagan_biggan_supernet.normal_operations = ("conv_1x1", "sep_conv_3x3")
-biggan_discriminator.base_channels = None
 biggan_discriminator.block_channels = (4, 4)
 biggan_discriminator.downsample = (True, False)
 search.retrain_gin_file = "gin_configs/alphagan_biggan/photos64_retrain.gin"
