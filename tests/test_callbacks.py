@@ -224,7 +224,9 @@ def test_few_classes_have_several_columns_each(tmp_path, monkeypatch):
     monkeypatch.setattr(
         model,
         "generate",
-        lambda count, labels, seed: asked.append((count, labels)) or np.zeros((count, 8, 8, 1), np.uint8),
+        lambda count, labels, seed, weights: (
+            asked.append((count, labels)) or np.zeros((count, 8, 8, 1), np.uint8)
+        ),
     )
     picture = callbacks.SampleGrid(model, tmp_path, count=40).picture()
     assert asked == [(36, [0, 0, 1, 1, 2, 2])]  # 6 columns, as near to a square as whole columns are
