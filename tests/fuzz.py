@@ -51,10 +51,11 @@ class Watch:
 
     @contextlib.contextmanager
     def limit(self, seconds):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        faulthandler.dump_traceback_later(10 * seconds + 60, exit=True)  # code outside Python sees no signal
         try:
+            # code outside Python sees no signal; pytest's own stderr has no number
+            faulthandler.dump_traceback_later(10 * seconds + 60, exit=True, file=sys.__stderr__)
             self.inside = True
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             yield
         finally:
             self.inside = False

@@ -62,6 +62,7 @@ def named(value, cls, published, kind, read):
         return published[value]
     if isinstance(value, (str, os.PathLike)) and os.path.isfile(files.expanded(value)):
         return read(files.expanded(value))
+    value = files.expanded(value) if isinstance(value, (str, os.PathLike)) else value
     names = f"{'one of ' * (len(published) > 1)}{', '.join(published)}"
     raise ConfigError(f"{kind} is {names} or a JSON file that exists. Received: {readers.one_line(value)}")
 
