@@ -20,6 +20,7 @@ from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
+from tfgans.methods.began import BEGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
@@ -98,8 +99,8 @@ def test_default_is_not_the_base(method):
 def test_every_method_has_a_neutral_case():
     config.import_rooms(["tfgans.methods"])
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
-    # tests/methods/test_octave.py, test_progressive.py and test_alphagan_search.py have their cases
-    networks_of_their_own = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN}
+    # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py and test_began.py have their cases
+    networks_of_their_own = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN}
     assert ours == {method for method, _ in NEUTRAL} | networks_of_their_own
 
 

@@ -25,7 +25,7 @@ def discriminator(units=1, **options):
 
 def with_classes(count):
     base = discriminator()
-    heads = {"adversarial": base.outputs[0], "class": layers.Dense(count)(layers.Flatten()(base.input))}
+    heads = {"adversarial": base.outputs[0], "class": layers.Dense(count)(layers.Flatten()(base.inputs[0]))}
     return keras.Model(base.inputs, heads, name="discriminator")
 
 

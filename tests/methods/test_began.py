@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.gan import GAN
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
-from tfgans.methods.began import BEGAN
+from tfgans.methods.began import BEGAN, mean_error
 from tfgans.networks.began import began_discriminator, began_generator
 
 
@@ -61,6 +62,21 @@ def test_losses_and_balance_by_hand():
         assert float(logs["began/k"]) == pytest.approx(k, rel=1e-5)
         assert float(logs["began/convergence"]) == pytest.approx(real_error + abs(difference), rel=1e-5)
     assert 0.0 <= k <= 1.0
+
+
+def test_without_balance_it_is_the_base_with_the_mean_errors_as_losses():
+    def trained(cls, **options):
+        keras.utils.set_random_seed(0)
+        gan = cls(*tiny(), **options)
+        gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
+        images = np.random.default_rng(4).uniform(-1, 1, (4, 16, 16, 1)).astype("float32")
+        for _ in range(2):
+            gan.train_step({"images": tf.constant(images)[None]})
+        return [v.numpy() for v in gan.generator.weights + gan.discriminator.weights]
+
+    base = trained(GAN, discriminator_loss=lambda real, fake: mean_error(real), generator_loss=mean_error)
+    for mine, expected in zip(trained(BEGAN, balance_rate=0.0), base, strict=True):
+        np.testing.assert_array_equal(mine, expected)
 
 
 def test_the_measured_error_moves_no_weight():
