@@ -181,7 +181,7 @@ def test_only_the_hinge_loss_is_untruncated():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"advas_weight": -1.0}, "AdvAsGAN.advas_weight is None or at least 0. Received: -1.0"),
+        ({"advas_weight": -1.0}, "AdvAsGAN.advas_weight is a number of at least 0 or None. Received: -1.0"),
         ({"advas_weight": float("nan")}, "AdvAsGAN.advas_weight"),
         ({"advas_weight": 0, "advas_alone": True}, "AdvAsGAN.advas_alone needs an advas_weight other than 0"),
         (

@@ -321,7 +321,7 @@ class Stl10:
 
 @pytest.mark.parametrize("name, count", [("stl10_search_s", 50), ("stl10_retrain_s", 1050)])
 def test_images_of_stl10(monkeypatch, name, count):
-    monkeypatch.setattr(dataset, "find_source", lambda *_: Stl10())
+    monkeypatch.setattr(dataset, "find_source", lambda *_, **__: Stl10())
     prepare(name)
     data = Dataset()
     assert (data.num_examples, data.item_shape, data.labels) == (count, (48, 48, 3), None)
