@@ -235,7 +235,7 @@ class TwoSplits:
 
 
 def test_images_to_compare_with_may_lack_classes(caplog, monkeypatch):
-    monkeypatch.setattr("tfgans.data.dataset.find_source", lambda *_: TwoSplits())
+    monkeypatch.setattr("tfgans.data.dataset.find_source", lambda *_, **__: TwoSplits())
     with caplog.at_level("INFO", "tfgans"):
         assert Dataset("digits", num_classes=3).reference_size() == 2
     line = "digits: split 'test', which generated images are compared with, has no image of classes 0, 2"

@@ -119,7 +119,7 @@ def changed(**fields):
         (json.dumps(changed(normal="a\nb")), "normal has one list for each of 3 cells. Received: a b"),
         (json.dumps({"a\nb": 1}), "skip_2 and skip_3. Received: a b"),
         ("[" * 100000, "cannot be read as a genotype: it is nested too deeply"),
-        ("\ud800", "cannot be read as a genotype: it is not a text file"),
+        ("\ud800", "cannot be read as a genotype: Expecting value"),
         ("9" * 5000, "cannot be read as a genotype: Exceeds the limit"),
         ('{"normal": NaN}', "cannot be read as a genotype: the number NaN is not finite"),
     ],
