@@ -101,7 +101,9 @@ def check_outputs(discriminator, outputs, num_classes, labelled):
             f"{discriminator.name} tells {outputs['class'].shape[-1]} classes apart, GAN.num_classes is {num_classes}"
         )
     if num_classes and not labelled and "class" not in outputs:
-        raise ConfigError(f"GAN.num_classes is {num_classes}, but neither network has to do with labels")
+        raise ConfigError(
+            f"GAN.num_classes is {num_classes}, but neither network has to do with labels: set it to None"
+        )
     activation = _last_activation(discriminator)
     if activation in _NOT_NEGATIVE:
         warnings.warn(
