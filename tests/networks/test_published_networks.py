@@ -171,7 +171,7 @@ def test_gin_files_give_these_arguments(name):
     for part, network in zip(("generator", "discriminator"), networks, strict=True):
         function, arguments, _ = NETWORKS[network]
         reference = gin.query_parameter(f"build.{part}")
-        assert gin.get_configurable(reference.selector) is gin.get_configurable(function)
+        assert inspect.unwrap(gin.get_configurable(reference.selector)) is inspect.unwrap(function)
         assert bound(function) == defaults(function) | arguments | unimportant(function)
 
 
