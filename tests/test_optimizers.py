@@ -240,7 +240,7 @@ def test_decay_leaves_out_what_is_excluded_and_follows_clipping():
         (
             TorchRMSprop,
             {"weight_decay": -1.0},
-            "TorchRMSprop.weight_decay is a number of at least 0 or None. Received: -1.0",
+            "TorchRMSprop.weight_decay is a number of at least 0. Received: -1.0",
         ),
         (TorchAdam, {"clipnorm": -1.0}, "TorchAdam.clipnorm is a number above 0 or None. Received: -1.0"),
     ],

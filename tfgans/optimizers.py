@@ -106,7 +106,7 @@ class TorchAdam(_TorchOptimizer):
         beta_2: _SHARE = 0.999,
         epsilon: NotNegative = 1e-8,
         amsgrad: bool = False,
-        weight_decay: NotNegative | None = 0.0,
+        weight_decay: NotNegative = 0.0,
         **kwargs,
     ):
         super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
@@ -168,7 +168,7 @@ class TorchRMSprop(_TorchOptimizer):
         momentum: _SHARE = 0.0,
         epsilon: NotNegative = 1e-8,
         centered: bool = False,
-        weight_decay: NotNegative | None = 0.0,
+        weight_decay: NotNegative = 0.0,
         **kwargs,
     ):
         super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
