@@ -179,6 +179,16 @@ def test_a_batch_size_that_cannot_be_known_is_asked_for():
         model.discriminator_step({"images": tf.constant(images), "labels": tf.constant(labels)})
 
 
+def test_an_iterator_says_its_batch_size_by_its_first_batch():
+    model = make(perturbation_batch_size=None)
+    batches = [(np.zeros((8, 6, 6, 3), "float32"), np.zeros(8, "int32"))] * 2
+    model.fit(iter(batches), verbose=0)
+    assert {name: tuple(buffer.shape) for name, buffer in model.perturbations.items()} == {
+        "real": (8, 6, 6, 3)
+    }
+    assert int(model.step.numpy()) == 2  # the batch that was looked at is trained on, too
+
+
 def test_a_run_says_its_batch_size():
     from tfgans import experiment
 
