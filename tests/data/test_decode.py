@@ -153,7 +153,7 @@ def test_texts_and_profiles_of_any_size_do_not_stop_an_image(tmp_path, kind):
             assert header(image)[0] == (4, 5)
             np.testing.assert_array_equal(to_array(decode(image, 3)), np.rot90(noise, -1))
     with pytest.raises(BadImage, match="^truncated$"):
-        decode(open_image(io.BytesIO(data[: first + 20] + text)), 3)
+        decode(open_image(io.BytesIO(data[:first] + text + data[first : first + 20])), 3)
 
 
 def test_the_reason_is_pillows_own():

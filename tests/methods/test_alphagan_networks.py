@@ -15,7 +15,7 @@ from tfgans.methods.alphagan.networks import alphagan_generator, thop_flops
 from tfgans.networks.autogan import autogan_discriminator, autogan_generator
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "alphagan_gen_s.npz")
-close = dict(rtol=1e-5, atol=2e-6)
+close = dict(rtol=1e-5, atol=5e-6)  # float32 in training mode differs by 3e-6 between processors
 CALLS = {"eval": False, "train": True}
 
 # genotype, resolution, channels: parameters, multiply-accumulates, the paper's FLOPs

@@ -24,7 +24,7 @@ def make(strategy, seed=0, batch_size=8):
         model = FastGAN(
             *toys.classifier_networks(seed=seed), num_classes=3, perturb_fakes=True, perturbation_radius=0.1,
             perturbation_batch_size=batch_size, fake_class_loss=losses.class_uniform_divergence,
-            ema_decay=0.9, seed=seed,
+            ema_decay=0.9, seed=seed, label_distribution="uniform",
         )
         model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     return model

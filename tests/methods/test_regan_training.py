@@ -236,7 +236,7 @@ def weights_of(network):
 @pytest.mark.parametrize("ema_decay", [0.0, 0.5])
 def test_the_pair_is_of_the_last_step_of_either_phase(ema_decay):
     momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5)}
-    model = make(compiled=momentum, ema_decay=ema_decay, warm_up_length=2)
+    model = make(compiled=momentum, ema_decay=ema_decay, ema_statistics="average", warm_up_length=2)
     shown = model.ema_generator if ema_decay else model.generator
     fit(model, 0, 2)
     assert model.part_names() == ()
@@ -285,6 +285,7 @@ def test_a_run_hands_over_the_pair(tmp_path):
     gin_file.write_text(
         short_runs.CONFIG
         + "build.methods = [@ReGAN]\nReGAN.warm_up_length = 2\nReGAN.sparse_length = 3\nReGAN.sparsity = 0.5\n"
+        + "ReGAN.mask_after_update = True\n"  # so that the sparse generator is the present one bit for bit
     )
     short_runs.run(str(gin_file), run, "train.steps = 10")  # warm-up, sparse 2-4, dense 5-7, sparse 8, 9
     usual, sparse, dense = (

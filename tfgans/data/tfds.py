@@ -1,6 +1,7 @@
 """A TensorFlow Datasets data set, prepared on this machine or downloaded on first use."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 
@@ -123,6 +124,15 @@ class RecordItems(Items):
             raise BadImage(f"its record cannot be read: {readers.reason(error)}") from error
 
 
+def _refuse_damaged_descriptions(name, data_dir):
+    """Names the file that is damaged, if one is: tfds itself tells of the exception alone."""
+    import tensorflow_datasets as tfds
+
+    folder = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser() / name.partition(":")[0]
+    for path in sorted(folder.glob("**/*.json")):
+        readers.read_json(path, f"a description of the data set {name}")
+
+
 def _prepared_builder(name, data_dir):
     """The builder, with its data on disk; a failed download is one line that says what to do."""
     import tensorflow_datasets as tfds
@@ -131,6 +141,7 @@ def _prepared_builder(name, data_dir):
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except Exception as error:  # tfds raises many types, for unknown names as for broken folders
+        _refuse_damaged_descriptions(name, data_dir)
         raise ConfigError(
             f"tfds data set {name!r} not found (data_dir: {where}): {first_line(error)}"
         ) from error

@@ -204,8 +204,10 @@ class TrackedInstanceNormalization(BatchNormalization):
         mean, variance = moments(inputs, [1, 2], keepdims=True)
         if not state_is_frozen():
             count = inputs.shape[1] * inputs.shape[2]
-            self._move(self.moving_mean, tf.reduce_mean(mean, (0, 1, 2)))
-            self._move(self.moving_variance, tf.reduce_mean(variance, (0, 1, 2)) * count / max(count - 1, 1))
+            there = tf.shape(inputs)[0] > 0 if inputs.shape[0] is None else True
+            variance_over_batch = tf.reduce_mean(variance, (0, 1, 2)) * count / max(count - 1, 1)
+            self._move(self.moving_mean, tf.reduce_mean(mean, (0, 1, 2)), there)
+            self._move(self.moving_variance, variance_over_batch, there)
         return mean, variance
 
 
