@@ -20,7 +20,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from tfgans import experiment
+from tfgans.run import build
 
 
 class Contender:
@@ -28,8 +28,8 @@ class Contender:
 
     def __init__(self, name, gin_file, gin_params, batch_size):
         self.name = name
-        experiment.prepare([gin_file], gin_params)
-        self.model, _ = experiment.build_model()
+        build.prepare([gin_file], gin_params)
+        self.model, _ = build.build_model()
         bound = gin.get_bindings("Dataset").get("batch_size", 64)
         self.start(batch_size or bound)
 

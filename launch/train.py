@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from tfgans import command_line
+from tfgans.commands import command_line
 
 if __name__ == "__main__":
     command_line.run("train")

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 import toys
 from PIL import Image
 
-from tfgans import callbacks, checkpoint, classes, distribute, experiment, files, hand_over, identity
+from tfgans import checkpoint, distribute, files
 from tfgans.compare import collect, comparison, processes
 from tfgans.config import ConfigError
 from tfgans.data import Dataset, hashes
@@ -30,9 +30,10 @@ from tfgans.evaluate.frechet import Moments
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.evaluate.statistics import Statistics
 from tfgans.gan import GAN
-from tfgans.methods.alphagan.biggan_genotype import load_biggan_genotype
-from tfgans.methods.alphagan.genotype import load_genotype
-from tfgans.methods.alphagan.stylegan2.published import load_stylegan2_genotype
+from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
+from tfgans.methods.alphagan.spaces.biggan.genotype import load_biggan_genotype
+from tfgans.methods.alphagan.spaces.stylegan2.published import load_stylegan2_genotype
+from tfgans.run import build, callbacks, classes, hand_over, identity
 
 REFUSALS = (ConfigError, BadImage)
 
@@ -184,7 +185,7 @@ def _read_rows(path):
     rows.keep(lambda row: row["step"] <= 20)
     rows.append(ROWS[3])
     assert rows.read()[-1] == ROWS[3] and len(rows.read()) <= len(found) + 1
-    experiment.best_step(path.parent, [10, 20, 30])
+    build.best_step(path.parent, [10, 20, 30])
 
 
 SEARCHED = [
@@ -225,7 +226,7 @@ train.steps = 30
 
 def _read_gin(path):
     try:
-        experiment.prepare([str(path)], experiment.ON_ONE_DEVICE)
+        build.prepare([str(path)], build.ON_ONE_DEVICE)
     finally:
         gin.clear_config()
 
@@ -307,7 +308,7 @@ def _read_run(path):
     found = [{"label": "a", "gin_files": [], "gin_params": [], "runs": runs}]
     settings = {"seeds": [0, 1], "steps": None, "seconds": None, "primary_metric": "fid"}
     result = comparison.compare(found, settings)
-    experiment.to_json(result)
+    build.to_json(result)
     if any(run["evaluations"] for run in runs) and "fid" in result["metrics"]:
         comparison.table(result)
 

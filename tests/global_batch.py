@@ -17,7 +17,7 @@ from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
-from tfgans.methods.alphagan.supernet import alphagan_supernet
+from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.octave.model import OctaveGAN

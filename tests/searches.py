@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfgans import losses
 from tfgans.methods.alphagan.model import AlphaGAN
-from tfgans.methods.alphagan.supernet import alphagan_supernet
+from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
 
 HINGE = {"discriminator_loss": losses.hinge_discriminator, "generator_loss": losses.hinge_generator}
 SMALL = {"weight_steps": 3, "test_steps": 2, "architecture_steps": 2}

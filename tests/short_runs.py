@@ -7,7 +7,7 @@ import re
 
 import keras
 
-from tfgans import experiment, searching, training
+from tfgans.run import build, searching, training
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -77,14 +77,14 @@ class Crash(BaseException):
 def run(gin_file, model_dir, *bindings):
     """`launch/train.py` without its process."""
     keras.backend.clear_session()
-    experiment.prepare([gin_file], bindings)
+    build.prepare([gin_file], bindings)
     return training.train(str(model_dir))
 
 
 def search(gin_file, model_dir, *bindings):
     """`launch/search.py` without its process."""
     keras.backend.clear_session()
-    experiment.prepare([str(gin_file)], bindings)
+    build.prepare([str(gin_file)], bindings)
     return searching.search(str(model_dir))
 
 

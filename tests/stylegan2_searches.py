@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from tfgans.methods.alphagan.stylegan2 import space
-from tfgans.methods.alphagan.stylegan2.genotype import StyleGAN2Genotype
-from tfgans.methods.alphagan.stylegan2.search_discriminator import alphagan_stylegan2_search_discriminator
-from tfgans.methods.alphagan.stylegan2.supernet import alphagan_stylegan2_supernet
+from tfgans.methods.alphagan.spaces.stylegan2 import space
+from tfgans.methods.alphagan.spaces.stylegan2.genotype import StyleGAN2Genotype
+from tfgans.methods.alphagan.spaces.stylegan2.search_discriminator import (
+    alphagan_stylegan2_search_discriminator,
+)
+from tfgans.methods.alphagan.spaces.stylegan2.supernet import alphagan_stylegan2_supernet
 
 WIDTHS = {"base_channels": 2, "max_channels": 4}
 SMALL = WIDTHS | {"latent_dim": 3, "style_dim": 4}

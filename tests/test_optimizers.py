@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 import toys
 
-from tfgans import config, experiment
+from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.optimizers import TorchAdam, TorchRMSprop, default_optimizer, same_kind
+from tfgans.run import build
 
 GIN_FILES = pathlib.Path(__file__).parent.parent / "gin_configs"
 # Far apart in size, from one update to the next and among the entries of one
@@ -88,7 +89,7 @@ def test_kerass_own_are_others():
 @pytest.mark.parametrize("kind", ["vanilla", "octave", "low", "ramp", "combi"])
 def test_the_octave_wgan_takes_the_authors_first_steps(kind):
     """Theirs are rate * g / (sqrt(0.01 g^2) + 1e-8), whatever the size of g."""
-    experiment.prepare([str(GIN_FILES / f"octave/celeba128_wgan_rmsprop_{kind}.gin")], ())
+    build.prepare([str(GIN_FILES / f"octave/celeba128_wgan_rmsprop_{kind}.gin")], ())
     for name in ("generator_optimizer", "discriminator_optimizer"):
         optimizer = gin.query_parameter(f"build.{name}").configurable.wrapper()
         for size in (5e-5, 1e-7, 2.0):

@@ -7,8 +7,8 @@ import gin
 import pytest
 from gin_comments import flags
 
-from tfgans import experiment
 from tfgans.data import Dataset
+from tfgans.run import build
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "gin_configs"
 OWN = ("folder", "npz", "ring", "grid")  # data files without a number of images: the user's, and points
@@ -19,7 +19,7 @@ EXPERIMENTS = sorted(
 
 
 def prepare(path, *bindings):
-    experiment.prepare([str(path)], bindings)
+    build.prepare([str(path)], bindings)
     return gin.query_parameter
 
 
@@ -194,7 +194,7 @@ def test_the_classic_networks_have_the_parameters_that_the_file_states():
     from tfgans.evaluate import cost
 
     sizes = [
-        cost.parameters(experiment.made(gin.query_parameter(f"build.{part}").scoped_configurable_fn))
+        cost.parameters(build.made(gin.query_parameter(f"build.{part}").scoped_configurable_fn))
         for part in ("generator", "discriminator")
     ]
     # 100 x 8192, norms of 512, 256, 128, 64 and 32 channels, 4x4 kernels, three biases of the last one

@@ -10,11 +10,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from tfgans import checkpoint, experiment, training
+from tfgans import checkpoint
+from tfgans.run import build, training
 
 
 def main(gin_file, model_dir, steps, output, *bindings):
-    experiment.prepare([gin_file], bindings)
+    build.prepare([gin_file], bindings)
     run = training.Run(model_dir, int(steps))
     intervals = {"save_every": 5, "evaluate_every": 100, "sample_every": 100}
     with run.opened(num_samples_shown=4):

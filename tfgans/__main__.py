@@ -2,7 +2,7 @@
 
 import sys
 
-from tfgans import command_line
+from tfgans.commands import command_line
 
 if __name__ == "__main__":
     sys.argv[0] = "tfgans"

@@ -143,12 +143,13 @@ def run_dir(trained):
 @pytest.fixture(scope="session")
 def styled_run_dir(tmp_path_factory):
     """A run of StyleGAN2 as far as `generate` needs one: four style slots, a mean of w that is not 0."""
-    from tfgans import checkpoint, experiment
+    from tfgans import checkpoint
+    from tfgans.run import build
 
     folder = tmp_path_factory.mktemp("styled")
     (folder / "operative.gin").write_text(STYLED)
-    experiment.prepare([str(folder / "operative.gin")], [])
-    model, _ = experiment.build_model()
+    build.prepare([str(folder / "operative.gin")], [])
+    model, _ = build.build_model()
     for number, layer in enumerate(model.ema_generator.get_layer("mapping").dense):
         layer.bias.assign(np.random.default_rng(number).normal(size=8) * 50)
     model.ema_generator.get_layer("mapping").mean_w.assign(np.ones((2, 8)))

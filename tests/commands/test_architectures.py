@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 from short_runs import ROOT
 
-from tfgans import architectures, experiment, signals
+from tfgans.commands import architectures
 from tfgans.compare import processes
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan import space
-from tfgans.methods.alphagan.distribution import distribution, draw_distribution
-from tfgans.methods.alphagan.genotype import GENOTYPES, Genotype, load_genotype, random_genotype
+from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.distribution import distribution, draw_distribution
+from tfgans.methods.alphagan.spaces.autogan.genotype import (
+    GENOTYPES,
+    Genotype,
+    load_genotype,
+    random_genotype,
+)
+from tfgans.run import build, signals
 
 TINY = """
 include "gin_configs/data/digits32.gin"
@@ -220,7 +226,7 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
             "--seed": "5",
         }
         bindings = [flag.removeprefix("--gin_param=") for flag in command if flag.startswith("--gin_param=")]
-        experiment.prepare([gin_file], bindings)
+        build.prepare([gin_file], bindings)
         of = gin.query_parameter
         assert [of("train.steps"), of("train.evaluate_every"), of("alphagan_generator.base_channels")] == [
             7,

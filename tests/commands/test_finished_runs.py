@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 from short_runs import POINTS, rows
 
-from tfgans import checkpoint, experiment, pictures
+from tfgans import checkpoint, pictures
+from tfgans.run import build
 
 
 def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
@@ -39,7 +40,7 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
         images[weights] = [path.read_bytes() for path in sorted((tmp_path / weights).rglob("image_*.png"))]
     assert found["average"]["fid"] != found["raw"]["fid"] and images["average"] != images["raw"]
     assert found["average"]["average_difference"] == found["raw"]["average_difference"] > 0.1
-    model, _ = experiment.load(run_dir, weights="raw")
+    model, _ = build.load(run_dir, weights="raw")
     paths = sorted((tmp_path / "raw").rglob("image_*.png"))
     for path, expected in zip(paths, model.generate(3, seed=0), strict=True):
         with Image.open(path) as image:
@@ -63,8 +64,8 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
 
 def test_a_run_without_an_average_has_raw_weights(call, refused, tmp_path):
     (tmp_path / "operative.gin").write_text(POINTS)
-    experiment.prepare([str(tmp_path / "operative.gin")], [])
-    checkpoint.Checkpoints(tmp_path / "checkpoints").save(experiment.build_model()[0], 0, {})
+    build.prepare([str(tmp_path / "operative.gin")], [])
+    checkpoint.Checkpoints(tmp_path / "checkpoints").save(build.build_model()[0], 0, {})
     flags = [f"--model_dir={tmp_path}", f"--output_dir={tmp_path / 'out'}"]
     line = refused("generate", *flags, "--weights=average")
     assert "the generator has no average (GAN.ema_decay = 0): weights are 'raw'. Received: 'average'" in line
@@ -143,7 +144,7 @@ def test_numbers_of_a_run_that_cannot_be_written_to_are_printed(call, run_dir, t
 
 
 def test_generate_with_styles(call, styled_run_dir, tmp_path):
-    model, _ = experiment.load(styled_run_dir)
+    model, _ = build.load(styled_run_dir)
     options = ["--num_images=4", "--seed=3"]
     shown = {
         "plain": (
@@ -164,7 +165,7 @@ def test_generate_with_styles(call, styled_run_dir, tmp_path):
 
 
 def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
-    model, _ = experiment.load(styled_run_dir)
+    model, _ = build.load(styled_run_dir)
     flags = ["--style_mixing=2x3", "--mixed_slots=1:3", "--truncation=0.9", "--seed=4"]
     code, out, err = call("generate", f"--model_dir={styled_run_dir}", f"--output_dir={tmp_path}", *flags)
     assert (code, err, out) == (0, "", f"1 file in {tmp_path}, the last style_mixing.png\n"), err
@@ -174,7 +175,7 @@ def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
 
 
 def test_a_layer_of_the_mapping_and_the_figure_of_all(call, refused, styled_run_dir, run_dir, tmp_path):
-    model, _ = experiment.load(styled_run_dir)
+    model, _ = build.load(styled_run_dir)
     of_styles = f"--model_dir={styled_run_dir}"
     flags = [of_styles, f"--output_dir={tmp_path / 'one'}", "--style_layer=1", "--num_images=2", "--seed=4"]
     code, _, err = call("generate", *flags, "--truncation=0.7")

@@ -41,7 +41,7 @@ def make_run(folder, seed, decay, fids, finished=True, **last):
 
 def compare(output_dir, monkeypatch, paths, **options):
     """`compare_runs` without networks, which these runs do not have, and without the page."""
-    monkeypatch.setattr(comparison.experiment, "describe", lambda *_: ({
+    monkeypatch.setattr(comparison.build, "describe", lambda *_: ({
         name: {"parameters": 3, "macs": 4} for name in ("generator", "discriminator")}, None))  # fmt: skip
     monkeypatch.setattr(comparison, "write", lambda *_: None)
     return run.compare_runs(output_dir, paths, **options)
@@ -241,7 +241,7 @@ def test_a_page_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch, caps
     for seed, fid in enumerate((10.0, 12.0)):
         make_run(tmp_path / "runs" / f"seed_{seed}", seed, 0.9, [100.0, 20.0, fid])
     nothing = {name: {"parameters": 3, "macs": 4} for name in ("generator", "discriminator")}
-    monkeypatch.setattr(comparison.experiment, "describe", lambda *_: (nothing, None))
+    monkeypatch.setattr(comparison.build, "describe", lambda *_: (nothing, None))
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -13,8 +13,8 @@ from pages import Page, read, two
 from PIL import Image
 from test_collect import compare, make_run
 
-from tfgans import experiment
 from tfgans.compare import collect, figures, report, spectra
+from tfgans.run import build
 
 REAL = [-3.0, -10.0, -20.0, -30.0]
 FREQUENCY = [0.0, 0.25, 0.5, 0.75]
@@ -94,7 +94,7 @@ def test_a_comparison_keeps_spectra_and_shows_the_distances_among_the_metrics(tm
         leave_spectra(folder, 20)
     result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path / "a"])
     assert problems == []
-    written = json.loads(experiment.to_json(result))
+    written = json.loads(build.to_json(result))
     assert all(run["spectrum"]["real"] == REAL for run in written["configurations"][0]["runs"])
     assert result["metrics"] == {name: {"higher_is_better": False} for name in ("fid", *distances)}
     page = read(result, tmp_path)

@@ -13,7 +13,7 @@ import tensorflow as tf
 import toys
 from short_runs import POINTS, ROOT, rows, run
 
-from tfgans import after, losses, schedules
+from tfgans import losses, schedules
 from tfgans.config import ConfigError
 from tfgans.evaluate.duality import DualityGap
 from tfgans.gan import GAN
@@ -23,6 +23,7 @@ from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.tickets import TicketGAN
+from tfgans.run import after
 
 RATE = 0.1
 KEYS = ["duality_gap", "duality_minmax", "duality_maxmin"]

@@ -12,7 +12,7 @@ from PIL import Image
 from short_runs import CONFIG, rows, run
 from toys import image_networks
 
-from tfgans import GAN, after
+from tfgans import GAN
 from tfgans.compare import collect
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
@@ -21,7 +21,8 @@ from tfgans.evaluate.duality import WithDualityGap
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER, Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
 from tfgans.evaluate.frechet import Moments, frechet_distance, frechet_distance_of
-from tfgans.searching import SearchRun
+from tfgans.run import after
+from tfgans.run.searching import SearchRun
 
 NAMES = ("intra_fid", "intra_fid_worst", "intra_recall", "intra_recall_worst")
 COUNTED = ("intra_samples", "intra_left_out")

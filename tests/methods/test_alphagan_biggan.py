@@ -7,17 +7,17 @@ import tensorflow as tf
 from supernets import architecture_gradient, assert_slopes, batch, set_architecture, settle_vectors
 
 from tfgans import losses
-from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.gan import GAN, takes_labels
+from tfgans.gan.average import clone
 from tfgans.layers.state import frozen_state
-from tfgans.methods.alphagan import biggan_genotype
-from tfgans.methods.alphagan.biggan import alphagan_biggan_generator
-from tfgans.methods.alphagan.biggan_genotype import BigGANGenotype, load_biggan_genotype
-from tfgans.methods.alphagan.biggan_picture import draw_biggan_genotype
-from tfgans.methods.alphagan.biggan_supernet import alphagan_biggan_supernet
 from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.alphagan.spaces.biggan import genotype as biggan_genotype
+from tfgans.methods.alphagan.spaces.biggan.genotype import BigGANGenotype, load_biggan_genotype
+from tfgans.methods.alphagan.spaces.biggan.networks import alphagan_biggan_generator
+from tfgans.methods.alphagan.spaces.biggan.picture import draw_biggan_genotype
+from tfgans.methods.alphagan.spaces.biggan.supernet import alphagan_biggan_supernet
 from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 
 SMALL = {"resolution": 8, "latent_dim": 8, "base_channels": 3, "embedding_dim": 2, "num_classes": 4}

@@ -10,12 +10,12 @@ import pytest
 import toys
 from gin_comments import flags
 
-from tfgans import experiment
 from tfgans.data import Dataset, dataset
 from tfgans.data.items import ArrayItems
 from tfgans.evaluate import cost
-from tfgans.methods.alphagan import space
-from tfgans.methods.alphagan.supernet import GeneratorSupernet
+from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.supernet import GeneratorSupernet
+from tfgans.run import build
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FOLDER = ROOT / "gin_configs/alphagan"
@@ -53,7 +53,7 @@ RELEASED = [name for name in COUNTS if name not in PAPER]
 
 
 def prepare(name, *flags):
-    experiment.prepare([str(FOLDER / f"{name}.gin")], flags)
+    build.prepare([str(FOLDER / f"{name}.gin")], flags)
     return gin.query_parameter
 
 
@@ -299,12 +299,12 @@ def test_size_of_the_smallest():
 
 def test_describe_has_the_papers_flops_and_the_size_of_the_space():
     file = "gin_configs/alphagan/cifar10_retrain_channels32.gin"
-    facts, _ = experiment.describe([file])
+    facts, _ = build.describe([file])
     assert facts["generator"]["parameters"] == 111_043
     assert round(facts["generator"]["thop_flops"], -5) == 25_100_000  # the table of sizes: 25.1M
     assert facts["generator"]["macs"] < facts["generator"]["thop_flops"] and "search_space" not in facts
     small = ["alphagan_supernet.base_channels = 1", "autogan_discriminator.base_channels = 2"]
-    facts, _ = experiment.describe(["gin_configs/alphagan/cifar10_search_without_deconv.gin"], small)
+    facts, _ = build.describe(["gin_configs/alphagan/cifar10_search_without_deconv.gin"], small)
     assert facts["search_space"] == (6**3 * 2**2) ** 3 * 2**3 and "thop_flops" not in facts["generator"]
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan import curves, operations, picture, space
-from tfgans.methods.alphagan.genotype import (
+from tfgans.methods.alphagan import curves
+from tfgans.methods.alphagan.spaces.autogan import operations, picture, space
+from tfgans.methods.alphagan.spaces.autogan.genotype import (
     GENOTYPES,
     Genotype,
     from_architecture,

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
-from tfgans.methods.alphagan import operations, space
-from tfgans.methods.alphagan.genotype import GENOTYPES
-from tfgans.methods.alphagan.networks import alphagan_generator, thop_flops
+from tfgans.methods.alphagan.spaces.autogan import operations, space
+from tfgans.methods.alphagan.spaces.autogan.genotype import GENOTYPES
+from tfgans.methods.alphagan.spaces.autogan.networks import alphagan_generator, thop_flops
 from tfgans.networks.autogan import autogan_discriminator, autogan_generator
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "alphagan_gen_s.npz")

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.state import frozen_state
-from tfgans.methods.alphagan import operations
-from tfgans.methods.alphagan.operations import NORMAL, UP, make_operation
+from tfgans.methods.alphagan.spaces.autogan import operations
+from tfgans.methods.alphagan.spaces.autogan.operations import NORMAL, UP, make_operation
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "alphagan_ops.npz")
 CASES = sorted(name.removesuffix("/y_eval") for name in GOLDEN if name.endswith("/y_eval"))

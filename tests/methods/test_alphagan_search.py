@@ -12,7 +12,7 @@ from tfgans import checkpoint
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods.alphagan.model import AlphaGAN
-from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
+from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
 from tfgans.schedules import CosineAnnealing, StepDecay
 
 

@@ -12,14 +12,12 @@ from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.layers.modulated import StyledConv2D
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
-from tfgans.methods.alphagan.stylegan2.genotype import (
-    micro_genotype,
-)
-from tfgans.methods.alphagan.stylegan2.networks import (
+from tfgans.methods.alphagan.spaces.stylegan2.genotype import micro_genotype
+from tfgans.methods.alphagan.spaces.stylegan2.networks import (
     alphagan_stylegan2_discriminator,
     alphagan_stylegan2_generator,
 )
-from tfgans.methods.alphagan.stylegan2.operations import SeparableStyledConv2D, make_operation
+from tfgans.methods.alphagan.spaces.stylegan2.operations import SeparableStyledConv2D, make_operation
 from tfgans.methods.style import StyleMixingGAN
 from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
 

@@ -9,11 +9,11 @@ import pytest
 from gin_comments import flags
 from stylegan2_searches import parameters
 
-from tfgans import experiment
 from tfgans.layers.modulated import StyledConv2D
 from tfgans.methods.alphagan.model import AlphaGAN
-from tfgans.methods.alphagan.stylegan2.operations import SeparableStyledConv2D
-from tfgans.methods.alphagan.stylegan2.published import GENOTYPES
+from tfgans.methods.alphagan.spaces.stylegan2.operations import SeparableStyledConv2D
+from tfgans.methods.alphagan.spaces.stylegan2.published import GENOTYPES
+from tfgans.run import build
 
 CONFIGS = pathlib.Path(__file__).parent.parent.parent / "gin_configs"
 FOLDER = CONFIGS / "alphagan_stylegan2"
@@ -45,7 +45,7 @@ BASELINE_SIZES = {
 
 
 def prepare(path, *bindings):
-    experiment.prepare([str(CONFIGS / path)], bindings)
+    build.prepare([str(CONFIGS / path)], bindings)
     return gin.query_parameter
 
 
@@ -106,7 +106,7 @@ def full_widths():
 def test_updates_of_an_outer_step():
     """The paper's T = 20, R = 5, S = 20; the learning rates are StyleGAN2's and, of alpha, AlphaGAN's."""
     prepare(stylegan2("celeba128_search_micro"), *SMALL, "resolution = 8", *TINY_DISCRIMINATOR)
-    model, _ = experiment.build_model()
+    model, _ = build.build_model()
     found = collections.Counter(phase for phase, _ in model.phases(7))
     assert found == {
         "both_players": 20, "copy": 1, "test_discriminator": 5, "test_generator": 5, "architecture": 20, "gap": 1,
@@ -213,7 +213,7 @@ def test_biggan_on_cifar10():
     of = prepare("alphagan_biggan/cifar10_retrain.gin")
     assert of("train.steps") * 4 * 50 / 50_000 == 500  # epochs
     small = ["alphagan_biggan_supernet.base_channels = 2", "biggan_discriminator.base_channels = 1"]
-    facts, model = experiment.describe(["gin_configs/alphagan_biggan/cifar10_search.gin"], small)
+    facts, model = build.describe(["gin_configs/alphagan_biggan/cifar10_search.gin"], small)
     assert facts["search_space"] == 2**6 * 6**6 and model.num_classes == 10
 
 

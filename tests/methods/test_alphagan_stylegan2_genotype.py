@@ -11,11 +11,11 @@ from stylegan2_searches import parameters
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
-from tfgans.methods.alphagan.stylegan2 import space
-from tfgans.methods.alphagan.stylegan2.genotype import StyleGAN2Genotype, micro_genotype
-from tfgans.methods.alphagan.stylegan2.networks import alphagan_stylegan2_generator
-from tfgans.methods.alphagan.stylegan2.picture import draw_stylegan2_genotype
-from tfgans.methods.alphagan.stylegan2.published import GENOTYPES, load_stylegan2_genotype
+from tfgans.methods.alphagan.spaces.stylegan2 import space
+from tfgans.methods.alphagan.spaces.stylegan2.genotype import StyleGAN2Genotype, micro_genotype
+from tfgans.methods.alphagan.spaces.stylegan2.networks import alphagan_stylegan2_generator
+from tfgans.methods.alphagan.spaces.stylegan2.picture import draw_stylegan2_genotype
+from tfgans.methods.alphagan.spaces.stylegan2.published import GENOTYPES, load_stylegan2_genotype
 
 MIXED = StyleGAN2Genotype(("conv_5x5", "sep_conv_3x3"), ("bilinear_conv",), (3, 1, 7, 5))
 

@@ -9,20 +9,19 @@ import tensorflow as tf
 from stylegan2_searches import MIXED, SMALL, WIDTHS, shake, tiny, tiny_discriminator
 from supernets import architecture_gradient, assert_slopes, batch, output
 
-from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.gan.average import clone
 from tfgans.methods.alphagan.model import AlphaGAN
-from tfgans.methods.alphagan.stylegan2 import space
-from tfgans.methods.alphagan.stylegan2.genotype import (
-    from_architecture,
-    micro_genotype,
-)
-from tfgans.methods.alphagan.stylegan2.networks import (
+from tfgans.methods.alphagan.spaces.stylegan2 import space
+from tfgans.methods.alphagan.spaces.stylegan2.genotype import from_architecture, micro_genotype
+from tfgans.methods.alphagan.spaces.stylegan2.networks import (
     alphagan_stylegan2_discriminator,
     alphagan_stylegan2_generator,
 )
-from tfgans.methods.alphagan.stylegan2.search_discriminator import alphagan_stylegan2_search_discriminator
+from tfgans.methods.alphagan.spaces.stylegan2.search_discriminator import (
+    alphagan_stylegan2_search_discriminator,
+)
 from tfgans.networks.stylegan2 import stylegan2_discriminator
 
 NETWORKS = {

@@ -6,16 +6,20 @@ import pytest
 import tensorflow as tf
 from supernets import architecture_gradient, assert_slopes, batch, output, set_architecture, settle_vectors
 
-from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.gan import GAN
-from tfgans.methods.alphagan import space
-from tfgans.methods.alphagan.genotype import from_architecture, random_genotype
-from tfgans.methods.alphagan.networks import alphagan_generator
-from tfgans.methods.alphagan.operations import NORMAL, UP
-from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
-from tfgans.methods.alphagan.supernet import MixedOperation, alphagan_supernet, row_probabilities
+from tfgans.gan.average import clone
+from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.genotype import from_architecture, random_genotype
+from tfgans.methods.alphagan.spaces.autogan.networks import alphagan_generator
+from tfgans.methods.alphagan.spaces.autogan.operations import NORMAL, UP
+from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
+from tfgans.methods.alphagan.spaces.autogan.supernet import (
+    MixedOperation,
+    alphagan_supernet,
+    row_probabilities,
+)
 
 # Smaller pools than the default ones, for time: two convolutions are run as one, the others on their own.
 SMALL = {

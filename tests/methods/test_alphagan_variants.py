@@ -5,14 +5,14 @@ import pytest
 import toys
 from searches import BATCH, SMALL, changed, fit, make, run_phase, weights
 
-from tfgans.accounting import planned_cost
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
-from tfgans.methods.alphagan.search_discriminator import alphagan_search_discriminator
+from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
 from tfgans.methods.regularized import R1GAN
 
 

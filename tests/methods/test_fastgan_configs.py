@@ -7,14 +7,15 @@ import re
 import gin
 import pytest
 
-from tfgans import experiment, losses
+from tfgans import losses
+from tfgans.run import build
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FOLDER = ROOT / "gin_configs" / "fastgan"
 
 
 def prepare(name, *flags):
-    experiment.prepare([str(FOLDER / f"{name}.gin")], flags)
+    build.prepare([str(FOLDER / f"{name}.gin")], flags)
     return gin.query_parameter
 
 
@@ -98,7 +99,7 @@ def ablations(name):
 
 def model_with(name, *flags):
     prepare(name, *SMALL, *flags)
-    return experiment.build_model()[0]
+    return build.build_model()[0]
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])

@@ -190,12 +190,12 @@ def test_an_iterator_says_its_batch_size_by_its_first_batch():
 
 
 def test_a_run_says_its_batch_size():
-    from tfgans import experiment
+    from tfgans.run import build
 
     def built(*bindings):
         keras.backend.clear_session()
-        experiment.prepare(["gin_configs/fastgan/digits.gin"], bindings)
-        return experiment.build_model()[0].perturbation_batch_size
+        build.prepare(["gin_configs/fastgan/digits.gin"], bindings)
+        return build.build_model()[0].perturbation_batch_size
 
     assert built("batch_size=6") == 6
     assert built("FastGAN.perturbation_batch_size=10") == 10

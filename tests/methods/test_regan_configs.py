@@ -7,7 +7,7 @@ import pytest
 import toys
 from gin_comments import flags
 
-from tfgans import experiment
+from tfgans.run import build
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIGS = ROOT / "gin_configs"
@@ -56,7 +56,7 @@ BASELINES = ("cifar10_sngan_baseline", "cifar10_sngan_10percent_baseline")
 
 
 def prepare(path, *flags):
-    experiment.prepare([str(CONFIGS / f"{path}.gin")], flags)
+    build.prepare([str(CONFIGS / f"{path}.gin")], flags)
     return gin.query_parameter
 
 
@@ -113,7 +113,7 @@ def test_the_cycle(name):
 def test_to_rgb_is_a_name_in_stylegan2():
     small = [f"stylegan2_{part}.max_channels = 8" for part in ("generator", "discriminator")]
     prepare("regan/cifar10_stylegan2", *small, "stylegan2_generator.mapping_layers = 1")
-    model, _ = experiment.build_model()
+    model, _ = build.build_model()
     pruned = {weight.path for weight in model.pruned_weights("generator")}
     left = {v.path for v in model.generator.trainable_variables} - pruned
     assert len(left) == 4 * 4  # at 4, 8, 16 and 32 pixels: kernel and bias, and both of the modulation

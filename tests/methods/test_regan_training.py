@@ -10,7 +10,7 @@ import replicas
 import short_runs
 import toys
 
-from tfgans import after, checkpoint
+from tfgans import checkpoint
 from tfgans.config import ConfigError
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
@@ -24,6 +24,7 @@ from tfgans.networks.autogan import autogan_generator
 from tfgans.networks.progan import progan_discriminator, progan_generator
 from tfgans.networks.resnet import resnet_discriminator
 from tfgans.networks.stylegan2 import stylegan2_generator
+from tfgans.run import after
 
 
 def make(methods=(ReGAN,), networks=None, compiled=(), **options):

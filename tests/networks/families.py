@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 import toys
 
-from tfgans.methods.alphagan.biggan import alphagan_biggan_generator
-from tfgans.methods.alphagan.biggan_supernet import alphagan_biggan_supernet
-from tfgans.methods.alphagan.networks import alphagan_generator
-from tfgans.methods.alphagan.stylegan2.networks import alphagan_stylegan2_generator
-from tfgans.methods.alphagan.stylegan2.supernet import alphagan_stylegan2_supernet
-from tfgans.methods.alphagan.supernet import alphagan_supernet
+from tfgans.methods.alphagan.spaces.autogan.networks import alphagan_generator
+from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
+from tfgans.methods.alphagan.spaces.biggan.networks import alphagan_biggan_generator
+from tfgans.methods.alphagan.spaces.biggan.supernet import alphagan_biggan_supernet
+from tfgans.methods.alphagan.spaces.stylegan2.networks import alphagan_stylegan2_generator
+from tfgans.methods.alphagan.spaces.stylegan2.supernet import alphagan_stylegan2_supernet
 from tfgans.methods.octave.convert import to_octave
 from tfgans.methods.octave.networks import octave_generator
 from tfgans.methods.regan.model import ReGAN

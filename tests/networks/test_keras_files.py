@@ -15,7 +15,7 @@ from families import FAMILIES, critic, inputs, output, shaken
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
-from tfgans.keras_files import save_network
+from tfgans.gan.keras_files import save_network
 from tfgans.layers.equalized import scaled_leaky_relu
 from tfgans.layers.initializers import Orthogonal
 from tfgans.layers.norms import BatchNormalization

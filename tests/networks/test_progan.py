@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.gan.average import clone
 from tfgans.layers.state import depends_on_batch, mixes_samples
 from tfgans.networks.progan import progan_discriminator, progan_generator
 from tfgans.networks.progan_parts import (

@@ -6,10 +6,10 @@ import inspect
 import gin
 import pytest
 
-from tfgans import experiment
 from tfgans.evaluate import cost
 from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
+from tfgans.run import build
 
 G, D = resnet_generator, resnet_discriminator
 
@@ -167,7 +167,7 @@ def test_gin_files_give_these_arguments(name):
     """What is bound, with the functions' defaults, is what is counted above: nothing large is built twice."""
     resolution, classes, *networks = FILES[name]
     macros = [f"resolution = {resolution}", "channels = 3", f"num_classes = {classes}"]
-    experiment.prepare([f"gin_configs/networks/{name}.gin"], macros)
+    build.prepare([f"gin_configs/networks/{name}.gin"], macros)
     for part, network in zip(("generator", "discriminator"), networks, strict=True):
         function, arguments, _ = NETWORKS[network]
         reference = gin.query_parameter(f"build.{part}")

@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 from stylegan2_weights import channels_last, golden_discriminator, golden_generator, golden_noise
 
-from tfgans.average import clone
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.gan import GAN, takes_labels
+from tfgans.gan.average import clone
 from tfgans.layers.state import depends_on_batch, frozen_state, mixes_samples
 from tfgans.networks.stylegan2 import map_widths, stylegan2_discriminator, stylegan2_generator
 from tfgans.networks.stylegan2_parts import StyleMapping, mix_styles

@@ -6,11 +6,12 @@ import math
 import numbers
 from pathlib import Path
 
-from tfgans import files, identity, readers
+from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
-from tfgans.hand_over import handed_over
-from tfgans.identity import FREE, PLACES, resolved
+from tfgans.run import identity
+from tfgans.run.hand_over import handed_over
+from tfgans.run.identity import FREE, PLACES, resolved
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ import sys
 
 import numpy as np
 
-from tfgans import config, experiment, files
+from tfgans import config, files
 from tfgans.compare import collect, statistics
 from tfgans.config import ConfigError
+from tfgans.run import build
 
 _OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples")
 OUTCOMES = (collect.FINISHED, "diverged", "unfinished", "failed")
@@ -141,7 +142,7 @@ def _describe(label, operative):
     if not operative:
         return nothing, []
     try:
-        facts, _ = experiment.describe([], [operative, *experiment.ON_ONE_DEVICE])
+        facts, _ = build.describe([], [operative, *build.ON_ONE_DEVICE])
     except ConfigError as error:
         return nothing, [f"{label}: cannot be described: {config.first_line(error)}"]
     networks = ("generator", "discriminator")
@@ -221,5 +222,5 @@ def write(output_dir, comparison):
     """Writes `compare.json` and the page into a folder."""
     from tfgans.compare import report
 
-    files.write_text(output_dir / "compare.json", experiment.to_json(comparison) + "\n")
+    files.write_text(output_dir / "compare.json", build.to_json(comparison) + "\n")
     report.write(output_dir, comparison)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import gin
 
-from tfgans import config, experiment
+from tfgans import config
 from tfgans.config import ConfigError
+from tfgans.run import build
 
 _NO_LIMIT = 10**9
 _PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
@@ -19,7 +20,7 @@ class Configuration:
 
     def __init__(self, label, gin_file, gin_params, steps, seconds):
         self.label, self.gin_file, self.gin_params = label, gin_file, list(gin_params)
-        experiment.prepare([gin_file], self.gin_params)
+        build.prepare([gin_file], self.gin_params)
         if not config.is_bound("Evaluator", "features"):
             raise ConfigError("nothing evaluates: bind Evaluator.features, such as @DigitsFeatures()")
         self.steps = steps

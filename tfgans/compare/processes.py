@@ -11,10 +11,11 @@ import sys
 import threading
 from pathlib import Path
 
-from tfgans import files, progress, readers, signals
+from tfgans import files, progress, readers
 from tfgans.compare import collect
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
+from tfgans.run import signals
 
 logger = logging.getLogger(__name__)
 

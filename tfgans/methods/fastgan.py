@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfgans import checkpoint, distribute
 from tfgans.config import ConfigError, Count, NotNegative, OneOf, configurable
 from tfgans.gan import GAN, batch_size
-from tfgans.places import of_replica
+from tfgans.gan.places import of_replica
 
 _SMALLEST_NORM = 1e-8
 

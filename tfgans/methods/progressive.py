@@ -7,8 +7,8 @@ import tensorflow as tf
 from tfgans.config import ConfigError, Natural, Several, Share, configurable
 from tfgans.data.scaling import to_float
 from tfgans.distribute import apply_means
-from tfgans.fitting.compatibility import checked_optimizers
 from tfgans.gan import GAN
+from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.layers.resample import average_pool
 from tfgans.networks.progan_parts import at_stage, given_stage, growing_layers, side_of
 

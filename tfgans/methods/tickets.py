@@ -5,9 +5,9 @@ import math
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, optimizers, pruning
-from tfgans.average import clone
 from tfgans.config import ConfigError, Count, Natural, Within, configurable
 from tfgans.gan import GAN
+from tfgans.gan.average import clone
 
 
 @configurable

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.driver import keep_order
+from tfgans.gan.driver import keep_order
 
 _WITHOUT_DATA = ("copy", "end")
 _UPDATES_OF_DISCRIMINATOR = ("discriminator", "both_players", "test_discriminator")

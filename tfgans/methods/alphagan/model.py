@@ -5,10 +5,10 @@ import contextlib
 import tensorflow as tf
 
 from tfgans import distribute, optimizers, schedules
-from tfgans.average import clone
 from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
-from tfgans.fitting.compatibility import checked_optimizers
 from tfgans.gan import GAN, batch_size
+from tfgans.gan.average import clone
+from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
@@ -33,7 +33,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
        and G-bar do not change; of D-bar spectral vectors do, as in the authors' code.
 
     The data holds one batch an element, [1, N, H, W, C]: in the order of `batches_of`, those of the training half
-    and then of the validation half of each outer step. Its masters are `launch/search.py` and `tfgans.searching`.
+    and then of the validation half of each outer step. Its masters are `launch/search.py` and `tfgans.run.searching`.
     Everything is saved and restored exactly, alpha too. The logs have the measured gap and its two terms on one
     validation batch (`search/duality_gap`, `search/minmax`, `search/maxmin`), the mean entropy of the edges
     (`search/entropy`), and the losses of the test part (`test/d/...`, `test/g/...`).

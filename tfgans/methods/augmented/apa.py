@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfgans import distribute
 from tfgans.config import ConfigError, Count, Within, configurable
 from tfgans.gan import GAN, batch_size
+from tfgans.gan.places import of_replica
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
-from tfgans.places import of_replica
 
 
 @configurable

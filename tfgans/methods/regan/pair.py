@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.average import clone
+from tfgans.gan.average import clone
 from tfgans.methods.regan.schedule import SPARSE, WARM_UP
 from tfgans.pruning import zeroed
 

@@ -1,0 +1,158 @@
+"""A search in its folder: what it leaves, that it goes on exactly, and what it refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import short_runs
+from short_runs import history, search
+
+from tfgans import config
+from tfgans.config import ConfigError
+from tfgans.data import Dataset
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
+from tfgans.run import build, searching, training
+
+CONFIG = """
+include "gin_configs/data/digits.gin"
+include "gin_configs/networks/alphagan_supernet.gin"
+num_classes = None
+batch_size = 8
+alphagan_supernet.base_channels = 2
+alphagan_supernet.latent_dim = 4
+alphagan_supernet.normal_operations = ("conv_1x1", "sep_conv_3x3")
+alphagan_supernet.up_operations = ("deconv", "nearest")
+autogan_discriminator.base_channels = 2
+AlphaGAN.weight_steps = 2
+AlphaGAN.test_steps = 1
+AlphaGAN.architecture_steps = 2
+AlphaGAN.architecture_learning_rate = 0.1
+AlphaGAN.warm_up_steps = 1
+Evaluator.features = @DigitsFeatures()
+Evaluator.num_samples = 64
+train.steps = 3
+train.save_every = 1
+train.evaluate_every = 1
+train.sample_every = 1
+train.log_every = 1
+search.retrain_gin_file = "gin_configs/alphagan/digits32_retrain.gin"
+"""
+
+PICTURES = "genotype.png", "architecture.png", "duality_gap.png"
+
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+@pytest.fixture
+def gin_file(tmp_path):
+    path = tmp_path / "search.gin"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, monkeypatch):
+    """It stops within the evaluation of step 2, whose row, with the measured gap, is written by then."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command = search(gin_file, whole)
+    stopped = lambda self, *given: self.features and run_steps(parts) >= 2  # noqa: E731
+    with monkeypatch.context() as context:
+        short_runs.crash_at(context, Evaluator, "__call__", stopped)
+        with pytest.raises(short_runs.Crash):
+            search(gin_file, parts)
+    assert [row["step"] for row in history(parts)] == [0, 1, 2] and "duality_gap" in history(parts)[2]
+    search(gin_file, parts)
+    assert history(parts) == history(whole)
+    short_runs.assert_same_run(whole, parts)
+    rows = history(whole)
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    assert (
+        rows[0]["mixing"] == rows[1]["mixing"] != rows[2]["mixing"] != rows[3]["mixing"]
+    )  # a warm-up of one
+    assert "duality_gap" not in rows[1]
+    gap = rows[3]["minmax"] - rows[3]["maxmin"]
+    assert rows[3]["duality_gap"] == pytest.approx(gap, abs=1e-5)
+    for row in rows:
+        shares = [np.array(values) for values in row["mixing"].values()]
+        np.testing.assert_allclose(np.concatenate([s.sum(1) for s in shares]), 1.0, atol=1e-5)
+        entropy = np.concatenate([-(s * np.log(s)).sum(1) for s in shares]).mean()
+        assert row["entropy"] == pytest.approx(entropy, abs=1e-4)
+    found = load_genotype(str(whole / "genotype.json"))
+    assert json.loads(found.text()) == rows[3]["genotype"]
+    best = [np.argmax(v, 1) for v in rows[3]["mixing"].values()]
+    assert found.normal[0] == tuple(("conv_1x1", "sep_conv_3x3")[i] for i in best[0])
+    kept = sorted(p.name for p in (whole / "genotypes").iterdir())
+    assert kept == [f"step_{step:08d}.json" for step in range(4)]
+    assert all((whole / name).stat().st_size > 1000 for name in PICTURES)
+    assert command.startswith("python launch/train.py --gin_file=gin_configs/alphagan/digits32_retrain.gin")
+    assert f"alphagan_generator.genotype='{whole}/genotype.json'" in command
+    row = short_runs.rows(whole)[-1]
+    assert row["real_images"] == 8 * (3 * 2 + 2 * (1 + 2 + 1))
+
+
+def run_steps(folder):
+    """The step of the newest checkpoint."""
+    return max(int(path.stem.split("_")[1]) for path in (folder / "checkpoints").iterdir())
+
+
+def test_the_halves_are_disjoint_and_used_in_turn(gin_file, tmp_path, monkeypatch):
+    build.prepare([gin_file], ())
+    data = Dataset()
+    halves = data.halves()
+    sizes = [half.num_examples for half in halves]
+    assert sum(sizes) == data.num_examples and abs(sizes[0] - sizes[1]) <= 1
+    assert not set(halves[0]._indices) & set(halves[1]._indices)
+    monkeypatch.setattr(config, "refuse_unused", lambda: None)  # `train` itself is not called
+    run = searching.SearchRun(tmp_path / "run", 3)
+    parts = [run.model.batches_of(step) for step in range(3)]
+    assert parts == [(2, 0), (2, 5), (2, 5)]
+    pools = [{image.tobytes() for image in half._store.reference(half._indices)} for half in run.halves]
+
+    def source(batch):
+        seen = {image.tobytes() for image in np.uint8(np.round((batch["images"][0].numpy() + 1) * 127.5))}
+        return [index for index, pool in enumerate(pools) if seen <= pool and not seen & pools[1 - index]]
+
+    def taken(start, count):
+        return [(source(batch), batch["images"].numpy()) for batch in run.batches(start).take(count)]
+
+    whole = taken(0, 16)
+    assert [sources for sources, _ in whole] == [[0]] * 4 + [[1]] * 5 + [[0]] * 2 + [[1]] * 5
+    for (_, first), (_, again) in zip(whole[9:], taken(2, 7), strict=True):
+        np.testing.assert_array_equal(first, again)
+
+
+def test_refusals(gin_file, tmp_path):
+    build.prepare([gin_file], ())
+    with pytest.raises(ConfigError, match="AlphaGAN is for launch/search.py"):
+        training.train(str(tmp_path / "run"))
+    keras.backend.clear_session()
+    build.prepare([gin_file], ("Dataset.half = 0",))
+    with pytest.raises(ConfigError, match="Dataset.half must be None: both halves are needed. Received: 0"):
+        searching.search(str(tmp_path / "run"))
+    plain = tmp_path / "plain.gin"
+    plain.write_text(short_runs.CONFIG)
+    keras.backend.clear_session()
+    build.prepare([str(plain)], ())
+    with pytest.raises(ConfigError, match="a search needs a generator that is a supernet"):
+        searching.search(str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_random_search_hands_over_the_best_candidate(gin_file, tmp_path):
+    bindings = (
+        "build.methods = [@RandomSearchGAN]", "RandomSearchGAN.num_candidates = 3", "AlphaGAN.warm_up_steps = 1",
+        "train.steps = 1", "train.evaluate_every = 1", "train.sample_every = 1",
+    )  # fmt: skip
+    text = "\n".join(line for line in CONFIG.splitlines() if not line.startswith(("AlphaGAN", "train.")))
+    plain = tmp_path / "random.gin"
+    plain.write_text(text)
+    search(str(plain), tmp_path / "run", *(b for b in bindings if not b.startswith("AlphaGAN")))
+    scores = json.loads((tmp_path / "run" / "candidates.json").read_text())
+    assert len(scores) == 3 and all(score > 0 for score in scores)
+    found = load_genotype(str(tmp_path / "run" / "genotype.json"))
+    pools = ("conv_1x1", "sep_conv_3x3"), ("deconv", "nearest")
+    from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
+
+    assert found == random_genotype((0, int(np.argmin(scores))), *pools)

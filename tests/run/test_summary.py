@@ -1,0 +1,126 @@
+"""The lines before a run's first step and after its last."""
+
+import types
+
+import keras
+import pytest
+import tensorflow as tf
+import toys
+
+from tfgans import checkpoint
+from tfgans.evaluate import cost
+from tfgans.gan import GAN
+from tfgans.methods.regularized import R1GAN
+from tfgans.run import summary
+
+INTERVALS = {"save_every": 500, "evaluate_every": 1000, "sample_every": 100}
+
+
+def make(kind=GAN, **options):
+    model = kind(*toys.image_networks(num_classes=options.get("num_classes")), **options)
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    return model
+
+
+def data(**options):
+    about = dict(source="folder:cats", num_examples=2000, item_shape=(8, 8, 1), num_classes=None, class_names=None,
+                 skipped=0, batch_size=16)  # fmt: skip
+    return types.SimpleNamespace(**about | options)
+
+
+def make_run(folder, model, dataset=None, **options):
+    about = dict(steps=20000, seconds=None, evaluator=None, folder=folder, strategy=tf.distribute.get_strategy(),
+                 checkpoints=checkpoint.Checkpoints(folder / "checkpoints", 3))  # fmt: skip
+    return types.SimpleNamespace(model=model, dataset=dataset or data(), **about | options)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make(num_classes=3, discriminator_steps=2, ema_decay=0.9)
+
+
+def test_the_whole_introduction(model, tmp_path):
+    dataset = data(num_classes=3, class_names=["cat", "dog", "owl"], skipped=1, item_shape=(64, 48, 3))
+    extractor = types.SimpleNamespace(name="inception")
+    evaluator = types.SimpleNamespace(features=extractor, num_samples=5000)
+    run = make_run(tmp_path, model, dataset, evaluator=evaluator)
+    size = summary.bytes_text(summary.checkpoint_size(model))
+    sizes = [f"{cost.parameters(network):,}" for network in (model.generator, model.discriminator)]
+    assert summary.lines(summary.of_run(run, INTERVALS, 500)) == [
+        "data         folder:cats: 2,000 images of 48x64, RGB, 3 classes (cat, dog, owl), 1 image skipped",
+        f"networks     generator {sizes[0]} parameters, discriminator {sizes[1]} parameters, and the generator's "
+        "moving average",
+        "methods      none: the plain GAN",
+        "precision    float32",
+        "devices      1 replica on CPU",
+        "batch        16 images, 2 of such batches for each generator update",
+        "steps        20,000 generator updates, each with 32 images: 320 times all; goes on from 500",
+        "evaluation   inception, 5,000 samples, every 1,000 updates",
+        f"checkpoints  every 500 updates, each {size}, up to 4 stay: "
+        f"{summary.bytes_text(4 * summary.checkpoint_size(model))}",
+        f"folder       {tmp_path}",
+    ]
+
+
+def test_what_is_not_there_is_said(model, tmp_path):
+    plain = make(R1GAN)
+    found = summary.of_run(make_run(tmp_path, plain, seconds=60.0), INTERVALS, 0)
+    assert found["methods"] == "R1GAN" and "moving average" not in found["networks"]
+    assert found["data"] == "folder:cats: 2,000 images of 8x8, gray, no classes"
+    assert found["steps"] == "60 seconds of training, each update with 16 images"
+    assert found["evaluation"] == (
+        "none (Evaluator.features is not set); losses are noted every 1,000 updates"
+    )
+    assert "up to 3 stay" in found["checkpoints"]  # there is no best one
+    twelve = data(num_classes=12, class_names=[str(i) for i in range(12)])
+    assert summary.data(twelve, None).endswith(
+        "12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...), which training leaves aside: num_classes is not set"
+    )
+    assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
+
+
+def test_the_size_of_a_checkpoint_is_known_before_there_is_one(model, tmp_path):
+    files = checkpoint.Checkpoints(tmp_path)
+    files.save(model, 0, {})
+    expected = files.path(0).stat().st_size
+    per_array = 600  # the most that the file has besides for each array
+    arrays = len(checkpoint.variables_of(model)) + 1
+    assert 0 < expected - summary.checkpoint_size(model) < per_array * arrays
+
+
+@pytest.mark.parametrize(("free", "warned"), [(0.99, True), (1.01, False)])
+def test_a_disk_that_is_too_small_is_noticed(model, tmp_path, monkeypatch, free, warned):
+    run, one = make_run(tmp_path, model), summary.checkpoint_size(model)
+    files = checkpoint.Checkpoints(run.checkpoints.folder)
+    files.save(model, 0, {})  # one of three that stay, while a fourth is written
+    disk = types.SimpleNamespace(free=int(3 * one * free))
+    monkeypatch.setattr(summary.shutil, "disk_usage", lambda folder: disk)
+    line = summary.full_disk_warning(run)
+    assert (line is not None) == warned
+    if warned:
+        assert f"need {summary.bytes_text(3 * one)} more" in line and summary.bytes_text(disk.free) in line
+
+
+def test_bytes_are_written_as_people_say_them():
+    texts = [summary.bytes_text(count) for count in (12, 94_141_120, 1_500, 3.2e9, 4e12)]
+    assert texts == ["12 bytes", "94.1 MB", "1.5 kB", "3.2 GB", "4,000 GB"]
+
+
+def test_the_last_lines_name_what_is_there_and_what_may_follow(tmp_path):
+    folder = tmp_path / "my run"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "generator.keras").write_text("")
+    first, second = summary.closing(folder, lambda command: f"tfgans {command}").splitlines()
+    assert first == (
+        f"done: {folder} holds samples/ (pictures of what it makes, and real.png of what it learns from), "
+        "generator.keras (the generator for Keras)"
+    )
+    assert second == (
+        f"next: tfgans generate '--model_dir={folder}' '--output_dir={folder}-images'   or   "
+        f"tfgans evaluate '--model_dir={folder}'"
+    )
+    line = summary.closing("runs/mine/", lambda command: command, "@InceptionFeatures()").splitlines()[1]
+    assert line == (
+        "next: generate --model_dir=runs/mine/ --output_dir=runs/mine-images   or   evaluate --model_dir=runs/mine/ "
+        "--gin_param='Evaluator.features=@InceptionFeatures()'"
+    )

@@ -1,0 +1,156 @@
+"""What good and bad architectures look like: many drawn at random, each trained briefly and evaluated."""
+
+import contextlib
+import json
+import math
+from pathlib import Path
+
+import gin
+
+from tfgans import config, files, pictures
+from tfgans.compare.plan import Configuration
+from tfgans.compare.processes import Run, Runner
+from tfgans.compare.run import take
+from tfgans.config import ConfigError
+from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
+from tfgans.methods.alphagan.spaces.autogan.distribution import draw_distribution
+from tfgans.methods.alphagan.spaces.autogan.genotype import Genotype, load_genotype, random_genotype
+
+_GENOTYPE = "alphagan_generator.genotype"
+_KINDS, _ROWS = ("normal", "up"), "architectures.jsonl"
+
+
+def study(
+    output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, metric="fid", thresholds=None, jobs=1
+):
+    """Draws architectures uniformly, trains each in a process of its own, and draws what tells good from bad.
+
+    The folder gets `architecture_<i>/seed_<seed>/` (runs), `architecture_<i>/genotype.json`, `architectures.jsonl`
+    (a row each: genotype, outcome, metrics of the last evaluation, group), and `normal.png` and `up.png` (Tian et al.
+    2021, Figs. 12 and 13). What an earlier call trained there is not trained again; a larger `count` adds, a smaller
+    one looks at the first. Architecture i is a function of (seed, i); all are trained with that seed.
+
+    Args:
+        gin_file: trains an `alphagan_generator` and evaluates it. gin_params: bindings besides.
+        count: architectures, at least 2.
+        steps: generator updates of each; None: `train.steps`.
+        metric: the best third by it is superior, the worst third inferior. The paper has no such thirds but
+            thresholds, IS 8 and FID 15.
+        thresholds: {metric: value} instead: superior is better in all of them, inferior worse in all.
+        jobs: runs at a time.
+    Returns: `(rows, problems)`: those of `architectures.jsonl`, and a line for each run that was refused.
+    Raises: ConfigError if nothing can be trained, the folder holds other architectures, or a group is empty;
+        `signals.Interrupted` after a signal, with the runs saved.
+    """
+    config.check_count("--count", count, least=2)
+    config.check_count("--jobs", jobs)
+    if any(binding.replace(" ", "").startswith(f"{_GENOTYPE}=") for binding in gin_params):
+        raise ConfigError(f"{_GENOTYPE} is what is drawn here: leave its --gin_param out")
+    output_dir = Path(files.expanded(output_dir))
+    _check_generator(Configuration("", gin_file, gin_params, steps, None))
+    with contextlib.ExitStack() as stack:
+        take(output_dir, stack)
+        genotypes = {output_dir / f"architecture_{i:03d}": random_genotype((seed, i)) for i in range(count)}
+        _keep(genotypes)
+        runs = []
+        for folder in genotypes:
+            binding = f"{_GENOTYPE}={str(folder / 'genotype.json')!r}"
+            configuration = Configuration(folder.name, gin_file, [*gin_params, binding], steps, None)
+            configuration.set_length(None, configuration.steps)
+            runs.append(Run(output_dir, configuration, seed))
+        Runner(runs, jobs, "architectures").train()
+        rows = [
+            {"architecture": i, "genotype": json.loads(genotype.text())} | _measured(run, output_dir)
+            for i, (genotype, run) in enumerate(zip(genotypes.values(), runs, strict=True))
+        ]
+        problems = [f"{run.name}: {run.message}" for run in runs if run.refused]
+        _finish(output_dir, rows, metric, thresholds)
+    return rows, problems
+
+
+def split(rows, metric="fid", thresholds=None):
+    """The indices of superior and of inferior rows: `(superior, inferior)`.
+
+    Args:
+        rows: with `metrics`; those without a finite value of what decides are in neither group.
+        metric, thresholds: see `study`. Thirds are of the rows that have a value, rounded down, of at least one.
+    Raises: ConfigError if no row has the metric, or less than two for thirds.
+    """
+    decisive = dict.fromkeys([metric]) if thresholds is None else thresholds
+    for name in decisive:
+        measured = sorted({key for row in rows for key in row["metrics"]})
+        if name not in measured:
+            named = ", ".join(measured) or "nothing: no training came to its end"
+            raise ConfigError(f"the architectures are judged by what was measured, {named}. Received: {name}")
+    signs = {name: -1.0 if name in HIGHER_IS_BETTER else 1.0 for name in decisive}  # less is better
+    values = {}
+    for i, row in enumerate(rows):
+        found = [row["metrics"].get(name) for name in decisive]
+        if all(value is not None and math.isfinite(value) for value in found):
+            values[i] = [sign * value for sign, value in zip(signs.values(), found, strict=True)]
+    if thresholds is not None:
+        bounds = [signs[name] * bound for name, bound in thresholds.items()]
+        superior = [i for i, v in values.items() if all(a < b for a, b in zip(v, bounds, strict=True))]
+        inferior = [i for i, v in values.items() if all(a > b for a, b in zip(v, bounds, strict=True))]
+        return superior, inferior
+    if len(values) < 2:
+        raise ConfigError(
+            f"two groups need two architectures with a finite {metric}. Received: {len(values)}"
+        )
+    order = sorted(values, key=values.get)
+    third = max(len(order) // 3, 1)
+    return sorted(order[:third]), sorted(order[-third:])
+
+
+def _finish(folder, rows, metric, thresholds):
+    """Writes the rows, with their groups if there are any, and draws."""
+    for kind in _KINDS:
+        (folder / f"{kind}.png").unlink(missing_ok=True)  # of other rows
+    try:
+        groups = dict(zip(("superior", "inferior"), split(rows, metric, thresholds), strict=True))
+    except ConfigError:
+        _write(folder, rows)
+        raise
+    for i, row in enumerate(rows):
+        row["group"] = next((name for name, members in groups.items() if i in members), None)
+    _write(folder, rows)
+    for name, members in groups.items():
+        if not members:
+            raise ConfigError(f"no architecture is {name}: {folder / _ROWS} has their metrics")
+    genotypes = [[Genotype(**rows[i]["genotype"]) for i in members] for members in groups.values()]
+    for kind in _KINDS:
+        pictures.save_png(folder / f"{kind}.png", draw_distribution(*genotypes, kind))
+
+
+def _write(folder, rows):
+    files.write_text(folder / _ROWS, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _measured(run, root):
+    facts = run.facts(root)
+    finished = facts["outcome"] == "finished" and facts["evaluations"]
+    metrics = facts["evaluations"][-1]["metrics"] if finished else {}
+    return {"outcome": facts["outcome"], "step": facts["step"], "metrics": metrics}
+
+
+def _check_generator(configuration):
+    """Refuses what trains no conventional genotype; `configuration` was parsed last."""
+    generator = gin.query_parameter("build.generator") if config.is_bound("build", "generator") else None
+    if getattr(generator, "selector", "").rsplit(".", 1)[-1] != "alphagan_generator":
+        raise ConfigError(
+            "architectures are drawn for alphagan_generator: include 'gin_configs/networks/alphagan.gin'"
+        )
+    if configuration.steps is None:
+        raise ConfigError("how long to train is not set: give --steps or bind train.steps")
+
+
+def _keep(genotypes):
+    """Writes the drawn genotypes; refuses a folder that holds others in their places, before it writes any."""
+    for folder, genotype in genotypes.items():
+        path = folder / "genotype.json"
+        if path.exists() and load_genotype(path) != genotype:
+            raise ConfigError(f"{path} is not what this --seed draws: choose another --output_dir")
+    for folder, genotype in genotypes.items():
+        folder.mkdir(exist_ok=True)
+        if not (folder / "genotype.json").exists():
+            genotype.save(folder / "genotype.json")

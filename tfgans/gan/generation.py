@@ -1,0 +1,316 @@
+"""Images out of a trained model: repeatable streams, truncation, interpolation, style mixing, export."""
+
+import contextlib
+import math
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgans import files
+from tfgans.config import ConfigError, check_count
+from tfgans.data.scaling import to_uint8
+from tfgans.gan.driver import stream_hash
+from tfgans.gan.keras_files import save_network
+from tfgans.gan.label_draws import LabelDraws
+from tfgans.gan.styles import StyleGeneration, in_batches
+
+_BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
+
+
+class Generation(LabelDraws, StyleGeneration):
+    """The part of `GAN` that makes images outside training.
+
+    A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,
+    gives the same images.
+
+    `truncation` means two things. Where the generator has styles (see `StyleGeneration`) it is psi, in [0, 1]:
+    a style w becomes mean_w + psi (w - mean_w), so that 1 changes nothing and 0 gives one image, that of the mean
+    (Karras et al. 2019, appendix B); `truncated_slots` says for how many of the first style slots, None for all.
+    Without styles it is a bound, above 0: the latents are drawn from the normal distribution within it (Brock et
+    al. 2019). None truncates nothing.
+    """
+
+    _position, _part, _weights = 0, None, None
+
+    def generate(
+        self,
+        count,
+        labels=None,
+        weights=None,
+        seed=None,
+        start=None,
+        truncation=None,
+        batch_size=_BLOCK,
+        truncated_slots=None,
+        style_layer=None,
+    ):
+        """Images as they are shown.
+
+        Args:
+            count: how many.
+            labels: classes to go round in turn, each in [0, num_classes) or a name; None draws them, see
+                `label_distribution`.
+            weights: "average" or "raw", of the averaged generator or of the one that trains; None is the average, if
+                there is one.
+            seed: of the stream of latents; None goes on in the model's own from call to call.
+            start: position in the stream of the first image; 0 if a seed is given.
+            truncation, truncated_slots: see the class.
+            batch_size: images at a time; more need more memory.
+            style_layer: i, of generators with styles: all style slots take W_i, the output of the mapping's i-th
+                dense layer (Tian et al. 2021, Fig. 6), and are truncated towards its own mean; None: those that
+                the generator was trained with, the last in StyleGAN2.
+        Returns: uint8 [count, H, W, C], or float32 points [count, D].
+        Raises: ConfigError if `labels`, `truncation`, `truncated_slots` or `style_layer` leave their range.
+        """
+        bound, psi = self.truncations(truncation, truncated_slots)
+        layer = self.fed_layer(style_layer)
+        if start is None:
+            start = 0 if seed is not None else self._position
+        if seed is None:
+            self._position = start + count
+        parts = []
+        with self.shown(weights):
+            for first in range(start, start + count, batch_size):
+                part = min(batch_size, start + count - first)
+                latents = self.latents_at(first, part, seed, bound)
+                chosen = self.labels_at(first - start, part, labels, first, seed)
+                parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots, layer))
+        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
+
+    def stream_of(self, seed, weights=None, labels=None):
+        """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it.
+
+        `weights` and `labels` are those of `generate`; each call begins with the first of `labels`.
+        """
+        position = 0
+
+        def generate(count):
+            nonlocal position
+            images = self.generate(count, labels=labels, weights=weights, seed=seed, start=position)
+            position += count
+            return images
+
+        return generate
+
+    def streams_of_classes(self, seed, weights=None, check=lambda: None):
+        """`of_class(label)` -> `stream_of` that class alone, as evaluation within classes takes it.
+
+        Each class has latents of its own, which `stream_of(seed)` does not have.
+
+        Args:
+            seed, weights: as in `stream_of`. check: called before each batch of images.
+        Returns: the function, or None if the model has no classes.
+        """
+
+        def of_class(label):
+            stream = self.stream_of(stream_hash(seed, f"generate/class {label}"), weights, [label])
+
+            def generate(count):
+                check()
+                return stream(count)
+
+            return generate
+
+        return of_class if self.num_classes else None
+
+    def latents_at(self, start, count, seed=None, truncation=None):
+        """Latents [count, latent_dim] from position `start` of a stream; `truncation` bounds their values."""
+        if truncation is not None and not truncation > 0:
+            raise ConfigError(f"truncation is a bound above 0. Received: {truncation}")
+        return self._at(start, count, lambda key: _normal(key, self.latent_dim, truncation), seed, "latents")
+
+    def labels_at(self, offset, count, labels, start, seed=None):
+        """Labels [count] of the images from position `start`, or None for an unconditional model."""
+        if not self.num_classes:
+            if labels is not None:
+                raise ConfigError("labels were given, but the model has no classes")
+            return None
+        if labels is not None:
+            labels = self.class_indices(labels)
+            return labels[(offset + np.arange(count)) % len(labels)]
+        return self._at(start, count, lambda key: self.labels_from(key, _BLOCK), seed, "labels")
+
+    def _at(self, start, count, draw, seed, purpose):
+        """Rows [start, start + count) of the endless array whose blocks `draw` makes from a key."""
+        number = stream_hash(self.seed if seed is None else seed, f"generate/{purpose}")
+        first, last = start // _BLOCK, (start + count - 1) // _BLOCK
+        blocks = [draw(tf.constant([number, b], tf.int64)).numpy() for b in range(first, last + 1)]
+        return np.concatenate(blocks)[start - first * _BLOCK :][:count]
+
+    def render(self, latents, labels=None, weights=None):
+        """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
+        labels = None if labels is None else tf.constant(labels, tf.int32)
+        with self.shown(weights) as generator:
+            return self._compiled(renderer, generator)(tf.constant(latents, tf.float32), labels).numpy()
+
+    def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
+        if psi is None and layer is None:
+            return self.render(latents, labels, weights)
+        return self.render_styles(self.styles(latents, weights, psi, truncated_slots, layer), weights)
+
+    def _compiled(self, make, generator):
+        """`make(model, generator)` as a graph, made once for each generator."""
+        name = f"{make.__name__}/{'plain' if generator is self.generator else 'averaged'}"
+        options = dict(reduce_retracing=True, autograph=False)
+        return self._once(name, lambda: tf.function(make(self, generator), **options))
+
+    def _once(self, name, make):
+        """What `make` gave the first time that it was asked for by this name."""
+        if not hasattr(self, "_renderers"):
+            self._renderers = {}
+        if name not in self._renderers:
+            self._renderers[name] = make()
+        return self._renderers[name]
+
+    def part_names(self):
+        """Names of the generators that a trained model has besides the usual one; methods extend this."""
+        return ()
+
+    def part(self, name):
+        """One of `part_names` as a network with weights of its own."""
+        raise ConfigError(f"there is no {name} generator")
+
+    def densities(self):
+        """{path: share of its entries that is not pruned} of pruned weights, by "<network>/<path>"."""
+        return {}
+
+    def use_part(self, name):
+        """Makes one of `part_names` the generator that images come from.
+
+        Raises: ConfigError if the model has none of that name.
+        """
+        names = self.part_names()
+        if name not in names:
+            raise ConfigError(
+                f"this run has {'the generators ' + ', '.join(names) if names else 'one generator alone'}. "
+                f"Received: --generator={name}"
+            )
+        self._part, self._renderers = self.part(name), {}
+
+    def use_weights(self, weights):
+        """Makes images come from "average" or "raw" weights where a call does not say which; None as at first."""
+        self._weights = None if weights is None else self.chosen_weights(weights)
+
+    def _shown(self, weights=None):
+        if self._part is not None:
+            if weights is not None:
+                raise ConfigError(
+                    f"a part of the model is shown: it has one kind of weights. Received: {weights!r}"
+                )
+            return self._part
+        chosen = self.chosen_weights(weights or self._weights)
+        return self.ema_generator if chosen == "average" else self.generator
+
+    def interpolate(
+        self,
+        rows,
+        columns,
+        seed=0,
+        weights=None,
+        truncation=None,
+        truncated_slots=None,
+        space=None,
+        batch_size=_BLOCK,
+    ):
+        """Images between pairs of latents.
+
+        Args:
+            rows: pairs; row i goes from latent 2i of the stream to latent 2i + 1, its class fixed.
+            columns: images of each row, both ends included.
+            truncation, truncated_slots: see the class.
+            space: `z` goes along the great circle through the two latents, `w` straight from the styles of one
+                to those of the other; None is `w` where the generator has styles, else `z`.
+        Returns: uint8 [rows * columns, H, W, C], or points, row by row.
+        Raises: ConfigError if a value leaves its range, or for `w` without styles.
+        """
+        space = space or ("w" if self.style_slots else "z")
+        if space not in ("z", "w"):
+            raise ConfigError(f"interpolation is in z or w. Received: {space!r}")
+        if space == "w":
+            self.require_styles("interpolation in w")
+        check_count("rows", rows)
+        check_count("columns", columns)
+        bound, psi = self.truncations(truncation, truncated_slots)
+        ends = self.latents_at(0, 2 * rows, seed, bound)
+        steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
+        if space == "w":
+            styles = self.styles(ends, weights, truncation, truncated_slots)
+            flat = styles.reshape(rows, 2, 1, -1)
+            path = (1 - steps) * flat[:, 0] + steps * flat[:, 1]
+            path = path.reshape(rows * columns, *styles.shape[1:])
+            return in_batches(lambda part: self.render_styles(part, weights), batch_size, path)
+        ends = ends.reshape(rows, 2, 1, self.latent_dim)
+        path = _great_circle(ends[:, 0], ends[:, 1], steps).reshape(rows * columns, self.latent_dim)
+        labels = self.labels_at(0, rows, None, 0, seed)
+        given = [] if labels is None else [np.repeat(labels, columns)]
+
+        def render(part, of=None):
+            return self._render_truncated(part, of, weights, psi, truncated_slots)
+
+        return in_batches(render, batch_size, path, *given)
+
+    def save_generator(self, path, network=None, weights=None):
+        """Writes the generator of `weights` (see `generate`), or `network`, as `keras_files.save_network` does."""
+        with contextlib.nullcontext(network) if network is not None else self.shown(weights) as generator:
+            save_network(generator, files.expanded(path))
+
+    def export(self, path, weights=None):
+        """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images.
+
+        `weights` are those of `generate`.
+        """
+        path = Path(files.expanded(path))
+        part, old = path.with_name(f"part-{path.name}"), path.with_name(f"old-{path.name}")
+        for folder in (part, old):
+            shutil.rmtree(folder, ignore_errors=True)
+        with self.shown(weights) as generator:
+            _export(self, generator, part)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def renderer(gan, generator):
+    """A function (latents, labels) -> what people see: uint8 images, or points as they are."""
+
+    def render(latents, labels=None):
+        images = gan.synthesize({"latents": latents, "labels": labels}, generator=generator)
+        return to_uint8(images) if images.shape.rank == 4 else images
+
+    return render
+
+
+def _export(gan, generator, folder):
+    render = renderer(gan, generator)
+    signature = [tf.TensorSpec((None, gan.latent_dim), tf.float32, name="latents")]
+    if gan.num_classes:
+        signature.append(tf.TensorSpec((None,), tf.int32, name="labels"))
+    archive = keras.export.ExportArchive()
+    archive.track(generator)
+    archive.add_endpoint("serve", render, signature)
+    archive.write_out(folder, verbose=False)
+
+
+def _normal(key, size, truncation):
+    if truncation is None:
+        return tf.random.stateless_normal([_BLOCK, size], key, alg="philox")
+    inside = math.erf(truncation / math.sqrt(2))  # the probability of [-truncation, truncation]
+    uniform = tf.random.stateless_uniform([_BLOCK, size], key, dtype=tf.float64, alg="philox")
+    return tf.cast(tf.math.erfinv((2 * uniform - 1) * inside) * math.sqrt(2), tf.float32)
+
+
+def _great_circle(first, last, steps):
+    """Spherical interpolation of vectors [..., D]; falls back to a straight line for parallel ones."""
+    cosine = np.sum(first * last, -1, keepdims=True)
+    cosine = cosine / (
+        np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True)
+    )
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    if np.any(np.sin(angle) < 1e-6):
+        return (1 - steps) * first + steps * last
+    # Divided before they are multiplied, so that both ends are exact.
+    return np.sin((1 - steps) * angle) / np.sin(angle) * first + np.sin(steps * angle) / np.sin(angle) * last

@@ -1,0 +1,367 @@
+"""GAN: the base model. Methods are subclasses that extend or replace its hooks (`tfgans.methods`)."""
+
+import keras
+import tensorflow as tf
+
+from tfgans import distribute, losses, schedules
+from tfgans.config import (
+    ConfigError,
+    Count,
+    Function,
+    Natural,
+    NotNegative,
+    OneOf,
+    Positive,
+    Seed,
+    Within,
+    configurable,
+)
+from tfgans.gan.accounting import Accounting
+from tfgans.gan.average import GeneratorAverage
+from tfgans.gan.driver import Driver, mean_logs
+from tfgans.gan.fitting import Fitting, compatibility
+from tfgans.gan.fitting.habits import Habits
+from tfgans.gan.generation import Generation
+from tfgans.gan.label_draws import takes_labels
+from tfgans.gan.own_statistics import OwnStatistics
+from tfgans.gan.places import BatchPlaces
+from tfgans.layers.state import depends_on_batch, frozen_state
+
+
+@configurable
+class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, Fitting, Habits, Driver):
+    """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
+
+    Args:
+        generator: latents [N, latent_dim] (and labels [N], if it has a second input) -> images in [-1, 1]
+            [N, H, W, C], or points [N, D].
+        discriminator: images (and labels, if it has a second input) -> logits [N, 1], or a dictionary with
+            `adversarial` [N, 1] and, for an auxiliary classifier, `class` [N, num_classes].
+        latent_dim: size of a latent; read off the generator's first input if not given.
+        num_classes: number of classes of a conditional GAN; None trains without labels.
+        label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's
+            labels (see `set_label_shares`), or `uniform`, all alike.
+        label_shares: shares [num_classes] for `data`; None takes those of what the model is trained on.
+        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`.
+        discriminator_steps: discriminator updates for each generator update (n_critic), each on real images
+            and latents of its own.
+        generator_batch_ratio: size of the generator step's batch relative to the discriminator's, an integer.
+        real_class_weight, fake_class_weight, generator_class_weight: weights of the auxiliary classifier's
+            terms on real images, on fakes in the discriminator step, and in the generator step.
+        fake_class_loss: `class_cross_entropy` (ACGAN) or a function of the same arguments.
+        joint_batch: True sends real and fake images through the discriminator in one batch; False, as the
+            published codes do, separately; None joins them where it makes no difference to the result, that
+            is where no layer depends on its batch or changes state.
+        freeze_discriminator_state: whether the generator step leaves the discriminator's statistics and
+            spectral vectors alone. False moves them once more, as PyTorch code that runs it in training mode.
+        ema_decay: decay a generator update of the moving average of the generator, in [0, 1); 0 keeps none.
+        ema_half_life: in place of a decay, the images in which what was averaged falls to half its part.
+        ema_ramp: how the average begins, `"updates"`, `"constant"` or a number: see `GeneratorAverage`.
+        ema_start: generator updates before the average starts; until then it is a copy.
+        ema_statistics: moving means and variances of the average: `"own"`, `"average"` or `"copy"`, see there.
+        seed: of latents and everything else drawn in training.
+    Raises: ConfigError if a value leaves its range or the networks do not fit each other.
+    """
+
+    replaces = ()
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        latent_dim: Count | None = None,
+        num_classes: Count | None = None,
+        label_distribution: OneOf("data", "uniform") = "data",
+        label_shares=None,  # checked by `set_label_shares`, which takes arrays, too
+        discriminator_loss: Function("@hinge_discriminator") = losses.non_saturating_discriminator,
+        generator_loss: Function("@hinge_generator") = losses.non_saturating_generator,
+        discriminator_steps: Count = 1,
+        generator_batch_ratio: Count = 1,
+        real_class_weight: NotNegative = 1.0,
+        fake_class_weight: NotNegative = 1.0,
+        generator_class_weight: NotNegative = 1.0,
+        fake_class_loss: Function("@class_cross_entropy") = losses.class_cross_entropy,
+        joint_batch: bool | None = None,
+        freeze_discriminator_state: bool = True,
+        ema_decay: Within("[0, 1)") = 0.0,
+        ema_half_life: Positive | None = None,
+        ema_ramp: OneOf("updates", "constant") | Positive = "updates",
+        ema_start: Natural = 0,
+        ema_statistics: OneOf("own", "average", "copy") = "own",
+        seed: Seed = 0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        latent_dim = _latent_dim(generator) if latent_dim is None else latent_dim
+        compatibility.check_networks(generator, discriminator, latent_dim)
+        self.generator, self.discriminator = generator, discriminator
+        self.latent_dim = latent_dim
+        self.num_classes = num_classes
+        self.choose_labels(label_distribution, label_shares)
+        self.discriminator_loss, self.generator_loss = discriminator_loss, generator_loss
+        self.discriminator_steps = discriminator_steps
+        self.generator_batch_ratio = generator_batch_ratio
+        self.real_class_weight, self.fake_class_weight = real_class_weight, fake_class_weight
+        self.generator_class_weight, self.fake_class_loss = generator_class_weight, fake_class_loss
+        self.joint_batch = joint_batch
+        self.freeze_discriminator_state = freeze_discriminator_state
+        self._build_networks()
+        logits = tf.zeros((2, 1))
+        losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
+        losses.check("GAN.generator_loss", generator_loss, logits)
+        self._add_average(ema_decay, ema_half_life, ema_ramp, ema_start, ema_statistics)
+        self.built = True
+
+    def _build_networks(self):
+        """Runs both networks symbolically, so that a subclassed network's weights exist before training."""
+        latents = keras.KerasTensor((2, self.latent_dim))
+        labels = keras.KerasTensor((2,), dtype="int32")
+        for network in (self.generator, self.discriminator):
+            if takes_labels(network, self.num_classes) and self.num_classes is None:
+                raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
+        with compatibility.explained("the generator does not take latents"):
+            images = self.synthesize({"latents": latents, "labels": labels})
+        compatibility.check_images(self.generator, images)
+        shape = tuple(images.shape[1:])
+        with compatibility.explained(f"the discriminator does not take the generator's output {shape}"):
+            outputs = self.discriminate({"images": images, "labels": labels})
+        labelled = any(takes_labels(n, self.num_classes) for n in (self.generator, self.discriminator))
+        compatibility.check_outputs(self.discriminator, outputs, self.num_classes, labelled)
+        compatibility.check_built(self, self.generator, self.discriminator)
+        self.sample_shape = shape
+        if self.joint_batch is None:
+            self.joint_batch = not depends_on_batch(self.discriminator)
+
+    def compile(
+        self,
+        optimizer="adam",
+        discriminator_optimizer="adam",
+        learning_rate_schedule=None,
+        jit_compile=False,
+        steps_per_execution=1,
+        run_eagerly=False,
+    ):
+        """Sets how to train.
+
+        Args:
+            optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
+                as means over the global batch, which `clipnorm` and its like then clip.
+            learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
+                factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
+            jit_compile: compile gradients and images with XLA; same numbers to rounding.
+            steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
+        """
+        compatibility.check_built(self, self.generator, self.discriminator)
+        both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
+        compatibility.check_free(both, (self.generator, self.discriminator))
+        optimizer, self.discriminator_optimizer = both
+        super().compile(
+            optimizer=optimizer,
+            auto_scale_loss=False,
+            jit_compile=False,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+        )
+        self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
+        self.learning_rate_schedule = learning_rate_schedule
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.generator.trainable_variables)
+            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        if self.learning_rate_schedule is not None:
+            schedules.check_settable("learning_rate_schedule", self.optimizers())
+            self._initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
+
+    def optimizers(self):
+        """Every optimizer by name; a method that has its own extends this."""
+        return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+
+    @property
+    def sets_learning_rates(self):
+        """Whether every step sets the learning rates, so that callbacks cannot."""
+        return self.learning_rate_schedule is not None
+
+    def call(self, inputs, training=False):
+        """The generator's output: `inputs` are latents, or latents and labels."""
+        return self.generator(inputs, training=training)
+
+    # The step
+
+    def train_step(self, data):
+        """One generator update.
+
+        Args:
+            data: {"images": [discriminator_steps, N, H, W, C], "labels": [discriminator_steps, N] or absent},
+                as `tfgans.data` and `fit` make it; or images, or (images, labels), with N * discriminator_steps
+                images along the first axis. Images are in [-1, 1], or uint8.
+        """
+        self.set_learning_rates()
+        batches = self.split_batch(data)
+        updates = enumerate(batches[: self.discriminator_steps])
+        logs = mean_logs([self.discriminator_update(index, real) for index, real in updates])
+        logs |= self.generator_step(batches[-1])
+        self.update_average(batch_size(batches[-1]) * self.generator_batch_ratio)
+        self.finish_step()
+        return logs
+
+    def discriminator_update(self, index, real):
+        """`discriminator_step` number `index` of this step, from 0; what some of them have besides goes here."""
+        return self.discriminator_step(real)
+
+    def discriminator_step(self, real):
+        """One update of the discriminator on real images and as many fresh fakes."""
+        fake = self.sample(batch_size(real))
+        values, gradients = self.xla(self.discriminator_gradients)(real, fake)
+        gradients = distribute.mean(gradients)
+        self.update_discriminator(gradients)
+        return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def generator_step(self, real):
+        """One update of the generator on fresh latents; `real` is the last discriminator batch."""
+        latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
+        values, gradients = self.xla(self.generator_gradients)(real, latents)
+        gradients = distribute.mean(gradients)
+        self.update_generator(gradients)
+        return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def discriminator_gradients(self, real, fake):
+        """Losses by name and the gradients of their sum, a variable of the discriminator each."""
+        variables = self.discriminator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            values = self.discriminator_losses(real, fake)
+            total = sum(values.values())
+        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+
+    def generator_gradients(self, real, latents):
+        """Losses by name and the gradients of their sum, a variable of the generator each."""
+        variables = self.generator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            fake = latents | {"images": self.synthesize(latents, training=True)}
+            values = self.generator_losses(real, fake)
+            total = sum(values.values())
+        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+
+    def discriminator_losses(self, real, fake):
+        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised."""
+        real_outputs, fake_outputs = self.discriminate_both(real, fake)
+        terms = {
+            "d/adversarial": self.discriminator_loss(real_outputs["adversarial"], fake_outputs["adversarial"])
+        }
+        if "class" in real_outputs:
+            real_class = losses.class_cross_entropy(real_outputs["class"], real["labels"])
+            fake_class = self.fake_class_loss(fake_outputs["class"], fake["labels"])
+            terms["d/class_real"] = self.real_class_weight * real_class
+            terms["d/class_fake"] = self.fake_class_weight * fake_class
+        return terms
+
+    def generator_losses(self, real, fake):
+        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised. `real` is for methods."""
+        if self.freeze_discriminator_state:
+            with frozen_state():
+                outputs = self.discriminate(fake, training=True)
+        else:
+            outputs = self.discriminate(fake, training=True)
+        terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
+        if "class" in outputs:
+            fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
+            terms["g/class"] = self.generator_class_weight * fake_class
+        return terms
+
+    def update_discriminator(self, gradients):
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(
+            self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
+        )
+
+    def update_generator(self, gradients):
+        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+        distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
+
+    def finish_step(self):
+        """What follows the updates: replicas agree on statistics, the step is counted."""
+        distribute.average(
+            self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
+        )
+        self.step.assign_add(1)
+
+    def set_learning_rates(self):
+        """Sets both learning rates from the schedule, if there is one."""
+        factor = self.learning_rate_factor()
+        if factor is not None:
+            for name, optimizer in self.optimizers().items():
+                optimizer.learning_rate.assign(self._initial_rates[name] * factor)
+
+    def learning_rate_factor(self):
+        """The schedule's factor at this step, or None; methods that change the rates extend this."""
+        if self.learning_rate_schedule is None:
+            return None
+        return self.learning_rate_schedule(self.schedule_step())
+
+    def schedule_step(self):
+        """The number of updates that the learning-rate schedule is asked for; methods that start anew extend this."""
+        return self.step.value
+
+    # Networks
+
+    def draw_latents(self, count):
+        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call."""
+        self.draws.assign_add(1)
+        latents = self.random_normal(count, (self.latent_dim,), "latents")
+        return {"latents": latents, "labels": self.draw_labels(count)}
+
+    def sample(self, count):
+        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
+        latents = self.draw_latents(count)
+        return latents | {"images": self.xla(self.synthesize_training)(latents)}
+
+    def synthesize_training(self, latents):
+        """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
+        return self.synthesize(latents, training=True)
+
+    def synthesize(self, latents, training=False, generator=None):
+        """The generator's images for what `draw_latents` gave."""
+        generator = generator or self.generator
+        inputs = latents["latents"]
+        if takes_labels(generator, self.num_classes):
+            inputs = [inputs, latents["labels"]]
+        return generator(inputs, training=training, **self.call_options(generator, latents))
+
+    def discriminate(self, batch, training=False):
+        """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
+        inputs = batch["images"]
+        if takes_labels(self.discriminator, self.num_classes):
+            inputs = [inputs, batch["labels"]]
+        options = self.call_options(self.discriminator, batch)
+        outputs = self.discriminator(inputs, training=training, **options)
+        return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    def call_options(self, network, batch):
+        """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
+        return {}
+
+    def discriminate_both(self, real, fake):
+        """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
+        if not self.joint_batch:
+            return self.discriminate(real, training=True), self.discriminate(fake, training=True)
+        images = [tf.cast(batch["images"], real["images"].dtype) for batch in (real, fake)]
+        both = {"images": tf.concat(images, 0), "labels": None}
+        if real["labels"] is not None and fake["labels"] is not None:
+            both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
+        outputs = self.discriminate(both, training=True)
+        sizes = [batch_size(real), batch_size(fake)]
+        halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
+        return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
+
+
+def batch_size(batch):
+    """The number of images in a batch: an integer where it is known before running."""
+    images = batch["images"]
+    return images.shape[0] or tf.shape(images)[0]
+
+
+def _latent_dim(generator):
+    inputs = getattr(generator, "inputs", None)
+    if not inputs:
+        raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
+    return inputs[0].shape[-1]

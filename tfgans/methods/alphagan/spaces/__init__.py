@@ -1,0 +1,1 @@
+"""The spaces that can be searched, each with its supernet, genotypes, networks and pictures."""

@@ -1,0 +1,1 @@
+"""AlphaGAN's space of BigGAN's blocks."""

@@ -1,0 +1,205 @@
+"""What can be done with a run afterwards: evaluate a checkpoint, generate, interpolate, mix styles, feed W_i."""
+
+import time
+from pathlib import Path
+
+from tfgans import config, files, pictures, progress
+from tfgans.config import ConfigError
+from tfgans.data import Dataset
+from tfgans.evaluate.duality import DualityGap
+from tfgans.evaluate.spectrum_figure import SpectrumFigure
+from tfgans.run import build, identity
+from tfgans.run.samples import SampleFolder, write_images
+
+
+def evaluate(
+    model_dir, num_samples=None, step=None, gin_params=(), part=None, duality_gap=False, weights=None
+):
+    """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
+
+    `part` and `weights` are those of `load`, and stand in the row as `generator` and `weights`. `duality_gap`
+    measures that, too, of the pair that was trained, whatever they are.
+
+    With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
+    `spectra` holds those of training.
+    """
+    if num_samples is not None:
+        gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
+    model_dir = Path(files.expanded(model_dir))
+    model, step = build.load(model_dir, gin_params, step, part, weights)
+    with build.explained():
+        dataset, gap = Dataset(), DualityGap() if duality_gap else None
+    evaluator = build.build_evaluator(model, dataset, gap)
+    if evaluator is None:
+        raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
+    config.refuse_unused(gin_params)
+    began = time.perf_counter()
+    with progress.phase(f"evaluating step {step}"):
+        of_class = model.streams_of_classes(model.seed)
+        metrics = evaluator(model.stream_of(model.seed), dataset, of_class)
+    seconds = round(time.perf_counter() - began, 3)
+    identity.note_evaluation(model_dir, evaluator, dataset)
+    with files.if_possible("the figure of the spectra"):
+        SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
+    about = {"eval_seconds": seconds, "command": "evaluate"}
+    about |= {"generator": part} if part else model.row_of_weights()
+    row = {"step": step} | metrics | model.stated_labels() | about
+    with files.if_possible("the row of metrics.jsonl"):
+        files.JsonLines(model_dir / "metrics.jsonl").append(row)
+    return row
+
+
+def generate(
+    model_dir,
+    output_dir,
+    num_images,
+    labels=None,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+    part=None,
+    overwrite=False,
+    weights=None,
+    style_layer=None,
+):
+    """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
+
+    Args:
+        labels, truncation, truncated_slots, style_layer: see `Generation`.
+        output_dir, overwrite: see `SampleFolder`; it is refused, if at all, before images are made.
+    """
+    config.check_count("--num_images", num_images)
+    folder = SampleFolder(output_dir, overwrite)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    with progress.phase(f"making {num_images} images"):
+        images = model.generate(
+            num_images,
+            labels=labels,
+            seed=seed,
+            truncation=truncation,
+            truncated_slots=truncated_slots,
+            style_layer=style_layer,
+        )
+    return folder.fill(lambda part: write_images(part, images))
+
+
+def interpolate(
+    model_dir,
+    output_dir,
+    num_images,
+    space=None,
+    frames=32,
+    frames_per_second=20.0,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+    part=None,
+    overwrite=False,
+    weights=None,
+):
+    """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
+
+    The files of `generate`; if there are images and not points, also `interpolation.png`, every row a strip
+    from one end to the other, and `interpolation.gif`, in which the first 16 rows go there and back at once.
+
+    Args:
+        space, truncation, truncated_slots: see `Generation.interpolate`.
+        frames: of the GIF from one end to the other, both included, at least 2.
+        frames_per_second: of the GIF, in [1, 50].
+    """
+    config.check_count("--num_images", num_images)
+    config.check_count("--frames", frames, least=2)
+    if not 1.0 <= frames_per_second <= 50.0:
+        raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
+    folder = SampleFolder(output_dir, overwrite)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    columns = min(num_images, 8)
+    rows = -(-num_images // columns)
+    options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
+    with progress.phase("making the images"):
+        images = model.interpolate(rows, columns, **options)
+    if images.ndim == 2:
+        return folder.fill(lambda part: write_images(part, images[:num_images], columns))
+    rows = min(rows, 16)
+    with progress.phase("making the frames between"):
+        between = model.interpolate(rows, frames, **options)
+    between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
+
+    def write(part):
+        paths = write_images(part, images[:num_images], columns)
+        moving = [part / "interpolation.png", part / "interpolation.gif"]
+        pictures.save_png(moving[0], pictures.strips(images[: 50 * columns], columns))
+        pictures.save_gif(moving[1], [pictures.grid(frame) for frame in between], frames_per_second)
+        return [*paths, *moving]
+
+    return folder.fill(write)
+
+
+def mix_styles(
+    model_dir,
+    output_dir,
+    rows,
+    columns,
+    mixed_slots=None,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+    part=None,
+    overwrite=False,
+    weights=None,
+):
+    """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
+    folder = SampleFolder(output_dir, overwrite)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+    with progress.phase("making the images"):
+        figure = model.mix(rows, columns, mixed_slots, **options)
+
+    def write(part):
+        pictures.save_png(
+            part / "style_mixing.png", pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns + 1)
+        )
+        return [part / "style_mixing.png"]
+
+    return folder.fill(write)
+
+
+def feed_layers(
+    model_dir,
+    output_dir,
+    columns,
+    truncation=None,
+    truncated_slots=None,
+    seed=0,
+    step=None,
+    gin_params=(),
+    part=None,
+    overwrite=False,
+    weights=None,
+):
+    """Writes `style_layers.png`, the figure of `Generation.by_style_layer`; returns its path in a list."""
+    config.check_count("--num_images", columns)
+    folder = SampleFolder(output_dir, overwrite)
+    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+    with progress.phase("making the images"):
+        figure = model.by_style_layer(columns, **options)
+
+    def write(part):
+        path = part / "style_layers.png"
+        pictures.save_png(path, pictures.grid(figure.reshape(-1, *figure.shape[2:]), columns))
+        return [path]
+
+    return folder.fill(write)
+
+
+def _load_to_look(model_dir, gin_params, step, part, weights):
+    model, _ = build.load(model_dir, gin_params, step, part, weights)
+    config.refuse_unused(gin_params)
+    return model

@@ -1,0 +1,241 @@
+"""The gin root: from a configuration to a model, new or trained.
+
+gin files bind `numerics`, `strategy`, `Dataset`, `build`, `GAN` and the methods, `Evaluator` and `train`.
+"""
+
+import contextlib
+import inspect
+import json
+import math
+from pathlib import Path
+
+import gin
+import keras
+import tensorflow as tf
+
+from tfgans import checkpoint, config, distribute, files, inputs, progress
+from tfgans.config import ConfigError, Count, Function, Made, Seed, Several, configurable
+from tfgans.data import Dataset
+from tfgans.evaluate import cost
+from tfgans.evaluate.duality import DualityGap, WithDualityGap
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.gan import GAN
+from tfgans.gan.accounting import planned_cost
+from tfgans.methods import compose
+from tfgans.methods.alphagan.spaces.autogan.networks import thop_flops
+from tfgans.optimizers import default_optimizer
+from tfgans.run import classes, flag_bindings, identity
+
+# For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
+ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
+
+
+@configurable
+def numerics(seed: Seed = 0, precision: str = "float32", deterministic: bool = True):
+    """Seeds and precision of the whole process; returns the seed.
+
+    Args:
+        seed: of the initial weights, the order of the data and everything drawn in training.
+        precision: `float32` or `mixed_bfloat16` (weights stay float32).
+        deterministic: makes TensorFlow choose kernels that give the same bits every time. Resuming exactly
+            needs it; GPUs are a little slower with it.
+    """
+    if precision not in ("float32", "mixed_bfloat16"):
+        raise ConfigError(f"numerics.precision is float32 or mixed_bfloat16. Received: {precision!r}")
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return seed
+
+
+@configurable
+def build(
+    generator: Made("@resnet_generator"),
+    discriminator: Made("@resnet_discriminator"),
+    generator_optimizer: Made("@Adam") | None = None,
+    discriminator_optimizer: Made("@Adam") | None = None,
+    methods: Several(Function("@R1GAN")) = (),
+    learning_rate_schedule: Made("@LinearDecay()") | None = None,
+    jit_compile: bool = False,
+    steps_per_execution: Count = 1,
+    seed: Seed = 0,
+):
+    """A compiled model of the configuration.
+
+    Args:
+        generator, discriminator: functions that make the networks, such as `@resnet_generator`.
+        generator_optimizer, discriminator_optimizer: functions that make the optimizers, such as
+            `@generator/TorchAdam`; that with rate 2e-4 and betas 0, 0.9 if not given.
+        methods: subclasses of `GAN` to combine, such as `[@GradientPenaltyGAN]`; none is `GAN`.
+        learning_rate_schedule: see `GAN.compile`, as are `jit_compile` and `steps_per_execution`.
+        seed: of the model's random streams.
+    """
+    model = compose(*methods)(made(generator), made(discriminator), seed=seed)
+    model.compile(
+        optimizer=made(generator_optimizer or default_optimizer),
+        discriminator_optimizer=made(discriminator_optimizer or default_optimizer),
+        learning_rate_schedule=made(learning_rate_schedule),
+        jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
+    )
+    return model
+
+
+def made(thing):
+    """What a gin reference stands for, whether it was written `@name` or `@name()`."""
+    return thing() if inspect.isclass(thing) or inspect.isroutine(thing) else thing
+
+
+@contextlib.contextmanager
+def explained():
+    """Turns what gin, Keras and files raise while things are built into one line for the user."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(config.first_line(error)) from error
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"{type(error).__name__}: {config.first_line(error)}") from error
+
+
+def prepare(gin_files, gin_params, plain_flags=None):
+    """Makes every configurable name known, then parses the configuration.
+
+    Args:
+        plain_flags: flags that stand for bindings, {name: value}; they have the last word, see `flag_bindings`.
+    """
+    with explained():
+        config.import_rooms()
+        inputs.forget()
+        if plain_flags:
+            given = config.read(gin_files, gin_params)
+            gin_params = [*gin_params, *flag_bindings.bindings(plain_flags, given)]
+        config.parse(gin_files, gin_params)
+
+
+def build_model():
+    """`(model, strategy)` of the parsed configuration."""
+    with explained(), progress.phase("building the networks"):
+        strategy = distribute.strategy()
+        seed = numerics()
+        with strategy.scope():
+            model = build(seed=seed)
+            default = inspect.signature(Dataset.__init__).parameters["batch_size"].default
+            model.expect_batch(gin.get_bindings("Dataset").get("batch_size", default))
+            return model, strategy
+
+
+def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
+    """The evaluator, ready to use, or None if the configuration binds nothing of it.
+
+    Args:
+        model, dataset: what is measured, to find out now what cannot be.
+        duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
+    """
+    duality_gap = made(duality_gap)
+    if not isinstance(duality_gap, DualityGap | None):
+        raise ConfigError(f"train.duality_gap is @DualityGap() or None. Received: {duality_gap!r}")
+    if not config.is_bound("Evaluator", "features"):
+        if duality_gap is not None:
+            raise ConfigError("the duality gap is a part of evaluations: bind Evaluator.features, too")
+        return None
+    with explained():
+        evaluator = Evaluator()
+        evaluator.check(dataset if model is not None and model.num_classes else None)
+        if duality_gap is not None:
+            duality_gap.check(model, dataset)
+            evaluator = WithDualityGap(evaluator, duality_gap, model, interrupt or (lambda: None))
+    return evaluator
+
+
+def load(model_dir, gin_params=(), step=None, part=None, weights=None):
+    """`(model, step)` of a run's folder, restored from a checkpoint.
+
+    Args:
+        part: show this generator of a pair, `sparse` or `dense`; None is the usual one.
+        weights: show the generator's `average` or `raw` weights; None is the average, if there is one.
+        gin_params: bindings that override the run's own.
+        step: which checkpoint: a number, `best` (by the run's metric), or None for the newest.
+    """
+    if part is not None and weights is not None:
+        raise ConfigError(f"--generator={part} has one kind of weights. Received: --weights={weights}")
+    folder = Path(files.expanded(model_dir))
+    if not (folder / "operative.gin").exists():
+        raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
+    prepare([str(folder / "operative.gin")], [*ON_ONE_DEVICE, *gin_params])
+    checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
+    if step == "best":
+        step = best_step(folder, checkpoints.steps(), *_ranking())
+    model, _ = build_model()
+    identity.refuse_changed_files(folder)
+    about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
+    if about is None:
+        raise ConfigError(f"{model_dir} has no checkpoint yet")
+    classes.restore(folder, model)
+    if part is not None:
+        model.use_part(part)
+    model.use_weights(weights)
+    return model, about["step"]
+
+
+def _ranking():
+    """`(metric, highest)` by which the parsed run keeps its best checkpoint."""
+    return tuple(gin.query_parameter(f"train.{name}") for name in ("best_metric", "best_is_highest"))
+
+
+def best_step(folder, steps, metric="fid", highest=False):
+    """The step whose evaluation in training was best, of those given."""
+    rows = [
+        row
+        for row in files.JsonLines(Path(folder) / "metrics.jsonl").read()
+        if row["step"] in steps and isinstance(row.get(metric), (int, float)) and "command" not in row
+    ]
+    if not rows:
+        raise ConfigError(f"{folder} has no evaluated checkpoint with the metric {metric}")
+    return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
+
+
+def describe(gin_files, gin_params=(), plain_flags=None):
+    """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
+
+    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them. Of a run's own
+    `operative.gin`, `classes`: their names and numbers of training images.
+    """
+    prepare(gin_files, gin_params, plain_flags)
+    model, _ = build_model()
+    config.refuse_unused(apart_from=("train", "search", "Dataset", "Evaluator", "DualityGap"))
+    facts = {
+        name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
+        for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
+    }
+    if model.generator.name == "alphagan_generator":  # the rule is for its kinds of layers
+        facts["generator"]["thop_flops"] = thop_flops(model.generator)
+    networks = (model.generator, model.discriminator)
+    sizes = [network.search_space_size for network in networks if hasattr(network, "search_space_size")]
+    if sizes:  # the number of architectures of the supernets
+        facts["search_space"] = math.prod(sizes)
+    methods = getattr(type(model), "composed_of", (type(model),))
+    return facts | {
+        "methods": [method.__name__ for method in methods if method is not GAN],
+        "model": type(model).__name__,
+        "latent_dim": model.latent_dim,
+        "image_shape": list(model.sample_shape),
+        "num_classes": model.num_classes,
+        "discriminator_steps": model.discriminator_steps,
+        "ema_decay": model.ema_decay,
+        "ema_half_life": model.ema_half_life,
+        "ema_ramp": model.ema_ramp,
+    } | _planned(model) | classes.beside(gin_files), model
+
+
+def _planned(model):
+    """{"training": ...} of `describe`, what the configured run costs, if its length and batch are known."""
+    if not (config.is_bound("train", "steps") and config.is_bound("Dataset", "batch_size")):
+        return {}
+    steps, batch_size = gin.get_bindings("train")["steps"], gin.get_bindings("Dataset")["batch_size"]
+    return {"training": {"steps": steps} | planned_cost(model, batch_size, steps)}
+
+
+def to_json(value):
+    """One line of JSON."""
+    return json.dumps(value, allow_nan=False)

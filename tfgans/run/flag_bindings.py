@@ -1,0 +1,107 @@
+"""Plain flags as gin bindings: `--data`, `--resolution`, `--batch_size`, ... beside `--gin_file` and `--gin_param`.
+
+A flag has the last word: it sets what `Dataset` takes, and the macro of the same name that networks and methods take.
+Where a file has `Dataset.batch_size = %batch_size` that is the macro, where it has a number it is the number. A
+`--gin_param` that says something else is refused, rather than one of the two being ignored.
+"""
+
+import os
+
+import gin
+
+from tfgans.config.bindings import MACRO, name_of, references
+from tfgans.errors import ConfigError
+from tfgans.files import expanded
+
+# The parameter that each flag sets; those of `Dataset` have a macro in most of the files in gin_configs.
+PARAMETERS = {
+    "steps": "train.steps",
+    "seed": "numerics.seed",
+    "data": "Dataset.source",
+    "resolution": "Dataset.resolution",
+    "channels": "Dataset.channels",
+    "num_classes": "Dataset.num_classes",
+    "batch_size": "Dataset.batch_size",
+}
+_SOURCES = ("digits", "photos", "ring", "grid")
+_PREFIXES = ("folder:", "npz:", "tfds:")
+_DATA = "a folder, an .npz file, or a source: " + ", ".join((*_SOURCES, *(f"{p}<...>" for p in _PREFIXES)))
+
+
+def source_of(text):
+    """`Dataset.source` for what `--data` says.
+
+    The name of a source is that source (`digits`, `tfds:cifar10`), even if there is a folder of that name, which
+    `./digits` reaches. Anything else is a path: of a folder, or of a file whose name ends in `.npz`; a leading `~`
+    is the home folder.
+
+    Raises: ConfigError if there is neither.
+    """
+    if text in _SOURCES or (text.startswith("tfds:") and text != "tfds:"):
+        return text
+    for prefix in ("folder:", "npz:"):
+        if text.startswith(prefix) and text != prefix:
+            return prefix + expanded(text.removeprefix(prefix))
+    path = expanded(text)
+    if os.path.isdir(path):
+        return f"folder:{path}"
+    if os.path.isfile(path) and path.lower().endswith(".npz"):
+        return f"npz:{path}"
+    there = "is a file of another kind" if os.path.exists(path) else "is not there"
+    raise ConfigError(f"--data is {_DATA}. Received: {text!r}, which {there}")
+
+
+def bindings(flags, given):
+    """The bindings that flags stand for, to be read after everything else.
+
+    Args:
+        flags: {name: value} of those that were given; `num_classes` 0 stands for none.
+        given: what files and `--gin_param`s say, see `gin_reader.Reader`.
+    Raises: ConfigError if a `--gin_param` contradicts a flag.
+    """
+    found = []
+    for flag, value in flags.items():
+        if flag == "data":
+            value = source_of(value)
+        elif flag == "num_classes":
+            value = value or None
+        keys = _keys(flag, given)
+        _refuse_contradiction(flag, value, keys, given)
+        found += [f"{name_of(scope, full, parameter)} = {value!r}" for scope, full, parameter in keys]
+    return found
+
+
+def _keys(flag, given):
+    """What a flag sets: a parameter or the macro that it takes, and the macro of its name if there is one."""
+    name, parameter = PARAMETERS[flag].split(".")
+    full = next((full for scope, full in given if not scope and full.rsplit(".", 1)[-1] == name), name)
+    keys = [_target(("", full, parameter), given)]
+    values = [one.value for bound in given.values() for one in bound.values()]
+    macros = {scope for scope, full in given if full == MACRO}
+    macros |= {"/".join(r.scopes) for value in values for r in references(value) if r.config_key[1] == MACRO}
+    if flag == parameter and flag in macros:
+        keys.append((flag, MACRO, "value"))
+    return list(dict.fromkeys(keys))
+
+
+def _target(key, given):
+    """A parameter, or the macro that it takes its value from, followed to its end."""
+    seen = []
+    while key not in seen:
+        seen.append(key)
+        one = given.get(key[:2], {}).get(key[2])
+        value = one and one.value
+        if not isinstance(value, gin.config.ConfigurableReference) or value.config_key[1] != MACRO:
+            break
+        key = ("/".join(value.scopes), MACRO, "value")
+    return key
+
+
+def _refuse_contradiction(flag, value, keys, given):
+    for scope, full, parameter in keys:
+        one = given.get((scope, full), {}).get(parameter)
+        if one is None or one.place.binding is None or one.value == value:
+            continue
+        raise ConfigError(
+            f"--{flag} says {value!r}, --gin_param={one.place.binding} something else: leave one of them out"
+        )

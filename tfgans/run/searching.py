@@ -1,0 +1,230 @@
+"""Architecture search in one folder: a training run of a supernet that hands over a genotype."""
+
+import dataclasses
+import json
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from tfgans import distribute, files, pictures, progress
+from tfgans.config import ConfigError, Count, FilePath, configurable
+from tfgans.data import Dataset
+from tfgans.methods.alphagan.gap import entropy
+from tfgans.run import callbacks, classes, training
+
+logger = logging.getLogger(__name__)
+
+
+@configurable
+def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every: Count = 1):
+    """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
+
+    The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
+    noted step its genotype, the operations' weights on each edge, their entropy and the measured duality gap;
+    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png` and
+    `duality_gap.png`, the weights and the gap over time; and at the end `genotype.json` and `genotype.png`.
+
+    Args:
+        model_dir: the search's folder.
+        retrain_gin_file: what trains the genotype, for the command line that is told at the end.
+        note_every: steps between two rows of `search.jsonl`.
+    Returns: the command line that trains what was found, or None without `retrain_gin_file`.
+    Raises: as `training.train`.
+    """
+    runs = []
+
+    def run(*args, **options):
+        runs.append(SearchRun(*args, note_every=note_every, **options))
+        return runs[0]
+
+    training.train(model_dir, run_class=run)
+    if retrain_gin_file is None:
+        return None
+    command = f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained"
+    networks = (runs[0].model.generator, runs[0].model.discriminator)
+    parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
+    flags = [f"--gin_param=\"{parameter}='{model_dir}/genotype.json'\"" for parameter in parameters]
+    return " ".join([command, *flags])
+
+
+class SearchRun(training.Run):
+    """A run whose model has a supernet for a generator."""
+
+    def __init__(self, *args, note_every=1, **options):
+        self.note_every = note_every
+        super().__init__(*args, **options)
+
+    def open_data(self):
+        if not hasattr(self.model.generator, "architecture_variables"):
+            raise ConfigError(
+                "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
+            )
+        dataset = Dataset()
+        self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
+        for half in self.halves or ():
+            half.check(1)
+        return dataset
+
+    def examples(self):
+        """As in training; of the training half, if there are halves."""
+        return self.halves[0].batches(1, self.model.seed) if self.halves else super().examples()
+
+    def labelled_data(self):
+        """The half that trains the weights, where there are two."""
+        return self.halves[0] if self.halves else self.dataset
+
+    def _check_data(self):
+        super()._check_data()
+        for half in self.halves or ():
+            classes.check(self.model, half)
+
+    def batches(self, start):
+        """For a model that has `batches_of`: of each step those of the training half, then of the validation half."""
+        if self.halves is None:
+            return super().batches(start)
+        first, count = distribute.local_replicas(self.strategy)
+        shares = dict(
+            first_replica=first,
+            local_replicas=count,
+            total_replicas=self.strategy.num_replicas_in_sync,
+            discriminator_steps=1,
+            seed=self.model.seed,
+        )
+        parts = self.model.batches_of
+
+        def interleaved(context=None):
+            before = np.sum([parts(step) for step in range(start)], axis=0, initial=0, dtype=np.int64)
+            before = before if start else np.zeros(2, np.int64)
+            sources = [
+                half.batches(start_step=int(n), **shares) for half, n in zip(self.halves, before, strict=True)
+            ]
+
+            def order():
+                step = start
+                while True:
+                    for half, batches in enumerate(parts(step)):
+                        yield from [half] * (batches * count)
+                    step += 1
+
+            choice = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((), tf.int64))
+            return tf.data.Dataset.choose_from_datasets(sources, choice, stop_on_empty_dataset=False)
+
+        if self.strategy.num_replicas_in_sync == 1:
+            return interleaved()
+        return self.strategy.distribute_datasets_from_function(interleaved)
+
+    def _open_files(self, stack):
+        self.history = files.JsonLines(self.folder / "search.jsonl")
+        last = -1 if self.restored is None else self.restored
+        self.history.keep(lambda row: row["step"] <= last)
+        super()._open_files(stack)
+
+    def _is_finished(self):
+        return super()._is_finished() and (self.folder / "genotype.png").exists()
+
+    def watchers(self):
+        return [callbacks.Every(self.note_every, self.note)]
+
+    def save(self, step):
+        """As in training; a step is noted before it is saved, so that a run killed in between has its row."""
+        if step % self.note_every == 0:
+            self.note(step)
+        super().save(step)
+
+    def genotype(self):
+        """What the largest architecture weights choose; with the discriminator's choice, if genotypes hold one."""
+        found, discriminator = self.model.generator.genotype(), self.model.discriminator
+        chosen = discriminator.chosen() if hasattr(discriminator, "chosen") else {}
+        return dataclasses.replace(found, **chosen)
+
+    def mixing(self):
+        """The operations' weights on every edge of the searched networks, by the architecture weight's name."""
+        return self._of_networks(lambda network: network.named(None))
+
+    def _of_networks(self, values):
+        """What a function of a supernet gives by name, of the generator and of a searched discriminator."""
+        found, discriminator = dict(values(self.model.generator)), self.model.discriminator
+        if hasattr(discriminator, "architecture_variables"):
+            own = values(discriminator)
+            found |= {f"discriminator_{k.removeprefix('discriminator_')}": v for k, v in own.items()}
+        return found
+
+    def note(self, step):
+        """Adds the architecture of `step` to the history; only the chief does, and once."""
+        if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
+            return
+        mixing = self.mixing()
+        logs = getattr(self.model, "step_logs", {})
+        measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
+        found = self.genotype()
+        own = [mixing[name] for name in self.model.generator.architecture_names]
+        row = {"step": step, "entropy": float(entropy(own))} | measured
+        row |= {
+            "genotype": json.loads(found.text()),
+            "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
+        }
+        self._notes = [*self._rows(), row]
+        self.history.append(row)
+
+    def _rows(self):
+        if not hasattr(self, "_notes"):
+            self._notes = self.history.read()
+        return self._notes
+
+    def evaluate(self, step):
+        """As in training; tells and draws what has been found so far as well."""
+        super().evaluate(step)
+        path = self.folder / "genotypes" / f"step_{step:08d}.json"
+        if not self.is_chief or path.exists():
+            return
+        self.note(step)
+        found, row = self.genotype(), self._rows()[-1]
+        path.parent.mkdir(exist_ok=True)
+        gap = f"duality gap {row['duality_gap']:.4g}, " if "duality_gap" in row else ""
+        logger.info("step %d: %sentropy %.4g, %s", step, gap, row["entropy"], found.line())
+        self._draw_history()
+        found.save(path)  # last: it says that the step is told and drawn
+
+    def _draw_history(self):
+        # Here, as they bring Matplotlib.
+        from tfgans.methods.alphagan.curves import draw_architecture_heat_map, draw_gap_curve
+
+        rows = self._rows()
+        operations = self._of_networks(lambda network: network.architecture_operations)
+        history = [[np.array(row["mixing"][name]) for name in operations] for row in rows]
+        picture = draw_architecture_heat_map(history, operations, [row["step"] for row in rows])
+        pictures.save_png(self.folder / "architecture.png", picture)
+        measured = [row for row in rows if "duality_gap" in row]
+        if measured:
+            columns = ([row[name] for row in measured] for name in ("step", "minmax", "maxmin"))
+            pictures.save_png(self.folder / "duality_gap.png", draw_gap_curve(*columns))
+
+    def complete(self):
+        """What a training run leaves, and the genotype."""
+        metrics = super().complete()
+        if self.is_chief:
+            found = self._final_genotype()
+            found.save(self.folder / "genotype.json")
+            pictures.save_png(self.folder / "genotype.png", self.model.generator.draw(found))
+            logger.info("found:\n%s", found.table())
+        return metrics
+
+    def _final_genotype(self):
+        if not hasattr(self.model, "final_genotype"):
+            return self.genotype()
+        if self.evaluator is None:
+            raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
+        sign = -1.0 if self.best_is_highest else 1.0
+        bar = progress.Bar("candidates", self.model.num_candidates)
+
+        def score(generate):
+            of_class = self.model.streams_of_classes(self.model.seed)
+            value = self.evaluator(generate, self.dataset, of_class)[self.best_metric]
+            bar.update()
+            return sign * value if value is not None else float("inf")
+
+        found, scores = self.model.final_genotype(score)
+        bar.close()
+        files.write_text(self.folder / "candidates.json", json.dumps([sign * s for s in scores]) + "\n")
+        return found
