@@ -216,7 +216,8 @@ def _copy_of_model(model):
     """
     copy = object.__new__(type(model))
     networks = {"generator": _copy_of(model.generator), "discriminator": _copy_of(model.discriminator)}
-    rates = getattr(model, "_initial_rates", {})  # there if a schedule moves the present ones
+    # the present rates, but for those that a schedule moves
+    rates = {name: model.initial_rates[name] for name in model.learning_rate_factors()}
     fresh = {
         name: _fresh(optimizer, rates.get(name), networks[name])
         for name, optimizer in model.optimizers().items()
@@ -247,11 +248,9 @@ def _learning_d(game):
     def update(images, labels):
         real, latents = _batches(game, images, labels)
         fake = latents | {"images": game.synthesize(latents, training=True)}
-        variables = [v.value for v in game.discriminator.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            loss = sum(game.discriminator_losses(real, fake).values())
-        game.update_discriminator(tape.gradient(loss, variables, unconnected_gradients="zero"))
+        variables = game.discriminator.trainable_variables
+        _, gradients = game.gradients_of(variables, lambda: game.discriminator_terms(real, fake))
+        game.update_discriminator(gradients)
 
     return update
 
@@ -259,12 +258,9 @@ def _learning_d(game):
 def _learning_g(game):
     def update(images, labels):
         real, latents = _batches(game, images, labels)
-        variables = [v.value for v in game.generator.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            fake = latents | {"images": game.synthesize(latents, training=True)}
-            loss = sum(game.generator_losses(real, fake).values())
-        game.update_generator(tape.gradient(loss, variables, unconnected_gradients="zero"))
+        variables = game.generator.trainable_variables
+        _, gradients = game.gradients_of(variables, lambda: game.generator_terms(real, latents))
+        game.update_generator(gradients)
 
     return update
 
@@ -273,8 +269,8 @@ def _value_of_game(game):
     def value(images, labels):
         real, latents = _batches(game, images, labels)
         fake = latents | {"images": game.synthesize(latents, training=True)}
-        outputs = game.discriminate_both(real, fake)
-        return -game.discriminator_loss(*(output["adversarial"] for output in outputs))
+        outputs = (batch["outputs"]["adversarial"] for batch in game.with_outputs(real, fake))
+        return -game.discriminator_loss(*outputs)
 
     return value
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgans import distribute
 from tfgans.config import ConfigError
+from tfgans.gan.hooks import hook
 from tfgans.layers.state import copied_state
 
 WEIGHTS = ("average", "raw")
@@ -68,6 +69,7 @@ class GeneratorAverage:
             decay = tf.minimum(decay, _halved(images, tf.maximum(self.ema_ramp * seen, 1e-8)))
         return tf.where(done < 0.0, 0.0, decay)
 
+    @hook
     def update_average(self, count):
         """Moves the average, if there is one, after an update of the generator with `count` images a replica."""
         if self.ema_generator is None:

@@ -8,6 +8,7 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # has no public name
 
 from tfgans import distribute, environment
 from tfgans.config import ConfigError
+from tfgans.gan.hooks import hook
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
@@ -47,10 +48,12 @@ class Driver(keras.Model):
         self._log_sums, self._log_counts = {}, {}
 
     @property
+    @hook
     def batches_per_step(self):
         """Real batches that the data holds for one training step; methods that need more extend this."""
         return self.discriminator_steps
 
+    @hook
     def step_variant(self, step):
         """What is fixed in training step number `step`, counted from 0: a tuple that can be a key.
 
@@ -59,6 +62,7 @@ class Driver(keras.Model):
         """
         return ()
 
+    @hook
     def extra_updates(self, step):
         """Names of the updates that step number `step` makes besides the usual ones: a tuple of strings.
 
@@ -72,6 +76,7 @@ class Driver(keras.Model):
         self.variant, self.extras = tuple(self.step_variant(step)), tuple(self.extra_updates(step))
         return self.variant, self.extras
 
+    @hook
     def per_replica_variables(self):
         """Variables that differ between replicas, saved for each; methods that have some extend this."""
         return []
@@ -123,6 +128,7 @@ class Driver(keras.Model):
 
     # Compilation
 
+    @hook
     def xla(self, function):
         """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
 
@@ -151,6 +157,7 @@ class Driver(keras.Model):
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing: the networks are built, and Keras would take a batch out of the data to build them."""
 
+    @hook
     def make_train_function(self, force=False):
         """The function `fit` calls: `steps_per_execution` training steps, then the mean of their logs."""
         if self.train_function is not None and not force:

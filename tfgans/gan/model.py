@@ -1,5 +1,7 @@
 """GAN: the base model. Methods are subclasses that extend or replace its hooks (`tfgans.methods`)."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -22,6 +24,7 @@ from tfgans.gan.driver import Driver, mean_logs
 from tfgans.gan.fitting import Fitting, compatibility
 from tfgans.gan.fitting.habits import Habits
 from tfgans.gan.generation import Generation
+from tfgans.gan.hooks import hook
 from tfgans.gan.label_draws import takes_labels
 from tfgans.gan.own_statistics import OwnStatistics
 from tfgans.gan.places import BatchPlaces
@@ -132,6 +135,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         if self.joint_batch is None:
             self.joint_batch = not depends_on_batch(self.discriminator)
 
+    @hook
     def compile(
         self,
         optimizer="adam",
@@ -169,13 +173,15 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
-            self._initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
+        self.initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
 
+    @hook
     def optimizers(self):
         """Every optimizer by name; a method that has its own extends this."""
         return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
 
     @property
+    @hook
     def sets_learning_rates(self):
         """Whether every step sets the learning rates, so that callbacks cannot."""
         return self.learning_rate_schedule is not None
@@ -186,6 +192,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
 
     # The step
 
+    @hook
     def train_step(self, data):
         """One generator update.
 
@@ -203,10 +210,12 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         self.finish_step()
         return logs
 
+    @hook
     def discriminator_update(self, index, real):
         """`discriminator_step` number `index` of this step, from 0; what some of them have besides goes here."""
         return self.discriminator_step(real)
 
+    @hook
     def discriminator_step(self, real):
         """One update of the discriminator on real images and as many fresh fakes."""
         fake = self.sample(batch_size(real))
@@ -215,36 +224,69 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         self.update_discriminator(gradients)
         return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
 
+    @hook
     def generator_step(self, real):
         """One update of the generator on fresh latents; `real` is the last discriminator batch."""
-        latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
+        latents = self.generator_latents(batch_size(real) * self.generator_batch_ratio)
         values, gradients = self.xla(self.generator_gradients)(real, latents)
         gradients = distribute.mean(gradients)
         self.update_generator(gradients)
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
 
+    @hook
     def discriminator_gradients(self, real, fake):
-        """Losses by name and the gradients of their sum, a variable of the discriminator each."""
-        variables = self.discriminator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            values = self.discriminator_losses(real, fake)
-            total = sum(values.values())
-        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("discriminator")
+        return self.gradients_of(variables, lambda: self.discriminator_terms(real, fake))
 
+    @hook
     def generator_gradients(self, real, latents):
-        """Losses by name and the gradients of their sum, a variable of the generator each."""
-        variables = self.generator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            fake = latents | {"images": self.synthesize(latents, training=True)}
-            values = self.generator_losses(real, fake)
-            total = sum(values.values())
-        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("generator")
+        return self.gradients_of(variables, lambda: self.generator_terms(real, latents))
 
+    @hook
+    def step_variables(self, name):
+        """What an update's gradients are by: the trainable variables of the "generator" or "discriminator".
+
+        Methods that train more of a network than its weights add that at the end.
+        """
+        return getattr(self, name).trainable_variables
+
+    def gradients_of(self, variables, terms):
+        """What `terms` returns, as one dictionary, and the gradients of its losses' sum.
+
+        Args:
+            variables: Keras variables; the gradients come in their order, zeros where nothing depends on them.
+            terms: a function without arguments that returns (losses, measures).
+        """
+        values = [v.value for v in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            minimised, measures = terms()
+            total = sum(minimised.values())
+        return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
+
+    @hook
+    def discriminator_terms(self, real, fake):
+        """(losses, measures) of the discriminator."""
+        real, fake = self.with_outputs(real, fake)
+        return self.discriminator_losses(real, fake), self.discriminator_measures(real, fake)
+
+    @hook
+    def generator_terms(self, real, latents):
+        """(losses, measures) of the generator, for the images that it makes of latents."""
+        fake = self.with_fake_outputs(latents | {"images": self.synthesize(latents, training=True)})
+        return self.generator_losses(real, fake), self.generator_measures(real, fake)
+
+    @hook
     def discriminator_losses(self, real, fake):
-        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised."""
-        real_outputs, fake_outputs = self.discriminate_both(real, fake)
+        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised.
+
+        In a step both batches have the discriminator's "outputs" when a method is asked, see `with_outputs`.
+        """
+        real, fake = self.with_outputs(real, fake)
+        real_outputs, fake_outputs = real["outputs"], fake["outputs"]
         terms = {
             "d/adversarial": self.discriminator_loss(real_outputs["adversarial"], fake_outputs["adversarial"])
         }
@@ -255,29 +297,45 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             terms["d/class_fake"] = self.fake_class_weight * fake_class
         return terms
 
+    @hook
     def generator_losses(self, real, fake):
-        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised. `real` is for methods."""
-        if self.freeze_discriminator_state:
-            with frozen_state():
-                outputs = self.discriminate(fake, training=True)
-        else:
-            outputs = self.discriminate(fake, training=True)
+        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised.
+
+        In a step the fakes have the discriminator's "outputs" when a method is asked. `real` is for methods.
+        """
+        outputs = self.with_fake_outputs(fake)["outputs"]
         terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
         if "class" in outputs:
             fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
             terms["g/class"] = self.generator_class_weight * fake_class
         return terms
 
+    @hook
+    def discriminator_measures(self, real, fake):
+        """{"d/<name>": scalar} that is logged and not minimised, of batches with the discriminator's "outputs"."""
+        return {}
+
+    @hook
+    def generator_measures(self, real, fake):
+        """{"g/<name>": scalar} that is logged and not minimised; `fake` has the discriminator's "outputs"."""
+        return {}
+
+    @hook
     def update_discriminator(self, gradients):
         """Applies gradients, this replica's or their means: the means over replicas move the weights."""
         distribute.apply_means(
             self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
         )
 
-    def update_generator(self, gradients):
-        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+    @hook
+    def update_generator(self, gradients, regularizer=False):
+        """Applies gradients, this replica's or their means: the means over replicas move the weights.
+
+        Args: regularizer: whether they are of a regularizer alone, in an update besides that of the loss.
+        """
         distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
+    @hook
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the step is counted."""
         distribute.average(
@@ -285,31 +343,49 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         )
         self.step.assign_add(1)
 
+    @hook
     def set_learning_rates(self):
-        """Sets both learning rates from the schedule, if there is one."""
-        factor = self.learning_rate_factor()
-        if factor is not None:
-            for name, optimizer in self.optimizers().items():
-                optimizer.learning_rate.assign(self._initial_rates[name] * factor)
+        """Sets the learning rates that a schedule decides."""
+        for name, factor in self.learning_rate_factors().items():
+            self.optimizers()[name].learning_rate.assign(self.initial_rates[name] * factor)
 
+    @hook
+    def learning_rate_factors(self):
+        """{optimizer's name: factor on its initial rate at this step}, for those whose rate a schedule decides."""
+        factor = self.learning_rate_factor()
+        return {} if factor is None else dict.fromkeys(self.optimizers(), factor)
+
+    @hook
     def learning_rate_factor(self):
         """The schedule's factor at this step, or None; methods that change the rates extend this."""
         if self.learning_rate_schedule is None:
             return None
         return self.learning_rate_schedule(self.schedule_step())
 
+    @hook
     def schedule_step(self):
         """The number of updates that the learning-rate schedule is asked for; methods that start anew extend this."""
         return self.step.value
 
     # Networks
 
-    def draw_latents(self, count):
-        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call."""
-        self.draws.assign_add(1)
+    @hook
+    def generator_latents(self, count):
+        """What a generator step makes its images of, as `draw_latents` gives it."""
+        return self.draw_latents(count)
+
+    @hook
+    def draw_latents(self, count, again=False):
+        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call.
+
+        Args: again: gives those of the call before once more; of fewer places, the first of them.
+        """
+        if not again:
+            self.draws.assign_add(1)
         latents = self.random_normal(count, (self.latent_dim,), "latents")
         return {"latents": latents, "labels": self.draw_labels(count)}
 
+    @hook
     def sample(self, count):
         """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
         latents = self.draw_latents(count)
@@ -319,6 +395,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
         return self.synthesize(latents, training=True)
 
+    @hook
     def synthesize(self, latents, training=False, generator=None):
         """The generator's images for what `draw_latents` gave."""
         generator = generator or self.generator
@@ -327,6 +404,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             inputs = [inputs, latents["labels"]]
         return generator(inputs, training=training, **self.call_options(generator, latents))
 
+    @hook
     def discriminate(self, batch, training=False):
         """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
         inputs = batch["images"]
@@ -336,10 +414,31 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         outputs = self.discriminator(inputs, training=training, **options)
         return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
 
+    @hook
     def call_options(self, network, batch):
         """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
         return {}
 
+    @hook
+    def with_outputs(self, real, fake):
+        """Both batches with "outputs", what the discriminator in training says of their images; known ones stay."""
+        if "outputs" not in real and "outputs" not in fake:
+            outputs = self.discriminate_both(real, fake)
+            return tuple(batch | {"outputs": o} for batch, o in zip((real, fake), outputs, strict=True))
+        return tuple(
+            batch if "outputs" in batch else batch | {"outputs": self.discriminate(batch, training=True)}
+            for batch in (real, fake)
+        )
+
+    @hook
+    def with_fake_outputs(self, fake):
+        """The fakes of a generator step with "outputs"; known ones stay. The discriminator stays as it is."""
+        if "outputs" in fake:
+            return fake
+        with frozen_state() if self.freeze_discriminator_state else contextlib.nullcontext():
+            return fake | {"outputs": self.discriminate(fake, training=True)}
+
+    @hook
     def discriminate_both(self, real, fake):
         """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
         if not self.joint_batch:

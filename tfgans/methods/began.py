@@ -48,13 +48,13 @@ class BEGAN(GAN):
         return mean_error(real_errors) - self.balance.value * mean_error(fake_errors)
 
     def discriminator_losses(self, real, fake):
-        real_outputs, fake_outputs = self.discriminate_both(real, fake)
-        errors = real_outputs["adversarial"], fake_outputs["adversarial"]
-        # the second term is measured, not minimised: it has no gradient
-        return {
-            "d/adversarial": self.discriminator_loss(*errors),
-            "d/real_error": tf.stop_gradient(mean_error(errors[0])),
-        }
+        real, fake = self.with_outputs(real, fake)
+        errors = (batch["outputs"]["adversarial"] for batch in (real, fake))
+        return {"d/adversarial": self.discriminator_loss(*errors)}
+
+    def discriminator_measures(self, real, fake):
+        error = mean_error(real["outputs"]["adversarial"])
+        return super().discriminator_measures(real, fake) | {"d/real_error": error}
 
     def train_step(self, data):
         logs = super().train_step(data)

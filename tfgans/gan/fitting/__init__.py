@@ -10,6 +10,7 @@ from tfgans.data.scaling import to_float
 from tfgans.gan.fitting import sources
 from tfgans.gan.fitting.callbacks import FollowLabels, prepared
 from tfgans.gan.fitting.intake import Intake, narrowed, unpack
+from tfgans.gan.hooks import hook
 
 
 class Fitting:
@@ -131,6 +132,7 @@ class Fitting:
             steps_done=lambda: int(self.step.numpy()),
         )
 
+    @hook
     def split_batch(self, data):
         """The real batches of one training step, `batches_per_step` of {"images", "labels"}."""
         images, labels = unpack(data)

@@ -35,8 +35,8 @@ class RandomSearchGAN(GAN):
             )
         self.num_candidates, self.candidate_seed = num_candidates, candidate_seed
 
-    def draw_latents(self, count):
-        latents = super().draw_latents(count)
+    def draw_latents(self, count, again=False):
+        latents = super().draw_latents(count, again)
         for index, variable in enumerate(self.generator.architecture_variables):
             edges, operations = variable.shape
             chosen = tf.random.stateless_uniform(
