@@ -39,5 +39,5 @@ setup(
         "test": ["pytest", "pytest-timeout", "pytest-xdist", "ruff"],
         "gpu": ["tensorflow[and-cuda]>=2.21"],
     },
-    entry_points={"console_scripts": ["tfgans = tfgans.command_line:console"]},
+    entry_points={"console_scripts": ["tfgans = tfgans.commands.command_line:console"]},
 )

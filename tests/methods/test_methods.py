@@ -193,9 +193,7 @@ def test_compose_joins_in_order_with_replacements_last():
 def test_compose_refuses_what_cannot_be_combined():
     with pytest.raises(ConfigError, match="Loud and Louder both replace discriminator_step"):
         compose(Loud, Louder)
-    with pytest.raises(
-        ConfigError, match=r"Silent.sample does not call super\(\): call it, or list it"
-    ):
+    with pytest.raises(ConfigError, match=r"Silent.sample does not call super\(\): call it, or list it"):
         compose(Silent)
     with pytest.raises(ConfigError, match="Hiding.generate hides GAN.generate, which is no hook: rename it"):
         compose(Doubling, Hiding)

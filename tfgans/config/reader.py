@@ -17,7 +17,7 @@ from tfgans.config import mistakes as gin_mistakes
 from tfgans.config import names
 from tfgans.errors import ConfigError, first_line
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclasses.dataclass(frozen=True)

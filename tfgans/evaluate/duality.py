@@ -4,6 +4,7 @@ Grnarova, Levy, Lucchi, Perraudin, Goodfellow, Hofmann, Krause, "A domain agnost
 evaluating GANs", 2019; with a GAN's own losses and a fixed number of updates, as AlphaGAN takes it (Tian et al.).
 """
 
+import contextlib
 import random
 
 import keras
@@ -88,20 +89,19 @@ class DualityGap:
 
     def _value(self, model, learning, learn, held_out, interrupt):
         """M after one network of a copy of the pair has learnt."""
-        game = _copy_of_model(model)
-        learn_from = tf.function(learning(game), autograph=False)
-        value_of = tf.function(_value_of_game(game), autograph=False)
-        random_numbers = np.random.default_rng(self.seed)
-        to_learn, to_measure = random_numbers.integers(2**61, 2**62, 2)  # where no training run comes to
-        game.draws.assign(to_learn)
-        batches = self._shuffled(*learn, random_numbers)
-        for _ in range(self.steps):
-            interrupt()
-            learn_from(*next(batches))
-        game.draws.assign(to_measure)
-        return float(
-            np.mean([value_of(*batch).numpy() for batch in self._in_order(*held_out)], dtype="float64")
-        )
+        with as_game(model) as game:
+            learn_from = tf.function(learning(game), autograph=False)
+            value_of = tf.function(_value_of_game(game), autograph=False)
+            random_numbers = np.random.default_rng(self.seed)
+            to_learn, to_measure = random_numbers.integers(2**61, 2**62, 2)  # where no training run comes to
+            game.draws.assign(to_learn)
+            batches = self._shuffled(*learn, random_numbers)
+            for _ in range(self.steps):
+                interrupt()
+                learn_from(*next(batches))
+            game.draws.assign(to_measure)
+            values = [value_of(*batch).numpy() for batch in self._in_order(*held_out)]
+        return float(np.mean(values, dtype="float64"))
 
     def _counts(self, dataset):
         """`(one_split, images to learn from, images held out)`."""
@@ -208,13 +208,13 @@ def _copy_of(network):
     return copy
 
 
-def _copy_of_model(model):
-    """A model that shares everything with another but what an update changes.
+@contextlib.contextmanager
+def as_game(model):
+    """Inside, the model plays with copies of its networks and fresh optimizers; then it has its own again.
 
-    Its attributes are set past Keras, which would take note of the copies in what both models share. Its methods
-    then do with the copies what the model's own do with the networks; they read what else the model has.
+    So its methods do with the copies what they do with the networks in training. The attributes are set past Keras,
+    which would take note of the copies among the model's weights.
     """
-    copy = object.__new__(type(model))
     networks = {"generator": _copy_of(model.generator), "discriminator": _copy_of(model.discriminator)}
     # the present rates, but for those that a schedule moves
     rates = {name: model.initial_rates[name] for name in model.learning_rate_factors()}
@@ -223,9 +223,7 @@ def _copy_of_model(model):
         for name, optimizer in model.optimizers().items()
     }
     last_step = max(int(model.step.numpy()) - 1, 0)
-    vars(copy).update(
-        vars(model),
-        **networks,
+    others = networks | dict(
         optimizer=fresh["generator"],
         discriminator_optimizer=fresh["discriminator"],
         ema_generator=None,
@@ -234,7 +232,14 @@ def _copy_of_model(model):
         extras=tuple(model.extra_updates(last_step)),
         use_xla=False,
     )
-    return copy
+    own = {name: vars(model)[name] for name in others if name in vars(model)}
+    vars(model).update(others)
+    try:
+        yield model
+    finally:
+        for name in others.keys() - own.keys():
+            del vars(model)[name]
+        vars(model).update(own)
 
 
 def _fresh(optimizer, rate, network):
