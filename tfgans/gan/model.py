@@ -173,7 +173,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
-        self.initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
+        self.initial_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
 
     @hook
     def optimizers(self):

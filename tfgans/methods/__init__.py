@@ -78,20 +78,17 @@ def _is_ours(name):
 
 
 def _members(method, shared):
-    """{name: its part} of what a method defines besides hooks, without the parts that another one shares."""
-    found = {}
-    for part in parts(method):
-        if part not in shared:
-            names = [n for n in vars(part) if not n.startswith("__") and n not in _OF_EVERY_METHOD]
-            found |= {name: part for name in names if not hasattr(GAN, name)}
-    return found
+    """Names of what a method defines besides hooks, those of GAN and those of the parts that another one shares."""
+    own = [part for part in parts(method) if part not in shared]
+    names = {name for part in own for name in vars(part) if not name.startswith("__")} - {*_OF_EVERY_METHOD}
+    return {name for name in names if not any(hasattr(base, name) for base in (GAN, *shared))}
 
 
 def _refuse_meeting(one, other):
     for hook in sorted(replaced(one) & replaced(other)):
         raise ConfigError(f"{one.__name__} and {other.__name__} both replace {hook}: they cannot be combined")
     shared = set(parts(one)) & set(parts(other))
-    for name in sorted(_members(one, shared).keys() & _members(other, shared).keys()):
+    for name in sorted(_members(one, shared) & _members(other, shared)):
         raise ConfigError(f"{one.__name__} and {other.__name__} both define {name}: they cannot be combined")
 
 

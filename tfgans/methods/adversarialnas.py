@@ -40,17 +40,20 @@ class AdversarialNASGAN(GAN):
         self._architecture_adam = dict(
             learning_rate=architecture_rate, beta_1=architecture_momentum, beta_2=0.999
         )
-        names = ["generator", "discriminator"] if architecture_rate else []
-        self.searched = [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
-        if architecture_rate and not self.searched:
+        if architecture_rate and not self.searched_networks():
             raise ConfigError(
                 "AdversarialNASGAN needs a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
 
+    def searched_networks(self):
+        """The names of the networks whose architecture moves."""
+        names = ["generator", "discriminator"] if self._architecture_adam["learning_rate"] else []
+        return [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         self._architecture_optimizers = {}
         with self.distribute_strategy.scope():
-            for name in self.searched:
+            for name in self.searched_networks():
                 adam = TorchAdam(**self._architecture_adam)
                 adam.build(getattr(self, name).architecture_variables)
                 self._architecture_optimizers[f"{name}_architecture"] = adam
@@ -67,7 +70,7 @@ class AdversarialNASGAN(GAN):
         return super().step_variables(name) + self._architecture_of(name)
 
     def _architecture_of(self, name):
-        return getattr(self, name).architecture_variables if name in self.searched else []
+        return getattr(self, name).architecture_variables if name in self.searched_networks() else []
 
     def update_discriminator(self, gradients):
         super().update_discriminator(self._moved("discriminator", gradients))

@@ -41,11 +41,11 @@ class BEGAN(GAN):
                 raise ConfigError(f"BEGAN has losses of its own: leave GAN.{name} out")
         self.discriminator_loss, self.generator_loss = self.error_difference, mean_error
         self.diversity, self.balance_rate = diversity, balance_rate
-        self.balance = self.add_weight(name="balance", shape=(), initializer="zeros", trainable=False)
+        self.began_balance = self.add_weight(name="balance", shape=(), initializer="zeros", trainable=False)
 
     def error_difference(self, real_errors, fake_errors):
         """e(real) - k e(fake), a scalar, of errors [N, 1]."""
-        return mean_error(real_errors) - self.balance.value * mean_error(fake_errors)
+        return mean_error(real_errors) - self.began_balance.value * mean_error(fake_errors)
 
     def discriminator_losses(self, real, fake):
         real, fake = self.with_outputs(real, fake)
@@ -60,8 +60,10 @@ class BEGAN(GAN):
         logs = super().train_step(data)
         real, fake = distribute.mean([logs["d/real_error"], logs["g/adversarial"]])
         difference = self.diversity * real - fake
-        self.balance.assign(tf.clip_by_value(self.balance.value + self.balance_rate * difference, 0.0, 1.0))
-        return logs | {"began/k": self.balance.value, "began/convergence": real + tf.abs(difference)}
+        self.began_balance.assign(
+            tf.clip_by_value(self.began_balance.value + self.balance_rate * difference, 0.0, 1.0)
+        )
+        return logs | {"began/k": self.began_balance.value, "began/convergence": real + tf.abs(difference)}
 
 
 def mean_error(errors):

@@ -127,7 +127,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
                 discriminator_optimizer, test_variables[1]
             )
             self.architecture_optimizers = {}
-            for name, network in self._searched().items():
+            for name, network in self.searched_networks().items():
                 self.architecture_optimizers[name] = optimizers.TorchAdam(**self._adam)
                 self.architecture_optimizers[name].build(network.architecture_variables)
         super().compile(optimizer, discriminator_optimizer, **options)
@@ -139,7 +139,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             )
         self._fresh_test = optimizers.beginnings("AlphaGAN", self._test_optimizers())
 
-    def _searched(self):
+    def searched_networks(self):
         """Networks with an architecture of their own that an optimizer moves, by that optimizer's name."""
         networks = {"architecture": self.generator}
         if self.searches_discriminator:
@@ -260,7 +260,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def move_architecture(self, name, gradients):
         """One step of an architecture's optimizer, with its weight decay."""
-        variables = self._searched()[name].architecture_variables
+        variables = self.searched_networks()[name].architecture_variables
         decay = self.architecture_weight_decay
         gradients = [
             tf.cast(g, v.dtype) + decay * tf.convert_to_tensor(v.value)

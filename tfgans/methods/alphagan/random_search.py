@@ -27,12 +27,12 @@ class RandomSearchGAN(GAN):
     def __init__(
         self, generator, discriminator, num_candidates: Count = 200, candidate_seed: Seed = 0, **kwargs
     ):
-        super().__init__(generator, discriminator, **kwargs)
         if not hasattr(generator, "architecture_variables"):
             raise ConfigError(
                 "RandomSearchGAN needs a generator that is a supernet: include "
                 "'gin_configs/networks/alphagan_supernet.gin'"
             )
+        super().__init__(generator, discriminator, **kwargs)
         self.num_candidates, self.candidate_seed = num_candidates, candidate_seed
 
     def draw_latents(self, count, again=False):
