@@ -1,4 +1,4 @@
-"""What pyproject.toml has no words for: gin_configs lies beside the package in a checkout, inside it when installed."""
+"""What pyproject.toml has no words for: gin_configs lies beside the package here, and inside it when installed."""
 
 from setuptools import find_packages, setup
 
