@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 .PHONY: venv quickstart test lint clean
 venv: $(VENV)/installed
 
-$(VENV)/installed: setup.py constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'tfgans needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip

@@ -14,7 +14,7 @@ import sys
 
 import gin
 
-from tfgans.config import bindings
+from tfgans.config import bindings, gin_internals
 from tfgans.config import reader as gin_reader
 from tfgans.config.kinds import (
     AtLeast,
@@ -213,9 +213,7 @@ def unused_bindings():
 
 
 def _unused():
-    return bindings.unused(
-        _read.given, gin.config._OPERATIVE_CONFIG
-    )  # no public view of it but a formatted string
+    return bindings.unused(_read.given, gin_internals.used())
 
 
 def is_bound(name, parameter=None):
@@ -240,7 +238,7 @@ def refuse_unused(only=None, apart_from=()):
     if only is not None:
         wrong = [(key, p) for key, p in unused if given[key][p].place.binding in only]
     else:
-        gone = bindings.may_go(given, _read.replaced, gin.config._OPERATIVE_CONFIG, unused)
+        gone = bindings.may_go(given, _read.replaced, gin_internals.used(), unused)
         wrong = [each for each in unused if each not in gone]
     if wrong:
         spelled = [bindings.spelled(bindings.name_of(*key, parameter), given) for key, parameter in wrong]

@@ -13,8 +13,8 @@ import gin
 from gin import config_parser
 
 from tfgans import files
+from tfgans.config import gin_internals, names
 from tfgans.config import mistakes as gin_mistakes
-from tfgans.config import names
 from tfgans.errors import ConfigError, first_line
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -107,7 +107,7 @@ class Reader:
         self._read(text, Place(binding=text), [], None)
 
     def _read(self, text, place, chain, folder):
-        with gin.config._parse_scope() as context:  # gin's own, for what a file imports
+        with gin_internals.parse_scope() as context:
             for statement, at in _statements(text, place):
                 try:
                     self._take(statement, context, at, chain, folder)
@@ -118,7 +118,7 @@ class Reader:
                 except Exception as error:  # a module that is imported may raise anything
                     what = f"{statement.format()}: " if hasattr(statement, "format") else ""
                     raise _Placed(f"{at}{what}{type(error).__name__}: {first_line(error)}") from error
-            gin.config._IMPORTS.update(context.imports)
+            gin_internals.imports().update(context.imports)
 
     def _take(self, statement, context, place, chain, folder):
         kind = type(statement)
