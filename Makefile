@@ -5,7 +5,7 @@ JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: venv quickstart test lint clean
+.PHONY: venv quickstart test lint docs clean
 venv: $(VENV)/installed
 
 $(VENV)/installed: setup.py constraints.txt
@@ -26,6 +26,11 @@ test: venv
 lint: venv
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+# The pages of the API, made from the docstrings, in build/docs/tfgans.html.
+docs: venv
+	$(RUN) -m pip install --quiet --constraint constraints.txt pdoc
+	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -m pdoc --docformat google --output-directory build/docs $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %__main__.py,$(shell find tfgans -name '*.py'))))) > build/docs.log
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
