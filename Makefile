@@ -27,10 +27,11 @@ lint: venv
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-# The pages of the API, made from the docstrings, in build/docs/tfgans.html.
+# Every module but the one that has only names of others; packages bring their modules a second time.
+MODULES = $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %/__main__.py,$(shell find tfgans -name '*.py')))))
 docs: venv
 	$(RUN) -m pip install --quiet --constraint constraints.txt pdoc
-	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -m pdoc --docformat google --output-directory build/docs $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %__main__.py,$(shell find tfgans -name '*.py'))))) > build/docs.log
+	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -W "ignore:The module specification" -m pdoc --docformat google --output-directory build/docs $(MODULES)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -75,6 +75,19 @@ def test_nothing_is_written_without_imports(tmp_path):
     assert list(tmp_path.iterdir()) == [] and own_code.read(tmp_path) == []
 
 
+def test_imports_are_no_bindings(trained):
+    text = config.operative()
+    assert "import own_room.deep" in text and config.bindings_of(text) == {}
+
+
+def test_a_module_that_is_gone_does_not_hide_those_that_are_there(trained, monkeypatch, tmp_path):
+    home, run = trained
+    restart(monkeypatch, tmp_path / "elsewhere")
+    (home / "own_room" / "deep.py").unlink()
+    (home / "own_parts.py").write_text("SIZE = 24\n")
+    assert found_again(run).SIZE == 24
+
+
 def test_a_run_has_its_module_wherever_one_is(trained, monkeypatch, tmp_path, caplog):
     home, run = trained
     other = tmp_path / "own_other"
@@ -107,8 +120,11 @@ def test_a_module_that_is_gone_is_taken_from_the_run(trained, monkeypatch, tmp_p
     home, run = trained
     restart(monkeypatch, tmp_path / "elsewhere")
     home.rename(tmp_path / "away")
+    (tmp_path / "elsewhere" / "own_net.py").write_text("")
     assert found_again(run).__file__ == str(run / "code" / "own_net.py")
-    assert caplog.messages[0] == f"{home / 'own_net.py'} is gone: the copy in {run / 'code'} is taken"
+    assert caplog.messages[0] == (
+        f"gone, so that the copy in {run / 'code'} is taken: {home / 'own_net.py'}, {home / 'own_room' / 'deep.py'}"
+    )
     own_code.write(run)
     assert json.loads((run / "code.json").read_text())[0]["folder"] == str(home)
 

@@ -262,7 +262,7 @@ def bindings_of(text):
     """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
     bindings, name = {}, None
     for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.startswith(("#", "import ", "from ")):
             continue
         if line[0].isspace() and name:
             bindings[name] += " " + line.strip()

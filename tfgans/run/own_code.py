@@ -37,14 +37,21 @@ def find_again(folder, first):
     if kept:
         modules.look_here()
     modules.came_from({entry["module"]: str(_file(entry)) for entry in kept})
+    copies, places, gone = Path(folder) / "code", [], []
     for entry in kept:
-        place, copies = Path(entry["folder"]), Path(folder) / "code"
-        if not all((place / name).is_file() for name in entry["files"]):
-            if not all((copies / name).is_file() for name in entry["files"]):
-                continue  # the import says what is missing
-            logger.warning("%s is gone: the copy in %s is taken", _file(entry), copies)
-            place = copies
-        modules.look_in(os.path.abspath(place), first)
+        if _are_in(entry["folder"], entry):
+            places.append(entry["folder"])
+        elif _are_in(copies, entry):  # else the import says what is missing
+            gone.append(str(_file(entry)))
+    if gone:
+        logger.warning("gone, so that the copy in %s is taken: %s", copies, ", ".join(gone))
+        places.append(os.path.abspath(copies))  # behind the others: it has copies of what is not gone, too
+    for place in reversed(places) if first else places:
+        modules.look_in(place, first)
+
+
+def _are_in(folder, entry):
+    return all((Path(folder) / name).is_file() for name in entry["files"])
 
 
 def tell_changes(folder):
