@@ -8,10 +8,16 @@ import pytest
 
 from tfgans import config
 from tfgans.config import ConfigError
-from tfgans.run import own_code
+from tfgans.run import build, own_code
 from tfgans.run.free import free_names
 
 NAMES = ("own_net", "own_parts", "own_room", "own_room.deep", "own_room.beside")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rooms():
+    """gin takes no new names once a configuration is read."""
+    config.import_rooms()
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +183,20 @@ def test_what_only_watches_may_differ():
     assert bindings.keys() - free_names(bindings, data_known=False) == decides | data
     compared = {"Dataset.evaluation_source", "Shown.count"}
     assert bindings.keys() - free_names(bindings, True, evaluated_alike=True) == decides | compared
+
+
+def test_prepare_finds_the_modules_of_the_run_it_reads_or_takes_up(trained, monkeypatch, tmp_path):
+    home, run = trained
+    text = (home / "a.gin").read_text()
+    restart(monkeypatch, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "own_net.py").write_text("SIZE = 5\n")
+    (run / "operative.gin").write_text(text)
+    build.prepare([str(run / "operative.gin")], [])
+    assert sys.modules["own_net"].SIZE == 1
+    restart(monkeypatch, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "own_net.py").unlink()
+    (tmp_path / "elsewhere" / "a.gin").write_text(text)
+    with pytest.raises(ConfigError, match="a.gin, line 1: there is no module own_net in"):
+        build.prepare(["a.gin"], [])
+    build.prepare(["a.gin"], [], run_folder=run)
+    assert sys.modules["own_net"].SIZE == 1
