@@ -8,13 +8,11 @@ import importlib
 import importlib.util
 import inspect
 import logging
-import os
 import pkgutil
-import sys
 
 import gin
 
-from tfgans.config import bindings, gin_internals
+from tfgans.config import bindings, gin_internals, modules
 from tfgans.config import reader as gin_reader
 from tfgans.config.kinds import (
     AtLeast,
@@ -61,6 +59,7 @@ __all__ = [
     "external",
     "first_line",
     "import_rooms",
+    "imported",
     "is_bound",
     "kind_of",
     "operative",
@@ -172,8 +171,7 @@ def read(gin_files, flags=()):
     global _read
     gin.clear_config()
     _read = gin_reader.Reader()
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # gin's `import my_networks` finds the user's own modules
+    modules.look_here()  # gin's `import my_networks` finds the user's own modules
     for number, path in enumerate(gin_files, 1):
         _read.file(path, part=number < len(gin_files))
     for binding in flags:
@@ -195,6 +193,11 @@ def parse(gin_files, flags=()):
         gin.finalize()
     except Exception as error:  # gin's hooks, and those of a user's modules
         raise ConfigError(first_line(error)) from error
+
+
+def imported():
+    """Names of the modules that the configuration imports, in the order of its statements, once each."""
+    return list(dict.fromkeys(_read.imported))
 
 
 def check_file(path):
@@ -257,7 +260,7 @@ def bindings_of(text):
     """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
     bindings, name = {}, None
     for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.startswith(("#", "import ", "from ")):
             continue
         if line[0].isspace() and name:
             bindings[name] += " " + line.strip()

@@ -13,7 +13,7 @@ import gin
 from gin import config_parser
 
 from tfgans import files
-from tfgans.config import gin_internals, names
+from tfgans.config import gin_internals, modules, names
 from tfgans.config import mistakes as gin_mistakes
 from tfgans.errors import ConfigError, first_line
 
@@ -81,10 +81,11 @@ class Reader:
     Attributes:
         given: `{(scope, full name): {parameter: Given}}`; a macro is `value` of `gin.macro` in its name's scope.
         replaced: values that a later line replaced, with their keys: `[((scope, full name), value)]`.
+        imported: names of the modules that `import` statements name, in their order.
     """
 
     def __init__(self):
-        self.given, self.replaced = {}, []
+        self.given, self.replaced, self.imported = {}, [], []
 
     def file(self, path, part=False, within=(), beside=None):
         """Reads a file and those that it includes.
@@ -125,6 +126,9 @@ class Reader:
         if kind is config_parser.IncludeStatement:
             self.file(statement.filename, part=True, within=chain, beside=folder)
         elif kind is config_parser.ImportStatement:
+            if not statement.module.startswith("__gin__."):
+                modules.check(statement.module)
+                self.imported.append(statement.module)
             context.process_import(statement)
         elif kind is config_parser.BlockDeclaration:
             _configurable(statement.selector, context)
