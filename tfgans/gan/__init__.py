@@ -19,6 +19,8 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
 Nothing else travels in a batch; a method's own keys begin with its name.
 """
 
-from tfgans.gan.model import GAN, batch_size, takes_labels
+from tfgans.gan.forwards import batch_size
+from tfgans.gan.label_draws import takes_labels
+from tfgans.gan.model import GAN
 
 __all__ = ["GAN", "batch_size", "takes_labels"]
