@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 from tfgans.data.labels import count_labels
+from tfgans.layers import copies
 
 
 @configurable
@@ -198,9 +199,7 @@ def _copy_of(network):
     """A network with weights, statistics and seeds of its own, equal to those of another."""
     state = random.getstate()
     try:
-        copy = keras.models.clone_model(network)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConfigError(f"DualityGap cannot copy {network.name}: give it a get_config") from error
+        copy = copies.clone(network, f"DualityGap cannot copy {network.name}")
     finally:
         random.setstate(state)  # Keras draws the seeds of new layers from it
     for new, old in zip(copy.variables, network.variables, strict=True):
