@@ -217,7 +217,7 @@ class GAN(
 
     @hook
     def discriminator_update(self, index, real):
-        """`discriminator_step` number `index` of this step, from 0; what some of them have besides goes here."""
+        """`discriminator_step` number `index` of this step, from 0; methods add updates that are due after some."""
         return self.discriminator_step(real)
 
     @hook
@@ -272,13 +272,11 @@ class GAN(
             total = sum(minimised.values())
         return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
 
-    @hook
     def discriminator_terms(self, real, fake):
         """(losses, measures) of the discriminator."""
         real, fake = self.with_outputs(real, fake)
         return self.discriminator_losses(real, fake), self.discriminator_measures(real, fake)
 
-    @hook
     def generator_terms(self, real, latents):
         """(losses, measures) of the generator, for the images that it makes of latents."""
         fake = self.with_fake_outputs(latents | {"images": self.synthesize(latents, training=True)})
