@@ -28,7 +28,7 @@ class Contender:
 
     def __init__(self, name, gin_file, gin_params, batch_size):
         self.name = name
-        build.prepare([gin_file], gin_params)
+        build.prepare([gin_file] if isinstance(gin_file, str) else gin_file, gin_params)
         self.model, _ = build.build_model()
         bound = gin.get_bindings("Dataset").get("batch_size", 64)
         self.start(batch_size or bound)
@@ -38,6 +38,7 @@ class Contender:
         self.images_per_update = batch_size * self.model.discriminator_steps
         self.iterator = iter(self._data(batch_size))
         self.train = self.model.make_train_function()
+        self.logs = {}  # of the last update
         began = time.perf_counter()
         self.run(1)
         self.compile_seconds = time.perf_counter() - began
@@ -54,9 +55,11 @@ class Contender:
     def run(self, updates):
         """Seconds for each of so many generator updates."""
         executions = max(1, updates // self.model.steps_per_execution)
+        tf.test.experimental.sync_devices()  # what is asked of a GPU is done later
         began = time.perf_counter()
         for _ in range(executions):
-            self.train(self.iterator)
+            self.logs = self.train(self.iterator)
+        tf.test.experimental.sync_devices()
         return (time.perf_counter() - began) / (executions * self.model.steps_per_execution)
 
 

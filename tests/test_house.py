@@ -26,6 +26,7 @@ LEAVES = {
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
+    "xla": {"errors"},
     "environment": {"errors"},
     "readers": {"errors"},
     "files": {"readers"},
@@ -60,6 +61,7 @@ ALLOWED = {
         "files",
         "keras_lookup",
         "readers",
+        "xla",
     },
     "methods": PARTS | LEAVES | {"networks", "gan", "optimizers", "pruning"},
     "run": PARTS | LEAVES | {"errors", "networks", "gan", "methods", "optimizers", "pruning"},

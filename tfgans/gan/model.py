@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans import distribute, losses, schedules
+from tfgans import distribute, losses, schedules, xla
 from tfgans.config import (
     ConfigError,
     Count,
@@ -163,7 +163,8 @@ class GAN(
                 as means over the global batch, which `clipnorm` and its like then clip.
             learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
                 factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
-            jit_compile: compile gradients and images with XLA; same numbers to rounding.
+            jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
+                compile for the processor.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
         """
         compatibility.check_built(self, self.generator, self.discriminator)
@@ -177,6 +178,8 @@ class GAN(
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
         )
+        if jit_compile:
+            xla.check()
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self.learning_rate_schedule = learning_rate_schedule
         with self.distribute_strategy.scope():

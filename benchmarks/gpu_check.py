@@ -1,0 +1,235 @@
+"""Does everything run on this machine's GPUs, with the right bits, and how fast?
+
+    python benchmarks/gpu_check.py [--output=gpu_check] [--jobs=8] [--only=machine,families,...] [--small]
+
+Needs no internet and no data set: networks train on random images, the quickstart on scikit-learn's digits. Parts:
+`machine` (devices, XLA, ceilings), `families` (one configuration of each network and method: trains, and the same
+bits twice), `resume` (the quickstart killed and taken up again), `replicas` (one and all GPUs), `speed` (float32,
+TF32 and bfloat16, with and without XLA), `quickstart` (trained and evaluated). Each part has a time limit, about five
+minutes in all; what it has found by then is kept. Writes OUTPUT.json after each part, and OUTPUT.md, the table, which
+is printed at the end.
+
+Please send us the JSON of a card that is not in docs/gpu.md.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import gpu_table
+from gpu_configurations import FAMILIES, REPLICAS, SPEED, small
+
+HERE = Path(__file__).resolve().parent
+LIMITS = {"machine": 60, "families": 150, "resume": 150, "replicas": 150, "speed": 120, "quickstart": 90}
+# Parts of a row run beside each other.
+ORDER = (("machine",), ("families", "replicas", "resume"), ("speed",), ("quickstart",))
+
+
+class Case:
+    """A process of `gpu_case.py`, whose lines are waited for until a moment."""
+
+    def __init__(self, name, gin_files, gin_params=(), batch_size=None, updates=9, times=2):
+        command = [sys.executable, str(HERE / "gpu_case.py"), f"--updates={updates}", f"--times={times}"]
+        command += [f"--gin_file={file}" for file in gin_files] + [f"--gin_param={p}" for p in gin_params]
+        command += [f"--batch_size={batch_size}"] if batch_size else []
+        self.name, self.lines = name, queue.Queue()
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
+        self.process = subprocess.Popen(
+            command,
+            cwd=HERE.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                self.lines.put(json.loads(line))
+        self.lines.put(None)
+
+    def answer(self, until):
+        """The next object it says, or {"error": why there is none}."""
+        try:
+            found = self.lines.get(timeout=max(0.1, until - time.monotonic()))
+        except queue.Empty:
+            return {"error": "no answer within the limit"}
+        return found if found is not None else {"error": self._last_words()}
+
+    def measure(self, updates, until):
+        """The time of so many updates."""
+        try:
+            self.process.stdin.write(f"{updates}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return {"error": self._last_words()}
+        return self.answer(until)
+
+    def _last_words(self):
+        self.errors.seek(0)
+        lines = [line.strip() for line in self.errors if "Error" in line]
+        return lines[-1][:500] if lines else f"ended with {self.process.poll()}"
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+
+
+def each(cases, jobs, until, use):
+    """The rows that `use(case)` makes of cases, in their order; `jobs` of them run at a time."""
+    rows, places = {}, threading.Semaphore(jobs)
+
+    def run(number, options):
+        with places:
+            if time.monotonic() >= until:
+                rows[number] = {"name": options["name"], "error": "not begun within the limit"}
+                return
+            case = Case(**options)
+            try:
+                rows[number] = {"name": case.name, **use(case)}
+            finally:
+                case.end()
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(cases)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [rows[number] for number in sorted(rows)]
+
+
+def machine(options, until):
+    return [said(["gpu_machine.py"], until)]
+
+
+def families(options, until):
+    return each(options.families, options.jobs, until, lambda case: case.answer(until))
+
+
+def replicas(options, until):
+    return each(REPLICAS, options.jobs, until, lambda case: case.answer(until))
+
+
+def speed(options, until):
+    """All are built beside each other; then one at a time is measured, and the others wait."""
+    rows = []
+    for start in range(0, len(options.speed), options.jobs):
+        rows += measured(options.speed[start : start + options.jobs], options.updates, until)
+    return rows
+
+
+def measured(cases, updates, until):
+    begun, one = threading.Barrier(len(cases)), threading.Lock()
+
+    def use(case):
+        first = case.answer(until - 15)
+        with contextlib.suppress(
+            threading.BrokenBarrierError
+        ):  # rather one that is late and disturbs than no figure
+            begun.wait(max(0.1, until - 45 - time.monotonic()))
+        if "error" in first:
+            return first
+        with one:
+            return first | case.measure(updates, until)
+
+    return each(cases, len(cases), until, use)
+
+
+def resume(options, until):
+    return [
+        said(
+            ["kill_and_resume.py", "--kills=2", "--steps=60", "--gin_file=gin_configs/quickstart.gin"], until
+        )
+    ]
+
+
+def quickstart(options, until):
+    """Seconds and scores of the README's first command."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = f"{folder}/quickstart"
+        steps = ["--steps=20"] if options.small else []
+        began = time.monotonic()
+        train = ["../launch/train.py", "--gin_file=gin_configs/quickstart.gin", f"--model_dir={run}", *steps]
+        said(train, until)
+        seconds = time.monotonic() - began
+        path = Path(run) / "metrics.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if not rows:
+        return [{"name": "quickstart", "error": "no metrics.jsonl within the limit"}]
+    kept = {k: v for k, v in rows[-1].items() if isinstance(v, (int, float, str))}
+    return [{"name": "quickstart", "seconds": round(seconds, 1), "last_row": kept}]
+
+
+def said(command, until):
+    """The JSON object that a script of this folder prints last, or why there is none."""
+    try:
+        done = subprocess.run(
+            [sys.executable, str(HERE / command[0]), *command[1:]],
+            cwd=HERE.parent,
+            capture_output=True,
+            text=True,
+            timeout=max(1, until - time.monotonic()),
+            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+        )
+    except subprocess.TimeoutExpired:
+        return {"name": command[0], "error": "no answer within the limit"}
+    text = done.stdout[done.stdout.find("{") :]
+    try:
+        return {"name": command[0], **json.loads(text)}
+    except ValueError:
+        lines = [line for line in done.stderr.splitlines() if "Error" in line]
+        return {"name": command[0], "error": lines[-1][:500] if lines else f"ended with {done.returncode}"}
+
+
+PARTS = {part.__name__: part for part in (machine, families, resume, replicas, speed, quickstart)}
+
+
+def note(name, options, report):
+    """Runs a part and puts what it found into the report."""
+    print(f"{name}: at most {LIMITS[name]} s", flush=True)
+    began = time.monotonic()
+    report[name] = PARTS[name](options, began + LIMITS[name])
+    report["seconds"][name] = round(time.monotonic() - began, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", default="gpu_check", help="where OUTPUT.json and OUTPUT.md are written")
+    parser.add_argument("--jobs", type=int, default=max(1, min(8, (os.cpu_count() or 2) // 2)))
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, joined by commas")
+    parser.add_argument("--small", action="store_true", help="small networks: a rehearsal on a CPU")
+    options = parser.parse_args()
+    chosen = options.only.split(",")
+    if unknown := [name for name in chosen if name not in PARTS]:
+        parser.error(f"parts are {', '.join(PARTS)}. Received: {unknown[0]}")
+    options.families = [small(case) for case in FAMILIES] if options.small else FAMILIES
+    options.speed = [small(case) for case in SPEED] if options.small else SPEED
+    options.updates = 16
+    report = {"seconds": {}}
+    for row in ORDER:
+        parts = [
+            threading.Thread(target=note, args=(name, options, report)) for name in row if name in chosen
+        ]
+        for part in parts:
+            part.start()
+        for part in parts:
+            part.join()
+        Path(f"{options.output}.json").write_text(json.dumps(report, indent=1) + "\n")
+        Path(f"{options.output}.md").write_text(gpu_table.table(report))
+    print(gpu_table.table(report))
+
+
+if __name__ == "__main__":
+    main()
