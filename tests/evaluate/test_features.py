@@ -127,20 +127,37 @@ def saved(request, tmp_path_factory):
     return path
 
 
-def test_inception_from_a_path(saved):
-    features = InceptionFeatures(path=saved, batch_size=2)
+@pytest.mark.parametrize(
+    ("resize", "levels"),
+    [("legacy_tensorflow", (-1.0, 127 / 128)), ("legacy_pytorch", (-1.0, 1.0)), ("clean", (-1.0, 127 / 128))],
+)
+def test_inception_from_a_path(saved, resize, levels):
+    """The corner's value of plain images is that of the preprocessing's scale."""
+    features = InceptionFeatures(resize=resize, path=saved, batch_size=2)
     features.check()
-    assert features.name == "inception_local"
+    assert features.name == f"inception_{resize}"
+    low, high = levels
+    middle = low + (high - low) * 51 / 255
     images = np.zeros((3, 20, 20, 3), np.uint8)
     images[1, ..., 0] = 255
     images[2] = 51
     outputs = features(images)
-    np.testing.assert_allclose(outputs["features"], [[-1] * 3, [1, -1, -1], [-0.6] * 3], atol=1e-5)
+    np.testing.assert_allclose(outputs["features"], [[low] * 3, [high, low, low], [middle] * 3], atol=1e-5)
     assert outputs["logits"].shape[0] == 3
     grey = features(images[..., :1])["features"]
-    np.testing.assert_allclose(grey, [[-1] * 3, [1] * 3, [-0.6] * 3], atol=1e-5)
+    np.testing.assert_allclose(grey, [[low] * 3, [high] * 3, [middle] * 3], atol=1e-5)
     with pytest.raises(ConfigError, match="1 or 3 channels"):
         features(np.zeros((1, 8, 8, 4), np.uint8))
+
+
+def test_the_original_graphs_preprocessing_is_the_default():
+    assert InceptionFeatures().name == "inception_legacy_tensorflow"
+
+
+def test_an_unknown_preprocessing_is_refused_with_those_there_are():
+    allowed = "legacy_tensorflow.*legacy_pytorch.*clean"
+    with pytest.raises(ConfigError, match=f"InceptionFeatures.resize.*{allowed}.*'bicubic'"):
+        InceptionFeatures(resize="bicubic")
 
 
 def test_fingerprint_follows_the_weights(saved, tmp_path):
@@ -174,7 +191,7 @@ def test_unreachable_hub_is_one_clear_line_and_soon(monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     start = time.time()
     features = InceptionFeatures(handle="http://127.0.0.1:9/inception/1")
-    assert features.name == "inception_tfhub"
+    assert features.name == "inception_legacy_tensorflow"
     with pytest.raises(ConfigError, match="127.0.0.1:9.*InceptionFeatures.path.*DigitsFeatures") as error:
         features.check()
     assert "\n" not in str(error.value)

@@ -77,14 +77,13 @@ def test_evaluate_does_not_import_tfgan_before_it_is_used():
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 
 
-def test_inception_preprocessing():
-    """Constant images survive the resize: 255 -> 1, 0 -> -1; extra axes of the outputs are flattened."""
+def test_extra_axes_of_inceptions_outputs_are_flattened():
+    def network(inputs):
+        assert inputs.shape == (2, 299, 299, 3)
+        return {"pool_3": inputs[:, :1, :1, :], "logits": inputs[:, 5, 7, :2]}
 
-    def network(images):
-        assert images.shape == (2, 299, 299, 3)
-        return {"pool_3": images[:, :1, :1, :], "logits": images[:, 5, 7, :2]}
-
-    images = np.stack([np.zeros((40, 30, 3)), np.full((40, 30, 3), 255)]).astype(np.uint8)
-    features, logits = tensorflow_gan.run_inception(images, network)
-    np.testing.assert_allclose(features, [[-1] * 3, [1] * 3], atol=1e-6)
-    np.testing.assert_allclose(logits, [[-1] * 2, [1] * 2], atol=1e-6)
+    inputs = np.zeros((2, 299, 299, 3), np.float32)
+    inputs[1], inputs[1, 5, 7, 1] = 1.0, 3.0
+    features, logits = tensorflow_gan.run_inception(inputs, network)
+    np.testing.assert_array_equal(features, [[0, 0, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(logits, [[0, 0], [1, 3]])

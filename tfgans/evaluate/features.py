@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import readers
-from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
-from tfgans.evaluate import digits_network, tensorflow_gan
+from tfgans.config import ConfigError, Count, FilePath, OneOf, configurable, first_line
+from tfgans.evaluate import digits_network, resizing, tensorflow_gan
 from tfgans.files import expanded
 
+INCEPTION_RESIZES = ("legacy_tensorflow", "legacy_pytorch", "clean")
 _TIMEOUT_SECONDS = 20
 
 
@@ -65,22 +66,30 @@ class DigitsFeatures:
 
 @configurable
 class InceptionFeatures:
-    """TF-GAN's Inception (2048 pooled features, 1008 logits): the features of published FIDs.
+    """Inception of 2015 (2048 pooled features, 1008 logits), as TF-GAN has it: the features of published FIDs.
 
     Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, 2048], "logits":
-    float32 [n, 1008]}. Preprocessing is TF-GAN's: [-1, 1], bilinear to 299x299.
+    float32 [n, 1008]}.
 
     Args:
+        resize: the published preprocessing, a function of `tfgans.evaluate.resizing`: `legacy_tensorflow` is the
+            original graph's, `legacy_pytorch` pytorch-fid's, `clean` clean-fid's. FIDs of two of them do not compare.
         path: folder of a SavedModel of that network (as TensorFlow Hub stores it); None uses `handle`.
         handle: TensorFlow Hub address; None is TF-GAN's own. TFHUB_CACHE_DIR is honoured.
         batch_size: images a pass.
-    `name` is "inception_local" with a path, else "inception_tfhub".
+    `name` is "inception_" and the preprocessing.
     """
 
-    def __init__(self, path: FilePath | None = None, handle: str | None = None, batch_size: Count = 64):
+    def __init__(
+        self,
+        resize: OneOf(*INCEPTION_RESIZES) = "legacy_tensorflow",
+        path: FilePath | None = None,
+        handle: str | None = None,
+        batch_size: Count = 64,
+    ):
         self.path, self.handle = (value and expanded(value) for value in (path, handle))
-        self.batch_size = batch_size
-        self.name = "inception_local" if path else "inception_tfhub"
+        self.batch_size, self.resize = batch_size, resize
+        self.name = f"inception_{resize}"
         self._network = None
 
     def check(self):
@@ -126,7 +135,8 @@ class InceptionFeatures:
     def _run(self, images):
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
-        return tensorflow_gan.run_inception(images, self._network)
+        inputs = getattr(resizing, self.resize)(images)
+        return tensorflow_gan.run_inception(inputs, self._network)
 
 
 @configurable

@@ -120,21 +120,17 @@ def load_inception(handle):
     return module("inception_metrics").tfhub.load(handle)
 
 
-def run_inception(images, network):
-    """Runs Inception with TF-GAN's preprocessing.
+def run_inception(inputs, network):
+    """Runs Inception as TF-GAN does.
 
     Args:
-        images: uint8 [n, H, W, 3] in [0, 255]; resized to 299x299 (bilinear) and scaled to [-1, 1].
+        inputs: float32 [n, 299, 299, 3], resized and scaled as `tfgans.evaluate.resizing` has it.
         network: callable, float32 [n, 299, 299, 3] -> {"pool_3": [n, ...], "logits": [n, ...]}.
     Returns: pooled features [n, 2048] and logits [n, 1008], tensors (widths as the network has them).
     """
     import tensorflow as tf
 
     inception = module("inception_metrics")
-    size = inception.INCEPTION_DEFAULT_IMAGE_SIZE
-    pixels = tf.cast(images, tf.float32) / 127.5 - 1.0
-    resized = tf.image.resize(pixels, (size, size), tf.image.ResizeMethod.BILINEAR)
-    outputs = module("classifier_metrics").run_classifier_fn(resized, network)
-    rows = resized.shape[0]
+    outputs = module("classifier_metrics").run_classifier_fn(tf.convert_to_tensor(inputs), network)
     pool, logits = inception.INCEPTION_FINAL_POOL, inception.INCEPTION_OUTPUT
-    return tf.reshape(outputs[pool], (rows, -1)), tf.reshape(outputs[logits], (rows, -1))
+    return tf.reshape(outputs[pool], (len(inputs), -1)), tf.reshape(outputs[logits], (len(inputs), -1))
