@@ -51,7 +51,10 @@ def search(
     command = ["python launch/train.py", *(f"--gin_file={path}" for path in gin_files)]
     networks = (runs[0].model.generator, runs[0].model.discriminator)
     parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
-    bindings = [*retrain_gin_params, *(f"{parameter}='{model_dir}/genotype.json'" for parameter in parameters)]
+    bindings = [
+        *retrain_gin_params,
+        *(f"{parameter}='{model_dir}/genotype.json'" for parameter in parameters),
+    ]
     flags = [f'--gin_param="{binding}"' for binding in bindings]
     return " ".join([*command, f"--model_dir={model_dir}-retrained", *flags])
 
