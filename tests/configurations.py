@@ -1,4 +1,4 @@
-"""The experiments: their flags by the table in docs/configurations.md, and what the READMEs in gin_configs say of them."""
+"""The experiments: their flags by the table in docs/configurations.md, and what gin_configs' READMEs say of them."""
 
 import pathlib
 import re

@@ -184,8 +184,8 @@ def search():
 def compare():
     _gin_flags(
         required=False,
-        about="A configuration: its file, or the --gin_file and --gin_param flags of its training in one text; may be "
-        "given several times.",
+        about="A configuration: its file, or the --gin_file and --gin_param flags of its training in one text; may "
+        "be given several times.",
     )
     flags.DEFINE_alias("configuration", "gin_file")
     _define_folder("output_dir", "Folder of the runs and of the page.")

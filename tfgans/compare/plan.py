@@ -19,7 +19,7 @@ _PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says 
 def parts(text):
     """`(gin files, bindings)` of a configuration: a file's name, or flags of `train` in one text.
 
-    Raises: ConfigError if a text that begins with `--` has something else than --gin_file and --gin_param, or no file.
+    Raises: ConfigError if flags are others than --gin_file and --gin_param, or there is no file.
     """
     if not text.startswith("--"):
         return [text], []
