@@ -5,10 +5,10 @@ JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: venv quickstart test lint clean
+.PHONY: venv quickstart test lint docs clean
 venv: $(VENV)/installed
 
-$(VENV)/installed: setup.py constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'tfgans needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
@@ -26,6 +26,12 @@ test: venv
 lint: venv
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+# Every module but the one that has only names of others; packages bring their modules a second time.
+MODULES = $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %/__main__.py,$(shell find tfgans -name '*.py')))))
+docs: venv
+	$(RUN) -m pip install --quiet --constraint constraints.txt pdoc
+	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -W "ignore:The module specification" -m pdoc --docformat google --output-directory build/docs $(MODULES)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

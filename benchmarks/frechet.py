@@ -43,9 +43,9 @@ def ours(real, fake):
 
 
 def tfgan_own(real, fake):
-    from tfgans.evaluate import tfgan
+    from tfgans.evaluate import tensorflow_gan
 
-    return float(tfgan.frechet_classifier_distance_from_activations(real, fake))
+    return float(tensorflow_gan.frechet_classifier_distance_from_activations(real, fake))
 
 
 def scipy_sqrtm(real, fake):
@@ -58,11 +58,11 @@ def scipy_sqrtm(real, fake):
 
 def moments_given(real, fake):
     """Seconds of our distance and of TF-GAN's once the moments are there, as in a streamed evaluation."""
-    from tfgans.evaluate import tfgan
+    from tfgans.evaluate import tensorflow_gan
     from tfgans.evaluate.frechet import Moments, frechet_distance
 
     moments = [Moments(x.shape[1]).update(x) for x in (real, fake)]
-    trace = tfgan.module("classifier_metrics").trace_sqrt_product
+    trace = tensorflow_gan.module("classifier_metrics").trace_sqrt_product
     covariances = [each.covariance for each in moments]
     start = time.perf_counter()
     frechet_distance(*moments)

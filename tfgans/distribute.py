@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from tfgans import cluster
+from tfgans import cluster, keras_internals
 from tfgans.cluster import workers
 from tfgans.config import ConfigError, Count, OneOf, configurable, first_line
 
@@ -162,11 +162,7 @@ def apply_means(optimizer, gradients, variables):
     """
     gradients = mean(gradients)
     if num_replicas() > 1:
-        if not hasattr(optimizer, "_all_reduce_sum_gradients"):
-            raise RuntimeError(
-                "Keras's optimizers have changed: they sum replicas' gradients in another place"
-            )
-        optimizer._all_reduce_sum_gradients = list  # Keras has no public way to say that they are summed
+        keras_internals.hand_over_sums(optimizer)
     optimizer.apply(gradients, variables)
 
 

@@ -1,8 +1,8 @@
 """Lets Keras find the layers of tfgans in saved files once `tfgans` is imported.
 
 A class is known to Keras when its module has been imported; importing them all would load TensorFlow. So the two
-functions by which Keras looks classes up import them when a name of ours is first asked for. They have no public
-hook: where another version of Keras lacks them, layers are found once `tfgans.layers` and so on are imported.
+functions by which Keras looks classes up, which have no public hook (`keras_internals.LOOKUPS`), import them when a
+name of ours is first asked for.
 """
 
 import functools
@@ -10,21 +10,18 @@ import importlib.abc
 import importlib.machinery
 import sys
 
+from tfgans import keras_internals
+
 PACKAGE = "tfgans"  # what registered names begin with: tfgans>BatchNormalization
 _ROOMS = ("tfgans.layers", "tfgans.networks", "tfgans.methods")
-# The first argument of each is a registered name or a configuration that holds one.
-_LOOKUPS = {
-    "keras.src.saving.object_registration": "get_registered_object",
-    "keras.src.saving.serialization_lib": "deserialize_keras_object",
-}
 
 
 def install():
     """Prepares Keras, whether it has been imported or will be; does not import it."""
-    for name in _LOOKUPS:
+    for name in keras_internals.LOOKUPS:
         if name in sys.modules:
             _prepare(sys.modules[name])
-    if not all(name in sys.modules for name in _LOOKUPS):
+    if not all(name in sys.modules for name in keras_internals.LOOKUPS):
         sys.meta_path.insert(0, _WhenKerasIsImported())
 
 
@@ -32,7 +29,7 @@ class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
     """Finds the modules of Keras's look-up as Python would, and prepares them as soon as they are there."""
 
     def find_spec(self, name, path=None, target=None):
-        if name not in _LOOKUPS:
+        if name not in keras_internals.LOOKUPS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None:
@@ -47,9 +44,9 @@ class _WhenKerasIsImported(importlib.abc.MetaPathFinder):
 
 
 def _prepare(module):
-    name = _LOOKUPS[module.__name__]
-    look_up = getattr(module, name, None)
-    if look_up is None or hasattr(look_up, "imports_tfgans"):
+    name = keras_internals.LOOKUPS[module.__name__]
+    look_up = keras_internals.of(module, name)
+    if hasattr(look_up, "imports_tfgans"):
         return
 
     @functools.wraps(look_up)

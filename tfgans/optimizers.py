@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import config
+from tfgans import config, keras_internals
 from tfgans.config import (
     AtLeast,
     ConfigError,
@@ -64,13 +64,13 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
 
     def _state_of(self, states, variable):
         """Of `_add_state`'s variables the one that belongs to a weight, and its value."""
-        state = states[self._get_variable_index(variable)]
+        state = states[keras_internals.index_in(self, variable)]
         return state, tf.convert_to_tensor(state)
 
     def _whole_gradient(self, gradient, variable, dtype):
         """The gradient, with weight decay, as a dense tensor of the state's dtype."""
         gradient = tf.cast(tf.convert_to_tensor(gradient), dtype)
-        if self.added_decay and self._use_weight_decay(variable):
+        if self.added_decay and keras_internals.is_decayed(self, variable):
             gradient += self.added_decay * tf.cast(variable, dtype)
         return gradient
 

@@ -9,6 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError, NotNegative, Positive, Within, configurable
 
 
@@ -86,7 +87,9 @@ def check_settable(method, optimizers):
     Raises: ConfigError naming the method and the optimizer.
     """
     for name, optimizer in optimizers.items():
-        if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        if isinstance(
+            keras_internals.learning_rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule
+        ):
             raise ConfigError(
                 f"{method} sets learning rates: the {name}'s optimizer has a schedule of its own, give it a number"
             )

@@ -70,7 +70,8 @@ def script(start):
 FORKS = """
 import json, os, sys
 import tensorflow
-from tfgans import command_line, config
+from tfgans import config
+from tfgans.commands import command_line
 config.import_rooms()
 for line in sys.stdin:
     command, flags, folder = json.loads(line)

@@ -78,7 +78,7 @@ def test_help_does_not_import_tensorflow(environment):
     script = """
 import sys
 sys.argv = ["launch/train.py", "--help"]
-from tfgans import command_line
+from tfgans.commands import command_line
 try:
     command_line.run("train")
 except SystemExit as end:
@@ -97,7 +97,7 @@ print("loaded", loaded)
 
 def test_the_console_command_does_the_same(environment, refused):
     def console(*arguments):
-        script = "import sys; from tfgans import command_line; sys.argv = ['tfgans', *sys.argv[1:]]"
+        script = "import sys; from tfgans.commands import command_line; sys.argv = ['tfgans', *sys.argv[1:]]"
         return subprocess.run(
             [sys.executable, "-c", f"{script}; command_line.console()", *arguments],
             env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, cwd=ROOT,

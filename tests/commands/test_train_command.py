@@ -155,7 +155,7 @@ def full(source, target):
         raise OSError(28, "No space left on device")
     replace(source, target)
 os.replace = full
-from tfgans import command_line
+from tfgans.commands import command_line
 command_line.run("train")
 """
     done = subprocess.run(

@@ -111,7 +111,7 @@ def test_a_value_that_cannot_be_read(tmp_path, binding, words, right):
         ("mistaken:\ncount = 2\n", "mistaken: below it stand indented lines"),
         ("mistakn:\n  count = 2\n", "no configurable is called mistakn: did you mean mistaken?"),
         ("include other.gin", 'an included file\'s name is a text in quotes, include "other.gin"'),
-        ("import no_such_module", "import no_such_module: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import no_such_module", "there is no module no_such_module in "),
         ("import broken_module", "import broken_module: ZeroDivisionError: division by zero"),
         ("import 3", "a module is named as in Python"),
     ],

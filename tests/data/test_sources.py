@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tfgans.config import ConfigError
-from tfgans.data import Dataset
+from tfgans.data import ArrayItems, Dataset
 from tfgans.data.sources import Photos
 
 
@@ -442,3 +442,40 @@ def test_unknown_sources():
     allowed = "Allowed: digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
     for source in ("cats", "folder:", "tfds", None):
         assert message(source=source) == f"Dataset.source is unknown. Received: {source!r}. {allowed}"
+
+
+def test_a_source_may_be_an_object_of_ones_own():
+    class Mine:
+        splits = ("train",)
+
+        def __init__(self, level):
+            self.level = level
+
+        def open(self, split):
+            return ArrayItems(np.full((3, 4, 4, 1), self.level, np.uint8), np.array([0, 1, 1]))
+
+    dataset, alike, other = (Dataset(Mine(level), batch_size=3) for level in (7, 7, 8))
+    assert (dataset.source, dataset.name, dataset.item_shape, dataset.num_classes) == (
+        "Mine",
+        "Mine",
+        (4, 4, 1),
+        2,
+    )
+    images, labels = next(dataset.reference())
+    assert images.min() == images.max() == 7 and labels.tolist() == [0, 1, 1]
+    assert dataset.contents().fingerprint == alike.contents().fingerprint != other.contents().fingerprint
+    assert dataset.fingerprint() == alike.fingerprint() != other.fingerprint()
+    compared = Dataset(Mine(7), batch_size=3, evaluation_source=Mine(8))
+    assert next(compared.reference())[0].min() == 8 and compared.fingerprint() == other.fingerprint()
+    with pytest.raises(ConfigError, match="Mine has no split 'test'. Allowed: train"):
+        Dataset(Mine(7), split="test")
+
+
+def test_an_object_that_is_no_source_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"^Dataset.source has `splits` and `open\(split\)`. Received: <object"
+    ):
+        Dataset(object())
+    for source in ("folder:", "digits:", "digits:x", "*", "folder"):
+        with pytest.raises(ConfigError, match="Dataset.source is unknown"):
+            Dataset(source)

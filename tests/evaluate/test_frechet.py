@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfgans.config import ConfigError
-from tfgans.evaluate import tfgan
+from tfgans.evaluate import tensorflow_gan
 from tfgans.evaluate.frechet import Moments, frechet_distance
 
 
@@ -48,7 +48,7 @@ def test_rotated_covariances_against_scipy():
 def test_equals_tfgan_also_with_fewer_samples_than_features(counts):
     x, y = samples(counts[0], 64, 0), samples(counts[1], 64, 1, 0.2)
     ours = frechet_distance(Moments(64).update(x), Moments(64).update(y))
-    theirs = float(tfgan.frechet_classifier_distance_from_activations(x, y))
+    theirs = float(tensorflow_gan.frechet_classifier_distance_from_activations(x, y))
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 

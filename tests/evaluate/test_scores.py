@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfgans.config import ConfigError
-from tfgans.evaluate import scores, tfgan
+from tfgans.evaluate import scores, tensorflow_gan
 from tfgans.evaluate.sliced_wasserstein import laplacian_pyramid, sliced_wasserstein
 
 RANDOM = np.random.RandomState(0)
@@ -36,7 +36,7 @@ def test_inception_score_streams_and_equals_tfgan(sizes):
     for batch in np.split(logits, np.cumsum(sizes)[:-1]):
         stream.update(batch)
     parts = [logits[103 * i // 4 : 103 * (i + 1) // 4] for i in range(4)]
-    expected = [float(tfgan.classifier_score_from_logits(part)) for part in parts]
+    expected = [float(tensorflow_gan.classifier_score_from_logits(part)) for part in parts]
     assert stream.result() == pytest.approx((np.mean(expected), np.std(expected)), rel=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_kernel_distance_equals_tfgan(counts):
     real = RANDOM.normal(size=(counts[0], 12))
     fake = RANDOM.normal(size=(counts[1], 12)) + 0.3
     ours = scores.kernel_inception_distance(real, fake, 64)
-    theirs = [float(x) for x in tfgan.kernel_classifier_distance_from_activations(real, fake, 64)]
+    theirs = [float(x) for x in tensorflow_gan.kernel_classifier_distance_from_activations(real, fake, 64)]
     assert ours == pytest.approx(theirs, rel=1e-9, nan_ok=True)
 
 
@@ -146,7 +146,9 @@ def images(count, size=32, channels=3, seed=0):
 
 def test_pyramid_equals_tfgan():
     batch = images(3, 64)
-    for ours, theirs in zip(laplacian_pyramid(batch, 3), tfgan.laplacian_pyramid(batch, 3), strict=True):
+    for ours, theirs in zip(
+        laplacian_pyramid(batch, 3), tensorflow_gan.laplacian_pyramid(batch, 3), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-3)
 
 
@@ -158,7 +160,7 @@ def test_sliced_wasserstein_equals_tfgan_within_its_noise():
     fake = fake[:, ::8, ::8].repeat(8, axis=1).repeat(8, axis=2)
     np.random.seed(0)
     tf.random.set_seed(0)
-    theirs = tfgan.sliced_wasserstein_distance(real, fake)
+    theirs = tensorflow_gan.sliced_wasserstein_distance(real, fake)
     ours = sliced_wasserstein(real, fake)
     assert len(ours) == len(theirs) == 2
     for value, (_, expected) in zip(ours, theirs, strict=True):

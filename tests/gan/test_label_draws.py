@@ -11,7 +11,7 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.data.digits import digits_split
 from tfgans.data.labels import count_labels
-from tfgans.evaluate.duality import _copy_of_model
+from tfgans.evaluate.duality import as_game
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.evaluate.features import DigitsFeatures
 from tfgans.gan import GAN
@@ -137,7 +137,8 @@ def test_shares_that_change_later_are_compiled_anew():
 def test_a_copy_of_the_game_has_its_labels(model):
     model.compile()
     model.set_label_shares([0, 1, 0])
-    assert _copy_of_model(model).draw_latents(9)["labels"].numpy().tolist() == [1] * 9
+    with as_game(model) as game:
+        assert game.draw_latents(9)["labels"].numpy().tolist() == [1] * 9
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def test_describe_has_the_papers_flops_and_the_size_of_the_space():
 class Stl10:
     """A hundredth of STL-10: labels of the images without are -1."""
 
-    splits = ("train", "test", "unlabelled")
+    splits, takes_slices = ("train", "test", "unlabelled"), True
 
     def open(self, split):
         counts = {"train": 50, "train+unlabelled": 1050}

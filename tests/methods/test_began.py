@@ -43,7 +43,7 @@ def test_the_error_is_the_mean_absolute_difference_to_the_reproduction():
 
 def test_losses_and_balance_by_hand():
     gan = BEGAN(*tiny(), diversity=0.25, balance_rate=0.5)
-    gan.balance.assign(0.5)
+    gan.began_balance.assign(0.5)
     real, fake = tf.constant([[1.0], [3.0]]), tf.constant([[0.5], [0.5]])
     assert float(gan.discriminator_loss(real, fake)) == 2.0 - 0.5 * 0.5
     assert float(gan.generator_loss(fake)) == 0.5
@@ -58,7 +58,7 @@ def test_losses_and_balance_by_hand():
         assert float(logs["d/real_error"]) == pytest.approx(real_error, rel=1e-5)
         difference = 0.25 * real_error - float(logs["g/adversarial"])
         k = min(max(k + 0.5 * difference, 0.0), 1.0)
-        assert float(gan.balance.value) == pytest.approx(k, rel=1e-5)
+        assert float(gan.began_balance.value) == pytest.approx(k, rel=1e-5)
         assert float(logs["began/k"]) == pytest.approx(k, rel=1e-5)
         assert float(logs["began/convergence"]) == pytest.approx(real_error + abs(difference), rel=1e-5)
     assert 0.0 <= k <= 1.0
@@ -81,7 +81,7 @@ def test_without_balance_it_is_the_base_with_the_mean_errors_as_losses():
 
 def test_the_measured_error_moves_no_weight():
     gan = BEGAN(*tiny())
-    gan.balance.assign(0.25)
+    gan.began_balance.assign(0.25)
     images = tf.constant(np.random.default_rng(2).uniform(-1, 1, (2, 2, 16, 16, 1)), tf.float32)
     real, fake = ({"images": x, "labels": None} for x in tf.unstack(images))
     variables = [v.value for v in gan.discriminator.trainable_variables]
@@ -95,7 +95,7 @@ def test_the_measured_error_moves_no_weight():
 
 def test_with_advas_the_gradient_is_that_of_the_balanced_loss():
     gan = compose(AdvAsGAN, BEGAN)(*tiny(), advas_weight=0.1)
-    gan.balance.assign(0.5)
+    gan.began_balance.assign(0.5)
     batch = tf.constant(np.random.default_rng(3).uniform(-1, 1, (2, 2, 16, 16, 1)), tf.float32)
     real, fake = ({"images": x, "labels": None} for x in tf.unstack(batch))
     _, r = gan.outputs_and_r(real, fake)

@@ -82,7 +82,7 @@ def test_penalties_are_taken_at_perturbed_images_and_logged():
     )
     noise = tf.convert_to_tensor(model.perturbations["real"])
     expected = model.discriminator_losses(real | {"images": real["images"] + noise}, fake)
-    values, _ = model.discriminator_gradients(real | {"perturbation": noise}, fake)
+    values, _, _ = model.perturbed_gradients(real | {"perturbation": noise}, fake)
     assert float(values["d/r1"]) == pytest.approx(float(expected["d/r1"]), rel=1e-5)
     assert float(model.discriminator_losses(real, fake)["d/r1"]) != pytest.approx(
         float(expected["d/r1"]), rel=1e-5

@@ -1,9 +1,5 @@
 """Composition of methods, neutral settings, and the penalties as methods."""
 
-import ast
-import inspect
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -14,7 +10,8 @@ import tfgans.methods
 from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
-from tfgans.methods import HOOKS, compose
+from tfgans.gan.hooks import hooks_of
+from tfgans.methods import check_hooks, compose, hands_on, parts
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
@@ -70,8 +67,50 @@ class Doubling(GAN):
         super().__init__(generator, discriminator, **kwargs)
         self.factor = factor
 
+    def factor_of(self):
+        return self.factor
+
     def discriminator_step(self, real):
         return {name: self.factor * value for name, value in super().discriminator_step(real).items()}
+
+
+class Silent(GAN):
+    def sample(self, count):
+        return {}
+
+
+class Hiding(GAN):
+    def generate(self, count):
+        return super().generate(count)
+
+
+class Part:
+    def factor_of(self):
+        return 1.0
+
+
+class Namesake(Part, GAN):
+    pass
+
+
+class First(GAN):
+    replaces = ("draw_latents",)
+
+    def draw_latents(self, count, again=False):
+        return {}
+
+    def sample(self, count):
+        return super().sample(count)
+
+
+class Second(GAN):
+    replaces = ("sample",)
+
+    def draw_latents(self, count, again=False):
+        return super().draw_latents(count, again)
+
+    def sample(self, count):
+        return {}
 
 
 def fitted(cls, **options):
@@ -121,32 +160,25 @@ def _subclasses(cls):
     return {s for c in cls.__subclasses__() for s in {c} | _subclasses(c)}
 
 
-def test_a_method_declares_every_hook_it_does_not_hand_on():
-    folder = pathlib.Path(tfgans.methods.__file__).parent
-    checked = 0
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ClassDef):
-                continue
-            declared = next((ast.literal_eval(s.value) for s in node.body if _assigns(s, "replaces")), ())
-            for hook in node.body:
-                if isinstance(hook, ast.FunctionDef) and hook.name in HOOKS:
-                    checked += 1
-                    calls = {n.func.attr for n in ast.walk(hook) if _is_super_call(n)}
-                    assert (hook.name in calls) != (hook.name in declared), f"{path}: {node.name}.{hook.name}"
-    assert checked >= 3
-    assert all(inspect.isfunction(getattr(GAN, hook, None)) for hook in HOOKS)
+SHIPPED = sorted(tfgans.__all__)
+SHIPPED = [getattr(tfgans, name) for name in SHIPPED if isinstance(getattr(tfgans, name), type)]
+SHIPPED = [method for method in SHIPPED if issubclass(method, GAN) and method is not GAN]
 
 
-def _assigns(statement, name):
-    return isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") == name
+@pytest.mark.parametrize("method", SHIPPED)
+def test_a_method_overrides_hooks_alone_and_declares_what_it_replaces(method):
+    check_hooks(method)
+    for part in parts(method):
+        for hook in vars(part).get("replaces", ()):
+            assert hook in hooks_of(GAN) and hook in vars(part) and not hands_on(vars(part)[hook]), hook
 
 
-def _is_super_call(node):
-    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    return (
-        call and isinstance(node.func.value, ast.Call) and getattr(node.func.value.func, "id", "") == "super"
-    )
+def test_every_hook_is_of_the_base():
+    hooks = hooks_of(GAN)
+    assert {"train_step", "discriminator_losses", "with_outputs", "batches_per_step", "part", "xla"} <= hooks
+    assert not hooks & {"step", "generate", "gradients_of", "fit"}
+    overridden = {name for method in SHIPPED for part in parts(method) for name in vars(part)}
+    assert len(hooks & overridden) > 40
 
 
 def test_compose_joins_in_order_with_replacements_last():
@@ -161,6 +193,18 @@ def test_compose_joins_in_order_with_replacements_last():
 def test_compose_refuses_what_cannot_be_combined():
     with pytest.raises(ConfigError, match="Loud and Louder both replace discriminator_step"):
         compose(Loud, Louder)
+    with pytest.raises(ConfigError, match=r"Silent.sample does not call super\(\): call it, or list it"):
+        compose(Silent)
+    with pytest.raises(ConfigError, match="Hiding.generate hides GAN.generate, which is no hook: rename it"):
+        compose(Doubling, Hiding)
+    with pytest.raises(
+        ConfigError, match="Doubling and Namesake both define factor_of: they cannot be combined"
+    ):
+        compose(Doubling, Namesake)
+    with pytest.raises(
+        ConfigError, match="First replaces draw_latents, which Second extends, and the other way"
+    ):
+        compose(First, Second)
     with pytest.raises(ConfigError, match="a method is a subclass of GAN"):
         compose(dict)
     with pytest.raises(ConfigError, match="named twice"):

@@ -257,8 +257,8 @@ def test_both_steps_take_the_same_latents(same, monkeypatch):
     model = make(compiling={"run_eagerly": True}, same_latents=same, **SCHEDULE)
     drawn, draw = [], ProgressiveGAN.draw_latents
 
-    def noted(self, count):
-        drawn.append(draw(self, count))
+    def noted(self, count, again=False):
+        drawn.append(draw(self, count, again))
         return drawn[-1]
 
     monkeypatch.setattr(ProgressiveGAN, "draw_latents", noted)

@@ -330,8 +330,8 @@ def test_regrown_entries_come_from_the_initializer():
             assert np.std(new[mask]) == pytest.approx(math.sqrt(6 / 68) / math.sqrt(3), rel=0.2)
     assert grown > 80
     model.step.assign(2)
-    assert "regan/regrow" in model.choose_step(2)[1] and "regan/regrow" not in model.choose_step(3)[1]
-    assert "regan/regrow" not in make().choose_step(2)[1]
+    regrows = lambda model, step: model.choose_step(step) and model.present.regrows  # noqa: E731
+    assert regrows(model, 2) and not regrows(model, 3) and not regrows(make(), 2)
 
 
 def test_gradients_that_are_missing_count_as_zero():

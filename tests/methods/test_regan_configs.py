@@ -82,11 +82,11 @@ def test_the_cycle(name):
     model, optimizer = small_model()
     assert of("train.steps") == steps
     assert model.sparsity == (0.3 if name in FFHQ else 0.1)
-    phase = model.phases.phase
+    phase = model.pruning_schedule.phase
     assert phase(0) == phase(starts[0] - 1) == "warm_up"
     for index, start in enumerate(starts):
         before, now = ("dense", "sparse") if index % 2 == 0 else ("sparse", "dense")
-        assert phase(start) == now and model.phases.begins(start), start
+        assert phase(start) == now and model.pruning_schedule.begins(start), start
         assert phase(start - 1) == (before if index else "warm_up"), start
     last = "sparse" if name in FFHQ else "dense"  # where a run ends; 625,000 is half a cycle beyond 620,000
     assert phase(steps - 1) == last
@@ -95,8 +95,8 @@ def test_the_cycle(name):
     assert effective == pytest.approx(rates(name), rel=1e-6)
     assert float(optimizer.beta_1) == 0.0  # pruned weights stay 0
     late = "_stylegan2" in name or name in FFHQ
-    assert model.phases.rate_phase(starts[0]) == ("warm_up" if late else "sparse")
-    assert model.phases.rate_phase(starts[0] + 1) == "sparse"
+    assert model.pruning_schedule.rate_phase(starts[0]) == ("warm_up" if late else "sparse")
+    assert model.pruning_schedule.rate_phase(starts[0] + 1) == "sparse"
     assert ("ReGAN.exclude_tensors = 'to_rgb'" in lines()) == late
     assert model.regrow == ("initializer" if name == "cifar10_sngan_ri" else "zero")
     assert model.pruned_networks == ("generator",) and model.mask_average and model.rederive_masks
@@ -175,6 +175,6 @@ def test_epochs_of_other_shares(share, batches, updates):
     asked = (f"Dataset.fraction={share}", f"ReGAN.length_unit={updates}", f"train.steps={1000 * updates}")
     assert set(asked) <= {flag for name, flag in FLAGGED if name == "cifar10_sngan_10percent"}
     of = prepare("regan/cifar10_sngan_10percent", *asked)
-    phases = small_model()[0].phases
+    phases = small_model()[0].pruning_schedule
     assert phases.phase(200 * updates - 1) == "warm_up" and phases.phase(200 * updates) == "sparse"
     assert phases.phase(of("train.steps") - 1) == "dense" and of("Dataset.fraction") == share

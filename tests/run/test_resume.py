@@ -123,8 +123,10 @@ def test_a_full_disk_leaves_what_was_saved(whole, gin_file, tmp_path, monkeypatc
         ["build.jit_compile=True"],
         ["num_classes=None", "build.methods=[@GradientPenaltyGAN]", "build.steps_per_execution=2",
          "GAN.discriminator_steps=2", "dcgan_discriminator.normalization='none'"],
+        ["build.methods=[@AdvAsGAN, @FastGAN, @ReGAN]", "ReGAN.sparsity=0.3", "ReGAN.warm_up_length=2",
+         "ReGAN.sparse_length=2"],
     ],
-    ids=["bfloat16", "xla", "unconditional"],
+    ids=["bfloat16", "xla", "unconditional", "combined"],
 )  # fmt: skip
 def test_other_ways_to_train_resume_exactly_too(gin_file, tmp_path, bindings, monkeypatch):
     bindings = [

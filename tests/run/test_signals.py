@@ -14,7 +14,8 @@ from tfgans.run import signals
 # A process that watches, says `ready`, and is busy for a minute with what Python cannot interrupt; or `seconds`.
 BUSY = """
 import hashlib, sys, threading
-from tfgans import files, signals
+from tfgans import files
+from tfgans.run import signals
 
 def busy(seconds):
     hashlib.pbkdf2_hmac("sha512", b"", b"", int(seconds * 1_000_000))

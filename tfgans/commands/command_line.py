@@ -163,7 +163,7 @@ def _prepare_training():
     given = list(FLAGS.gin_param)
     if FLAGS.accept_changed_data:
         given.append("train.accept_changed_data=True")
-    build.prepare(FLAGS.gin_file, given, _plain_flags())
+    build.prepare(FLAGS.gin_file, given, _plain_flags(), FLAGS.model_dir)
     if not config.is_bound("train", "steps"):
         raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
 

@@ -10,8 +10,9 @@ from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
 from tfgans.run import identity
+from tfgans.run.free import free_names
 from tfgans.run.hand_over import handed_over
-from tfgans.run.identity import FREE, PLACES, resolved
+from tfgans.run.identity import resolved
 
 logger = logging.getLogger(__name__)
 
@@ -236,8 +237,9 @@ def same_configuration(run):
 
     Runs that say what their data are may have them in different places.
     """
-    free = tuple(name for name in FREE if name != "Dataset.evaluation_") + (PLACES if run["data"] else ())
-    kept = {k: v for k, v in resolved(run["bindings"]).items() if k != SEED and not k.startswith(free)}
+    bindings = resolved(run["bindings"])
+    free = free_names(bindings, bool(run["data"]), evaluated_alike=True)
+    kept = {name: text for name, text in bindings.items() if name != SEED and name not in free}
     data = run["data"] and (run["data"]["trained_on"], run["data"]["evaluated"])
     return json.dumps([kept, data], sort_keys=True)
 

@@ -8,13 +8,11 @@ import importlib
 import importlib.util
 import inspect
 import logging
-import os
 import pkgutil
-import sys
 
 import gin
 
-from tfgans.config import bindings
+from tfgans.config import bindings, gin_internals, modules
 from tfgans.config import reader as gin_reader
 from tfgans.config.kinds import (
     AtLeast,
@@ -61,6 +59,7 @@ __all__ = [
     "external",
     "first_line",
     "import_rooms",
+    "imported",
     "is_bound",
     "kind_of",
     "operative",
@@ -172,8 +171,7 @@ def read(gin_files, flags=()):
     global _read
     gin.clear_config()
     _read = gin_reader.Reader()
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # gin's `import my_networks` finds the user's own modules
+    modules.look_here()  # gin's `import my_networks` finds the user's own modules
     for number, path in enumerate(gin_files, 1):
         _read.file(path, part=number < len(gin_files))
     for binding in flags:
@@ -197,6 +195,11 @@ def parse(gin_files, flags=()):
         raise ConfigError(first_line(error)) from error
 
 
+def imported():
+    """Names of the modules that the configuration imports, in the order of its statements, once each."""
+    return list(dict.fromkeys(_read.imported))
+
+
 def check_file(path):
     """Raises ConfigError if there is no gin file of that name where `parse` looks for it."""
     gin_reader.find(path)
@@ -213,9 +216,7 @@ def unused_bindings():
 
 
 def _unused():
-    return bindings.unused(
-        _read.given, gin.config._OPERATIVE_CONFIG
-    )  # no public view of it but a formatted string
+    return bindings.unused(_read.given, gin_internals.used())
 
 
 def is_bound(name, parameter=None):
@@ -240,7 +241,7 @@ def refuse_unused(only=None, apart_from=()):
     if only is not None:
         wrong = [(key, p) for key, p in unused if given[key][p].place.binding in only]
     else:
-        gone = bindings.may_go(given, _read.replaced, gin.config._OPERATIVE_CONFIG, unused)
+        gone = bindings.may_go(given, _read.replaced, gin_internals.used(), unused)
         wrong = [each for each in unused if each not in gone]
     if wrong:
         spelled = [bindings.spelled(bindings.name_of(*key, parameter), given) for key, parameter in wrong]
@@ -259,7 +260,7 @@ def bindings_of(text):
     """The bindings of an operative configuration, `{"Name.parameter": "value"}`."""
     bindings, name = {}, None
     for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.startswith(("#", "import ", "from ")):
             continue
         if line[0].isspace() and name:
             bindings[name] += " " + line.strip()

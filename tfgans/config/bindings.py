@@ -2,7 +2,7 @@
 
 import gin
 
-from tfgans.config import names
+from tfgans.config import gin_internals, names
 from tfgans.errors import ConfigError
 
 MACRO = "gin.macro"
@@ -152,7 +152,7 @@ def _served_by(reference):
         return ["/".join(reference.scopes)]
     target = reference.configurable.wrapped
     bases = target.__mro__[1:] if isinstance(target, type) else ()
-    known = [gin.config._inverse_lookup(base) for base in bases]
+    known = [gin_internals.configurable_of(base) for base in bases]
     return [full, *(each.selector for each in known if each is not None)]
 
 

@@ -5,6 +5,7 @@ import inspect
 
 import gin
 
+from tfgans.config import gin_internals
 from tfgans.config.kinds import kind_of
 from tfgans.errors import ConfigError
 
@@ -24,8 +25,8 @@ def meant(name, known, sign=""):
 
 def configurables():
     """Short names of all that can be configured."""
-    selectors = (selector for selector, _ in gin.config._REGISTRY.items())  # gin has no public list of them
-    return [selector.rsplit(".", 1)[-1] for selector in selectors if not selector.startswith("gin.")]
+    selectors = (each for each in gin_internals.selectors() if not each.startswith("gin."))
+    return [selector.rsplit(".", 1)[-1] for selector in selectors]
 
 
 def target_of(selector, sign=""):

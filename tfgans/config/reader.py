@@ -13,11 +13,11 @@ import gin
 from gin import config_parser
 
 from tfgans import files
+from tfgans.config import gin_internals, modules, names
 from tfgans.config import mistakes as gin_mistakes
-from tfgans.config import names
 from tfgans.errors import ConfigError, first_line
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +81,11 @@ class Reader:
     Attributes:
         given: `{(scope, full name): {parameter: Given}}`; a macro is `value` of `gin.macro` in its name's scope.
         replaced: values that a later line replaced, with their keys: `[((scope, full name), value)]`.
+        imported: names of the modules that `import` statements name, in their order.
     """
 
     def __init__(self):
-        self.given, self.replaced = {}, []
+        self.given, self.replaced, self.imported = {}, [], []
 
     def file(self, path, part=False, within=(), beside=None):
         """Reads a file and those that it includes.
@@ -107,7 +108,7 @@ class Reader:
         self._read(text, Place(binding=text), [], None)
 
     def _read(self, text, place, chain, folder):
-        with gin.config._parse_scope() as context:  # gin's own, for what a file imports
+        with gin_internals.parse_scope() as context:
             for statement, at in _statements(text, place):
                 try:
                     self._take(statement, context, at, chain, folder)
@@ -118,13 +119,16 @@ class Reader:
                 except Exception as error:  # a module that is imported may raise anything
                     what = f"{statement.format()}: " if hasattr(statement, "format") else ""
                     raise _Placed(f"{at}{what}{type(error).__name__}: {first_line(error)}") from error
-            gin.config._IMPORTS.update(context.imports)
+            gin_internals.imports().update(context.imports)
 
     def _take(self, statement, context, place, chain, folder):
         kind = type(statement)
         if kind is config_parser.IncludeStatement:
             self.file(statement.filename, part=True, within=chain, beside=folder)
         elif kind is config_parser.ImportStatement:
+            if not statement.module.startswith("__gin__."):
+                modules.check(statement.module)
+                self.imported.append(statement.module)
             context.process_import(statement)
         elif kind is config_parser.BlockDeclaration:
             _configurable(statement.selector, context)

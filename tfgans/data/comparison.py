@@ -4,7 +4,7 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data.labels import listed
-from tfgans.data.sources import find_source
+from tfgans.data.sources import find_source, title
 
 
 def open_comparison(dataset, where):
@@ -37,7 +37,7 @@ def open_comparison(dataset, where):
         raise ConfigError(f"Dataset.evaluation_source: {error}") from error
     if found.item_shape != dataset.item_shape:
         raise ConfigError(
-            f"Dataset.evaluation_source: the items of {dataset.evaluation_source} are {found.item_shape}, "
+            f"Dataset.evaluation_source: the items of {title(dataset.evaluation_source)} are {found.item_shape}, "
             f"those trained on {dataset.item_shape}"
         )
     return found

@@ -13,6 +13,7 @@ from tfgans.config import (
     ConfigError,
     Count,
     FilePath,
+    Instance,
     Natural,
     NotNegative,
     OneOf,
@@ -36,7 +37,7 @@ from tfgans.data.labels import (
     tell_lost,
 )
 from tfgans.data.pipeline import Batches, check_size
-from tfgans.data.sources import find_source
+from tfgans.data.sources import find_source, title
 from tfgans.data.store import ImageStore, PointStore
 from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
 
@@ -48,8 +49,8 @@ class Dataset:
     """Images (or points) for training and for evaluation, read and checked when constructed.
 
     Args:
-        source: `digits`, `photos`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`;
-            see `sources.py`, `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`.
+        source: `digits`, `photos`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`, see `sources.py`,
+            `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`; or an object as `sources.py` says, `@my_source()`.
         batch_size: images of a discriminator step, over all replicas.
         resolution: height and width in pixels; None keeps the images' own size (photos: 64), which
             must then be the same for all.
@@ -75,7 +76,7 @@ class Dataset:
         split: split to train on. evaluation_split: split of `reference`; where a source has no split
             `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
             images whatever `fraction` and `half` are.
-        evaluation_source: where the images of `reference` come from, if not from `source`: another name of one,
+        evaluation_source: where the images of `reference` come from, if not from `source`: another one,
             such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
         on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
             before training; `skip`: they are left out and counted in `skipped`.
@@ -90,7 +91,7 @@ class Dataset:
 
     def __init__(
         self,
-        source: str | None = None,
+        source: str | Instance("@my_source()") | None = None,
         batch_size: Count = 64,
         resolution: Count | None = None,
         channels: OneOf(1, 3) | None = None,
@@ -105,7 +106,7 @@ class Dataset:
         on_bad_image: OneOf("fail", "skip") = "fail",
         data_dir: FilePath | None = None,
         evaluation_split: str = "test",
-        evaluation_source: str | None = None,
+        evaluation_source: str | Instance("@my_source()") | None = None,
         fraction_seed: Seed = 0,
         fraction_order: OneOf("random", "first") = "random",
         half_order: OneOf("random", "contiguous") = "random",
@@ -117,12 +118,8 @@ class Dataset:
         use_labels: bool = True,
         balance: bool = False,
     ):
-        self.source, self.batch_size, self.resolution, self.channels = (
-            source,
-            batch_size,
-            resolution,
-            channels,
-        )
+        self.source, self.batch_size = title(source), batch_size
+        self.resolution, self.channels = resolution, channels
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
@@ -134,7 +131,7 @@ class Dataset:
             if classes is not None:
                 raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
             self.classes = read_classes(classes_file)
-        self.name = _short_name(source)
+        self.name = _short_name(self.source)
         self._where = dict(data_dir=data_dir, image_key=image_key, label_key=label_key)
         self._origin = find_source(source, **self._where, memory_limit_gb=memory_limit_gb)
         self.modes, self.mode_std = self._modes()
@@ -143,14 +140,14 @@ class Dataset:
         self._share, self._kinds = fraction, (None, None)
         self._store, labels, self.class_names = self._open(split)
         self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
-        self.num_classes = number_of_classes(labels, self.class_names, num_classes, source, use_labels)
+        self.num_classes = number_of_classes(labels, self.class_names, num_classes, self.source, use_labels)
         indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
         if fraction < 1.0:
             tell_lost(self.source, *self._kinds, indices, fraction, fraction_order)
         self._labels, self._fraction = labels, (fraction, indices)
         self._take(indices, half, half_order, fraction_seed)
         if balance and labels is None:
-            raise ConfigError(f"Dataset.balance needs labels, and {source} has none")
+            raise ConfigError(f"Dataset.balance needs labels, and {self.source} has none")
         if self._conditional or self.classes is not None:
             self.check_classes(every=self._conditional)
 
@@ -362,7 +359,8 @@ class Dataset:
 
     def _check_split(self, split):
         name = str(split).split("[")[0].split("+")[0]  # tfds slices and sums: train[:50%], train+test
-        if split not in self._origin.splits and not (_is_tfds(self.source) and name in self._origin.splits):
+        slices = getattr(self._origin, "takes_slices", False) and name in self._origin.splits
+        if split not in self._origin.splits and not slices:
             raise ConfigError(
                 f"{self.source} has no split {split!r}. Allowed: {', '.join(self._origin.splits)}"
             )
@@ -392,7 +390,3 @@ class Dataset:
 def _short_name(source):
     kind, _, rest = str(source).partition(":")
     return {"folder": Path(rest).name, "npz": Path(rest).stem, "tfds": rest}.get(kind, kind)
-
-
-def _is_tfds(source):
-    return source.startswith("tfds:")

@@ -8,6 +8,8 @@ from tfgans.data.decode import from_array
 class Items:
     """The base of a source's images: `content(i)` gives the bytes that decide image i."""
 
+    labels = class_names = None
+
     def digest(self, i):
         """SHA-256 of what decides image i, bytes [32]."""
         return hashlib.sha256(self.content(i)).digest()
@@ -17,7 +19,7 @@ class Items:
 
 
 class ArrayItems(Items):
-    """Images held as uint8 [n, H, W, C]."""
+    """Images held as uint8 [n, H, W, C], C 1 or 3; labels integers [n] from 0, or None; class_names or None."""
 
     def __init__(self, images, labels=None, class_names=None):
         self.images, self.labels, self.class_names = images, labels, class_names

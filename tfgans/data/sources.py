@@ -1,9 +1,11 @@
 """Where images come from.
 
-`find_source` turns the name of a source into an object with `splits`, the names of its splits, and
-`open(split)`, which returns the items of one in a fixed order: `labels` (integers [n] or None),
-`class_names` (or None), `len()`; points also have `points`, images are `Items` with `name(i)`, `read(i)` (an
-opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes that decide it, or their hash).
+A source is an object with `splits`, the names of its splits, and `open(split)`, which returns the items of one in a
+fixed order: `labels` (integers [n] or None), `class_names` (or None), `len()`; points also have `points`, images are
+`Items` with `name(i)`, `read(i)` (an opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes
+that decide it, or their hash); `ArrayItems` are images in memory. It may have `default_resolution`, that of images
+where none is asked for; `takes_slices`, whether `splits` are names in a language of its own, such as `train[:50%]`;
+and, with points, `modes` (float32 [M, 2]) and `mode_std`. What is trained on is known by the contents of its items.
 """
 
 import numpy as np
@@ -19,26 +21,27 @@ from tfgans.data.npz import Npz
 from tfgans.data.tfds import Tfds
 from tfgans.files import expanded
 
-_ALLOWED = "digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
-
 
 def find_source(source, data_dir=None, image_key=None, label_key=None, memory_limit_gb=4.0):
-    """The source called `source`. Raises ConfigError if there is no such source."""
+    """The source that `Dataset.source` names; one that is no text is a source itself.
+
+    Raises: ConfigError if there is no such source, or it is none.
+    """
+    if not isinstance(source, str | None):
+        if hasattr(source, "splits") and callable(getattr(source, "open", None)):
+            return source
+        raise ConfigError(f"Dataset.source has `splits` and `open(split)`. Received: {source!r}")
     kind, _, rest = str(source).partition(":")
-    if source == "digits":
-        return Digits()
-    if source == "photos":
-        return Photos()
-    if source in ("ring", "grid"):
-        return Mixture(source)
-    if kind == "folder" and rest:
-        return Folder(rest)
-    if kind == "npz" and rest:
-        return Npz(rest)
-    if kind == "tfds" and rest:
-        data_dir = None if data_dir is None else expanded(data_dir)
-        return Tfds(rest, data_dir, image_key, label_key, memory_limit_gb)
-    raise ConfigError(f"Dataset.source is unknown. Received: {source!r}. Allowed: {_ALLOWED}")
+    named = _NAMED.get(f"{kind}:*" if rest else source)
+    if named is None:
+        raise ConfigError(f"Dataset.source is unknown. Received: {source!r}. Allowed: {_ALLOWED}")
+    data_dir = None if data_dir is None else expanded(data_dir)
+    return named(rest, data_dir, image_key, label_key, memory_limit_gb)
+
+
+def title(source):
+    """What messages call a source: its name as it is written, or that of its class."""
+    return source if isinstance(source, str | None) else type(source).__name__
 
 
 class Digits:
@@ -101,3 +104,16 @@ class PhotoItems(Items):
 
     def content(self, i):
         return f"{self.class_names[i % 2]} {self.boxes[i].tolist()}".encode()
+
+
+# Short names of what is shipped; a source of one's own is handed over as an object.
+_NAMED = {
+    "digits": lambda *_: Digits(),
+    "photos": lambda *_: Photos(),
+    "ring": lambda *_: Mixture("ring"),
+    "grid": lambda *_: Mixture("grid"),
+    "folder:*": lambda path, *_: Folder(path),
+    "npz:*": lambda path, *_: Npz(path),
+    "tfds:*": Tfds,
+}
+_ALLOWED = "digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"

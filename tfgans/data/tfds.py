@@ -20,7 +20,7 @@ class Tfds:
     not take more than `memory_limit_gb` (1e9 bytes).
     """
 
-    default_resolution = None
+    default_resolution, takes_slices = None, True
 
     def __init__(self, name, data_dir=None, image_key=None, label_key=None, memory_limit_gb=4.0):
         self.name, self.memory_limit_gb = name, memory_limit_gb

@@ -11,13 +11,13 @@ biases, norms, activations and resampling.
 A transposed convolution costs its kernel once per *input* pixel, the true number of products.
 """
 
-import contextlib
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.evaluate.graph_products import graph_products
 
@@ -139,7 +139,7 @@ def _layer_rows(network, name=None, seen=None):
     name = name or network.name
     seen.add(id(network))
     rows = [(network, name)]
-    for child in network._flatten_layers(include_self=False, recursive=False):
+    for child in keras_internals.layers_inside(network):
         if id(child) not in seen:
             rows += _layer_rows(child, f"{name}/{child.name}", seen)
     return rows
@@ -147,35 +147,29 @@ def _layer_rows(network, name=None, seen=None):
 
 def _own_variables(layer, seen):
     """Trainable variables of the layer that neither its sub-layers hold nor a layer before (ids `seen`)."""
-    children = layer._flatten_layers(include_self=False, recursive=False)
+    children = keras_internals.layers_inside(layer)
     inner = {id(variable) for child in children for variable in child.trainable_variables}
     own = [v for v in layer.trainable_variables if id(v) not in inner and id(v) not in seen]
     seen |= {id(variable) for variable in own}
     return own
 
 
-@contextlib.contextmanager
 def _recorded_calls(calls):
-    """Notes which graph operations each layer's call creates: (layer, graph, first, last + 1).
+    """A context that notes which graph operations each layer's call creates: (layer, graph, first, last + 1).
 
     Name scopes would not do: they are made unique by suffixes and lost in functions.
     """
-    original = keras.layers.Layer.__call__
 
-    def call(self, *args, **kwargs):
+    def call(original, layer, *args, **kwargs):
         if not tf.inside_function():
-            return original(self, *args, **kwargs)
+            return original(layer, *args, **kwargs)
         graph = tf.compat.v1.get_default_graph()
         first = len(graph.get_operations())
-        outputs = original(self, *args, **kwargs)
-        calls.append((self, graph, first, len(graph.get_operations())))
+        outputs = original(layer, *args, **kwargs)
+        calls.append((layer, graph, first, len(graph.get_operations())))
         return outputs
 
-    keras.layers.Layer.__call__ = call
-    try:
-        yield
-    finally:
-        keras.layers.Layer.__call__ = original
+    return keras_internals.calls_through(call)
 
 
 def _owners(calls, known):

@@ -4,6 +4,7 @@ Grnarova, Levy, Lucchi, Perraudin, Goodfellow, Hofmann, Krause, "A domain agnost
 evaluating GANs", 2019; with a GAN's own losses and a fixed number of updates, as AlphaGAN takes it (Tian et al.).
 """
 
+import contextlib
 import random
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 from tfgans.data.labels import count_labels
+from tfgans.layers import copies
 
 
 @configurable
@@ -88,20 +90,19 @@ class DualityGap:
 
     def _value(self, model, learning, learn, held_out, interrupt):
         """M after one network of a copy of the pair has learnt."""
-        game = _copy_of_model(model)
-        learn_from = tf.function(learning(game), autograph=False)
-        value_of = tf.function(_value_of_game(game), autograph=False)
-        random_numbers = np.random.default_rng(self.seed)
-        to_learn, to_measure = random_numbers.integers(2**61, 2**62, 2)  # where no training run comes to
-        game.draws.assign(to_learn)
-        batches = self._shuffled(*learn, random_numbers)
-        for _ in range(self.steps):
-            interrupt()
-            learn_from(*next(batches))
-        game.draws.assign(to_measure)
-        return float(
-            np.mean([value_of(*batch).numpy() for batch in self._in_order(*held_out)], dtype="float64")
-        )
+        with as_game(model) as game:
+            learn_from = tf.function(learning(game), autograph=False)
+            value_of = tf.function(_value_of_game(game), autograph=False)
+            random_numbers = np.random.default_rng(self.seed)
+            to_learn, to_measure = random_numbers.integers(2**61, 2**62, 2)  # where no training run comes to
+            game.draws.assign(to_learn)
+            batches = self._shuffled(*learn, random_numbers)
+            for _ in range(self.steps):
+                interrupt()
+                learn_from(*next(batches))
+            game.draws.assign(to_measure)
+            values = [value_of(*batch).numpy() for batch in self._in_order(*held_out)]
+        return float(np.mean(values, dtype="float64"))
 
     def _counts(self, dataset):
         """`(one_split, images to learn from, images held out)`."""
@@ -198,9 +199,7 @@ def _copy_of(network):
     """A network with weights, statistics and seeds of its own, equal to those of another."""
     state = random.getstate()
     try:
-        copy = keras.models.clone_model(network)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConfigError(f"DualityGap cannot copy {network.name}: give it a get_config") from error
+        copy = copies.clone(network, f"DualityGap cannot copy {network.name}")
     finally:
         random.setstate(state)  # Keras draws the seeds of new layers from it
     for new, old in zip(copy.variables, network.variables, strict=True):
@@ -208,23 +207,22 @@ def _copy_of(network):
     return copy
 
 
-def _copy_of_model(model):
-    """A model that shares everything with another but what an update changes.
+@contextlib.contextmanager
+def as_game(model):
+    """Inside, the model plays with copies of its networks and fresh optimizers; then it has its own again.
 
-    Its attributes are set past Keras, which would take note of the copies in what both models share. Its methods
-    then do with the copies what the model's own do with the networks; they read what else the model has.
+    So its methods do with the copies what they do with the networks in training. The attributes are set past Keras,
+    which would take note of the copies among the model's weights.
     """
-    copy = object.__new__(type(model))
     networks = {"generator": _copy_of(model.generator), "discriminator": _copy_of(model.discriminator)}
-    rates = getattr(model, "_initial_rates", {})  # there if a schedule moves the present ones
+    # the present rates, but for those that a schedule moves
+    rates = {name: model.initial_rates[name] for name in model.learning_rate_factors()}
     fresh = {
         name: _fresh(optimizer, rates.get(name), networks[name])
         for name, optimizer in model.optimizers().items()
     }
     last_step = max(int(model.step.numpy()) - 1, 0)
-    vars(copy).update(
-        vars(model),
-        **networks,
+    others = networks | dict(
         optimizer=fresh["generator"],
         discriminator_optimizer=fresh["discriminator"],
         ema_generator=None,
@@ -233,7 +231,14 @@ def _copy_of_model(model):
         extras=tuple(model.extra_updates(last_step)),
         use_xla=False,
     )
-    return copy
+    own = {name: vars(model)[name] for name in others if name in vars(model)}
+    vars(model).update(others)
+    try:
+        yield model
+    finally:
+        for name in others.keys() - own.keys():
+            del vars(model)[name]
+        vars(model).update(own)
 
 
 def _fresh(optimizer, rate, network):
@@ -247,11 +252,9 @@ def _learning_d(game):
     def update(images, labels):
         real, latents = _batches(game, images, labels)
         fake = latents | {"images": game.synthesize(latents, training=True)}
-        variables = [v.value for v in game.discriminator.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            loss = sum(game.discriminator_losses(real, fake).values())
-        game.update_discriminator(tape.gradient(loss, variables, unconnected_gradients="zero"))
+        variables = game.discriminator.trainable_variables
+        _, gradients = game.gradients_of(variables, lambda: game.discriminator_terms(real, fake))
+        game.update_discriminator(gradients)
 
     return update
 
@@ -259,12 +262,9 @@ def _learning_d(game):
 def _learning_g(game):
     def update(images, labels):
         real, latents = _batches(game, images, labels)
-        variables = [v.value for v in game.generator.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            fake = latents | {"images": game.synthesize(latents, training=True)}
-            loss = sum(game.generator_losses(real, fake).values())
-        game.update_generator(tape.gradient(loss, variables, unconnected_gradients="zero"))
+        variables = game.generator.trainable_variables
+        _, gradients = game.gradients_of(variables, lambda: game.generator_terms(real, latents))
+        game.update_generator(gradients)
 
     return update
 
@@ -273,8 +273,8 @@ def _value_of_game(game):
     def value(images, labels):
         real, latents = _batches(game, images, labels)
         fake = latents | {"images": game.synthesize(latents, training=True)}
-        outputs = game.discriminate_both(real, fake)
-        return -game.discriminator_loss(*(output["adversarial"] for output in outputs))
+        outputs = (batch["outputs"]["adversarial"] for batch in game.with_outputs(real, fake))
+        return -game.discriminator_loss(*outputs)
 
     return value
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfgans.config import AtLeast, Count, FilePath, Instance, check_count, configurable
+from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
@@ -66,6 +66,9 @@ class Evaluator:
             Absent, and one line in the log says so, without classes. The other metrics stay as they are.
         intra_samples: images of each class, generated and real alike, at least 4; classes with fewer real
             ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
+        metrics: metrics of one's own, functions of the features of real images, float32 [n, F], and of generated
+            ones, [m, F], from up to `neighbour_samples` a side, that return a number; rows call it by the function's
+            name.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range.
     """
@@ -89,6 +92,7 @@ class Evaluator:
         class_coverage: bool = False,
         intra_class: bool = False,
         intra_samples: AtLeast(LEAST) | None = None,
+        metrics: Several(Function("@my_metric")) = (),
         cache_dir: FilePath | None = None,
     ):
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
@@ -98,7 +102,7 @@ class Evaluator:
         self.neighbour_samples = neighbour_samples
         self.sliced_wasserstein, self.sliced_samples = sliced_wasserstein, sliced_samples
         self.spectrum, self.spectrum_samples = spectrum, spectrum_samples
-        self.class_coverage, self.cache_dir = class_coverage, cache_dir
+        self.class_coverage, self.metrics, self.cache_dir = class_coverage, metrics, cache_dir
         if inception_score:
             check_count("Evaluator.num_samples", num_samples, least=inception_splits)
         self.intra_class, self.intra_samples = intra_class, intra_samples
@@ -174,7 +178,8 @@ class Evaluator:
 
     def _keep(self):
         kernel = self.kernel_samples if self.kernel_distance else 0
-        neighbours = self.neighbour_samples if self.precision_recall or self.density_coverage else 0
+        near = self.precision_recall or self.density_coverage or self.metrics
+        neighbours = self.neighbour_samples if near else 0
         return max(kernel, neighbours)
 
     def _generated(self, generate, total):
@@ -196,7 +201,7 @@ class Evaluator:
         if self.density_coverage and len(real) > _DENSITY_NEIGHBOURS:
             pair = scores.density_coverage(real, fake, _DENSITY_NEIGHBOURS)
             result["density"], result["coverage"] = pair
-        return result
+        return result | {metric.__name__: float(metric(real, fake)) for metric in self.metrics}
 
 
 class _Watch:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfgans import readers
 from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
-from tfgans.evaluate import digits_network, tfgan
+from tfgans.evaluate import digits_network, tensorflow_gan
 from tfgans.files import expanded
 
 _TIMEOUT_SECONDS = 20
@@ -96,7 +96,7 @@ class InceptionFeatures:
             raise ConfigError(f"InceptionFeatures.path: no saved_model.pb in '{self.path}'")
         try:
             with _socket_timeout(_TIMEOUT_SECONDS):
-                loaded = tfgan.load_inception(source)
+                loaded = tensorflow_gan.load_inception(source)
             self._network = _as_function(loaded)
             self._run(np.zeros((1, 32, 32, 3), np.uint8))
         except Exception as error:
@@ -126,7 +126,7 @@ class InceptionFeatures:
     def _run(self, images):
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
-        return tfgan.run_inception(images, self._network)
+        return tensorflow_gan.run_inception(images, self._network)
 
 
 @configurable
@@ -150,7 +150,7 @@ class PointFeatures:
 
 def _default_handle():
     try:
-        return tfgan.inception_handle()
+        return tensorflow_gan.inception_handle()
     except ImportError as error:
         raise ConfigError(first_line(error)) from error
 

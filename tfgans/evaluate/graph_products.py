@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 
 DATA, WEIGHTS = 1, 2  # what a tensor's value depends on, as bits
@@ -59,7 +60,7 @@ def _enter(graph, operation, inputs, place):
 
     def follow(attribute, arguments):
         name = operation.get_attr(attribute).name
-        inner = graph._get_function(name).graph
+        inner = keras_internals.function_of(graph, name).graph
         return _walk(inner, arguments, place)
 
     if operation.type in _CALLS:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.gan.hooks import hook
 
 logger = logging.getLogger(__name__)
 NETWORKS = ("generator", "discriminator")
@@ -20,6 +21,7 @@ class Accounting:
     averages), augmentations, and what a mapping network alone does a second time.
     """
 
+    @hook
     def training_passes(self):
         """{"generator": passes, "discriminator": passes} of the step; methods that make more extend it."""
         losses, ratio = self.discriminator_loss_count(), self.generator_batch_ratio
@@ -28,10 +30,12 @@ class Accounting:
             "discriminator": losses * (6 + self.penalty_passes()) + 2 * ratio,
         }
 
+    @hook
     def discriminator_loss_count(self):
         """Discriminator losses, each on a real and a fake batch, whose gradients the step takes."""
         return self.discriminator_steps
 
+    @hook
     def penalty_passes(self, by_fakes=False):
         """Discriminator passes that penalties add to one gradient of the discriminator's loss.
 
@@ -40,6 +44,7 @@ class Accounting:
         """
         return 0
 
+    @hook
     def measured(self, name, measure, inputs=None):
         """`measure(network, inputs)`, of `tfgans.evaluate.cost`, of a network as it is in this kind of step.
 
@@ -50,6 +55,7 @@ class Accounting:
         with tf.init_scope():  # also while a step is traced
             return measure(getattr(self, name), inputs)
 
+    @hook
     def kept_share(self, name, step, logs=None):
         """The share of a network's multiply-accumulates that pruning leaves in step number `step`, in [0, 1].
 
@@ -58,10 +64,12 @@ class Accounting:
         """
         return 1.0
 
+    @hook
     def cost_kind(self, step):
         """What the planned cost of step number `step`, which it chooses, depends on: a key."""
         return self.choose_step(step), tuple(self.kept_share(name, step) for name in NETWORKS)
 
+    @hook
     def step_cost(self, batch_size, step, logs=None):
         """What step number `step`, whose kind is chosen, costs: three integers by name.
 

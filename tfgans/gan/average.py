@@ -2,12 +2,13 @@
 
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgans import distribute
 from tfgans.config import ConfigError
+from tfgans.gan.hooks import hook
+from tfgans.layers import copies
 from tfgans.layers.state import copied_state
 
 WEIGHTS = ("average", "raw")
@@ -68,6 +69,7 @@ class GeneratorAverage:
             decay = tf.minimum(decay, _halved(images, tf.maximum(self.ema_ramp * seen, 1e-8)))
         return tf.where(done < 0.0, 0.0, decay)
 
+    @hook
     def update_average(self, count):
         """Moves the average, if there is one, after an update of the generator with `count` images a replica."""
         if self.ema_generator is None:
@@ -181,11 +183,6 @@ def _halved(images, half_life):
 
 def clone(network):
     """A copy of a network with weights of its own."""
-    try:
-        copy = keras.models.clone_model(network)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConfigError(
-            f"{network.name} cannot be copied for GAN.ema_decay: give it a get_config"
-        ) from error
+    copy = copies.clone(network, f"{network.name} cannot be copied for GAN.ema_decay")
     copy.set_weights(network.get_weights())
     return copy

@@ -4,14 +4,15 @@ import zlib
 
 import keras
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # has no public name
 
-from tfgans import distribute, environment
+from tfgans import distribute, environment, keras_internals
 from tfgans.config import ConfigError
+from tfgans.gan.hooks import hook
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
 
+@keras_internals.never_built_by_fit  # it would take a batch out of the data for that
 class Driver(keras.Model):
     """A Keras model whose `fit` runs `train_step` under the strategy it was built in.
 
@@ -47,10 +48,12 @@ class Driver(keras.Model):
         self._log_sums, self._log_counts = {}, {}
 
     @property
+    @hook
     def batches_per_step(self):
         """Real batches that the data holds for one training step; methods that need more extend this."""
         return self.discriminator_steps
 
+    @hook
     def step_variant(self, step):
         """What is fixed in training step number `step`, counted from 0: a tuple that can be a key.
 
@@ -59,6 +62,7 @@ class Driver(keras.Model):
         """
         return ()
 
+    @hook
     def extra_updates(self, step):
         """Names of the updates that step number `step` makes besides the usual ones: a tuple of strings.
 
@@ -72,6 +76,7 @@ class Driver(keras.Model):
         self.variant, self.extras = tuple(self.step_variant(step)), tuple(self.extra_updates(step))
         return self.variant, self.extras
 
+    @hook
     def per_replica_variables(self):
         """Variables that differ between replicas, saved for each; methods that have some extend this."""
         return []
@@ -123,6 +128,7 @@ class Driver(keras.Model):
 
     # Compilation
 
+    @hook
     def xla(self, function):
         """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
 
@@ -148,9 +154,7 @@ class Driver(keras.Model):
 
         return guarded
 
-    def _maybe_symbolic_build(self, *args, **kwargs):
-        """Nothing: the networks are built, and Keras would take a batch out of the data to build them."""
-
+    @hook
     def make_train_function(self, force=False):
         """The function `fit` calls: `steps_per_execution` training steps, then the mean of their logs."""
         if self.train_function is not None and not force:
@@ -254,23 +258,19 @@ def _register_slice_gradients():
 
     There TensorFlow (2.21) writes a slice's gradient as an update of zeros, which has none registered.
     """
+    slice_of = keras_internals.xla_operation("xla_dynamic_slice")
+    updated = keras_internals.xla_operation("xla_dynamic_update_slice")
 
     def of_update(operation, gradient):
         _, update, start = operation.inputs
-        rest = gen_xla_ops.xla_dynamic_update_slice(
-            input=gradient, update=tf.zeros_like(update), indices=start
-        )
+        rest = updated(input=gradient, update=tf.zeros_like(update), indices=start)
         size = tf.constant(update.shape.as_list(), start.dtype)
-        return (
-            rest,
-            gen_xla_ops.xla_dynamic_slice(input=gradient, start_indices=start, size_indices=size),
-            None,
-        )
+        return rest, slice_of(input=gradient, start_indices=start, size_indices=size), None
 
     def of_slice(operation, gradient):
         whole, start, _ = operation.inputs
         zeros = tf.zeros_like(whole)
-        return gen_xla_ops.xla_dynamic_update_slice(input=zeros, update=gradient, indices=start), None, None
+        return updated(input=zeros, update=gradient, indices=start), None, None
 
     for name, function in (("XlaDynamicUpdateSlice", of_update), ("XlaDynamicSlice", of_slice)):
         try:

@@ -13,6 +13,7 @@ from tfgans import files
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.gan.driver import stream_hash
+from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
 from tfgans.gan.label_draws import LabelDraws
 from tfgans.gan.styles import StyleGeneration, in_batches
@@ -165,14 +166,17 @@ class Generation(LabelDraws, StyleGeneration):
             self._renderers[name] = make()
         return self._renderers[name]
 
+    @hook
     def part_names(self):
         """Names of the generators that a trained model has besides the usual one; methods extend this."""
         return ()
 
+    @hook
     def part(self, name):
         """One of `part_names` as a network with weights of its own."""
         raise ConfigError(f"there is no {name} generator")
 
+    @hook
     def densities(self):
         """{path: share of its entries that is not pruned} of pruned weights, by "<network>/<path>"."""
         return {}

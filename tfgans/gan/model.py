@@ -21,15 +21,29 @@ from tfgans.gan.average import GeneratorAverage
 from tfgans.gan.driver import Driver, mean_logs
 from tfgans.gan.fitting import Fitting, compatibility
 from tfgans.gan.fitting.habits import Habits
+from tfgans.gan.forwards import Forwards, batch_size
 from tfgans.gan.generation import Generation
+from tfgans.gan.hooks import hook
 from tfgans.gan.label_draws import takes_labels
+from tfgans.gan.learning_rates import LearningRates
 from tfgans.gan.own_statistics import OwnStatistics
 from tfgans.gan.places import BatchPlaces
-from tfgans.layers.state import depends_on_batch, frozen_state
+from tfgans.layers.state import depends_on_batch
 
 
 @configurable
-class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, Fitting, Habits, Driver):
+class GAN(
+    Forwards,
+    LearningRates,
+    GeneratorAverage,
+    OwnStatistics,
+    BatchPlaces,
+    Generation,
+    Accounting,
+    Fitting,
+    Habits,
+    Driver,
+):
     """Alternating training: `discriminator_steps` discriminator updates, then one generator update.
 
     Args:
@@ -132,6 +146,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         if self.joint_batch is None:
             self.joint_batch = not depends_on_batch(self.discriminator)
 
+    @hook
     def compile(
         self,
         optimizer="adam",
@@ -169,16 +184,12 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
-            self._initial_rates = {k: float(o.learning_rate) for k, o in self.optimizers().items()}
+        self.initial_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
 
+    @hook
     def optimizers(self):
         """Every optimizer by name; a method that has its own extends this."""
         return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
-
-    @property
-    def sets_learning_rates(self):
-        """Whether every step sets the learning rates, so that callbacks cannot."""
-        return self.learning_rate_schedule is not None
 
     def call(self, inputs, training=False):
         """The generator's output: `inputs` are latents, or latents and labels."""
@@ -186,6 +197,7 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
 
     # The step
 
+    @hook
     def train_step(self, data):
         """One generator update.
 
@@ -203,10 +215,12 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         self.finish_step()
         return logs
 
+    @hook
     def discriminator_update(self, index, real):
-        """`discriminator_step` number `index` of this step, from 0; what some of them have besides goes here."""
+        """`discriminator_step` number `index` of this step, from 0; methods add updates that are due after some."""
         return self.discriminator_step(real)
 
+    @hook
     def discriminator_step(self, real):
         """One update of the discriminator on real images and as many fresh fakes."""
         fake = self.sample(batch_size(real))
@@ -215,36 +229,67 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
         self.update_discriminator(gradients)
         return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
 
+    @hook
     def generator_step(self, real):
         """One update of the generator on fresh latents; `real` is the last discriminator batch."""
-        latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
+        latents = self.generator_latents(batch_size(real) * self.generator_batch_ratio)
         values, gradients = self.xla(self.generator_gradients)(real, latents)
         gradients = distribute.mean(gradients)
         self.update_generator(gradients)
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
 
+    @hook
     def discriminator_gradients(self, real, fake):
-        """Losses by name and the gradients of their sum, a variable of the discriminator each."""
-        variables = self.discriminator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            values = self.discriminator_losses(real, fake)
-            total = sum(values.values())
-        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("discriminator")
+        return self.gradients_of(variables, lambda: self.discriminator_terms(real, fake))
 
+    @hook
     def generator_gradients(self, real, latents):
-        """Losses by name and the gradients of their sum, a variable of the generator each."""
-        variables = self.generator.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            fake = latents | {"images": self.synthesize(latents, training=True)}
-            values = self.generator_losses(real, fake)
-            total = sum(values.values())
-        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("generator")
+        return self.gradients_of(variables, lambda: self.generator_terms(real, latents))
 
+    @hook
+    def step_variables(self, name):
+        """What an update's gradients are by: the trainable variables of the "generator" or "discriminator".
+
+        Methods that train more of a network than its weights add that at the end.
+        """
+        return getattr(self, name).trainable_variables
+
+    def gradients_of(self, variables, terms):
+        """What `terms` returns, as one dictionary, and the gradients of its losses' sum.
+
+        Args:
+            variables: Keras variables; the gradients come in their order, zeros where nothing depends on them.
+            terms: a function without arguments that returns (losses, measures).
+        """
+        values = [v.value for v in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            minimised, measures = terms()
+            total = sum(minimised.values())
+        return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
+
+    def discriminator_terms(self, real, fake):
+        """(losses, measures) of the discriminator."""
+        real, fake = self.with_outputs(real, fake)
+        return self.discriminator_losses(real, fake), self.discriminator_measures(real, fake)
+
+    def generator_terms(self, real, latents):
+        """(losses, measures) of the generator, for the images that it makes of latents."""
+        fake = self.with_fake_outputs(latents | {"images": self.synthesize(latents, training=True)})
+        return self.generator_losses(real, fake), self.generator_measures(real, fake)
+
+    @hook
     def discriminator_losses(self, real, fake):
-        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised."""
-        real_outputs, fake_outputs = self.discriminate_both(real, fake)
+        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised.
+
+        In a step both batches have the discriminator's "outputs" when a method is asked, see `with_outputs`.
+        """
+        real, fake = self.with_outputs(real, fake)
+        real_outputs, fake_outputs = real["outputs"], fake["outputs"]
         terms = {
             "d/adversarial": self.discriminator_loss(real_outputs["adversarial"], fake_outputs["adversarial"])
         }
@@ -255,109 +300,51 @@ class GAN(GeneratorAverage, OwnStatistics, BatchPlaces, Generation, Accounting, 
             terms["d/class_fake"] = self.fake_class_weight * fake_class
         return terms
 
+    @hook
     def generator_losses(self, real, fake):
-        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised. `real` is for methods."""
-        if self.freeze_discriminator_state:
-            with frozen_state():
-                outputs = self.discriminate(fake, training=True)
-        else:
-            outputs = self.discriminate(fake, training=True)
+        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised.
+
+        In a step the fakes have the discriminator's "outputs" when a method is asked. `real` is for methods.
+        """
+        outputs = self.with_fake_outputs(fake)["outputs"]
         terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
         if "class" in outputs:
             fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
             terms["g/class"] = self.generator_class_weight * fake_class
         return terms
 
+    @hook
+    def discriminator_measures(self, real, fake):
+        """{"d/<name>": scalar} that is logged and not minimised, of batches with the discriminator's "outputs"."""
+        return {}
+
+    @hook
+    def generator_measures(self, real, fake):
+        """{"g/<name>": scalar} that is logged and not minimised; `fake` has the discriminator's "outputs"."""
+        return {}
+
+    @hook
     def update_discriminator(self, gradients):
         """Applies gradients, this replica's or their means: the means over replicas move the weights."""
         distribute.apply_means(
             self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
         )
 
-    def update_generator(self, gradients):
-        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+    @hook
+    def update_generator(self, gradients, regularizer=False):
+        """Applies gradients, this replica's or their means: the means over replicas move the weights.
+
+        Args: regularizer: whether they are of a regularizer alone, in an update besides that of the loss.
+        """
         distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
+    @hook
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the step is counted."""
         distribute.average(
             self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
         )
         self.step.assign_add(1)
-
-    def set_learning_rates(self):
-        """Sets both learning rates from the schedule, if there is one."""
-        factor = self.learning_rate_factor()
-        if factor is not None:
-            for name, optimizer in self.optimizers().items():
-                optimizer.learning_rate.assign(self._initial_rates[name] * factor)
-
-    def learning_rate_factor(self):
-        """The schedule's factor at this step, or None; methods that change the rates extend this."""
-        if self.learning_rate_schedule is None:
-            return None
-        return self.learning_rate_schedule(self.schedule_step())
-
-    def schedule_step(self):
-        """The number of updates that the learning-rate schedule is asked for; methods that start anew extend this."""
-        return self.step.value
-
-    # Networks
-
-    def draw_latents(self, count):
-        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call."""
-        self.draws.assign_add(1)
-        latents = self.random_normal(count, (self.latent_dim,), "latents")
-        return {"latents": latents, "labels": self.draw_labels(count)}
-
-    def sample(self, count):
-        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
-        latents = self.draw_latents(count)
-        return latents | {"images": self.xla(self.synthesize_training)(latents)}
-
-    def synthesize_training(self, latents):
-        """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
-        return self.synthesize(latents, training=True)
-
-    def synthesize(self, latents, training=False, generator=None):
-        """The generator's images for what `draw_latents` gave."""
-        generator = generator or self.generator
-        inputs = latents["latents"]
-        if takes_labels(generator, self.num_classes):
-            inputs = [inputs, latents["labels"]]
-        return generator(inputs, training=training, **self.call_options(generator, latents))
-
-    def discriminate(self, batch, training=False):
-        """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
-        inputs = batch["images"]
-        if takes_labels(self.discriminator, self.num_classes):
-            inputs = [inputs, batch["labels"]]
-        options = self.call_options(self.discriminator, batch)
-        outputs = self.discriminator(inputs, training=training, **options)
-        return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
-
-    def call_options(self, network, batch):
-        """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
-        return {}
-
-    def discriminate_both(self, real, fake):
-        """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
-        if not self.joint_batch:
-            return self.discriminate(real, training=True), self.discriminate(fake, training=True)
-        images = [tf.cast(batch["images"], real["images"].dtype) for batch in (real, fake)]
-        both = {"images": tf.concat(images, 0), "labels": None}
-        if real["labels"] is not None and fake["labels"] is not None:
-            both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
-        outputs = self.discriminate(both, training=True)
-        sizes = [batch_size(real), batch_size(fake)]
-        halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
-        return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
-
-
-def batch_size(batch):
-    """The number of images in a batch: an integer where it is known before running."""
-    images = batch["images"]
-    return images.shape[0] or tf.shape(images)[0]
 
 
 def _latent_dim(generator):

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgans import keras_internals
+
 FORWARDS, BATCH = 8, 64
 
 
@@ -87,7 +89,7 @@ def moving_statistics(network):
 
 
 def _batch_norms(network):
-    return [layer for layer in network._flatten_layers() if hasattr(layer, "moving_variance")]
+    return [layer for layer in keras_internals.layers_of(network) if hasattr(layer, "moving_variance")]
 
 
 def _estimator(gan, network):

@@ -2,11 +2,13 @@
 
 from tfgans import distribute
 from tfgans.config import ConfigError, check_count
+from tfgans.gan.hooks import hook
 
 
 class BatchPlaces:
     """The part of `GAN` that tells methods the size of the batch, before training and before a checkpoint is read."""
 
+    @hook
     def expect_batch(self, count):
         """Says how many real images a discriminator step will have, over all replicas.
 
@@ -14,10 +16,12 @@ class BatchPlaces:
         extend this; a number that they were given by name stays.
         """
 
+    @hook
     def awaited_batch_sizes(self):
         """Names of the parameters that stand for the batch's size and are not known yet; methods extend this."""
         return ()
 
+    @hook
     def images_kept(self):
         """Names of what methods keep between steps that has the images' own shape; methods extend this."""
         return ()

@@ -5,7 +5,8 @@ import threading
 
 import keras
 import tensorflow as tf
-from keras.src.backend.common.stateless_scope import in_stateless_scope  # has no public name
+
+from tfgans import keras_internals
 
 _local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 
@@ -30,7 +31,7 @@ def frozen_state():
     _local.frozen = True
     try:
         # a scope that is active already keeps real state still, and may hold values of weights
-        with contextlib.nullcontext() if in_stateless_scope() else keras.StatelessScope():
+        with contextlib.nullcontext() if keras_internals.in_stateless_scope() else keras.StatelessScope():
             yield
     finally:
         _local.frozen = False
@@ -43,7 +44,7 @@ def copied_state(network):
     or several, in an attribute `copied_state`; of Keras's own, spectral normalization has such.
     """
     found = []
-    for layer in network._flatten_layers():
+    for layer in keras_internals.layers_of(network):
         stock = isinstance(layer, keras.layers.SpectralNormalization)
         names = ("vector_u",) if stock else getattr(layer, "copied_state", ())
         found += [weight for name in names for weight in tf.nest.flatten(getattr(layer, name))]
@@ -60,7 +61,7 @@ def depends_on_batch(network):
     stock = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
     return any(
         getattr(layer, "depends_on_batch", False) or isinstance(layer, stock)
-        for layer in network._flatten_layers()  # the only view of nested layers at every depth
+        for layer in keras_internals.layers_of(network)
     )
 
 
@@ -73,5 +74,5 @@ def mixes_samples(network):
         isinstance(layer, keras.layers.BatchNormalization)
         or getattr(layer, "mixes_samples", False)
         or (getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance"))
-        for layer in network._flatten_layers()
+        for layer in keras_internals.layers_of(network)
     )

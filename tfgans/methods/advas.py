@@ -110,18 +110,19 @@ class AdvAsGAN(GAN):
         """Losses and measures by name, and lambda * dr + dL by each variable of the generator."""
         if self.advas_weight == 0:
             return GAN.generator_gradients(self, real, latents)
-        variables = [v.value for v in self.generator.trainable_variables]
+        variables = [v.value for v in self.step_variables("generator")]
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(variables)
             fake = latents | {"images": self.synthesize(latents, training=True)}
             outputs, r = self.outputs_and_r(real, fake)
-            terms = self.generator_losses(real, fake | {"outputs": outputs})
+            fake = fake | {"outputs": outputs}
+            terms = self.generator_losses(real, fake)
             own = tf.add_n([terms[name] for name in _OWN_TERMS if name in terms])
             others = [value for name, value in terms.items() if name not in _OWN_TERMS]
             given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *others]
             given = tf.add_n([tf.cast(value, r.dtype) for value in given])
         slopes = lambda loss: distribute.mean(_dense(tape.gradient(loss, variables, None, "zero")))  # noqa: E731
-        values = terms | {"g/advas_r": r}
+        values = terms | self.generator_measures(real, fake) | {"g/advas_r": r}
         if self.advas_weight is not None and not self.advas_norms:
             return values | {"g/advas_lambda": tf.constant(self.advas_weight)}, slopes(given)
         parts = [slopes(own), slopes(r)] + ([slopes(tf.add_n(others))] if others else [])
@@ -204,14 +205,6 @@ class AdvAsGAN(GAN):
             logits = real["outputs"]["adversarial"], outputs["adversarial"]
             total = sum((terms | {"d/adversarial": self.advas_loss(*logits)}).values())
         return outputs, _dense(tape.gradient(total, variables, unconnected_gradients="zero"))
-
-    def discriminate(self, batch, training=False):
-        known = "outputs" in batch and "for_penalty" not in batch  # penalties have images of their own
-        return batch["outputs"] if known else super().discriminate(batch, training)
-
-    def discriminate_both(self, real, fake):
-        both = [batch["outputs"] for batch in (real, fake) if "outputs" in batch]
-        return tuple(both) if both else super().discriminate_both(real, fake)
 
 
 def untruncated(loss):

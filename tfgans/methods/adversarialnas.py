@@ -26,8 +26,6 @@ class AdversarialNASGAN(GAN):
     Raises: ConfigError if a value leaves its range or neither network is a supernet.
     """
 
-    replaces = ("discriminator_gradients", "generator_gradients")
-
     def __init__(
         self,
         generator,
@@ -42,17 +40,20 @@ class AdversarialNASGAN(GAN):
         self._architecture_adam = dict(
             learning_rate=architecture_rate, beta_1=architecture_momentum, beta_2=0.999
         )
-        names = ["generator", "discriminator"] if architecture_rate else []
-        self.searched = [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
-        if architecture_rate and not self.searched:
+        if architecture_rate and not self.searched_networks():
             raise ConfigError(
                 "AdversarialNASGAN needs a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
 
+    def searched_networks(self):
+        """The names of the networks whose architecture moves."""
+        names = ["generator", "discriminator"] if self._architecture_adam["learning_rate"] else []
+        return [name for name in names if hasattr(getattr(self, name), "architecture_variables")]
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         self._architecture_optimizers = {}
         with self.distribute_strategy.scope():
-            for name in self.searched:
+            for name in self.searched_networks():
                 adam = TorchAdam(**self._architecture_adam)
                 adam.build(getattr(self, name).architecture_variables)
                 self._architecture_optimizers[f"{name}_architecture"] = adam
@@ -61,43 +62,21 @@ class AdversarialNASGAN(GAN):
     def optimizers(self):
         return super().optimizers() | self._architecture_optimizers
 
-    def set_learning_rates(self):
-        """As the base's, for weights alone."""
-        factor = self.learning_rate_factor()
-        if factor is not None:
-            for name in ("generator", "discriminator"):
-                self.optimizers()[name].learning_rate.assign(self._initial_rates[name] * factor)
+    def learning_rate_factors(self):
+        factors = super().learning_rate_factors()  # of the weights alone
+        return {name: x for name, x in factors.items() if name not in self._architecture_optimizers}
 
-    def discriminator_gradients(self, real, fake):
-        """As in `GAN`; the gradients by architecture weights come after those by weights."""
-        return self._gradients("discriminator", lambda: self.discriminator_losses(real, fake))
-
-    def generator_gradients(self, real, latents):
-        """As in `GAN`; the gradients by architecture weights come after those by weights."""
-
-        def losses():
-            fake = latents | {"images": self.synthesize(latents, training=True)}
-            return self.generator_losses(real, fake)
-
-        return self._gradients("generator", losses)
-
-    def _gradients(self, name, losses):
-        network = getattr(self, name)
-        variables = network.trainable_variables + self._architecture_of(name)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            values = losses()
-            total = sum(values.values())
-        return values, tape.gradient(total, [v.value for v in variables], unconnected_gradients="zero")
+    def step_variables(self, name):
+        return super().step_variables(name) + self._architecture_of(name)
 
     def _architecture_of(self, name):
-        return getattr(self, name).architecture_variables if name in self.searched else []
+        return getattr(self, name).architecture_variables if name in self.searched_networks() else []
 
     def update_discriminator(self, gradients):
         super().update_discriminator(self._moved("discriminator", gradients))
 
-    def update_generator(self, gradients):
-        super().update_generator(self._moved("generator", gradients))
+    def update_generator(self, gradients, regularizer=False):
+        super().update_generator(self._moved("generator", gradients), regularizer)
 
     def _moved(self, name, gradients):
         """Moves a network's architecture by what follows the gradients of its weights, which it returns."""

@@ -41,27 +41,29 @@ class BEGAN(GAN):
                 raise ConfigError(f"BEGAN has losses of its own: leave GAN.{name} out")
         self.discriminator_loss, self.generator_loss = self.error_difference, mean_error
         self.diversity, self.balance_rate = diversity, balance_rate
-        self.balance = self.add_weight(name="balance", shape=(), initializer="zeros", trainable=False)
+        self.began_balance = self.add_weight(name="balance", shape=(), initializer="zeros", trainable=False)
 
     def error_difference(self, real_errors, fake_errors):
         """e(real) - k e(fake), a scalar, of errors [N, 1]."""
-        return mean_error(real_errors) - self.balance.value * mean_error(fake_errors)
+        return mean_error(real_errors) - self.began_balance.value * mean_error(fake_errors)
 
     def discriminator_losses(self, real, fake):
-        real_outputs, fake_outputs = self.discriminate_both(real, fake)
-        errors = real_outputs["adversarial"], fake_outputs["adversarial"]
-        # the second term is measured, not minimised: it has no gradient
-        return {
-            "d/adversarial": self.discriminator_loss(*errors),
-            "d/real_error": tf.stop_gradient(mean_error(errors[0])),
-        }
+        real, fake = self.with_outputs(real, fake)
+        errors = (batch["outputs"]["adversarial"] for batch in (real, fake))
+        return {"d/adversarial": self.discriminator_loss(*errors)}
+
+    def discriminator_measures(self, real, fake):
+        error = mean_error(real["outputs"]["adversarial"])
+        return super().discriminator_measures(real, fake) | {"d/real_error": error}
 
     def train_step(self, data):
         logs = super().train_step(data)
         real, fake = distribute.mean([logs["d/real_error"], logs["g/adversarial"]])
         difference = self.diversity * real - fake
-        self.balance.assign(tf.clip_by_value(self.balance.value + self.balance_rate * difference, 0.0, 1.0))
-        return logs | {"began/k": self.balance.value, "began/convergence": real + tf.abs(difference)}
+        self.began_balance.assign(
+            tf.clip_by_value(self.began_balance.value + self.balance_rate * difference, 0.0, 1.0)
+        )
+        return logs | {"began/k": self.began_balance.value, "began/convergence": real + tf.abs(difference)}
 
 
 def mean_error(errors):

@@ -47,7 +47,7 @@ class FastGAN(GAN):
     Raises: ConfigError if a value leaves its range or the batch does not divide among the replicas.
     """
 
-    replaces = ("discriminator_step", "discriminator_gradients")
+    replaces = ("discriminator_step",)
 
     def __init__(
         self,
@@ -127,8 +127,7 @@ class FastGAN(GAN):
         logs = []
         for phase in phases * self.adversarial_steps:
             inputs = [_prepared(batches[name], perturbations.get(name), name in phase) for name in batches]
-            values, gradients = self.xla(self.discriminator_gradients)(*inputs)
-            slopes = {name: values.pop(f"slope/{name}") for name in perturbations if name in phase}
+            values, gradients, slopes = self.xla(self.perturbed_gradients)(*inputs)
             perturbations |= {name: self.uphill(perturbations[name], slopes[name]) for name in slopes}
             gradients = distribute.mean(gradients)
             self.update_discriminator(gradients)
@@ -136,31 +135,34 @@ class FastGAN(GAN):
         self._write(perturbations)
         return {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
 
-    def discriminator_gradients(self, real, fake):
-        """As in `GAN`, of a batch's images with its "perturbation" on, if it has one.
+    def perturbed_gradients(self, real, fake):
+        """As `discriminator_gradients`, of a batch's images with its "perturbation" on, if it has one; and slopes.
 
-        The losses then come with "slope/real" (and "slope/fake"), the gradient at the perturbed images, which
-        is taken after they are clipped to [-1, 1]. A batch marked "fixed" gives no gradient.
+        The slopes, {"real": [N, H, W, C], "fake": ...} as far as there are perturbations, are the gradients at the
+        perturbed images, which are taken after they are clipped to [-1, 1]. A batch that is "fixed" gives no
+        gradient.
         """
         batches = {"real": _perturbed(real), "fake": _perturbed(fake)}
         images = {
-            f"slope/{name}": batch["images"]
+            name: batch["images"]
             for name, batch in batches.items()
             if "perturbation" in batch and "fixed" not in batch
         }
-        variables = [v.value for v in self.discriminator.trainable_variables]
+        variables = [v.value for v in self.step_variables("discriminator")]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*variables, *images.values()])
-            values = self.discriminator_losses(batches["real"], batches["fake"])
+            values, measures = self.discriminator_terms(*batches.values())
             total = sum(values.values())
         gradients, slopes = tape.gradient(total, (variables, images), unconnected_gradients="zero")
-        return values | slopes, gradients
+        return values | measures, gradients, slopes
 
-    def discriminate_both(self, real, fake):
-        outputs = super().discriminate_both(real, fake)
+    def with_outputs(self, real, fake):
+        batches = super().with_outputs(real, fake)
         return tuple(
-            {name: tf.stop_gradient(value) for name, value in output.items()} if "fixed" in batch else output
-            for batch, output in zip((real, fake), outputs, strict=True)
+            batch | {"outputs": tf.nest.map_structure(tf.stop_gradient, batch["outputs"])}
+            if "fixed" in batch
+            else batch
+            for batch in batches
         )
 
     def uphill(self, perturbation, slope):
@@ -199,7 +201,7 @@ class FastGAN(GAN):
 
 
 def _prepared(batch, perturbation, counts):
-    """A batch as `discriminator_gradients` takes it."""
+    """A batch as `perturbed_gradients` takes it."""
     batch = batch if perturbation is None else batch | {"perturbation": perturbation}
     return batch if counts else batch | {"fixed": True}
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans import penalties
+from tfgans import keras_internals, penalties
 from tfgans.config import NotNegative, configurable
 from tfgans.gan import GAN
 
@@ -36,7 +36,7 @@ class OrthogonalGAN(GAN):
 def kernel_matrices(network):
     """The kernels of a network as matrices [in, out], once each; a class table is no kernel."""
     matrices = {}
-    for layer in network._flatten_layers():  # the only view of nested layers at every depth
+    for layer in keras_internals.layers_of(network):
         kernel = getattr(layer, "kernel", None)
         if isinstance(kernel, keras.Variable) and not isinstance(layer, keras.layers.Embedding):
             matrices[id(kernel)] = _matrix(layer, tf.convert_to_tensor(kernel.value))

@@ -177,10 +177,8 @@ class ProgressiveGAN(GAN):
         smaller.set_shape(images.shape[:-3] + means.shape[1:])
         return smaller
 
-    def generator_step(self, real):
-        if self.same_latents:
-            self.draws.assign_add(-1)  # drawing counts it up again: the same numbers come
-        return super().generator_step(real)
+    def generator_latents(self, count):
+        return self.draw_latents(count, again=True) if self.same_latents else super().generator_latents(count)
 
     # The optimizers
 
@@ -220,7 +218,7 @@ class ProgressiveGAN(GAN):
         """Applies gradients to the weights of the stages so far, as `GAN` does."""
         self._update("discriminator", gradients)
 
-    def update_generator(self, gradients):
+    def update_generator(self, gradients, regularizer=False):
         """Applies gradients to the weights of the stages so far, as `GAN` does."""
         self._update("generator", gradients)
 

@@ -39,10 +39,10 @@ class GradientPenaltyGAN(GAN):
         own = (14 if by_fakes else 6) if self.gradient_penalty_weight else 0
         return super().penalty_passes(by_fakes) + own
 
-    def draw_latents(self, count):
+    def draw_latents(self, count, again=False):
         ones = (1,) * len(self.sample_shape)
         mix = self.random_uniform(count, ones, "gradient_penalty")
-        return super().draw_latents(count) | {"gradient_penalty_mix": mix}
+        return super().draw_latents(count, again) | {"gradient_penalty_mix": mix}
 
     def discriminator_losses(self, real, fake):
         terms = super().discriminator_losses(real, fake)
@@ -106,8 +106,8 @@ class R1GAN(GAN):
 
     def training_passes(self):
         passes = super().training_passes()
-        due = sum(name.startswith("r1/") for name in self.extras)
-        return passes | {"discriminator": passes["discriminator"] + 6 * due}
+        due = [index for index in range(self.discriminator_steps) if f"r1/{index}" in self.extras]
+        return passes | {"discriminator": passes["discriminator"] + 6 * len(due)}
 
     def discriminator_update(self, index, real):
         logs = super().discriminator_update(index, real)

@@ -67,8 +67,8 @@ class StyleMixingGAN(Styled, GAN):
         if mixing_probability or fresh_noise:
             self.require_styles("StyleMixingGAN")
 
-    def draw_latents(self, count):
-        latents = super().draw_latents(count)  # moves on the stream of random numbers
+    def draw_latents(self, count, again=False):
+        latents = super().draw_latents(count, again)  # moves on the stream of random numbers
         if self.mixing_probability:
             second = self.random_normal(count, (self.latent_dim,), "style_mixing")
             latents |= {"mixing_latents": second, "crossover": tf.fill([count], self._crossover())}
@@ -165,7 +165,7 @@ class PathLengthGAN(Styled, GAN):
         mean = tf.convert_to_tensor(self.path_length_mean.value)
         penalty, mean, gradients = gradients_of(latents, directions, mean)
         self.path_length_mean.assign(mean)
-        self.update_generator(gradients)
+        self.update_generator(gradients, regularizer=True)
         return {"g/path_length": self.path_length_weight * penalty, "g/path_length_mean": mean}
 
     def path_length_gradients(self, latents, directions, mean):

@@ -143,11 +143,11 @@ class TicketGAN(GAN):
         for name, optimizer in self.optimizers().items():
             optimizers.begin_again(optimizer, self._fresh_optimizers[name])
 
-    def update_generator(self, gradients):
+    def update_generator(self, gradients, regularizer=False):
         if self.ticket_rounds:
             variables = self.generator.trainable_variables
             gradients = pruning.masked_gradients(variables, gradients, self.convolutions, self.ticket_masks)
-        super().update_generator(gradients)
+        super().update_generator(gradients, regularizer)
 
     def part_names(self):
         found = self.ticket_rounds and int(self.step.numpy()) > self.round_length

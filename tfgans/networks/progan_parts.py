@@ -10,6 +10,7 @@ import threading
 import keras
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense
 from tfgans.layers.minibatch import MinibatchStandardDeviation
@@ -46,7 +47,7 @@ def side_of(stage):
 
 def growing_layers(network):
     """The layers of a network that have stages: one for ours, none for others."""
-    return [layer for layer in network._flatten_layers() if isinstance(layer, _Growing)]
+    return [layer for layer in keras_internals.layers_of(network) if isinstance(layer, _Growing)]
 
 
 class _Growing(keras.layers.Layer):

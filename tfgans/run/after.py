@@ -1,5 +1,6 @@
 """What can be done with a run afterwards: evaluate a checkpoint, generate, interpolate, mix styles, feed W_i."""
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -49,84 +50,80 @@ def evaluate(
     return row
 
 
-def generate(
-    model_dir,
-    output_dir,
-    num_images,
-    labels=None,
-    truncation=None,
-    truncated_slots=None,
-    seed=0,
-    step=None,
-    gin_params=(),
-    part=None,
-    overwrite=False,
-    weights=None,
-    style_layer=None,
-):
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What `generate`, `interpolate`, `mix_styles` and `feed_layers` have in common.
+
+    Attributes:
+        truncation, truncated_slots, seed: see `Generation`.
+        step, gin_params, part, weights: see `build.load`.
+        overwrite: see `SampleFolder`.
+    """
+
+    truncation: float | None = None
+    truncated_slots: int | None = None
+    seed: int = 0
+    step: str | None = None
+    gin_params: tuple = ()
+    part: str | None = None
+    overwrite: bool = False
+    weights: str | None = None
+
+    def open(self, model_dir, output_dir):
+        """`(SampleFolder, model)`; the folder is refused, if at all, before the model is loaded."""
+        folder = SampleFolder(output_dir, self.overwrite)
+        model, _ = build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
+        config.refuse_unused(self.gin_params)
+        return folder, model
+
+    def drawing(self):
+        """What the model's own functions take of it."""
+        return {name: getattr(self, name) for name in ("truncation", "truncated_slots", "seed")}
+
+
+def generate(model_dir, output_dir, num_images, labels=None, style_layer=None, **look):
     """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
 
     Args:
-        labels, truncation, truncated_slots, style_layer: see `Generation`.
-        output_dir, overwrite: see `SampleFolder`; it is refused, if at all, before images are made.
+        labels, style_layer: see `Generation`.
+        output_dir: see `SampleFolder`; it is refused, if at all, before images are made.
+        look: see `Look`.
     """
     config.check_count("--num_images", num_images)
-    folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    look = Look(**look)
+    folder, model = look.open(model_dir, output_dir)
     with progress.phase(f"making {num_images} images"):
-        images = model.generate(
-            num_images,
-            labels=labels,
-            seed=seed,
-            truncation=truncation,
-            truncated_slots=truncated_slots,
-            style_layer=style_layer,
-        )
+        images = model.generate(num_images, labels=labels, style_layer=style_layer, **look.drawing())
     return folder.fill(lambda part: write_images(part, images))
 
 
-def interpolate(
-    model_dir,
-    output_dir,
-    num_images,
-    space=None,
-    frames=32,
-    frames_per_second=20.0,
-    truncation=None,
-    truncated_slots=None,
-    seed=0,
-    step=None,
-    gin_params=(),
-    part=None,
-    overwrite=False,
-    weights=None,
-):
+def interpolate(model_dir, output_dir, num_images, space=None, frames=32, frames_per_second=20.0, **look):
     """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
 
     The files of `generate`; if there are images and not points, also `interpolation.png`, every row a strip
     from one end to the other, and `interpolation.gif`, in which the first 16 rows go there and back at once.
 
     Args:
-        space, truncation, truncated_slots: see `Generation.interpolate`.
+        space: see `Generation.interpolate`.
         frames: of the GIF from one end to the other, both included, at least 2.
         frames_per_second: of the GIF, in [1, 50].
+        look: see `Look`.
     """
     config.check_count("--num_images", num_images)
     config.check_count("--frames", frames, least=2)
     if not 1.0 <= frames_per_second <= 50.0:
         raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
-    folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part, weights)
+    look = Look(**look)
+    folder, model = look.open(model_dir, output_dir)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
-    options = dict(seed=seed, space=space, truncation=truncation, truncated_slots=truncated_slots)
     with progress.phase("making the images"):
-        images = model.interpolate(rows, columns, **options)
+        images = model.interpolate(rows, columns, space=space, **look.drawing())
     if images.ndim == 2:
         return folder.fill(lambda part: write_images(part, images[:num_images], columns))
     rows = min(rows, 16)
     with progress.phase("making the frames between"):
-        between = model.interpolate(rows, frames, **options)
+        between = model.interpolate(rows, frames, space=space, **look.drawing())
     between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
 
     def write(part):
@@ -139,27 +136,15 @@ def interpolate(
     return folder.fill(write)
 
 
-def mix_styles(
-    model_dir,
-    output_dir,
-    rows,
-    columns,
-    mixed_slots=None,
-    truncation=None,
-    truncated_slots=None,
-    seed=0,
-    step=None,
-    gin_params=(),
-    part=None,
-    overwrite=False,
-    weights=None,
-):
-    """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list."""
-    folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part, weights)
-    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+def mix_styles(model_dir, output_dir, rows, columns, mixed_slots=None, **look):
+    """Writes `style_mixing.png`, the figure of `Generation.mix`; returns its path in a list.
+
+    Args: look: see `Look`.
+    """
+    look = Look(**look)
+    folder, model = look.open(model_dir, output_dir)
     with progress.phase("making the images"):
-        figure = model.mix(rows, columns, mixed_slots, **options)
+        figure = model.mix(rows, columns, mixed_slots, **look.drawing())
 
     def write(part):
         pictures.save_png(
@@ -170,26 +155,16 @@ def mix_styles(
     return folder.fill(write)
 
 
-def feed_layers(
-    model_dir,
-    output_dir,
-    columns,
-    truncation=None,
-    truncated_slots=None,
-    seed=0,
-    step=None,
-    gin_params=(),
-    part=None,
-    overwrite=False,
-    weights=None,
-):
-    """Writes `style_layers.png`, the figure of `Generation.by_style_layer`; returns its path in a list."""
+def feed_layers(model_dir, output_dir, columns, **look):
+    """Writes `style_layers.png`, the figure of `Generation.by_style_layer`; returns its path in a list.
+
+    Args: look: see `Look`.
+    """
     config.check_count("--num_images", columns)
-    folder = SampleFolder(output_dir, overwrite)
-    model = _load_to_look(model_dir, gin_params, step, part, weights)
-    options = dict(seed=seed, truncation=truncation, truncated_slots=truncated_slots)
+    look = Look(**look)
+    folder, model = look.open(model_dir, output_dir)
     with progress.phase("making the images"):
-        figure = model.by_style_layer(columns, **options)
+        figure = model.by_style_layer(columns, **look.drawing())
 
     def write(part):
         path = part / "style_layers.png"
@@ -197,9 +172,3 @@ def feed_layers(
         return [path]
 
     return folder.fill(write)
-
-
-def _load_to_look(model_dir, gin_params, step, part, weights):
-    model, _ = build.load(model_dir, gin_params, step, part, weights)
-    config.refuse_unused(gin_params)
-    return model

@@ -24,7 +24,7 @@ from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
 from tfgans.methods.alphagan.spaces.autogan.networks import thop_flops
 from tfgans.optimizers import default_optimizer
-from tfgans.run import classes, flag_bindings, identity
+from tfgans.run import classes, flag_bindings, identity, own_code
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
 ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
@@ -98,14 +98,21 @@ def explained():
         raise ConfigError(f"{type(error).__name__}: {config.first_line(error)}") from error
 
 
-def prepare(gin_files, gin_params, plain_flags=None):
+def prepare(gin_files, gin_params, plain_flags=None, run_folder=None):
     """Makes every configurable name known, then parses the configuration.
 
     Args:
+        gin_files, gin_params: see `config.parse`. A run's `operative.gin` finds the modules that the run had.
         plain_flags: flags that stand for bindings, {name: value}; they have the last word, see `flag_bindings`.
+        run_folder: of a run to take up, or None; modules that are not found otherwise are taken from where it had
+            them (`own_code`).
     """
     with explained():
         config.import_rooms()
+        for path in gin_files:
+            own_code.find_again(Path(files.expanded(path)).parent, first=True)
+        if run_folder is not None:
+            own_code.find_again(Path(files.expanded(run_folder)), first=False)
         inputs.forget()
         if plain_flags:
             given = config.read(gin_files, gin_params)
@@ -168,6 +175,7 @@ def load(model_dir, gin_params=(), step=None, part=None, weights=None):
         step = best_step(folder, checkpoints.steps(), *_ranking())
     model, _ = build_model()
     identity.refuse_changed_files(folder)
+    own_code.tell_changes(folder)
     about = checkpoints.restore(model, None if step is None else int(step), replicas=False)
     if about is None:
         raise ConfigError(f"{model_dir} has no checkpoint yet")

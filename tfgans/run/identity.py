@@ -14,25 +14,10 @@ from pathlib import Path
 from tfgans import config, distribute, files, inputs, readers
 from tfgans.config import ConfigError
 from tfgans.data.contents import Contents
+from tfgans.run.free import free_names
 
 logger = logging.getLogger(__name__)
 
-# What may differ when a run goes on: how long it is, what watches it, and where it runs.
-FREE = (
-    "train.",
-    "search.",
-    "Evaluator.",
-    "DualityGap.",
-    "DigitsFeatures.",
-    "InceptionFeatures.",
-    "PointFeatures.",
-    "strategy.",
-    "Dataset.data_dir",
-    "Dataset.evaluation_",
-    "Dataset.memory_limit_gb",
-)
-# Where the data lie: free, too, once it is known what they are.
-PLACES = ("Dataset.source", "Dataset.classes_file")
 _WHAT = "what the run is trained on (without the file, it is taken for the present data)"
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
@@ -80,12 +65,10 @@ class Identity:
 
     def _refuse_other_configuration(self, text):
         then, now = resolved(config.bindings_of(text)), resolved(config.bindings_of(self.configuration))
-        free = FREE + (PLACES if self._kept else ())
+        deciding = {name for each in (then, now) for name in each.keys() - free_names(each, bool(self._kept))}
         known = self._kept["files"] if self._kept else {}
         differing = [
-            key
-            for key in sorted(then.keys() | now.keys())
-            if not key.startswith(free) and _said(then.get(key), known) != _said(now.get(key), _files(now))
+            key for key in sorted(deciding) if _said(then.get(key), known) != _said(now.get(key), _files(now))
         ]
         if differing:
             key = differing[0]

@@ -13,7 +13,7 @@ from tfgans.data import Dataset
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
-from tfgans.run import build, callbacks, classes, identity, real_images, summary
+from tfgans.run import build, callbacks, classes, identity, own_code, real_images, summary
 from tfgans.run.hand_over import hand_over, handed_over
 
 logger = logging.getLogger(__name__)
@@ -153,6 +153,8 @@ class Run:
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
             if self.is_chief and (not self.finished or self.identity.is_new_to_folder):
+                own_code.tell_changes(self.folder)
+                own_code.write(self.folder)
                 self.identity.write(self.restored or 0, self.evaluator)
             if self.is_chief and not self.finished:
                 self._open_files(stack)

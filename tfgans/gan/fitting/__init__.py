@@ -10,6 +10,7 @@ from tfgans.data.scaling import to_float
 from tfgans.gan.fitting import sources
 from tfgans.gan.fitting.callbacks import FollowLabels, prepared
 from tfgans.gan.fitting.intake import Intake, narrowed, unpack
+from tfgans.gan.hooks import hook
 
 
 class Fitting:
@@ -66,7 +67,7 @@ class Fitting:
         Returns: Keras's `History`.
         Raises: ConfigError, before the first step, if something cannot be trained on.
         """
-        self._assert_compile_called("fit")
+        _refuse_uncompiled(self, "fit")
         refused = dict(validation_split=validation_split, validation_data=validation_data)
         refused |= dict(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
         _refuse_validation(refused)
@@ -107,7 +108,7 @@ class Fitting:
 
         Returns: the step's logs, their values in the order of their names, or a dictionary.
         """
-        self._assert_compile_called("train_on_batch")
+        _refuse_uncompiled(self, "train_on_batch")
         _refuse_weights(class_weight, sample_weight)
         intake = self.intake()
         batch = tuple(part for part in sources.arrays(intake, x, y) if part is not None)
@@ -131,6 +132,7 @@ class Fitting:
             steps_done=lambda: int(self.step.numpy()),
         )
 
+    @hook
     def split_batch(self, data):
         """The real batches of one training step, `batches_per_step` of {"images", "labels"}."""
         images, labels = unpack(data)
@@ -156,6 +158,13 @@ class Fitting:
         else:
             labels = [None] * steps
         return [{"images": images[i], "labels": labels[i]} for i in range(steps)]
+
+
+def _refuse_uncompiled(model, name):
+    if not model.compiled:
+        raise ConfigError(
+            f"{name}: a GAN is compiled first, with compile(optimizer, discriminator_optimizer)"
+        )
 
 
 def _refuse_validation(given):

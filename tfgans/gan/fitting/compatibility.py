@@ -7,6 +7,7 @@ import warnings
 
 import keras
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError, check_count
 
 # Activations without negative values, by name.
@@ -60,8 +61,8 @@ def check_built(gan, *networks):
 
     Raises: ConfigError naming the network and the layer, or the weight.
     """
-    layers = [(layer, network) for network in networks for layer in network._flatten_layers()]
-    for layer, network in [*layers, (gan, gan)]:  # Keras has no other view of nested layers at every depth
+    layers = [(layer, network) for network in networks for layer in keras_internals.layers_of(network)]
+    for layer, network in [*layers, (gan, gan)]:
         if layer.compute_dtype == "float16":
             of = "" if layer is network else f" of {network.name}"
             raise ConfigError(
@@ -154,7 +155,7 @@ def check_free(both, networks):
     """Refuses optimizers, two, that were built for weights that are not their network's."""
     for optimizer, network in zip(both, networks, strict=True):
         own = {id(v) for v in network.trainable_variables}
-        if optimizer.built and not all(id(v) in own for v in optimizer._trainable_variables):
+        if optimizer.built and not all(id(v) in own for v in keras_internals.trained_by(optimizer)):
             raise ConfigError(
                 f"compile: the optimizer of {network.name} belongs to another model: give a new one"
             )

@@ -7,11 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Neither has a public name. Keras takes such an adapter in place of data.
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
-from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-
-from tfgans import distribute
+from tfgans import distribute, keras_internals
 from tfgans.config import ConfigError, first_line
 from tfgans.data import philox
 from tfgans.gan.fitting.intake import unpack
@@ -19,7 +15,7 @@ from tfgans.gan.fitting.intake import unpack
 _BATCH_SIZE = 32  # Keras's
 
 
-class Batches(DataAdapter):
+class Batches(keras_internals.data_adapter()):
     """Data in the form in which Keras's `fit` hands it on to the training step.
 
     Args:
@@ -200,7 +196,7 @@ def _of_stream(intake, x, steps_per_epoch, shuffle, epochs):
     """Batches that Python makes: a PyDataset, or an iterable; one that is its own iterator is gone through once."""
     adapter, again, pending = None, True, []
     if isinstance(x, keras.utils.PyDataset):
-        steps, adapter = x.num_batches, PyDatasetAdapter(x, shuffle=shuffle)
+        steps, adapter = x.num_batches, keras_internals.py_dataset_adapter()(x, shuffle=shuffle)
         if steps is None and not steps_per_epoch:
             raise ConfigError("the PyDataset has no end: fit needs steps_per_epoch")
         first, again = None if steps == 0 else x[0], steps is not None
@@ -276,8 +272,7 @@ def distributed(intake, data):
 
 def _specs_of_replicas(element_spec):
     """What each local replica has of an element of distributed data, of TensorSpecs."""
-    count = max(len(getattr(s, "_value_specs", [s])) for s in tf.nest.flatten(element_spec))
-    return [
-        tf.nest.map_structure(lambda s, i=i: getattr(s, "_value_specs", [s] * count)[i], element_spec)
-        for i in range(count)
-    ]
+    parts = [keras_internals.specs_of_replicas(spec) for spec in tf.nest.flatten(element_spec)]
+    count = max(map(len, parts))
+    replicas = zip(*(part * count if len(part) == 1 else part for part in parts), strict=True)
+    return [tf.nest.pack_sequence_as(element_spec, list(specs)) for specs in replicas]

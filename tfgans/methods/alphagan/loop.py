@@ -12,7 +12,7 @@ _WITHOUT_WEIGHTS = ("copy", "architecture", "gap", "end")  # nothing lazy is due
 class OuterLoop:
     """The part of `AlphaGAN` that runs an outer step as a loop on the host over compiled phases."""
 
-    replaces = ("make_train_function",)
+    replaces = ("batches_per_step", "make_train_function", "sets_learning_rates", "step_cost")
 
     @property
     def batches_per_step(self):

@@ -71,7 +71,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         another method is lazy at a single level.
     """
 
-    replaces = ("train_step", "make_train_function")
+    replaces = ("train_step",)
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
                 discriminator_optimizer, test_variables[1]
             )
             self.architecture_optimizers = {}
-            for name, network in self._searched().items():
+            for name, network in self.searched_networks().items():
                 self.architecture_optimizers[name] = optimizers.TorchAdam(**self._adam)
                 self.architecture_optimizers[name].build(network.architecture_variables)
         super().compile(optimizer, discriminator_optimizer, **options)
@@ -135,12 +135,11 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         if lazy and self.single_level_weight is not None:
             raise ConfigError(
                 "AlphaGAN.single_level_weight: its updates have nothing lazy in them, R1GAN.r1_interval must be 1. "
-                f"Received: {', '.join(lazy)} is due in some"
+                f"Received: {', '.join(map(str, lazy))} is due in some"
             )
         self._fresh_test = optimizers.beginnings("AlphaGAN", self._test_optimizers())
-        self._first_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
 
-    def _searched(self):
+    def searched_networks(self):
         """Networks with an architecture of their own that an optimizer moves, by that optimizer's name."""
         networks = {"architecture": self.generator}
         if self.searches_discriminator:
@@ -181,17 +180,13 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         phase = getattr(self, f"{self.phase}_phase")
         return phase() if self.phase in ("copy", "end") else phase(self.split_batch(data)[0])
 
-    def set_learning_rates(self):
-        factor, step = self.learning_rate_factor(), self.step.value
+    def learning_rate_factors(self):
+        given, step = super().learning_rate_factors(), self.step.value
         generator = 1.0 if self.generator_schedule is None else self.generator_schedule(step)
         test = 1.0 if self.test_schedule is None else self.test_schedule(step)
-        factors = {"generator": generator, "test_generator": test, "test_discriminator": test}
-        for name, each in self.optimizers().items():
-            if name in self.architecture_optimizers:
-                continue
-            each.learning_rate.assign(
-                self._first_rates[name] * factors.get(name, 1.0) * (1.0 if factor is None else factor)
-            )
+        own = {"generator": generator, "test_generator": test, "test_discriminator": test}
+        names = [name for name in self.optimizers() if name not in self.architecture_optimizers]
+        return {name: own.get(name, 1.0) * given.get(name, 1.0) for name in names}
 
     def discriminator_phase(self, real):
         """One update of D on the training half."""
@@ -265,7 +260,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def move_architecture(self, name, gradients):
         """One step of an architecture's optimizer, with its weight decay."""
-        variables = self._searched()[name].architecture_variables
+        variables = self.searched_networks()[name].architecture_variables
         decay = self.architecture_weight_decay
         gradients = [
             tf.cast(g, v.dtype) + decay * tf.convert_to_tensor(v.value)
@@ -284,8 +279,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             for i, v in enumerate(network.architecture_variables)
         }
 
-    def draw_latents(self, count):
-        latents = super().draw_latents(count)
+    def draw_latents(self, count, again=False):
+        latents = super().draw_latents(count, again)
         if self.is_played("generator"):
             return latents
         noise = self._noise("generator_noise", self.generator)

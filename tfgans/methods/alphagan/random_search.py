@@ -27,16 +27,16 @@ class RandomSearchGAN(GAN):
     def __init__(
         self, generator, discriminator, num_candidates: Count = 200, candidate_seed: Seed = 0, **kwargs
     ):
-        super().__init__(generator, discriminator, **kwargs)
         if not hasattr(generator, "architecture_variables"):
             raise ConfigError(
                 "RandomSearchGAN needs a generator that is a supernet: include "
                 "'gin_configs/networks/alphagan_supernet.gin'"
             )
+        super().__init__(generator, discriminator, **kwargs)
         self.num_candidates, self.candidate_seed = num_candidates, candidate_seed
 
-    def draw_latents(self, count):
-        latents = super().draw_latents(count)
+    def draw_latents(self, count, again=False):
+        latents = super().draw_latents(count, again)
         for index, variable in enumerate(self.generator.architecture_variables):
             edges, operations = variable.shape
             chosen = tf.random.stateless_uniform(

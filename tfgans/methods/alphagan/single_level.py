@@ -37,12 +37,6 @@ class SingleLevel:
 
     def joint_gradients(self, real, latents):
         """The generator's losses, and their gradients by its weights and by its architecture weights."""
-        weights = [v.value for v in self.generator.trainable_variables]
-        alpha = [v.value for v in self.generator.architecture_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights + alpha)
-            fake = latents | {"images": self.synthesize(latents, training=True)}
-            values = self.generator_losses(real, fake)
-            total = sum(values.values())
-        found = tape.gradient(total, weights + alpha, unconnected_gradients="zero")
+        weights, alpha = self.generator.trainable_variables, self.generator.architecture_variables
+        values, found = self.gradients_of(weights + alpha, lambda: self.generator_terms(real, latents))
         return values, found[: len(weights)], found[len(weights) :]

@@ -30,19 +30,12 @@ class Adaptive:
             logs[f"d/{controller.name}_probability"] = controller.value()
         return logs
 
-    def discriminator_gradients(self, real, fake):
+    def discriminator_measures(self, real, fake):
+        measures = super().discriminator_measures(real, fake)
         if not self.controllers:
-            return super().discriminator_gradients(real, fake)
-        signs = []  # filled while the losses are computed; it can be none of them, for they are summed
-        values, gradients = super().discriminator_gradients(real | {"real_signs": signs}, fake)
-        return values | {"d/real_sign": tf.add_n(signs) / len(signs)}, gradients
-
-    def discriminate_both(self, real, fake):
-        outputs = super().discriminate_both(real, fake)
-        if "real_signs" in real:
-            logits = tf.cast(outputs[0]["adversarial"], tf.float32)
-            real["real_signs"].append(tf.reduce_mean(tf.sign(logits)))
-        return outputs
+            return measures
+        logits = tf.cast(real["outputs"]["adversarial"], tf.float32)
+        return measures | {"d/real_sign": tf.reduce_mean(tf.sign(logits))}
 
     def finish_step(self):
         super().finish_step()

@@ -46,8 +46,8 @@ class Augmenting:
             for index, batch in enumerate(batches)
         ]
 
-    def draw_latents(self, count):
-        latents = super().draw_latents(count)  # moves on the stream of random numbers
+    def draw_latents(self, count, again=False):
+        latents = super().draw_latents(count, again)  # moves on the stream of random numbers
         return latents | _named(self.augmentation_draws(count, "fake"))
 
     def discriminate(self, batch, training=False):

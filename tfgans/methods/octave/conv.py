@@ -18,6 +18,7 @@ for each of the four blocks, of which only the sums matter.
 import keras
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers.resample import average_pool, upsample_nearest
 from tfgans.layers.spectral import SpectralKernel
@@ -296,7 +297,7 @@ class SpectralSoftOctaveConv2D(SpectralKernel, SoftOctaveConv2D):
 
 def soft_layers(network):
     """The layers of a network, at any depth, that have betas."""
-    return [layer for layer in network._flatten_layers() if isinstance(layer, _Soft)]
+    return [layer for layer in keras_internals.layers_of(network) if isinstance(layer, _Soft)]
 
 
 def set_betas(network, high, low, evaluation=None):

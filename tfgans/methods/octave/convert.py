@@ -10,6 +10,7 @@ import functools
 
 import keras
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, spectral
 from tfgans.methods.octave.conv import (
@@ -34,7 +35,7 @@ def to_octave(network, alpha=0.5):
     Returns: a functional model with inputs and outputs of the same structure and shapes.
     Raises: ConfigError if the network is not functional or alpha leaves its range.
     """
-    if not isinstance(network, keras.Model) or not hasattr(network, "_run_through_graph"):
+    if not keras_internals.is_functional(network):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
     if not 0.0 <= alpha < 1.0:
         raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
@@ -42,7 +43,7 @@ def to_octave(network, alpha=0.5):
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
     )
     conversion = _Conversion(alpha, _before_convolutions(network))
-    outputs = network._run_through_graph(inputs, call_fn=conversion.run)
+    outputs = keras_internals.run_graph(network, inputs, conversion.run)
     return keras.Model(inputs, keras.tree.map_structure(merged, outputs), name=network.name)
 
 
@@ -276,10 +277,9 @@ def _before_convolutions(network):
     """Identities of the layers whose output reaches a convolution through layers that take pairs."""
     convolutions, any_layer = set(_CONVOLUTIONS.values()), octave_of.dispatch(object)
     before = set()
-    for depth in sorted(network._nodes_by_depth):  # from the outputs backwards
-        for node in network._nodes_by_depth[depth]:
-            function = octave_of.dispatch(type(node.operation))
-            through = function is not any_layer and id(node.operation) in before
-            if function in convolutions or through:
-                before |= {id(parent.operation) for parent in node.parent_nodes}
+    for node in keras_internals.nodes_from_outputs(network):
+        function = octave_of.dispatch(type(node.operation))
+        through = function is not any_layer and id(node.operation) in before
+        if function in convolutions or through:
+            before |= {id(parent.operation) for parent in node.parent_nodes}
     return before

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import re
-import threading
 
 import keras
 import tensorflow as tf
@@ -13,7 +12,7 @@ from tfgans.config import ConfigError, Count, Natural, NotNegative, OneOf, Withi
 from tfgans.gan import GAN
 from tfgans.methods.regan.mask import pruned_count, pruned_entries
 from tfgans.methods.regan.pair import Pair
-from tfgans.methods.regan.schedule import DENSE, SPARSE, WARM_UP, PhaseSchedule
+from tfgans.methods.regan.schedule import DENSE, SPARSE, WARM_UP, PhaseSchedule, Present
 from tfgans.pruning import zeroed
 
 PHASES = (WARM_UP, SPARSE, DENSE)  # in the logs a phase is its place here
@@ -23,7 +22,6 @@ _NETWORKS = {
     "both": ("generator", "discriminator"),
 }
 _TENSORS, _REGROW = ("all", "kernels"), ("zero", "initializer")
-_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 
 
 @configurable
@@ -108,7 +106,7 @@ class ReGAN(Pair, GAN):
         super().__init__(generator, discriminator, **kwargs)
         dense_length = sparse_length if dense_length is None else dense_length
         lengths = warm_up_length, sparse_length, dense_length, length_unit
-        self.sparsity, self.phases = sparsity, PhaseSchedule(*lengths, late_start)
+        self.sparsity, self.pruning_schedule = sparsity, PhaseSchedule(*lengths, late_start)
         self.rederive_masks, self.regrow = rederive_masks, regrow
         self.rates = {WARM_UP: 1.0, SPARSE: float(sparse_rate), DENSE: float(dense_rate)}
         self.mask_after_update, self.mask_regularizer_steps = mask_after_update, mask_regularizer_steps
@@ -152,45 +150,35 @@ class ReGAN(Pair, GAN):
         extras = super().extra_updates(step)
         if not self.sparsity:
             return extras
-        phase, begins = self.phases.phase(step), self.phases.begins(step)
-        if step and begins:
-            extras += (f"regan/after_{self.phases.phase(step - 1)}",)
-        extras = (*extras, f"regan/{phase}", f"regan/{self.phases.rate_phase(step)}_rate")
-        if phase == SPARSE and (begins or (self.rederive_masks and self.phases.begins_unit(step))):
-            extras += ("regan/derive",)
-        if phase == DENSE and begins and self.regrow == "initializer":
-            extras += ("regan/regrow",)
-        return extras
+        schedule = self.pruning_schedule
+        phase, begins = schedule.phase(step), schedule.begins(step)
+        present = Present(
+            phase,
+            rate_factor=self.rates[schedule.rate_phase(step)],
+            ended=schedule.phase(step - 1) if step and begins else None,
+            derives=phase == SPARSE and (begins or (self.rederive_masks and schedule.begins_unit(step))),
+            regrows=phase == DENSE and begins and self.regrow == "initializer",
+        )
+        return (*extras, present)
 
     @property
-    def phase(self):
-        """The phase of the step that is compiled or runs; the warm-up before there is one."""
-        return next((phase for phase in PHASES if f"regan/{phase}" in self.extras), WARM_UP)
-
-    @property
-    def rate_factor(self):
-        """The factor on the pruned networks' learning rates in that step."""
-        given = [self.rates[phase] for phase in PHASES if f"regan/{phase}_rate" in self.extras]
-        return given[0] if given else 1.0
+    def present(self):
+        """What pruning does in the step that is compiled or runs; the warm-up before there is one."""
+        return next((extra for extra in self.extras if isinstance(extra, Present)), Present(WARM_UP))
 
     def train_step(self, data):
         if not self.sparsity:
             return super().train_step(data)
-        ended = [phase for phase in PHASES if f"regan/after_{phase}" in self.extras]
-        if ended and "generator" in self.pruned_networks:
-            self.keep_generator(was_sparse=ended[0] == SPARSE)
-        if "regan/derive" in self.extras:
+        present = self.present
+        if present.ended and "generator" in self.pruned_networks:
+            self.keep_generator(was_sparse=present.ended == SPARSE)
+        if present.derives:
             self.derive_masks()
-        if "regan/regrow" in self.extras:
+        if present.regrows:
             self.regrow_entries()
-        _local.generator_updates = 0
-        try:
-            logs = super().train_step(data)
-        finally:
-            _local.generator_updates = None
-        return logs | {
-            "regan/phase": tf.constant(float(PHASES.index(self.phase))),
-            "regan/learning_rate_factor": tf.constant(self.rate_factor),
+        return super().train_step(data) | {
+            "regan/phase": tf.constant(float(PHASES.index(present.phase))),
+            "regan/learning_rate_factor": tf.constant(present.rate_factor),
             **self.density_logs(),
         }
 
@@ -232,14 +220,10 @@ class ReGAN(Pair, GAN):
         variables = getattr(self, name).trainable_variables
         return pruning.masked_gradients(variables, gradients, self.pruned[name], self.masks[name])
 
-    def update_generator(self, gradients):
-        updates = getattr(_local, "generator_updates", None)
-        if updates is not None:  # in a training step the first update is that of the loss
-            _local.generator_updates = updates + 1
-        with self._masked_update(
-            "generator", gradients, masked=not updates or self.mask_regularizer_steps
-        ) as given:
-            super().update_generator(given)
+    def update_generator(self, gradients, regularizer=False):
+        masked = not regularizer or self.mask_regularizer_steps
+        with self._masked_update("generator", gradients, masked) as given:
+            super().update_generator(given, regularizer)
 
     def update_discriminator(self, gradients):
         with self._masked_update("discriminator", gradients) as given:
@@ -251,11 +235,11 @@ class ReGAN(Pair, GAN):
         if name not in self.pruned_networks:
             yield gradients
             return
-        masked = masked and self.phase == SPARSE
+        masked = masked and self.present.phase == SPARSE
         if masked:
             self.prune(name)
             gradients = self.masked_gradients(name, gradients)
-        with _scaled_rate(self.optimizers()[name], self.rate_factor):
+        with _scaled_rate(self.optimizers()[name], self.present.rate_factor):
             yield gradients
         if masked and self.mask_after_update:
             self.prune(name)
@@ -264,7 +248,7 @@ class ReGAN(Pair, GAN):
 
     def density_logs(self):
         """Shares of the pruned networks' trainable weights, and of their MACs if the step is sparse, with no mask."""
-        if self.phase != SPARSE:
+        if self.present.phase != SPARSE:
             return {"regan/density": tf.constant(1.0)}
         shares = {name: pruning.pruned_shares(self.masks[name]) for name in self.pruned_networks}
         sizes, places, logs = [], [], {}
@@ -277,7 +261,7 @@ class ReGAN(Pair, GAN):
 
     def kept_share(self, name, step, logs=None):
         share = super().kept_share(name, step, logs)
-        if name not in self.pruned_networks or self.phases.phase(step) != SPARSE:
+        if name not in self.pruned_networks or self.pruning_schedule.phase(step) != SPARSE:
             return share
         if logs is not None:
             return share * logs[f"regan/{name}_macs_kept"]

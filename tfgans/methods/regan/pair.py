@@ -36,14 +36,18 @@ class Pair:
 
     def part_names(self):
         step, others = int(self.step.numpy()), super().part_names()
-        if "generator" not in self.pruned_networks or not step or self.phases.phase(step - 1) == WARM_UP:
+        if (
+            "generator" not in self.pruned_networks
+            or not step
+            or self.pruning_schedule.phase(step - 1) == WARM_UP
+        ):
             return others
         return (*others, "sparse", "dense")
 
     def part(self, name):
         if name not in ("sparse", "dense"):
             return super().part(name)
-        shown, is_sparse = self._shown(), self.phases.phase(int(self.step.numpy()) - 1) == SPARSE
+        shown, is_sparse = self._shown(), self.pruning_schedule.phase(int(self.step.numpy()) - 1) == SPARSE
         network = clone(shown)
         if is_sparse != (name == "sparse"):
             for weight, kept in zip(network.weights, self.kept_weights, strict=True):

@@ -63,3 +63,18 @@ class PhaseSchedule:
             units -= 1
         phase = SPARSE if units % (self.sparse + self.dense) < self.sparse else DENSE
         return phase, phase
+
+
+@dataclasses.dataclass(frozen=True)
+class Present:
+    """What pruning does in one training step; an entry of `GAN.extra_updates`.
+
+    Attributes: phase; rate_factor, on the pruned networks' learning rates; ended, the phase that ended right before
+    the step, or None; derives, whether it finds the masks; regrows, whether masked entries get first values.
+    """
+
+    phase: str
+    rate_factor: float = 1.0
+    ended: str | None = None
+    derives: bool = False
+    regrows: bool = False

@@ -1,11 +1,10 @@
 """The generator of a genotype (AlphaGAN; Tian et al., 2021), the ends of every generator, the paper's FLOPs."""
 
-import contextlib
-
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Made, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
@@ -138,22 +137,16 @@ def thop_flops(network, inputs=None):
     return sum(counts)
 
 
-@contextlib.contextmanager
 def _counted_calls(counts):
-    """Adds the cost of every call of a layer inside a traced function; a layer called twice counts twice."""
-    original = keras.layers.Layer.__call__
+    """A context that adds the cost of each call of a layer in a traced function; one called twice counts twice."""
 
-    def call(self, *args, **kwargs):
-        outputs = original(self, *args, **kwargs)
+    def call(original, layer, *args, **kwargs):
+        outputs = original(layer, *args, **kwargs)
         if tf.inside_function():
-            counts.append(_thop_rule(self, outputs))
+            counts.append(_thop_rule(layer, outputs))
         return outputs
 
-    keras.layers.Layer.__call__ = call
-    try:
-        yield
-    finally:
-        keras.layers.Layer.__call__ = original
+    return keras_internals.calls_through(call)
 
 
 def _thop_rule(layer, outputs):

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Several, configurable
 from tfgans.layers.norms import widen
 from tfgans.methods.alphagan.spaces.autogan import space
@@ -138,7 +139,7 @@ def _is_plain(candidate):
 
 
 def _outputs(candidate, inputs, activated, training):
-    options = {"training": training} if candidate._call_has_training_arg else {}
+    options = {"training": training} if keras_internals.takes_training(candidate) else {}
     if getattr(candidate, "starts_with_relu", False):
         return candidate(activated, activated=True, **options)
     return candidate(inputs, **options)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfgans.evaluate import tfgan
+from tfgans.evaluate import tensorflow_gan
 
 
 @pytest.fixture
 def fresh():
-    tfgan.module.cache_clear()
+    tensorflow_gan.module.cache_clear()
     yield
-    tfgan.module.cache_clear()
+    tensorflow_gan.module.cache_clear()
 
 
 class Elsewhere:
@@ -39,23 +39,23 @@ def fake_package(tmp_path, monkeypatch, text):
 
 
 def test_leaves_no_trace_of_the_package(fresh):
-    tfgan.module("classifier_metrics")
+    tensorflow_gan.module("classifier_metrics")
     assert not [name for name in sys.modules if name.split(".")[0] == "tensorflow_gan"]
 
 
 def test_changed_tfgan_is_named(fresh, tmp_path, monkeypatch):
     fake_package(tmp_path, monkeypatch, "def run_classifier_fn(): pass\n")
     with pytest.raises(ImportError, match=r"9\.9\.9 .*2\.1\.0.*has no classifier_score_from_logits"):
-        tfgan.module("classifier_metrics")
+        tensorflow_gan.module("classifier_metrics")
 
 
 def test_module_that_is_gone_or_broken_is_named(fresh, tmp_path, monkeypatch):
     fake_package(tmp_path, monkeypatch, "from pkg_resources_of_old import parse_version\n")
     with pytest.raises(ImportError, match=r"9\.9\.9.*cannot be imported.*setuptools < 81") as error:
-        tfgan.module("classifier_metrics")
+        tensorflow_gan.module("classifier_metrics")
     assert "\n" not in str(error.value)
     with pytest.raises(ImportError, match=r"9\.9\.9.*'sliced_wasserstein' cannot be imported"):
-        tfgan.module("sliced_wasserstein")
+        tensorflow_gan.module("sliced_wasserstein")
 
 
 def test_missing_tfgan_says_what_to_install(fresh, monkeypatch):
@@ -64,7 +64,7 @@ def test_missing_tfgan_says_what_to_install(fresh, monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
     with pytest.raises(ImportError, match=re.escape("pip install tensorflow-gan==2.1.0")):
-        tfgan.module("inception_metrics")
+        tensorflow_gan.module("inception_metrics")
 
 
 def test_evaluate_does_not_import_tfgan_before_it_is_used():
@@ -73,7 +73,7 @@ def test_evaluate_does_not_import_tfgan_before_it_is_used():
         "sys.exit(sum(name.split('.')[0] in ('tensorflow_gan', 'tensorflow_hub', 'tensorflow_probability')"
         " for name in sys.modules))"
     )
-    root = Path(tfgan.__file__).parents[2]
+    root = Path(tensorflow_gan.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 
 
@@ -85,6 +85,6 @@ def test_inception_preprocessing():
         return {"pool_3": images[:, :1, :1, :], "logits": images[:, 5, 7, :2]}
 
     images = np.stack([np.zeros((40, 30, 3)), np.full((40, 30, 3), 255)]).astype(np.uint8)
-    features, logits = tfgan.run_inception(images, network)
+    features, logits = tensorflow_gan.run_inception(images, network)
     np.testing.assert_allclose(features, [[-1] * 3, [1] * 3], atol=1e-6)
     np.testing.assert_allclose(logits, [[-1] * 2, [1] * 2], atol=1e-6)

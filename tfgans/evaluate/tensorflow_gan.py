@@ -46,7 +46,7 @@ def module(name):
         raise ImportError(f"TF-GAN is not installed: pip install tensorflow-gan=={TESTED}") from None
     found = f"tensorflow-gan {distribution.version} (tfgans is tested with {TESTED})"
     root = Path(str(distribution.locate_file("tensorflow_gan")))
-    kept = {key: value for key, value in sys.modules.items() if _is_tfgan(key)}
+    kept = {key: value for key, value in sys.modules.items() if _is_part(key)}
     _forget()
     try:
         for package in ("tensorflow_gan", "tensorflow_gan.python", "tensorflow_gan.python.eval"):
@@ -67,12 +67,12 @@ def module(name):
     return loaded
 
 
-def _is_tfgan(key):
+def _is_part(key):
     return key == "tensorflow_gan" or key.startswith("tensorflow_gan.")
 
 
 def _forget():
-    for key in [key for key in sys.modules if _is_tfgan(key)]:
+    for key in [key for key in sys.modules if _is_part(key)]:
         del sys.modules[key]
 
 

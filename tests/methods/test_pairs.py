@@ -1,0 +1,139 @@
+"""Every pair of shipped methods: composed they train a step on tiny images, or one line says why they cannot."""
+
+import functools
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import searches
+import tensorflow as tf
+import test_progressive
+import test_style
+import toys
+
+import tfgans
+import tfgans.gan
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.methods import compose, parts
+from tfgans.methods.octave.networks import octave_discriminator, octave_generator
+from tfgans.networks.began import began_discriminator
+from tfgans.optimizers import TorchAdam
+
+METHODS = {name: getattr(tfgans, name) for name in tfgans.__all__ if isinstance(getattr(tfgans, name), type)}
+METHODS = {name: m for name, m in METHODS.items() if issubclass(m, GAN) and m is not GAN}
+BATCH = 4
+# Networks that a method cannot do without; the others take any.
+NEEDS = {
+    "AdversarialNASGAN": "supernet",
+    "AlphaGAN": "supernet",
+    "BEGAN": "autoencoder",
+    "OctaveGAN": "octave",
+    "PathLengthGAN": "style",
+    "ProgressiveGAN": "stages",
+    "RandomSearchGAN": "supernet",
+    "StyleMixingGAN": "style",
+}
+# What makes a method do something in a first step of four images.
+OPTIONS = {
+    "ADAGAN": {"ada_speed": 0.001, "ada_interval": 1},
+    "AlphaGAN": {"weight_steps": 1, "test_steps": 1, "architecture_steps": 1},
+    "APAGAN": {"pseudo_batch_size": BATCH, "apa_speed": 0.001, "apa_interval": 1},
+    "FastGAN": {"perturbation_batch_size": BATCH},
+    "PathLengthGAN": {"path_length_interval": 1},
+    "ReGAN": {"warm_up_length": 0, "sparsity": 0.5},
+    "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
+}
+# What is refused, and a part of the line that says so; so are pairs that need networks of two kinds.
+REFUSED = {
+    ("AdversarialNASGAN", "AlphaGAN"): "AdversarialNASGAN and AlphaGAN both define searched_networks",
+    ("APAGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: pseudo_images keeps images",
+    ("FastGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: perturbation keeps images",
+}
+
+
+@functools.cache
+def networks(kind):
+    """(generator, discriminator) that methods of this need take; images are 8x8, or 16x16 where 8 is too small."""
+    keras.utils.set_random_seed(0)
+    if kind == "supernet":
+        return searches.supernet(), searches.critic()
+    if kind == "style":
+        return test_style.networks()
+    if kind == "stages":
+        return test_progressive.networks()
+    sizes = dict(resolution=16, channels=1, base_channels=2)
+    if kind == "octave":
+        return octave_generator(latent_dim=4, **sizes), octave_discriminator(**sizes)
+    if kind == "autoencoder":
+        return octave_generator(latent_dim=4, **sizes), began_discriminator(**sizes, code_dim=2)
+    return toys.image_networks(batch_norm=False)
+
+
+def trained(names):
+    """A model of the methods after one step, run eagerly: nothing is compiled, so hundreds of pairs stay cheap."""
+    kinds = sorted({NEEDS[name] for name in names if name in NEEDS})
+    options = {key: value for name in names for key, value in OPTIONS.get(name, {}).items()}
+    with keras.device("cpu:0"):
+        model = compose(*(METHODS[name] for name in names))(*networks(*(kinds[:1] or ["any"])), **options)
+        model.compile(TorchAdam(1e-3), TorchAdam(1e-3), run_eagerly=True)
+    count = BATCH * (sum(model.batches_of(0)) if hasattr(model, "batches_of") else model.batches_per_step)
+    images = np.random.default_rng(0).uniform(-1, 1, (count, *model.sample_shape)).astype("float32")
+    if hasattr(model, "batches_of"):  # a search takes batch after batch
+        data = tf.data.Dataset.from_tensor_slices({"images": images.reshape(-1, 1, BATCH, *images.shape[1:])})
+        model.fit(data, steps_per_epoch=1, shuffle=False, verbose=0)
+    else:
+        model.fit(images, batch_size=count, shuffle=False, verbose=0)
+    return model
+
+
+PAIRS = list(itertools.combinations(sorted(METHODS), 2))
+
+
+@pytest.mark.parametrize("names", PAIRS, ids="-".join)
+def test_a_pair_trains_or_is_refused(names):
+    kinds = {NEEDS[name] for name in names if name in NEEDS}
+    if names in REFUSED or (len(kinds) > 1 and kinds != {"autoencoder", "octave"}):
+        with pytest.raises(ConfigError) as caught:
+            trained(names)
+        said = str(caught.value)
+        assert REFUSED.get(names, "") in said and any(name in said for name in names) and "\n" not in said
+        return
+    start = [v.numpy() for v in networks(next((NEEDS[n] for n in names if n in NEEDS), "any"))[0].weights]
+    model = trained(names)
+    assert int(model.step.numpy()) == 1
+    assert any(np.any(a != b.numpy()) for a, b in zip(start, model.generator.weights, strict=True))
+    for network in (model.generator, model.discriminator):
+        assert all(np.all(np.isfinite(v.numpy())) for v in network.weights)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_travels_in_a_batch_is_documented(name, monkeypatch):
+    seen, inner = set(), GAN.discriminate
+
+    def discriminate(self, batch, training=False):
+        seen.update(batch)
+        return inner(self, batch, training)
+
+    monkeypatch.setattr(GAN, "discriminate", discriminate)
+    trained((name,))
+    documented = tfgans.gan.__doc__
+    assert {"images", "labels"} < seen
+    for name in {key.split("/")[0] for key in seen}:
+        assert f"`{name}" in documented or name.endswith("_noise"), name
+
+
+def test_attributes_of_methods_do_not_meet():
+    """Of two methods composed, one's attribute would silently take the place of the other's of the same name."""
+    owners, plain = {}, vars(GAN(*networks("any"))).keys()
+    for method in METHODS.values():
+        for part in parts(method):
+            owners |= dict.fromkeys(vars(part).keys() - set(dir(GAN)), part)
+    for name, method in METHODS.items():
+        model = method(*networks(NEEDS.get(name, "any")), **OPTIONS.get(name, {}))
+        shared = {"controllers", "augment_penalties"}  # of parts that methods have in common
+        for attribute in vars(model).keys() - plain - shared:
+            other = owners.setdefault(attribute, method)
+            assert issubclass(method, other) or issubclass(other, method), (attribute, other, method)
+    assert len(owners) > 40

@@ -1,0 +1,102 @@
+"""Forwards of the two networks: latents to fakes, and images to what the discriminator says of them."""
+
+import contextlib
+
+import tensorflow as tf
+
+from tfgans.gan.hooks import hook
+from tfgans.gan.label_draws import takes_labels
+from tfgans.layers.state import frozen_state
+
+
+class Forwards:
+    """The part of `GAN` that draws latents and runs the networks on batches."""
+
+    @hook
+    def generator_latents(self, count):
+        """What a generator step makes its images of, as `draw_latents` gives it."""
+        return self.draw_latents(count)
+
+    @hook
+    def draw_latents(self, count, again=False):
+        """{"latents": [count, latent_dim], "labels": [count] or None}, fresh at every call.
+
+        Args: again: gives those of the call before once more; of fewer places, the first of them.
+        """
+        if not again:
+            self.draws.assign_add(1)
+        latents = self.random_normal(count, (self.latent_dim,), "latents")
+        return {"latents": latents, "labels": self.draw_labels(count)}
+
+    @hook
+    def sample(self, count):
+        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
+        latents = self.draw_latents(count)
+        return latents | {"images": self.xla(self.synthesize_training)(latents)}
+
+    def synthesize_training(self, latents):
+        """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
+        return self.synthesize(latents, training=True)
+
+    @hook
+    def synthesize(self, latents, training=False, generator=None):
+        """The generator's images for what `draw_latents` gave."""
+        generator = generator or self.generator
+        inputs = latents["latents"]
+        if takes_labels(generator, self.num_classes):
+            inputs = [inputs, latents["labels"]]
+        return generator(inputs, training=training, **self.call_options(generator, latents))
+
+    @hook
+    def discriminate(self, batch, training=False):
+        """The discriminator's outputs for {"images", "labels"}, as a dictionary with `adversarial`."""
+        inputs = batch["images"]
+        if takes_labels(self.discriminator, self.num_classes):
+            inputs = [inputs, batch["labels"]]
+        options = self.call_options(self.discriminator, batch)
+        outputs = self.discriminator(inputs, training=training, **options)
+        return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
+
+    @hook
+    def call_options(self, network, batch):
+        """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
+        return {}
+
+    @hook
+    def with_outputs(self, real, fake):
+        """Both batches with "outputs", what the discriminator in training says of their images; known ones stay."""
+        if "outputs" not in real and "outputs" not in fake:
+            outputs = self.discriminate_both(real, fake)
+            return tuple(batch | {"outputs": o} for batch, o in zip((real, fake), outputs, strict=True))
+        return tuple(
+            batch if "outputs" in batch else batch | {"outputs": self.discriminate(batch, training=True)}
+            for batch in (real, fake)
+        )
+
+    @hook
+    def with_fake_outputs(self, fake):
+        """The fakes of a generator step with "outputs"; known ones stay. The discriminator stays as it is."""
+        if "outputs" in fake:
+            return fake
+        with frozen_state() if self.freeze_discriminator_state else contextlib.nullcontext():
+            return fake | {"outputs": self.discriminate(fake, training=True)}
+
+    @hook
+    def discriminate_both(self, real, fake):
+        """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
+        if not self.joint_batch:
+            return self.discriminate(real, training=True), self.discriminate(fake, training=True)
+        images = [tf.cast(batch["images"], real["images"].dtype) for batch in (real, fake)]
+        both = {"images": tf.concat(images, 0), "labels": None}
+        if real["labels"] is not None and fake["labels"] is not None:
+            both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
+        outputs = self.discriminate(both, training=True)
+        sizes = [batch_size(real), batch_size(fake)]
+        halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
+        return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
+
+
+def batch_size(batch):
+    """The number of images in a batch: an integer where it is known before running."""
+    images = batch["images"]
+    return images.shape[0] or tf.shape(images)[0]
