@@ -2,12 +2,14 @@
 
 import inspect
 import re
+import subprocess
 
 import gin
 import pytest
 from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, lines, prepare
 
 from tfgans import config
+from tfgans.compare import plan
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
@@ -121,7 +123,8 @@ def test_the_readmes_have_the_experiments_of_the_table():
 
 
 GIN_FILE = re.compile(r"[A-Za-z0-9_/]+\.gin\b")
-TEXTS = [*FILES, *sorted(CONFIGS.glob("*/README.md")), ROOT / "docs/configurations.md"]
+PAGES = [*sorted(CONFIGS.rglob("README.md")), ROOT / "docs/configurations.md"]
+TEXTS = [*FILES, *PAGES]
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -129,6 +132,36 @@ def test_gin_files_that_are_named_are_there(path):
     """By their path, from gin_configs or from where they are named."""
     for name in GIN_FILE.findall(path.read_text()):
         assert any((place / name).exists() for place in (ROOT, CONFIGS, path.parent)), name
+
+
+def commands(path):
+    """The arguments of each command that a page has in a block of its own, as a shell hands them on."""
+    text = path.read_text()
+    blocks = [
+        *re.findall(r"```sh\n(.+?)```", text, re.DOTALL),
+        *re.findall(r"(?:^    .*\n)+", text, re.MULTILINE),
+    ]
+    script = "\n".join(block for block in blocks if "python launch/" in block)
+    script = re.sub(r"(?:\.venv/bin/)?python (?=launch/|benchmarks/)", "python ", script)
+    said = "python() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
+    done = subprocess.run(["bash", "-eu", "-c", said + script], capture_output=True, text=True, check=True)
+    return [line.split("\0")[:-1] for line in re.split(r"(?<=\0)\n", done.stdout) if line]
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_pages_show_can_be_copied(path):
+    shown = commands(path)
+    assert shown or "python launch/" not in path.read_text()
+    for script, *flags in shown:
+        assert (ROOT / script).exists(), script
+        given = [flag.partition("=")[::2] for flag in flags]
+        texts = [value for name, value in given if name in ("--gin_file", "--configuration")]
+        params = [value for name, value in given if name == "--gin_param"]
+        if script == "launch/compare.py":
+            for files, own in map(plan.parts, texts):
+                build.prepare(files, [*own, *params])
+        elif texts:
+            build.prepare(texts, params)
 
 
 def test_experiments_that_notes_name_are_in_the_table():

@@ -304,6 +304,12 @@ def test_names():
         plan.labels_of(["x/a.gin", "x/a.gin"], [])
     with pytest.raises(ConfigError, match="1 names for 2 configurations"):
         plan.labels_of(["x/a.gin", "x/b.gin"], ["one"])
+    long = f"--gin_file=x/a.gin --gin_param=classifier.path='{'c' * 200}'"
+    with pytest.raises(
+        ConfigError, match=r"^a\+classifier.path=c+\.\.\. is too long for the name of a folder"
+    ):
+        plan.labels_of([long, "x/b.gin"], [])
+    assert plan.labels_of([long, "x/b.gin"], ["one", "two"]) == ["one", "two"]
 
 
 def test_a_configuration_of_several_files_and_bindings():

@@ -13,6 +13,7 @@ from tfgans.config import ConfigError
 from tfgans.run import build
 
 _NO_LIMIT = 10**9
+_LONGEST_NAME = 200  # of a folder, where file systems allow 255
 _PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
 
 
@@ -129,6 +130,8 @@ def labels_of(gin_files, labels):
     for index, folder in enumerate(folders):
         if folder in folders[:index]:
             raise ConfigError(f"two configurations are called {labels[index]!r}: give each a --label")
+        if len(folder) > _LONGEST_NAME:
+            raise ConfigError(f"{folder[:40]}... is too long for the name of a folder: give each a --label")
     return labels
 
 
