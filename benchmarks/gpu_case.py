@@ -68,6 +68,7 @@ def main():
     parser.add_argument(
         "--updates", type=int, default=9, help="before the time is taken; more than lazy terms wait"
     )
+    parser.add_argument("--times", type=int, default=2, help="that they are made from the same state")
     options = parser.parse_args()
     contender = Contender("case", options.configuration, options.gin_param, options.batch_size)
     seconds = time.perf_counter() - START
