@@ -3,6 +3,8 @@
     python benchmarks/average_check.py --gin_file=gin_configs/quickstart.gin --gin_file=gin_configs/base/ring.gin \
       [--gin_param=Name.parameter=value] [--steps=600] [--output_dir=runs/average_check]
 
+A configuration of several files or with bindings is --configuration='--gin_file=A.gin --gin_file=B.gin'.
+
 Trains each configuration to 5 %, 20 % and 100 % of its steps (`--steps`, or its own `train.steps`) with
 launch/train.py and measures the Frechet distance of both there, with the same latents. The average must never be more
 than 10 % worse than the raw weights. Writes one JSON a configuration, and goes on where it was stopped: what has its
@@ -17,6 +19,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tfgans.compare import plan  # noqa: E402
+
 SHARES = (0.05, 0.2, 1.0)
 MOST = 1.1  # of the raw weights' distance
 
@@ -51,9 +57,9 @@ def measured(model_dir, step):
     return found | {"average_difference": known[-1].get("average_difference")}
 
 
-def check(name, gin_file, options):
+def check(name, gin_files, gin_params, options):
     """The rows of one configuration, one for each share of its steps."""
-    gin_flags = [f"--gin_file={gin_file}"] + [f"--gin_param={binding}" for binding in options.gin_param]
+    gin_flags = [f"--gin_file={path}" for path in gin_files] + [f"--gin_param={each}" for each in gin_params]
     total = options.steps or steps_of(gin_flags)
     model_dir, rows = Path(options.output_dir) / name, []
     rarely = [f"--gin_param=train.{what}_every={10**9}" for what in ("save", "evaluate", "sample")]
@@ -61,7 +67,13 @@ def check(name, gin_file, options):
         step = max(round(share * total), 1)
         call("train", *gin_flags, *rarely, f"--model_dir={model_dir}", f"--steps={step}")
         rows.append({"share": share, "step": step} | measured(model_dir, step))
-    return {"gin_file": str(gin_file), "gin_param": options.gin_param, "rows": rows}
+    return {"gin_files": gin_files, "gin_params": gin_params, "rows": rows}
+
+
+def name_of(gin_files, bindings):
+    """A configuration's name as a file: `folder_file` of each of its files, and its own bindings."""
+    files = ["_".join(Path(path).with_suffix("").parts[-2:]) for path in gin_files]
+    return plan.folder_name("+".join([*files, *bindings]))
 
 
 def holds(row):
@@ -88,18 +100,19 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--gin_file", action="append", required=True)
+    parser.add_argument("--gin_file", "--configuration", action="append", required=True)
     parser.add_argument("--gin_param", action="append", default=[], help="for each configuration")
     parser.add_argument("--steps", type=int, help="of each; its own train.steps if not given")
     parser.add_argument("--output_dir", default="runs/average_check")
     options = parser.parse_args(arguments)
     os.makedirs(options.output_dir, exist_ok=True)
     results = {}
-    for gin_file in options.gin_file:
-        name = "_".join(Path(gin_file).with_suffix("").parts[-2:])
+    for text in options.gin_file:
+        gin_files, own = plan.parts(text)
+        name = name_of(gin_files, own)
         path = Path(options.output_dir) / f"{name}.json"
         if not path.exists():
-            result = check(name, gin_file, options)
+            result = check(name, gin_files, [*own, *options.gin_param], options)
             part = path.with_suffix(".part")
             part.write_text(json.dumps(result, indent=1) + "\n")
             part.replace(path)

@@ -19,7 +19,13 @@ from step_time import Contender, measure, results
 
 from tfgans.evaluate import cost
 
-FOLDER = "gin_configs/fastgan/"
+# The files of each on CIFAR-10, as in docs/configurations.md.
+FLAGS = {
+    "fastgan": "networks/fastgan_cifar fastgan/fastgan",
+    "sngan": "networks/sngan_cifar losses/hinge fastgan/baseline",
+    "robgan": "networks/fastgan_cifar fastgan/robgan",
+    "plain": "networks/fastgan_cifar fastgan/fastgan",
+}
 # Passes of one update, in batches: forwards of G; forwards of D, backwards through its activations, and gradients
 # of its weights. The generator's own step adds a backward and the gradients of weights of G.
 PASSES = {"fastgan": (2, 5, 5, 4), "sngan": (6, 11, 11, 10), "robgan": (6, 26, 26, 10), "plain": (2, 3, 3, 2)}
@@ -44,8 +50,11 @@ def main():
     small += [f"batch_size={options.batch_size}", f"build.jit_compile={options.jit}"]
     contenders, macs = [], []
     for name in PASSES:
-        file = {"fastgan": "cifar10"}.get(name, f"{name}_cifar10")
-        contenders.append(Contender(name, f"{FOLDER}{file}.gin", small, options.batch_size))
+        files = " ".join(
+            f"--gin_file=gin_configs/{file}.gin" for file in ["data/cifar10", *FLAGS[name].split()]
+        )
+        own = ["build.methods=()"] if name == "plain" else []
+        contenders.append(Contender(name, files, [*own, *small], options.batch_size))
         networks = contenders[-1].model.generator, contenders[-1].model.discriminator
         macs.append(predicted(name, *map(cost.macs, networks)))
     measure(contenders, options.rounds, options.steps)

@@ -1,6 +1,6 @@
 """One configuration on this machine, for `gpu_check.py`: first the right bits, then, when told to, the time.
 
-    python benchmarks/gpu_case.py --gin_file=A.gin [--gin_param=...] [--batch_size=N] [--updates=9]
+    python benchmarks/gpu_case.py --configuration="--gin_file=A.gin" [--gin_param=...] [--batch_size=N] [--updates=9]
 
 Trains on one batch of random images, and prints one JSON object a line. The first says whether it trained: the
 seconds from the imports to the end of the first updates, the logs, and, if they are made more than once from the
@@ -62,14 +62,15 @@ def repeats(contender, updates, times):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gin_file", action="append", required=True)
+    parser.add_argument("--configuration", required=True, help="a gin file, or flags as one text")
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--batch_size", type=int)
     parser.add_argument(
         "--updates", type=int, default=9, help="before the time is taken; more than lazy terms wait"
     )
+    parser.add_argument("--times", type=int, default=2, help="that they are made from the same state")
     options = parser.parse_args()
-    contender = Contender("case", options.gin_file, options.gin_param, options.batch_size)
+    contender = Contender("case", options.configuration, options.gin_param, options.batch_size)
     seconds = time.perf_counter() - START
     ends = repeats(contender, options.updates, options.times)
     logs = {name: float(value) for name, value in contender.logs.items()}

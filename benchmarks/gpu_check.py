@@ -36,9 +36,9 @@ ORDER = (("machine",), ("families", "replicas", "resume"), ("speed",), ("quickst
 class Case:
     """A process of `gpu_case.py`, whose lines are waited for until a moment."""
 
-    def __init__(self, name, gin_files, gin_params=(), batch_size=None, updates=9, times=2):
+    def __init__(self, name, configuration, gin_params=(), batch_size=None, updates=9, times=2):
         command = [sys.executable, str(HERE / "gpu_case.py"), f"--updates={updates}", f"--times={times}"]
-        command += [f"--gin_file={file}" for file in gin_files] + [f"--gin_param={p}" for p in gin_params]
+        command += [f"--configuration={configuration}"] + [f"--gin_param={p}" for p in gin_params]
         command += [f"--batch_size={batch_size}"] if batch_size else []
         self.name, self.lines = name, queue.Queue()
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process

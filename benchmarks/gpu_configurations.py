@@ -1,6 +1,9 @@
-"""What `gpu_check.py` runs: one configuration of each network and method, and those whose time is taken."""
+"""What `gpu_check.py` runs: one experiment of each network and method, and those whose time is taken."""
 
-CONFIGS = "gin_configs/"
+import re
+from pathlib import Path
+
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "configurations.md"
 TF32 = "numerics.precision='tf32'"
 BF16 = "numerics.precision='mixed_bfloat16'"
 XLA = "build.jit_compile=True"
@@ -8,12 +11,16 @@ FREE = "numerics.deterministic=False"
 ALPHAGAN_SHORT = ("AlphaGAN.weight_steps=2", "AlphaGAN.test_steps=2", "AlphaGAN.architecture_steps=2")
 
 
-def case(name, *files, params=(), batch_size=None, updates=2, times=2):
+def flags(experiment):
+    """The flags of an experiment, by the table of docs/configurations.md."""
+    return re.search(rf"^\| `{experiment}` \| `(.+)` \|$", TABLE.read_text(), re.MULTILINE)[1]
+
+
+def case(name, experiment, params=(), batch_size=None, updates=2, times=2):
     """The arguments of `gpu_check.Case`; `updates` are made `times` times, from the same state."""
-    paths = [f"{CONFIGS}{file}.gin" for file in files]
     return {
         "name": name,
-        "gin_files": paths,
+        "configuration": flags(experiment),
         "gin_params": list(params),
         "batch_size": batch_size,
         "updates": updates,

@@ -2,6 +2,8 @@
 
     python benchmarks/peak_memory.py --gin_file=A.gin --gin_file=B.gin [--steps=1] [--batch_size=2]
 
+A configuration of several files or with bindings is --configuration='--gin_file=A.gin --gin_file=B.gin'.
+
 Two numbers of the process in megabytes: once its networks are built, and the peak at the end of the steps, on random
 images; their difference is what training takes besides the networks' weights. On a GPU that of the device, too.
 Data sets need not be there. Prints a table, then one JSON object.
@@ -48,7 +50,7 @@ def measure(gin_file, gin_params, batch_size, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gin_file", action="append", required=True)
+    parser.add_argument("--gin_file", "--configuration", action="append", required=True)
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--batch_size", type=int, default=None, help="the files' own by default")
     parser.add_argument("--steps", type=int, default=1, help="after one that compiles")

@@ -2,6 +2,8 @@
 
     python benchmarks/step_time.py --gin_file=A.gin --gin_file=B.gin [--jit] [--rounds=5] [--steps=10]
 
+A configuration of several files or with bindings is --configuration='--gin_file=A.gin --gin_file=B.gin'.
+
 The configurations take turns, A B A B, in one process on the same random images, so that a machine whose speed
 drifts drifts for all of them. Prints a table, then one JSON object. Data sets need not be there.
 """
@@ -20,6 +22,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from tfgans.compare import plan
 from tfgans.run import build
 
 
@@ -28,7 +31,8 @@ class Contender:
 
     def __init__(self, name, gin_file, gin_params, batch_size):
         self.name = name
-        build.prepare([gin_file] if isinstance(gin_file, str) else gin_file, gin_params)
+        files, own = plan.parts(gin_file)
+        build.prepare(files, [*own, *gin_params])
         self.model, _ = build.build_model()
         bound = gin.get_bindings("Dataset").get("batch_size", 64)
         self.start(batch_size or bound)
@@ -94,7 +98,9 @@ def results(contenders):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gin_file", action="append", required=True, help="may be given several times")
+    parser.add_argument(
+        "--gin_file", "--configuration", action="append", required=True, help="may be given several times"
+    )
     parser.add_argument("--gin_param", action="append", default=[], help="for every configuration")
     parser.add_argument("--jit", action="store_true", help="each configuration also with build.jit_compile")
     parser.add_argument("--batch_size", type=int, help="instead of each configuration's own")

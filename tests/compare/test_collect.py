@@ -297,11 +297,52 @@ def test_names():
     assert plan.labels_of(["x/a.gin", "x/b.gin"], []) == ["a", "b"]
     assert plan.labels_of(["x/a.gin", "y/a.gin"], []) == ["x_a", "y_a"]
     assert plan.labels_of(["x/a.gin", "x/a.gin"], ["one", "two"]) == ["one", "two"]
+    several = "--gin_file=x/a.gin --gin_file=y/b.gin --gin_param='GAN.ema_decay = 0.9'"
+    assert plan.labels_of(["x/a.gin", several], []) == ["a", "a+b+GAN.ema_decay = 0.9"]
     assert plan.folder_name("a b/c") == "a_b_c" and plan.folder_name("../..") == "_"
     with pytest.raises(ConfigError, match="two configurations are called 'x_a'"):
         plan.labels_of(["x/a.gin", "x/a.gin"], [])
     with pytest.raises(ConfigError, match="1 names for 2 configurations"):
         plan.labels_of(["x/a.gin", "x/b.gin"], ["one"])
+    long = f"--gin_file=x/a.gin --gin_param=classifier.path='{'c' * 200}'"
+    with pytest.raises(
+        ConfigError, match=r"^a\+classifier.path=c+\.\.\. is too long for the name of a folder"
+    ):
+        plan.labels_of([long, "x/b.gin"], [])
+    assert plan.labels_of([long, "x/b.gin"], ["one", "two"]) == ["one", "two"]
+
+
+def test_a_configuration_of_several_files_and_bindings():
+    files = [f"gin_configs/{name}.gin" for name in ("compare/grid", "losses/hinge")]
+    text = " ".join(f"--gin_file={file}" for file in files) + " --gin_param='GAN.ema_decay = 0.5'"
+    assert plan.parts(text) == (files, ["GAN.ema_decay = 0.5"])
+    assert plan.parts(files[0]) == ([files[0]], [])
+    found = plan.Configuration("hinge", text, ["numerics.seed=3"], 10, None)
+    found.set_length(None, None)
+    assert "GAN.discriminator_loss = @hinge_discriminator" in found.text
+    assert "GAN.ema_decay = 0.5" in found.text and "numerics.seed = 3" in found.text
+    bindings = ["GAN.ema_decay = 0.5", "numerics.seed=3", "train.steps=10", "train.evaluate_every=2"]
+    assert found.flags(7, "runs/a") == [
+        *(f"--gin_file={file}" for file in files), "--model_dir=runs/a", "--seed=7",
+        *(f"--gin_param={binding}" for binding in bindings),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "--gin_param=GAN.ema_decay=0.5",
+            "--configuration names no --gin_file: --gin_param=GAN.ema_decay=0.5",
+        ),
+        ("--gin_file=a.gin --steps=3", "takes --gin_file=F and --gin_param=B. Received: '--steps=3'"),
+        ("--gin_file=a.gin b.gin", "takes --gin_file=F and --gin_param=B. Received: 'b.gin'"),
+        ("--gin_file=a.gin --gin_param='x", "--configuration: No closing quotation"),
+    ],
+)
+def test_a_configuration_is_of_files_and_bindings(text, message):
+    with pytest.raises(ConfigError, match=message):
+        plan.parts(text)
 
 
 @pytest.mark.parametrize(
@@ -316,8 +357,8 @@ def test_names():
         ({"evaluate_every": 0.0}, "--evaluate_every is above 0"),
         ({"gin_files": []}, "--gin_file must have a value"),
         ({"gin_files": ["no/such.gin"]}, "such: no such gin file: no/such.gin"),
-        ({"gin_files": ["gin_configs/compare/grid_hinge.gin", "gin_configs/quickstart.gin"]},
-         "different numbers of steps: grid_hinge 2000, quickstart 1000. Give --steps"),
+        ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"]},
+         "different numbers of steps: grid 2000, quickstart 1000. Give --steps"),
         ({"gin_files": ["gin_configs/data/digits.gin"]}, "digits: nothing evaluates: bind Evaluator.features"),
     ],
 )  # fmt: skip

@@ -51,7 +51,13 @@ def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(
         "--seeds=2",
         "--jobs=2",
     ]
-    command += [f"--gin_file={path}" for path in given]
+    command += [
+        f"--gin_file={given[0]}",
+        f"--configuration=--gin_file={given[1]}",
+        "--label=plain",
+        "--label=hinge",
+    ]
+    command += [*(f"--gin_file={path}" for path in given[2:]), "--label=wild", "--label=broken"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     end = time.monotonic() + 200
     while not stamps(out) and time.monotonic() < end:

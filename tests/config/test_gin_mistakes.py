@@ -165,8 +165,10 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     assert refused([f"{file}\x00"]).startswith("no such gin file: ")
     assert refused(["x" * 5000]).startswith("no such gin file: ")
     assert refused([""]).startswith("no such gin file: ")
-    said = refused(["gin_configs/quickstrt.gin"])
-    assert said == "no such gin file: gin_configs/quickstrt.gin: did you mean gin_configs/quickstart.gin?"
+    assert refused(["gin_configs/quickstrt.gin"]) == (
+        "no such gin file: gin_configs/quickstrt.gin: did you mean gin_configs/quickstart.gin? "
+        "docs/configurations.md has the flags of each experiment"
+    )
     file.write_text("\n\ninclude 'none.gin'\n")
     assert refused([file]) == f"{file}, line 3: no such gin file: none.gin"
 

@@ -221,12 +221,14 @@ def test_other_refusals(source):
 
 
 SHAPES = {
-    "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos32": (32, 32, 3), "photos64": (64, 64, 3), "ring": (2,),
-    "grid": (2,), "mnist": (28, 28, 1), "lsun_church256": (256, 256, 3), "few_shot256": (256, 256, 3),
+    "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos64": (64, 64, 3), "ring": (2,),
+    "grid": (2,), "mnist": (28, 28, 1), "lsun_church256": (256, 256, 3), "imagenet143": (128, 128, 3),
     "ffhq1024": (1024, 1024, 3), "stl10_48": (48, 48, 3),
 }  # fmt: skip
-OFFLINE = {"digits", "digits32", "photos32", "photos64", "ring", "grid"}
-UNLABELLED = {"photos32", "lsun_church256", "few_shot256", "ffhq1024", "tiny_imagenet64", "stl10_48"}
+OFFLINE = {"digits", "digits32", "photos64", "ring", "grid"}
+FEW_SHOT = {f"{name}256" for name in ("obama", "grumpy_cat", "panda", "animal_cat", "animal_dog", "flowers")}
+UNLABELLED = {"lsun_church256", "ffhq1024", "tiny_imagenet64", "stl10_48"} | FEW_SHOT
+SHAPES |= dict.fromkeys(FEW_SHOT, (256, 256, 3))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GIN.glob("*.gin")))
@@ -252,6 +254,6 @@ def test_gin_files(name, source):
     resolution = 32 if "cifar" in name else 128 if name.endswith("128") else 64
     assert dataset.item_shape == SHAPES.get(name, (resolution, resolution, 3))
     assert dataset.num_classes == classes
-    small = name in UNLABELLED - {"photos32", "stl10_48"}  # StyleGAN2's batch
+    small = name in UNLABELLED - {"stl10_48"}  # StyleGAN2's batch
     assert dataset.batch_size == (256 if dataset.modes is not None else 32 if small else 64)
     dataset.check(1)

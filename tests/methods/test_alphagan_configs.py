@@ -2,13 +2,13 @@
 
 import collections
 import functools
-import pathlib
 
+import configurations
 import gin
 import numpy as np
 import pytest
 import toys
-from gin_comments import flags
+from configurations import ROWS, promised
 
 from tfgans.data import Dataset, dataset
 from tfgans.data.items import ArrayItems
@@ -17,9 +17,8 @@ from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.supernet import GeneratorSupernet
 from tfgans.run import build
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-FOLDER = ROOT / "gin_configs/alphagan"
-PUBLISHED = sorted(path.stem for path in FOLDER.glob("*.gin") if not path.stem.startswith("digits"))
+NAMES = [name.split("/")[1] for name in ROWS if name.startswith("alphagan/")]
+PUBLISHED = [name for name in NAMES if not name.startswith("digits")]
 
 # outer steps, and in all of them: updates of D, of G, of G-bar and D-bar each, and of alpha
 CODE = (
@@ -53,8 +52,7 @@ RELEASED = [name for name in COUNTS if name not in PAPER]
 
 
 def prepare(name, *flags):
-    build.prepare([str(FOLDER / f"{name}.gin")], flags)
-    return gin.query_parameter
+    return configurations.prepare(f"alphagan/{name}", *flags)
 
 
 @functools.cache
@@ -77,9 +75,10 @@ def compiled_model():
 
 
 def lines():
-    """The bindings that were parsed, as text, by name."""
-    text = gin.config_str(max_line_length=10_000).splitlines()
-    return dict(line.split(" = ", 1) for line in text if line and not line.startswith("#"))
+    """The bindings that were parsed, as text, by name; of the two discriminators those of the one that is built."""
+    found = dict(line.split(" = ", 1) for line in configurations.lines())
+    networks = {"@autogan_discriminator", "@alphagan_search_discriminator"} - {found["build.discriminator"]}
+    return {key: value for key, value in found.items() if f"@{key.split('.')[0]}" not in networks}
 
 
 def test_every_published_file_is_here():
@@ -234,7 +233,7 @@ def differences(name, base, free):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_search_changes_what_it_says(name):
-    free = (*EVERY, "search.retrain_gin_file")
+    free = (*EVERY, "search.retrain_gin_file", "search.retrain_gin_params")
     assert differences(name, "cifar10_search_s", free) == CHANGES[name]
 
 
@@ -252,11 +251,15 @@ def test_what_trains_the_genotype(name):
     path, source, searched = (
         of(key) for key in ("search.retrain_gin_file", "Dataset.source", "alphagan_supernet.base_channels")
     )
+    bindings = of("search.retrain_gin_params") if "channels" in name else ()
     expected = "stl10_retrain_s" if name.startswith("stl10") else "cifar10_retrain_s"
     expected = "cifar10_retrain_l" if name in ("cifar10_search_l", "cifar10_search_l_paper") else expected
     expected = name.replace("search", "retrain") if "channels" in name else expected
-    assert path == f"gin_configs/alphagan/{expected}.gin"
-    of = prepare(expected, "alphagan_generator.genotype='genotype.json'")  # as in the search's command line
+    found = ["alphagan_generator.genotype='genotype.json'"]  # as in the search's command line
+    of = prepare(expected, *found)
+    configured = lines()
+    build.prepare([path], [*bindings, *found])
+    assert lines() == configured
     assert of("build.generator").selector.endswith("alphagan_generator") and of("Dataset.source") == source
     assert of("alphagan_generator.genotype") == "genotype.json"
     same = not name.startswith("stl10")
@@ -298,13 +301,13 @@ def test_size_of_the_smallest():
 
 
 def test_describe_has_the_papers_flops_and_the_size_of_the_space():
-    file = "gin_configs/alphagan/cifar10_retrain_channels32.gin"
-    facts, _ = build.describe([file])
+    facts, _ = build.describe(*ROWS["alphagan/cifar10_retrain_channels32"])
     assert facts["generator"]["parameters"] == 111_043
     assert round(facts["generator"]["thop_flops"], -5) == 25_100_000  # the table of sizes: 25.1M
     assert facts["generator"]["macs"] < facts["generator"]["thop_flops"] and "search_space" not in facts
     small = ["alphagan_supernet.base_channels = 1", "autogan_discriminator.base_channels = 2"]
-    facts, _ = build.describe(["gin_configs/alphagan/cifar10_search_without_deconv.gin"], small)
+    files, bindings = ROWS["alphagan/cifar10_search_without_deconv"]
+    facts, _ = build.describe(files, [*bindings, *small])
     assert facts["search_space"] == (6**3 * 2**2) ** 3 * 2**3 and "thop_flops" not in facts["generator"]
 
 
@@ -329,7 +332,7 @@ def test_images_of_stl10(monkeypatch, name, count):
     assert [half.num_examples for half in data.halves()] == [count // 2] * 2
 
 
-FLAGGED = [(name, flag) for name in PUBLISHED for flag in flags(FOLDER / f"{name}.gin")]
+FLAGGED = [(name, flag) for name in PUBLISHED for flag in promised(f"alphagan/{name}")]
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in FLAGGED}))

@@ -2,11 +2,10 @@
 
 import collections
 import math
-import pathlib
 
 import gin
 import pytest
-from gin_comments import flags
+from configurations import ROWS, prepare, promised
 from stylegan2_searches import parameters
 
 from tfgans.layers.modulated import StyledConv2D
@@ -15,8 +14,6 @@ from tfgans.methods.alphagan.spaces.stylegan2.operations import SeparableStyledC
 from tfgans.methods.alphagan.spaces.stylegan2.published import GENOTYPES
 from tfgans.run import build
 
-CONFIGS = pathlib.Path(__file__).parent.parent.parent / "gin_configs"
-FOLDER = CONFIGS / "alphagan_stylegan2"
 PARADIGMS = ("micro", "micro_w", "macro", "macro_w")
 # layers m, images of training in thousands, and of an evaluation
 DATA = {
@@ -44,13 +41,17 @@ BASELINE_SIZES = {
 }  # fmt: skip
 
 
-def prepare(path, *bindings):
-    build.prepare([str(CONFIGS / path)], bindings)
-    return gin.query_parameter
-
-
 def stylegan2(name):
-    return f"alphagan_stylegan2/{name}.gin"
+    return f"alphagan_stylegan2/{name}"
+
+
+def check_what_follows(name, genotype):
+    """That the command line which a parsed search ends with is a row, but for the genotype that it has found."""
+    files, bindings = ROWS[stylegan2(name)]
+    follows = gin.query_parameter("search.retrain_gin_file")
+    given = gin.query_parameter("search.retrain_gin_params") if name.startswith("ffhq") else ()
+    own = [binding for binding in bindings if not binding.startswith(f"{genotype}=")]
+    assert (list(follows), list(given), len(bindings) - len(own)) == (files, own, 1)
 
 
 def test_every_file_is_here():
@@ -63,7 +64,8 @@ def test_every_file_is_here():
     expected |= {"ffhq1024_search_macro_separable", "ffhq1024_retrain_macro_separable"}
     expected |= {"ffhq1024_retrain_micro_from_celeba"}
     expected |= {f"ffhq1024_retrain_separable_{modulated}" for modulated in ("depthwise", "pointwise")}
-    found = {path.stem for path in FOLDER.glob("*.gin") if not path.stem.startswith("photos")}
+    found = {name.split("/")[1] for name in ROWS if name.startswith(stylegan2(""))}
+    found = {name for name in found if not name.startswith("photos")}
     assert found == expected
 
 
@@ -81,7 +83,7 @@ def test_a_search(data, paradigm):
     of = prepare(path)
     names = ("train.steps", "batch_size/macro.value", "GAN.discriminator_steps", "Dataset.half_order")
     assert [of(name) for name in names] == [500, 2, 1, "random"]
-    assert of("search.retrain_gin_file") == f"gin_configs/{stylegan2(f'{data}_retrain_{paradigm}')}"
+    check_what_follows(f"{data}_retrain_{paradigm}", "alphagan_stylegan2_generator.genotype")
     widths = [of(f"{network}.{name}") for network in SEARCHED for name in WIDTHS]
     assert [8 * width for width in widths] == full_widths()
     prepare(path, *SMALL)
@@ -97,7 +99,7 @@ WIDTHS = ("channel_multiplier", "max_channels")
 
 def full_widths():
     """Config-f's, of the generator and of the discriminator."""
-    of = prepare("stylegan2/ffhq1024.gin")
+    of = prepare("stylegan2/ffhq1024")
     return [
         of(f"stylegan2_{network}.{name}") for network in ("generator", "discriminator") for name in WIDTHS
     ]
@@ -136,8 +138,7 @@ def test_adversarial_nas(data, paradigm):
     methods = [method.selector.rsplit(".", 1)[-1] for method in of("build.methods")]
     assert methods == ["AdversarialNASGAN", "R1GAN"]
     assert (of("train.steps"), of("batch_size/macro.value")) == (500 * 20, 2)
-    following = f"gin_configs/{stylegan2(f'{data}_adversarialnas_retrain_{paradigm}')}"
-    assert of("search.retrain_gin_file") == following
+    check_what_follows(f"{data}_adversarialnas_retrain_{paradigm}", "genotype")
     networks = ("alphagan_stylegan2_supernet", "alphagan_stylegan2_search_discriminator")
     sizes = [gin.get_configurable(name)().search_space_size for name in networks]
     assert math.prod(sizes) == space(DATA[data][0], paradigm, discriminator=True)
@@ -206,11 +207,11 @@ def test_separable_convolutions_of_table_21(modulated):
 
 
 def test_biggan_on_cifar10():
-    of = prepare("alphagan_biggan/cifar10_search.gin")
+    of = prepare("alphagan_biggan/cifar10_search")
     steps = [of(f"AlphaGAN.{name}_steps") for name in ("weight", "test", "architecture")]
     assert steps == [20, 20, 20] and of("train.steps") == 100
     assert of("search.retrain_gin_file") == "gin_configs/alphagan_biggan/cifar10_retrain.gin"
-    of = prepare("alphagan_biggan/cifar10_retrain.gin")
+    of = prepare("alphagan_biggan/cifar10_retrain")
     assert of("train.steps") * 4 * 50 / 50_000 == 500  # epochs
     small = ["alphagan_biggan_supernet.base_channels = 2", "biggan_discriminator.base_channels = 1"]
     facts, model = build.describe(["gin_configs/alphagan_biggan/cifar10_search.gin"], small)
@@ -218,20 +219,20 @@ def test_biggan_on_cifar10():
 
 
 FOLDERS = ("alphagan_stylegan2", "alphagan_biggan")
-FLAGGED = [path for folder in FOLDERS for path in sorted((CONFIGS / folder).glob("*.gin")) if flags(path)]
+FLAGGED = [name for name in ROWS if name.split("/")[0] in FOLDERS and promised(name)]
 
 
-@pytest.mark.parametrize("path", FLAGGED, ids=lambda path: path.stem)
-def test_flags_in_comments_change_something(path):
-    prepare(path)
+@pytest.mark.parametrize("name", FLAGGED)
+def test_flags_in_comments_change_something(name):
+    prepare(name)
     before = gin.config_str()
-    for flag in flags(path):
-        prepare(path, flag)
+    for flag in promised(name):
+        prepare(name, flag)
         assert gin.config_str() != before, flag
 
 
 def test_flags_are_found():
-    assert len(FLAGGED) >= 12
-    assert flags(FOLDER / "photos64_retrain.gin") == [
+    assert len(FLAGGED) >= 8
+    assert promised(stylegan2("photos64_retrain")) == [
         "alphagan_stylegan2_generator.genotype='runs/search/genotype.json'"
     ]

@@ -37,7 +37,8 @@ train.save_every = 1
 train.evaluate_every = 1
 train.sample_every = 1
 train.log_every = 1
-search.retrain_gin_file = "gin_configs/alphagan/digits32_retrain.gin"
+search.retrain_gin_file = ("gin_configs/alphagan/digits32_retrain.gin", "gin_configs/data/digits.gin")
+search.retrain_gin_params = ("train.steps=5",)
 """
 
 PICTURES = "genotype.png", "architecture.png", "duality_gap.png"
@@ -86,8 +87,11 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, 
     kept = sorted(p.name for p in (whole / "genotypes").iterdir())
     assert kept == [f"step_{step:08d}.json" for step in range(4)]
     assert all((whole / name).stat().st_size > 1000 for name in PICTURES)
-    assert command.startswith("python launch/train.py --gin_file=gin_configs/alphagan/digits32_retrain.gin")
-    assert f"alphagan_generator.genotype='{whole}/genotype.json'" in command
+    assert command == (
+        "python launch/train.py --gin_file=gin_configs/alphagan/digits32_retrain.gin "
+        f"--gin_file=gin_configs/data/digits.gin --model_dir={whole}-retrained "
+        f'--gin_param="train.steps=5" --gin_param="alphagan_generator.genotype=\'{whole}/genotype.json\'"'
+    )
     row = short_runs.rows(whole)[-1]
     assert row["real_images"] == 8 * (3 * 2 + 2 * (1 + 2 + 1))
 

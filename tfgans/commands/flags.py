@@ -19,8 +19,8 @@ def _define_folder(name, about):
     flags.DEFINE(_Path(), name, None, about, required=True)
 
 
-def _gin_flags(required=True):
-    flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be given several times.")
+def _gin_flags(required=True, about="Configuration file; may be given several times."):
+    flags.DEFINE_multi_string("gin_file", [], about)
     flags.DEFINE_multi_string("gin_param", [], "One binding, Name.parameter=value; overrides the files.")
     if required:
         flags.register_validator("gin_file", bool, message="Flag --gin_file must have a value.")
@@ -182,7 +182,12 @@ def search():
 
 
 def compare():
-    _gin_flags(required=False)
+    _gin_flags(
+        required=False,
+        about="A configuration: its file, or the --gin_file and --gin_param flags of its training in one text; may "
+        "be given several times.",
+    )
+    flags.DEFINE_alias("configuration", "gin_file")
     _define_folder("output_dir", "Folder of the runs and of the page.")
     flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
     flags.DEFINE_multi_string(

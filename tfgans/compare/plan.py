@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from pathlib import Path
 
 import gin
@@ -12,15 +13,44 @@ from tfgans.config import ConfigError
 from tfgans.run import build
 
 _NO_LIMIT = 10**9
+_LONGEST_NAME = 200  # of a folder, where file systems allow 255
 _PARTS = 5  # evaluations after the one at step 0, unless --evaluate_every says otherwise
 
 
-class Configuration:
-    """One configuration of a comparison, parsed once to see that it can be and to know when it has changed."""
+def parts(text):
+    """`(gin files, bindings)` of a configuration: a file's name, or flags of `train` in one text.
 
-    def __init__(self, label, gin_file, gin_params, steps, seconds):
-        self.label, self.gin_file, self.gin_params = label, gin_file, list(gin_params)
-        build.prepare([gin_file], self.gin_params)
+    Raises: ConfigError if flags are others than --gin_file and --gin_param, or there is no file.
+    """
+    if not text.startswith("--"):
+        return [text], []
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"--configuration: {error}: {text}") from error
+    found = {"--gin_file": [], "--gin_param": []}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in found or not value:
+            raise ConfigError(f"--configuration takes --gin_file=F and --gin_param=B. Received: {word!r}")
+        found[name].append(value)
+    if not found["--gin_file"]:
+        raise ConfigError(f"--configuration names no --gin_file: {text}")
+    return found["--gin_file"], found["--gin_param"]
+
+
+class Configuration:
+    """One configuration of a comparison, parsed once to see that it can be and to know when it has changed.
+
+    Args:
+        text: see `parts`. gin_params: bindings for all configurations; they come last.
+    """
+
+    def __init__(self, label, text, gin_params, steps, seconds):
+        self.label = label
+        self.gin_files, own = parts(text)
+        self.gin_params = [*own, *gin_params]
+        build.prepare(self.gin_files, self.gin_params)
         if not config.is_bound("Evaluator", "features"):
             raise ConfigError("nothing evaluates: bind Evaluator.features, such as @DigitsFeatures()")
         self.steps = steps
@@ -46,7 +76,8 @@ class Configuration:
 
     def flags(self, seed, model_dir):
         """Flags of `train` for one run."""
-        flags = [f"--gin_file={self.gin_file}", f"--model_dir={model_dir}", f"--seed={seed}"]
+        flags = [f"--gin_file={path}" for path in self.gin_files]
+        flags += [f"--model_dir={model_dir}", f"--seed={seed}"]
         return flags + [f"--gin_param={binding}" for binding in (*self.gin_params, *self.bindings)]
 
     def digest(self):
@@ -99,14 +130,21 @@ def labels_of(gin_files, labels):
     for index, folder in enumerate(folders):
         if folder in folders[:index]:
             raise ConfigError(f"two configurations are called {labels[index]!r}: give each a --label")
+        if len(folder) > _LONGEST_NAME:
+            raise ConfigError(f"{folder[:40]}... is too long for the name of a folder: give each a --label")
     return labels
 
 
-def _names_of(gin_files):
-    """The files' names; with their folders' if two are the same."""
-    paths = [Path(name) for name in gin_files]
-    names = [path.stem for path in paths]
-    return names if len(set(names)) == len(names) else [f"{path.parent.name}_{path.stem}" for path in paths]
+def _names_of(texts):
+    """The files' names and the bindings, joined by `+`; with the folders' names if two are the same."""
+    found = [parts(text) for text in texts]
+    names = ["+".join([*(Path(file).stem for file in files), *bindings]) for files, bindings in found]
+    if len(set(names)) == len(names):
+        return names
+    return [
+        "+".join([*(f"{Path(file).parent.name}_{Path(file).stem}" for file in files), *bindings])
+        for files, bindings in found
+    ]
 
 
 def folder_name(label):

@@ -36,7 +36,8 @@ def compare_configurations(
     Args:
         output_dir: gets `<label>/seed_<n>/` (runs) and `seed_<n>.log`, `compare.json`, `report.html`, `.png`, `.md`,
             and `spectra.png` if the runs measure spectra.
-        gin_files: one a configuration. labels: their names, or none for the files'.
+        gin_files: a file for each configuration, or its flags in one text (`plan.parts`).
+        labels: their names, or none for the files'.
         gin_params: bindings for all configurations.
         seeds: how many, from 0; at least 2.
         steps: generator updates of each run; None for what the configurations say, if that is one number.
@@ -83,8 +84,8 @@ def compare_configurations(
         found = [
             {
                 "label": each.label,
-                "gin_files": [each.gin_file],
-                "gin_params": list(gin_params),
+                "gin_files": each.gin_files,
+                "gin_params": each.gin_params,
                 "runs": [run.facts(output_dir) for run in runs if run.configuration is each],
             }
             for each in configurations

@@ -63,7 +63,10 @@ def find(path, beside=None):
     shipped = [
         str(p.relative_to(root)) for root in places[-2:] for p in (root / "gin_configs").rglob("*.gin")
     ]
-    raise ConfigError(f"no such gin file: {path}{names.meant(path, shipped)}")
+    meant = names.meant(path, shipped)
+    if "gin_configs" in Path(path).parts:  # an experiment's name need not be that of a file
+        meant = f"{meant or ':'} docs/configurations.md has the flags of each experiment"
+    raise ConfigError(f"no such gin file: {path}{meant}")
 
 
 class _Delegate(gin.config.ParserDelegate):

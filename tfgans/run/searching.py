@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import distribute, files, pictures, progress
-from tfgans.config import ConfigError, Count, FilePath, configurable
+from tfgans.config import ConfigError, Count, FilePath, Several, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
@@ -17,7 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 @configurable
-def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every: Count = 1):
+def search(
+    model_dir: FilePath,
+    retrain_gin_file: str | Several(str) | None = None,
+    retrain_gin_params: Several(str) = (),
+    note_every: Count = 1,
+):
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
     The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
@@ -27,7 +32,8 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
 
     Args:
         model_dir: the search's folder.
-        retrain_gin_file: what trains the genotype, for the command line that is told at the end.
+        retrain_gin_file: what trains the genotype, a file or several, for the command line that is told at the end.
+        retrain_gin_params: bindings besides, such as `("train.steps=625000",)`.
         note_every: steps between two rows of `search.jsonl`.
     Returns: the command line that trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
@@ -41,11 +47,16 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
     training.train(model_dir, run_class=run)
     if retrain_gin_file is None:
         return None
-    command = f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained"
+    gin_files = [retrain_gin_file] if isinstance(retrain_gin_file, str) else retrain_gin_file
+    command = ["python launch/train.py", *(f"--gin_file={path}" for path in gin_files)]
     networks = (runs[0].model.generator, runs[0].model.discriminator)
     parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
-    flags = [f"--gin_param=\"{parameter}='{model_dir}/genotype.json'\"" for parameter in parameters]
-    return " ".join([command, *flags])
+    bindings = [
+        *retrain_gin_params,
+        *(f"{parameter}='{model_dir}/genotype.json'" for parameter in parameters),
+    ]
+    flags = [f'--gin_param="{binding}"' for binding in bindings]
+    return " ".join([*command, f"--model_dir={model_dir}-retrained", *flags])
 
 
 class SearchRun(training.Run):

@@ -1,0 +1,85 @@
+"""The experiments: their flags by the table in docs/configurations.md, and what gin_configs' READMEs say of them."""
+
+import pathlib
+import re
+import shlex
+
+import gin
+
+from tfgans.run import build
+
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIGS = ROOT / "gin_configs"
+PARTS = ("data", "networks", "losses", "presets")  # folders of files that are no experiments
+FLAG = re.compile(r"--gin_param=(?:\"([^\"]+)\"|'([^']+)'|(\S+))")
+
+
+def _rows():
+    """`{experiment: (gin files, bindings)}`, in the order of the table."""
+    text = (ROOT / "docs/configurations.md").read_text()
+    found = {}
+    for name, line in re.findall(r"^\| `([\w/]+)` \| `(--.+)` \|$", text, re.MULTILINE):
+        assert name not in found, f"{name} has two rows"
+        flags = [word.partition("=") for word in shlex.split(line)]
+        assert {flag for flag, _, _ in flags} <= {"--gin_file", "--gin_param"}, name
+        files, bindings = (
+            [value for flag, _, value in flags if flag == kind] for kind in ("--gin_file", "--gin_param")
+        )
+        found[name] = files, bindings
+    return found
+
+
+def _notes():
+    """`{experiment: what its folder's README says of it}`."""
+    found = {}
+    for path in sorted(CONFIGS.glob("*/README.md")):
+        table = path.read_text().split("| experiment | what, target, notes |\n|---|---|\n")[1]
+        for line in table.splitlines():
+            row = re.fullmatch(r"\| `(\w+)` \| (.+) \|", line)
+            if not row:
+                break
+            found[f"{path.parent.name}/{row[1]}"] = row[2]
+    return found
+
+
+ROWS, NOTES = _rows(), _notes()
+
+
+def of(name):
+    """What the parsed configuration binds to a parameter, a macro's value in its place."""
+    value = gin.query_parameter(name)
+    if isinstance(value, gin.config.ConfigurableReference) and value.config_key[1] == "gin.macro":
+        return value.scoped_configurable_fn()
+    return value
+
+
+def prepare(name, *bindings):
+    """Parses an experiment and bindings besides; returns `of`."""
+    files, own = ROWS[name]
+    build.prepare(files, [*own, *bindings])
+    return of
+
+
+def lines():
+    """A binding a line, of what was parsed."""
+    text = gin.config_str(max_line_length=10_000).splitlines()
+    return [line for line in text if line and not line.startswith("#")]
+
+
+def comment(path):
+    """The comments of a gin file, as one text."""
+    text = (ROOT / path).read_text()
+    return " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+
+
+def plainest(path):
+    """The experiment that a file's comments are about: that with the fewest files and bindings besides."""
+    return min((name for name in ROWS if path in ROWS[name][0]), key=lambda name: len(sum(ROWS[name], [])))
+
+
+def promised(name):
+    """The values of `--gin_param` in what is said of an experiment, without quotes and what ends a sentence."""
+    files = [path for path in ROWS[name][0] if path.split("/")[1] not in PARTS and plainest(path) == name]
+    text = " ".join([NOTES[name].replace("`", " "), *map(comment, files)])
+    found = [double or single or plain.rstrip(".,:;") for double, single, plain in FLAG.findall(text)]
+    return list(dict.fromkeys(found))
