@@ -7,6 +7,7 @@ import pytest
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import scores, tensorflow_gan
+from tfgans.evaluate.kernel_distances import kernel_distance_of_blocks
 from tfgans.evaluate.sliced_wasserstein import laplacian_pyramid, sliced_wasserstein
 
 RANDOM = np.random.RandomState(0)
@@ -53,17 +54,17 @@ def test_inception_score_refusals():
 def test_kernel_distance_by_hand():
     """k(x, y) = (xy + 1)^3 on {0, 1} and {1, 1}: 1 + 8 - 2 (1 + 1 + 8 + 8) / 4 = 0."""
     zero_one, ones = np.array([[0.0], [1.0]]), np.ones((2, 1))
-    value, error = scores.kernel_inception_distance(zero_one, ones)
+    value, error = kernel_distance_of_blocks(zero_one, ones)
     assert value == pytest.approx(0.0, abs=1e-12) and np.isnan(error)
     # {0, 0} and {1, 1}: 1 + 8 - 2 * 1
-    assert scores.kernel_inception_distance(np.zeros((2, 1)), ones)[0] == pytest.approx(7.0, abs=1e-12)
+    assert kernel_distance_of_blocks(np.zeros((2, 1)), ones)[0] == pytest.approx(7.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("counts", [(300, 300), (257, 310), (64, 50)], ids=str)
 def test_kernel_distance_equals_tfgan(counts):
     real = RANDOM.normal(size=(counts[0], 12))
     fake = RANDOM.normal(size=(counts[1], 12)) + 0.3
-    ours = scores.kernel_inception_distance(real, fake, 64)
+    ours = kernel_distance_of_blocks(real, fake, 64)
     theirs = [float(x) for x in tensorflow_gan.kernel_classifier_distance_from_activations(real, fake, 64)]
     assert ours == pytest.approx(theirs, rel=1e-9, nan_ok=True)
 
@@ -71,7 +72,7 @@ def test_kernel_distance_equals_tfgan(counts):
 def test_kernel_distance_is_unbiased():
     """Equal distributions: the mean over trials is zero within four of its standard errors."""
     trials = [
-        scores.kernel_inception_distance(RANDOM.normal(size=(20, 3)), RANDOM.normal(size=(20, 3)))[0]
+        kernel_distance_of_blocks(RANDOM.normal(size=(20, 3)), RANDOM.normal(size=(20, 3)))[0]
         for _ in range(400)
     ]
     assert abs(np.mean(trials)) < 4 * np.std(trials) / 20
@@ -80,7 +81,7 @@ def test_kernel_distance_is_unbiased():
 
 def test_kernel_distance_refuses_blocks_without_pairs():
     with pytest.raises(ConfigError, match="fewer than two"):
-        scores.kernel_inception_distance(np.ones((3, 2)), np.ones((40, 2)), 10)
+        kernel_distance_of_blocks(np.ones((3, 2)), np.ones((40, 2)), 10)
 
 
 LINE = np.arange(10.0)[:, None]  # distance to the k-th neighbour: k at the ends, less inside

@@ -7,6 +7,7 @@ from tfgans.evaluate import coverage, scores
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
+from tfgans.evaluate.kernel_distances import kernel_distance_of_blocks
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
 
 # Of the metrics below, those of which more is better; of the others (distances, divergences) less is.
@@ -193,7 +194,7 @@ class Evaluator:
             if min(len(real), len(fake)) < 2 * blocks:  # the smaller set cannot fill the larger one's blocks
                 size = min(len(real), len(fake))
                 real, fake = real[:size], fake[:size]
-            result["kid"], result["kid_std"] = scores.kernel_inception_distance(real, fake, _KERNEL_BLOCK)
+            result["kid"], result["kid_std"] = kernel_distance_of_blocks(real, fake, _KERNEL_BLOCK)
         real, fake = reference.kept[: self.neighbour_samples], sample.kept[: self.neighbour_samples]
         if self.precision_recall and min(len(real), len(fake)) > _PRECISION_NEIGHBOURS:
             pair = scores.precision_recall(real, fake, _PRECISION_NEIGHBOURS)

@@ -1,7 +1,7 @@
 """From uint8 images of any size to what a feature network takes: the resizing rules that published numbers name.
 
 They differ by up to 14 of 255 levels at 32x32, more than many differences between methods, so a result says which
-one it is. All functions take uint8 [n, H, W, C] and squash both axes to a square of `size`, unless they say otherwise.
+one it is. All functions take uint8 [n, H, W, C] and squash both axes to a square of `size`, or say what else they do.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -73,53 +73,6 @@ def _log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def kernel_inception_distance(real, fake, block_size=1024):
-    """Kernel inception distance: unbiased squared maximum mean discrepancy, may be negative.
-
-    Binkowski et al., 2018, kernel (x.y / d + 1)^3, by TF-GAN's block estimator: both sets are cut, in
-    the order given, into equally many blocks of nearly equal size, none above `block_size`. Samples
-    must come in random order.
-
-    Args: real [n, d], fake [m, d] features; block_size at least 2.
-    Returns: mean over the blocks and its standard error (nan for a single block), as TF-GAN gives them.
-    Raises: ConfigError if a block would hold fewer than two samples of either set.
-    """
-    blocks = -(-max(len(real), len(fake)) // block_size)
-    if min(len(real), len(fake)) < 2 * blocks:
-        raise ConfigError(
-            f"kernel distance: {len(real)} and {len(fake)} samples in {blocks} blocks of up to "
-            f"{block_size} leave fewer than two in a block"
-        )
-    estimates = [
-        _squared_discrepancy(first, second)
-        for first, second in zip(_blocks(real, blocks), _blocks(fake, blocks), strict=True)
-    ]
-    error = np.std(estimates, ddof=1) / np.sqrt(blocks) if blocks > 1 else np.nan
-    return float(np.mean(estimates)), float(error)
-
-
-def _blocks(features, count):
-    """The first blocks are the smaller ones, as in TF-GAN."""
-    size, larger = divmod(len(features), count)
-    sizes = [size] * (count - larger) + [size + 1] * larger
-    return np.split(features, np.cumsum(sizes)[:-1])
-
-
-def _squared_discrepancy(first, second):
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    within = _off_diagonal_mean(_kernel(first, first)) + _off_diagonal_mean(_kernel(second, second))
-    return within - 2.0 * _kernel(first, second).mean()
-
-
-def _kernel(x, y):
-    return (x @ y.T / x.shape[1] + 1.0) ** 3
-
-
-def _off_diagonal_mean(matrix):
-    n = len(matrix)
-    return (matrix.sum() - np.trace(matrix)) / (n * (n - 1))
-
-
 def precision_recall(real, fake, k=3):
     """Improved precision and recall (Kynkaanniemi et al., 2019), each in [0, 1].
 

@@ -1,0 +1,75 @@
+"""Does a generator copy its training set? Distances of generated images to their nearest training images.
+
+In the features of an extractor, in numpy and float64. Images are near in one network's features that are not in
+another's: look at the pairs as well (`nearest.png`).
+"""
+
+import numpy as np
+
+from tfgans.config import ConfigError
+from tfgans.evaluate.scores import squared_distances
+
+
+def nearest(points, others):
+    """`(indices, distances)` of the nearest row of `others` [m, d] to each of `points` [n, d]."""
+    index, squared = np.empty(len(points), int), np.empty(len(points))
+    for start, block in squared_distances(points, others):
+        rows = slice(start, start + len(block))
+        index[rows] = block.argmin(axis=1)
+        squared[rows] = block.min(axis=1)
+    return index, np.sqrt(squared)
+
+
+def nearest_of_own(points):
+    """Distance of each row of [n, d] to its nearest other one, n > 1."""
+    if len(points) < 2:
+        raise ConfigError(f"nearest neighbours need two samples. Received: {len(points)}")
+    found = np.empty(len(points))
+    for start, block in squared_distances(points, points):
+        block[np.arange(len(block)), start + np.arange(len(block))] = np.inf
+        found[start : start + len(block)] = block.min(axis=1)
+    return np.sqrt(found)
+
+
+def authentic(train, generated):
+    """Which generated samples are authentic (Alaa et al. 2022, AuthPct): bool [m].
+
+    One is, if the training sample nearest to it has another training sample nearer than it: a copy lies nearer to
+    its original than the original's own neighbours do.
+
+    Args: train [n, d], n > 1; generated [m, d].
+    """
+    index, distance = nearest(generated, train)
+    return nearest_of_own(train)[index] < distance
+
+
+def auth_pct(train, generated):
+    """The percentage of authentic samples, in [0, 100]; copies alone give 0. fld reports 50 less."""
+    return 100.0 * float(np.mean(authentic(train, generated)))
+
+
+def nearest_ratio(train, generated, held_out):
+    """Median distance of generated samples to their nearest training sample, over that of held-out real ones.
+
+    About 1 for new images of the same distribution, near 0 for copies. Departs from no published number: a plain
+    ratio that needs no assumption.
+
+    Args: train [n, d], generated [m, d], held_out [k, d]: real samples that were not trained on.
+    """
+    return float(np.median(nearest(generated, train)[1]) / np.median(nearest(held_out, train)[1]))
+
+
+def copying_score(train, generated, held_out):
+    """C_T of one cell (Meehan, Chaudhuri and Dasgupta 2020): a z-score, far below 0 for copies, above 0 for underfit.
+
+    Mann and Whitney's statistic of the generated samples' distances to their nearest training samples against those
+    of held-out real ones; dgm-eval splits the space into three cells first, here it is one.
+
+    Args: train [n, d], generated [m, d], held_out [k, d].
+    """
+    mine, theirs = nearest(generated, train)[1], np.sort(nearest(held_out, train)[1])
+    above = np.searchsorted(theirs, mine, "left")
+    ties = np.searchsorted(theirs, mine, "right") - above
+    pairs, both = len(mine) * len(theirs), len(mine) + len(theirs)
+    statistic = above.sum() + 0.5 * ties.sum()
+    return float((statistic - (pairs / 2.0 - 0.5)) / np.sqrt(pairs * (both + 1.0) / 12.0))
