@@ -133,7 +133,10 @@ def test_numbers_of_a_run_that_cannot_be_written_to_are_printed(call, run_dir, t
         shutil.copy(run_dir / name, run)
     (run / "metrics.jsonl").mkdir()
     (run / "spectra_evaluate").write_text("")
-    options = ["Evaluator.spectrum=True", f"Evaluator.cache_dir='{run / 'operative.gin' / 'cache'}'"]
+    options = [
+        "Evaluator.metrics=['fid', 'spectrum']",
+        f"Evaluator.cache_dir='{run / 'operative.gin' / 'cache'}'",
+    ]
     code, out, err = call("evaluate", f"--model_dir={run}", *[f"--gin_param={option}" for option in options])
     assert code == 0 and json.loads(out)["fid"] > 0 and out.count("\n") == 1
     lines = err.splitlines()

@@ -17,6 +17,7 @@ from tfgans.compare import collect
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.data.digits import digits_split
+from tfgans.evaluate import metrics
 from tfgans.evaluate.duality import WithDualityGap
 from tfgans.evaluate.evaluator import HIGHER_IS_BETTER, Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
@@ -88,8 +89,7 @@ def of_class_in(points, labels, asked=None):
 
 
 def evaluator(folder, features=None, num_samples=60, **options):
-    off = dict.fromkeys(("inception_score", "kernel_distance", "density_coverage"), False)
-    options = {"intra_class": True} | off | options
+    options = {"metrics": ["fid", "precision_recall", "intra_class"]} | options
     return Evaluator(features or PointFeatures(), num_samples, 13, cache_dir=folder, **options)
 
 
@@ -216,7 +216,7 @@ def test_diverged_generator_gives_null(tmp_path):
 def test_without_classes_it_is_absent_and_said_once(tmp_path, caplog):
     real, labels = clouds([8, 8])
     dataset = Points(real, labels)
-    plain = evaluator(tmp_path, intra_class=False)(stream(real), dataset)
+    plain = evaluator(tmp_path, metrics=["fid", "precision_recall"])(stream(real), dataset)
     measure = evaluator(tmp_path)
     assert measure(stream(real), dataset) == measure(stream(real), dataset) == plain
     dataset.reference_labels = lambda: None
@@ -225,7 +225,7 @@ def test_without_classes_it_is_absent_and_said_once(tmp_path, caplog):
     reasons = ("the model has no classes", "the images to compare with have no labels")
     assert caplog.messages == [nothing + reason for reason in reasons]
     caplog.clear()
-    evaluator(tmp_path, intra_class=False)(stream(real), dataset, of_class_in(real, labels))
+    evaluator(tmp_path, metrics=["fid", "precision_recall"])(stream(real), dataset, of_class_in(real, labels))
     assert not caplog.messages
 
 
@@ -242,7 +242,7 @@ def test_classes_without_enough_images_are_refused(tmp_path, counts, options, me
     for call in (measure.check, lambda data: measure(stream(real), data, of_class_in(real, labels))):
         with pytest.raises(ConfigError, match=f"^Evaluator.{message}"):
             call(Points(real, labels))
-    evaluator(tmp_path, intra_class=False, **options).check(Points(real, labels))
+    evaluator(tmp_path, metrics=["fid", "precision_recall"], **options).check(Points(real, labels))
 
 
 def test_other_mistakes_are_refused(tmp_path):
@@ -338,7 +338,7 @@ def test_a_run_measures_it_and_nothing_else_changes(tmp_path, caplog):
     gin_file.write_text(CONFIG + networks)
     run(str(gin_file), tmp_path / "plain")
     with caplog.at_level(logging.WARNING):
-        run(str(gin_file), tmp_path / "within", "Evaluator.intra_class = True")
+        run(str(gin_file), tmp_path / "within", f"Evaluator.metrics = {[*metrics.DEFAULT, 'intra_class']}")
     assert "intra" not in caplog.text
     plain, within = rows(tmp_path / "plain"), rows(tmp_path / "within")
     fewest = np.bincount(digits_split()[3]).min()
@@ -357,7 +357,7 @@ def test_a_run_measures_it_and_nothing_else_changes(tmp_path, caplog):
 def test_a_run_that_cannot_measure_it_ends_before_it_trains(tmp_path):
     gin_file = tmp_path / "run.gin"
     gin_file.write_text(CONFIG + "GAN.num_classes = %num_classes\n")
-    options = ("Evaluator.intra_class = True", "Evaluator.intra_samples = 100")
+    options = (f"Evaluator.metrics = {[*metrics.DEFAULT, 'intra_class']}", "Evaluator.intra_samples = 100")
     with pytest.raises(ConfigError, match="^Evaluator.intra_samples = 100 needs 100 images of a class"):
         run(str(gin_file), tmp_path / "run", *options)
     assert not (tmp_path / "run").exists()

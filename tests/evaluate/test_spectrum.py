@@ -274,9 +274,8 @@ class Held:
 
 
 def evaluator(folder, features=None, **options):
-    off = dict.fromkeys(("inception_score", "kernel_distance", "precision_recall", "density_coverage"), False)
     features = features or DigitsFeatures()
-    return Evaluator(features, 100, batch_size=40, cache_dir=folder, **off, **options)
+    return Evaluator(features, 100, batch_size=40, cache_dir=folder, **options)
 
 
 def test_the_evaluator_measures_it(tmp_path):
@@ -288,7 +287,7 @@ def test_the_evaluator_measures_it(tmp_path):
         return train[start : start + count]
 
     dataset = Held()
-    measure = evaluator(tmp_path, spectrum=True, spectrum_samples=70)
+    measure = evaluator(tmp_path, metrics=["fid", "spectrum"], spectrum_samples=70)
     assert measure.spectra is None
     result = measure(generate, dataset)
     names = ["spectrum_distance", "spectrum_distance_high", "spectrum_distance_all"]
@@ -301,8 +300,13 @@ def test_the_evaluator_measures_it(tmp_path):
     assert [side.count for side in measure.spectra] == [70, 70]
     reads = dataset.reads
     assert measure(generate, dataset) == result and dataset.reads == reads
-    both = evaluator(tmp_path, spectrum=True, spectrum_samples=70, sliced_wasserstein=True, sliced_samples=30)
-    alone = evaluator(tmp_path, sliced_wasserstein=True, sliced_samples=30)
+    both = evaluator(
+        tmp_path,
+        metrics=["fid", "spectrum", "sliced_wasserstein"],
+        spectrum_samples=70,
+        sliced_samples=30,
+    )
+    alone = evaluator(tmp_path, metrics=["fid", "sliced_wasserstein"], sliced_samples=30)
     starts = iter([0, 40, 80] * 2)
     result, sliced = both(generate, dataset), alone(generate, dataset)["sliced_wasserstein"]
     assert result["sliced_wasserstein"] == sliced > 0
@@ -322,7 +326,7 @@ class Means:
 
 
 def test_it_is_absent_where_images_do_not_allow_it(tmp_path):
-    measure = evaluator(tmp_path, Means(), spectrum=True)
+    measure = evaluator(tmp_path, Means(), metrics=["fid", "spectrum"])
     thin, square = images(100, 8, 1)[:, :, :6], images(100, 8, 1)
     result = measure(lambda count: square[:count], Held(square))
     assert result["spectrum_distance"] > 0 and measure.spectra is not None
@@ -339,7 +343,7 @@ def test_it_is_absent_where_images_do_not_allow_it(tmp_path):
         assert list(result) == ["fid", "features", "num_samples", "num_reference"]
         assert measure.spectra is None
     points = np.random.RandomState(0).normal(size=(100, 2)).astype(np.float32)
-    measure = evaluator(tmp_path, PointFeatures(), spectrum=True)
+    measure = evaluator(tmp_path, PointFeatures(), metrics=["fid", "spectrum"])
     assert "spectrum_distance" not in measure(lambda count: points[:count], Held(points))
 
 

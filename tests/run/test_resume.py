@@ -151,7 +151,7 @@ def test_what_watches_a_run_may_change_and_it_may_be_extended(whole, gin_file, t
     folder = tmp_path / "run"
     run(gin_file, folder, "train.steps=6")
     exported = contents(folder / "export")
-    bindings = ["Evaluator.num_samples=32", "train.save_every=3", "Evaluator.kernel_distance=False"]
+    bindings = ["Evaluator.num_samples=32", "train.save_every=3", "Evaluator.metrics=['fid']"]
     run(gin_file, folder, "train.steps=12", *bindings)
     assert [row["step"] for row in rows(folder)] == [0, 4, 6, 8, 12]
     assert [row["num_samples"] for row in rows(folder)] == [64, 64, 64, 32, 32]

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from short_runs import Crash, assert_same_run, crash_at, kill_and_resume, rows, run
 
-from tfgans.evaluate import spectrum_figure
+from tfgans.evaluate import metrics, spectrum_figure
 from tfgans.run import after
 
 BINDINGS = (
-    "Evaluator.spectrum=True",
+    f"Evaluator.metrics={[*metrics.DEFAULT, 'spectrum']}",
     "Evaluator.spectrum_samples=50",
     "train.steps=4",
     "train.save_every=2",
@@ -63,7 +63,7 @@ def test_the_command_measures_it_too(measured, tmp_path):
     assert numbers["spectrum_distance"] == row["spectrum_distance"] and numbers["generated"]["count"] == 20
     with Image.open(folder / "spectra_evaluate/step_00000004.png") as image:
         assert image.size == (1120, 760)
-    after.evaluate(folder, step=0, gin_params=["Evaluator.spectrum=False"])
+    after.evaluate(folder, step=0, gin_params=["Evaluator.metrics=['fid']"])
     assert len(spectra(folder, "spectra_evaluate")) == 2
 
 
@@ -102,7 +102,7 @@ def test_a_step_that_is_trained_again_forgets_its_spectra(measured, gin_file, tm
     folder = tmp_path / "run"
     shutil.copytree(measured, folder)
     (folder / "checkpoints/step_00000004.npz").unlink()
-    run(gin_file, folder, *BINDINGS, "Evaluator.spectrum=False")
+    run(gin_file, folder, *BINDINGS, "Evaluator.metrics=['fid']")
     assert spectra(folder) == {k: v for k, v in spectra(measured).items() if "00000004" not in k}
     assert ["spectrum_distance" in row for row in rows(folder)] == [True, True, False]
     shown, before = (kill_and_resume.curves(path / "eval")["spectrum"] for path in (folder, measured))

@@ -13,7 +13,7 @@ import gin
 from gin import config_parser
 
 from tfgans import files
-from tfgans.config import gin_internals, modules, names
+from tfgans.config import gin_internals, modules, names, retired
 from tfgans.config import mistakes as gin_mistakes
 from tfgans.errors import ConfigError, first_line
 
@@ -89,6 +89,7 @@ class Reader:
 
     def __init__(self):
         self.given, self.replaced, self.imported = {}, [], []
+        self._retired = {}  # of the record that is being read
 
     def file(self, path, part=False, within=(), beside=None):
         """Reads a file and those that it includes.
@@ -122,7 +123,16 @@ class Reader:
                 except Exception as error:  # a module that is imported may raise anything
                     what = f"{statement.format()}: " if hasattr(statement, "format") else ""
                     raise _Placed(f"{at}{what}{type(error).__name__}: {first_line(error)}") from error
+            self._bind_retired(place)
             gin_internals.imports().update(context.imports)
+
+    def _bind_retired(self, place):
+        """Binds what stands now for the retired parameters of the file that was just read."""
+        for (scope, full), found in self._retired.items():
+            own = self.given.get((scope, full), {}).get("metrics")
+            value = retired.of_list(names.target_of(full), found, own.value if own else ())
+            self._bind(scope, full, "metrics", Given(value, place))
+        self._retired = {}
 
     def _take(self, statement, context, place, chain, folder):
         kind = type(statement)
@@ -140,6 +150,10 @@ class Reader:
             self._bind(name, "gin.macro", "value", Given(statement.value, place))
         else:
             full = _configurable(statement.selector, context).selector
+            if statement.arg_name in retired.entries(names.target_of(full)):
+                found = self._retired.setdefault((statement.scope, full), {})
+                retired.take(names.target_of(full), statement.arg_name, statement.value, place.file, found)
+                return
             names.kind_of_parameter(full, statement.arg_name)  # raises if there is no such parameter
             self._bind(statement.scope, full, statement.arg_name, Given(statement.value, place))
 

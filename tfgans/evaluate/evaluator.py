@@ -3,32 +3,16 @@
 import numpy as np
 
 from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
+from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage, scores
+from tfgans.evaluate import metrics as _metrics
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
-from tfgans.evaluate.kernel_distances import kernel_distance_of_blocks
+from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
 
-# Of the metrics below, those of which more is better; of the others (distances, divergences) less is.
-HIGHER_IS_BETTER = frozenset(
-    (
-        "inception_score",
-        "precision",
-        "recall",
-        "intra_recall",
-        "intra_recall_worst",
-        "density",
-        "coverage",
-        "classes_covered",
-        "modes_covered",
-        "high_quality",
-        "duality_maxmin",
-    )
-)
-_PRECISION_NEIGHBOURS = 3
-_DENSITY_NEIGHBOURS = 5
-_KERNEL_BLOCK = 1024
+_NAME = Kind("a metric's name", lambda value: isinstance(value, str))
 
 
 @configurable
@@ -43,73 +27,55 @@ class Evaluator:
         features: an extractor of `features.py`, e.g. `@DigitsFeatures()`.
         num_samples: samples to generate, at least 2 and at least `inception_splits`.
         batch_size: samples asked of `generate` at a time.
-        inception_score: `inception_score`, `inception_score_std` (population deviation over
-            `inception_splits` parts); absent if the extractor gives no logits.
+        metrics: names of `tfgans.evaluate.metrics`, such as `["fid", "kid", "spectrum"]`, and metrics of one's own:
+            functions of the features of real images, float32 [n, F], and of generated ones, [m, F], from up to
+            `neighbour_samples` a side, that return a number; rows call it by the function's name.
         inception_splits: parts of the Inception score.
-        kernel_distance: `kid` and `kid_std` (standard error of `kid`), from up to `kernel_samples` a side.
-        kernel_samples: see above.
-        precision_recall: `precision`, `recall` (3 neighbours), from up to `neighbour_samples` a side.
-        density_coverage: `density`, `coverage` (5 neighbours), from up to `neighbour_samples` a side.
-        neighbour_samples: see above.
-        sliced_wasserstein: `sliced_wasserstein`, mean over the pyramid's levels, from up to
-            `sliced_samples` square images a side.
-        sliced_samples: see above.
-        spectrum: `spectrum_distance`, `spectrum_distance_high` (below the Nyquist frequency) and
-            `spectrum_distance_all` (up to the corner of the transform, where stripes and checkerboards of period 2
-            are; all in decibels, see `spectrum.compare`) from up to `spectrum_samples` images of 1 or 3 channels a
-            side; `spectra` then has the curves.
-        spectrum_samples: see above.
-        class_coverage: `classes_covered` (classes the extractor's classifier gives to at least one
-            sample) and `class_kl` (nats, of the classes' shares to the uniform distribution); absent
-            without logits.
-        intra_class: diversity within classes, of models and reference images with classes: `intra_fid`,
-            `intra_recall`, means over classes, `intra_fid_worst`, `intra_recall_worst`, see `IntraClass`.
-            Absent, and one line in the log says so, without classes. The other metrics stay as they are.
-        intra_samples: images of each class, generated and real alike, at least 4; classes with fewer real
-            ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
-        metrics: metrics of one's own, functions of the features of real images, float32 [n, F], and of generated
-            ones, [m, F], from up to `neighbour_samples` a side, that return a number; rows call it by the function's
-            name.
+        kernel_samples, neighbour_samples, sliced_samples, spectrum_samples: samples a side of the metrics that the
+            table of `tfgans.evaluate.metrics` says it of.
+        intra_samples: images of each class for `intra_class`, generated and real alike, at least 4; classes with
+            fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
-    Raises: ConfigError for counts out of range.
+    Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
+
+    # Each metric had a parameter of its own once; see `tfgans.config.retired`.
+    retired_parameters = {  # noqa: RUF012
+        "inception_score": ("inception_score", True),
+        "kernel_distance": ("kid", True),
+        "precision_recall": ("precision_recall", True),
+        "density_coverage": ("density_coverage", True),
+        "class_coverage": ("class_coverage", False),
+        "intra_class": ("intra_class", False),
+        "sliced_wasserstein": ("sliced_wasserstein", False),
+        "spectrum": ("spectrum", False),
+    }
 
     def __init__(
         self,
         features: Instance("@DigitsFeatures()"),
         num_samples: AtLeast(2) = 10000,
         batch_size: Count = 256,
-        inception_score: bool = True,
+        metrics: Several(_NAME | Function("@my_metric")) = _metrics.DEFAULT,
         inception_splits: Count = 10,
-        kernel_distance: bool = True,
         kernel_samples: AtLeast(2) = 10000,
-        precision_recall: bool = True,
-        density_coverage: bool = True,
-        neighbour_samples: AtLeast(_DENSITY_NEIGHBOURS + 1) = 5000,
-        sliced_wasserstein: bool = False,
+        neighbour_samples: AtLeast(_metrics.DENSITY_NEIGHBOURS + 1) = 5000,
         sliced_samples: Count = 1024,
-        spectrum: bool = False,
         spectrum_samples: Count = 1024,
-        class_coverage: bool = False,
-        intra_class: bool = False,
         intra_samples: AtLeast(LEAST) | None = None,
-        metrics: Several(Function("@my_metric")) = (),
         cache_dir: FilePath | None = None,
     ):
+        _metrics.check(metrics)
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
-        self.inception_score, self.inception_splits = inception_score, inception_splits
-        self.kernel_distance, self.kernel_samples = kernel_distance, kernel_samples
-        self.precision_recall, self.density_coverage = precision_recall, density_coverage
-        self.neighbour_samples = neighbour_samples
-        self.sliced_wasserstein, self.sliced_samples = sliced_wasserstein, sliced_samples
-        self.spectrum, self.spectrum_samples = spectrum, spectrum_samples
-        self.class_coverage, self.metrics, self.cache_dir = class_coverage, metrics, cache_dir
-        if inception_score:
+        self.metrics, self.inception_splits, self.cache_dir = tuple(metrics), inception_splits, cache_dir
+        self.kernel_samples, self.neighbour_samples = kernel_samples, neighbour_samples
+        if "inception_score" in metrics:
             check_count("Evaluator.num_samples", num_samples, least=inception_splits)
-        self.intra_class, self.intra_samples = intra_class, intra_samples
-        self._within_classes = IntraClass(features, intra_samples, batch_size) if intra_class else None
+        within = "intra_class" in metrics
+        self._within_classes = IntraClass(features, intra_samples, batch_size) if within else None
         self._image_metrics = ImageMetrics(
-            sliced_samples if sliced_wasserstein else 0, spectrum_samples if spectrum else 0
+            sliced_samples if "sliced_wasserstein" in metrics else 0,
+            spectrum_samples if "spectrum" in metrics else 0,
         )
 
     def check(self, dataset=None):
@@ -142,12 +108,15 @@ class Evaluator:
         self._reference = reference.moments
         watch = _Watch(self, self._image_metrics.keep)
         batches = self._generated(generate, self.num_samples)
-        sample = collect(
-            self.features, batches, self.num_samples, self._keep(), 1, watch, label="generated images"
-        )
-        result = {"fid": frechet_distance(reference.moments, sample.moments)}
+        keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
+        sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
+        result = {}
+        if "fid" in self.metrics:
+            result["fid"] = frechet_distance(reference.moments, sample.moments)
+        result |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
         result |= watch.results()
-        result |= self._from_features(reference, sample)
+        sizes = self.kernel_samples, self.neighbour_samples
+        result |= _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
         result |= self._image_metrics(dataset, watch.images)
         if not sample.finite:
             result = dict.fromkeys(result)
@@ -178,31 +147,10 @@ class Evaluator:
         return self._image_metrics.spectra
 
     def _keep(self):
-        kernel = self.kernel_samples if self.kernel_distance else 0
-        near = self.precision_recall or self.density_coverage or self.metrics
-        neighbours = self.neighbour_samples if near else 0
-        return max(kernel, neighbours)
+        return _metrics.kept(self.metrics, self.kernel_samples, self.neighbour_samples)
 
     def _generated(self, generate, total):
         return batches_of(generate, total, self.batch_size)
-
-    def _from_features(self, reference, sample):
-        result = {}
-        real, fake = reference.kept[: self.kernel_samples], sample.kept[: self.kernel_samples]
-        if self.kernel_distance and min(len(real), len(fake)) >= 2:
-            blocks = -(-max(len(real), len(fake)) // _KERNEL_BLOCK)
-            if min(len(real), len(fake)) < 2 * blocks:  # the smaller set cannot fill the larger one's blocks
-                size = min(len(real), len(fake))
-                real, fake = real[:size], fake[:size]
-            result["kid"], result["kid_std"] = kernel_distance_of_blocks(real, fake, _KERNEL_BLOCK)
-        real, fake = reference.kept[: self.neighbour_samples], sample.kept[: self.neighbour_samples]
-        if self.precision_recall and min(len(real), len(fake)) > _PRECISION_NEIGHBOURS:
-            pair = scores.precision_recall(real, fake, _PRECISION_NEIGHBOURS)
-            result["precision"], result["recall"] = pair
-        if self.density_coverage and len(real) > _DENSITY_NEIGHBOURS:
-            pair = scores.density_coverage(real, fake, _DENSITY_NEIGHBOURS)
-            result["density"], result["coverage"] = pair
-        return result | {metric.__name__: float(metric(real, fake)) for metric in self.metrics}
 
 
 class _Watch:
@@ -222,11 +170,11 @@ class _Watch:
         logits = outputs.get("logits")
         if logits is None:
             return
-        if self._options.inception_score:
+        if "inception_score" in self._options.metrics:
             if self._score is None:
                 self._score = scores.InceptionScore(self._options.num_samples, self._options.inception_splits)
             self._score.update(logits)
-        if self._options.class_coverage:
+        if "class_coverage" in self._options.metrics:
             counts = coverage.class_histogram(logits)
             self._histogram = counts if self._histogram is None else self._histogram + counts
 

@@ -69,7 +69,7 @@ def cropped_bicubic_uint8(images, size):
 
 
 def shorter_side_uint8(images, size):
-    """The shorter side to `size` by Pillow's bicubic on 8 bits, then the middle square: CLIP's own, clean-fid's CLIP-FID.
+    """The shorter side to `size` by Pillow's bicubic on 8 bits, then the middle square: CLIP's own, and CLIP-FID's.
 
     Returns: uint8 [n, size, size, C].
     """

@@ -1,0 +1,160 @@
+"""The metrics that an evaluation may consist of, by name: what they give, and of how many samples a side.
+
+Of all samples:
+- `fid`: Frechet distance of the features' Gaussians (Heusel et al. 2017), squared, covariances over n - 1.
+- `fid_infinity`: `fid_infinity`, `_slope`, `_error`, see `frechet.frechet_infinity`.
+- `inception_score`: it and `inception_score_std`, over 10 parts (Salimans et al. 2016). Needs logits.
+- `class_coverage`: `classes_covered`, `class_kl` in nats, of the classes that the extractor sees. Needs logits.
+
+Of `kernel_samples`:
+- `kid`: it and `kid_std`, each sample once in blocks of 1024, and the standard error (TF-GAN's convention).
+- `kid_subsets`: it and `kid_subsets_std`, 100 random subsets of 1000, and their deviation (torch-fidelity's).
+- `cmmd`: 1000 times the squared MMD of unit vectors (Jayasumana et al. 2024), meant for CLIP.
+- `mind`: sorted projections on 1000 lines (Berthet et al. 2026).
+
+Of `neighbour_samples`, with closed balls:
+- `precision_recall`: `precision`, `recall` in [0, 1], 3 neighbours (Kynkaanniemi et al. 2019).
+- `density_coverage`: `density` >= 0, `coverage` in [0, 1], 5 neighbours (Naeem et al. 2020).
+- `memorization`: `auth_pct` in [0, 100] (Alaa et al. 2022), 0 if all are copies of the images compared with.
+
+Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`:
+- `intra_class`: `intra_fid`, `intra_recall` and their worst, within each class, see `IntraClass`.
+- `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of square images.
+- `spectrum`: `spectrum_distance`, `_high`, `_all` in decibels, see `spectrum.compare`.
+"""
+
+import numpy as np
+
+from tfgans.config import ConfigError
+from tfgans.config.names import meant
+from tfgans.evaluate import memorization, projections, scores
+from tfgans.evaluate.frechet import frechet_infinity
+from tfgans.evaluate.kernel_distances import cmmd, kernel_distance_of_blocks, kernel_distance_of_subsets
+
+DEFAULT = ("fid", "inception_score", "kid", "precision_recall", "density_coverage")
+# Of all metrics' values, those of which more is better; of the others (distances, divergences) less is.
+HIGHER_IS_BETTER = frozenset(
+    (
+        "inception_score",
+        "precision",
+        "recall",
+        "intra_recall",
+        "intra_recall_worst",
+        "density",
+        "coverage",
+        "classes_covered",
+        "modes_covered",
+        "high_quality",
+        "duality_maxmin",
+        "auth_pct",
+    )
+)
+PRECISION_NEIGHBOURS = 3
+DENSITY_NEIGHBOURS = 5
+_BLOCK = 1024
+_SUBSET = 1000
+
+
+def _kid(real, fake):
+    if min(len(real), len(fake)) < 2:
+        return {}
+    blocks = -(-max(len(real), len(fake)) // _BLOCK)
+    if min(len(real), len(fake)) < 2 * blocks:  # the smaller set cannot fill the larger one's blocks
+        size = min(len(real), len(fake))
+        real, fake = real[:size], fake[:size]
+    value, error = kernel_distance_of_blocks(real, fake, _BLOCK)
+    return {"kid": value, "kid_std": error}
+
+
+def _kid_subsets(real, fake):
+    size = min(_SUBSET, len(real), len(fake))
+    if size < 2:
+        return {}
+    value, deviation = kernel_distance_of_subsets(real, fake, subset_size=size)
+    return {"kid_subsets": value, "kid_subsets_std": deviation}
+
+
+def _precision_recall(real, fake):
+    if min(len(real), len(fake)) <= PRECISION_NEIGHBOURS:
+        return {}
+    precision, recall = scores.precision_recall(real, fake, PRECISION_NEIGHBOURS)
+    return {"precision": precision, "recall": recall}
+
+
+def _density_coverage(real, fake):
+    if len(real) <= DENSITY_NEIGHBOURS:
+        return {}
+    density, coverage = scores.density_coverage(real, fake, DENSITY_NEIGHBOURS)
+    return {"density": density, "coverage": coverage}
+
+
+def _memorization(real, fake):
+    return {"auth_pct": memorization.auth_pct(real, fake)} if len(real) > 1 else {}
+
+
+# Functions of the features of real images [n, F] and of generated ones [m, F], by how many of them they take.
+OF_MANY = {
+    "kid": _kid,
+    "kid_subsets": _kid_subsets,
+    "cmmd": lambda real, fake: {"cmmd": cmmd(real, fake)},
+    "mind": lambda real, fake: {"mind": projections.mind(real, fake)},
+}
+OF_NEIGHBOURS = {
+    "precision_recall": _precision_recall,
+    "density_coverage": _density_coverage,
+    "memorization": _memorization,
+}
+NAMES = (
+    "fid",
+    "fid_infinity",
+    "inception_score",
+    *OF_MANY,
+    *OF_NEIGHBOURS,
+    "class_coverage",
+    "intra_class",
+    "sliced_wasserstein",
+    "spectrum",
+)
+
+
+def check(metrics):
+    """Raises ConfigError naming an entry that is neither one of `NAMES` nor a function, or is there twice."""
+    for metric in metrics:
+        if isinstance(metric, str) and metric not in NAMES:
+            hint = meant(metric, NAMES) or "."
+            raise ConfigError(
+                f"Evaluator.metrics: no metric is called '{metric}'{hint} Allowed: {', '.join(NAMES)}"
+            )
+        if metrics.count(metric) > 1:
+            raise ConfigError(f"Evaluator.metrics names '{getattr(metric, '__name__', metric)}' twice")
+
+
+def of_features(metrics, real, fake, many, neighbours):
+    """The values of those of `metrics` that are functions of features.
+
+    Args:
+        real, fake: features kept, in random order. many, neighbours: how many of them a metric takes.
+    """
+    found = {}
+    for metric in metrics:
+        if metric in OF_MANY:
+            found |= OF_MANY[metric](real[:many], fake[:many])
+        elif metric in OF_NEIGHBOURS:
+            found |= OF_NEIGHBOURS[metric](real[:neighbours], fake[:neighbours])
+        elif not isinstance(metric, str):
+            found[metric.__name__] = float(metric(real[:neighbours], fake[:neighbours]))
+    return found
+
+
+def kept(metrics, many, neighbours):
+    """How many features a side these metrics need."""
+    needs = [many for metric in metrics if metric in OF_MANY]
+    needs += [neighbours for metric in metrics if metric in OF_NEIGHBOURS or not isinstance(metric, str)]
+    return max(needs, default=0)
+
+
+def infinity(metrics, moments, fake):
+    """`fid_infinity` and its company, if it is one of `metrics` and there are samples for its line."""
+    if "fid_infinity" not in metrics or len(fake) < 30 or not np.isfinite(fake).all():
+        return {}
+    return frechet_infinity(moments, fake)
