@@ -62,7 +62,7 @@ ALLOWED = {
         "readers",
     },
     "methods": PARTS | LEAVES | {"networks", "gan", "optimizers", "pruning"},
-    "run": PARTS | LEAVES | {"errors", "networks", "gan", "methods", "optimizers", "pruning"},
+    "run": PARTS | LEAVES | {"errors", "networks", "gan", "methods", "optimizers"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "run"},
     "commands": LEAVES | {"environment", "errors", "methods", "run", "compare"},
     "__main__": {"commands"},

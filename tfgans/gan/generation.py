@@ -177,6 +177,14 @@ class Generation(LabelDraws, StyleGeneration):
         raise ConfigError(f"there is no {name} generator")
 
     @hook
+    def part_report(self, name, network):
+        """What `generator_<name>.json` tells of a part at the end of a run, a dictionary; None for no such file.
+
+        `network` is what `part(name)` gave.
+        """
+        return None
+
+    @hook
     def densities(self):
         """{path: share of its entries that is not pruned} of pruned weights, by "<network>/<path>"."""
         return {}

@@ -36,7 +36,7 @@ def alphagan_generator(
         channels: of the images.
         base_channels: of every map.
     Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels] in [-1, 1],
-        float32.
+        float32. Its `own_facts` give {"thop_flops": ...}.
     Raises: ConfigError if an argument is outside what is listed or the genotype is wrong.
     """
     size = first_size("alphagan_generator", resolution)
@@ -48,7 +48,9 @@ def alphagan_generator(
 
     nodes = space.wire(LatentMaps(base_channels, size, name="latent_maps")(latents), apply)
     images = ToImages(channels, name="images")(nodes[3, 4])
-    return keras.Model(latents, images, name="alphagan_generator")
+    network = keras.Model(latents, images, name="alphagan_generator")
+    network.own_facts = lambda: {"thop_flops": thop_flops(network)}
+    return network
 
 
 def first_size(network, resolution):

@@ -7,20 +7,15 @@ import keras
 from tfgans.config import Count, Positive, Several, configurable
 from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.methods.alphagan.spaces.biggan import genotype as biggan_genotype
-from tfgans.methods.alphagan.spaces.biggan.genotype import (
-    BLOCKS,
-    NORMAL_OPERATIONS,
-    UP_OPERATIONS,
-    check_pools,
-)
+from tfgans.methods.alphagan.spaces.biggan import space
 from tfgans.methods.alphagan.spaces.biggan.networks import (
     FirstMaps,
     LastImages,
-    MixedUpBlock,
     class_embedding,
     first_size,
     wire,
 )
+from tfgans.methods.alphagan.spaces.biggan.operations import MixedUpBlock
 
 
 @configurable
@@ -34,8 +29,8 @@ def alphagan_biggan_supernet(
     spectral_normalization: bool = True,
     kernel_initializer: str = "orthogonal",
     epsilon: Positive = 1e-5,
-    normal_operations: Several(str) = NORMAL_OPERATIONS,
-    up_operations: Several(str) = UP_OPERATIONS,
+    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+    up_operations: Several(str) = space.UP_OPERATIONS,
 ):
     """A `BigGANSupernet` (see there for the arguments)."""
     return BigGANSupernet(
@@ -60,7 +55,7 @@ class BigGANSupernet(Supernet):
 
     The batch norms of separable convolutions are not affine, and operations start by PyTorch's defaults, as in the
     search on conventional GANs. `architecture_variables` are `normal_1` .. `normal_3`, `up_1` .. `up_3`, two edges
-    each; see `biggan_genotype`.
+    each; see `space`.
 
     Args:
         resolution, channels, latent_dim, base_channels, num_classes, embedding_dim, spectral_normalization,
@@ -83,14 +78,14 @@ class BigGANSupernet(Supernet):
         spectral_normalization=True,
         kernel_initializer="orthogonal",
         epsilon=1e-5,
-        normal_operations=NORMAL_OPERATIONS,
-        up_operations=UP_OPERATIONS,
+        normal_operations=space.NORMAL_OPERATIONS,
+        up_operations=space.UP_OPERATIONS,
         **kwargs,
     ):
         name = "alphagan_biggan_supernet"
         size = first_size(name, resolution, latent_dim)
-        check_pools(name, normal_operations, up_operations)
-        rows = biggan_genotype.architecture_rows(normal_operations, up_operations)
+        space.check_pools(name, normal_operations, up_operations)
+        rows = space.architecture_rows(normal_operations, up_operations)
         super().__init__((latent_dim,), rows, **kwargs)
         self.resolution, self.channels, self.latent_dim = resolution, channels, latent_dim
         self.base_channels, self.num_classes, self.embedding_dim = base_channels, num_classes, embedding_dim
@@ -104,7 +99,7 @@ class BigGANSupernet(Supernet):
         options = {"kernel_initializer": self.kernel_initializer, "dtype": self.dtype_policy}
         self.embedding = class_embedding(self.num_classes, self.embedding_dim, **options)
         options |= {"spectral_normalization": self.spectral_normalization}
-        condition = chunk = self.latent_dim // (len(BLOCKS) + 1)
+        condition = chunk = self.latent_dim // (len(space.BLOCKS) + 1)
         if self.embedding is not None:
             self.embedding.build((None,))
             condition += self.embedding_dim
@@ -112,7 +107,7 @@ class BigGANSupernet(Supernet):
         self.first.build((None, chunk))
         shape = (None, None, None, self.base_channels)
         self.blocks = []
-        for number in BLOCKS:
+        for number in space.BLOCKS:
             block = MixedUpBlock(
                 self.base_channels,
                 self.normal_operations,
@@ -145,7 +140,7 @@ class BigGANSupernet(Supernet):
             functools.partial(
                 block, normal=mixing[f"normal_{number}"], up=mixing[f"up_{number}"], training=training
             )
-            for number, block in zip(BLOCKS, self.blocks, strict=True)
+            for number, block in zip(space.BLOCKS, self.blocks, strict=True)
         ]
         first, last = (functools.partial(layer, training=training) for layer in (self.first, self.last))
         return wire(latents, labels, first, self.embedding, blocks, last)
