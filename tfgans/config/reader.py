@@ -18,6 +18,9 @@ from tfgans.config import mistakes as gin_mistakes
 from tfgans.errors import ConfigError, first_line
 
 PACKAGE = Path(__file__).resolve().parent.parent
+_FORMER = {
+    ("train", "run_class")
+}  # parameters that are no more, and stand as None in the files of older runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +140,8 @@ class Reader:
             self._bind(name, "gin.macro", "value", Given(statement.value, place))
         else:
             full = _configurable(statement.selector, context).selector
+            if statement.value is None and (full.rsplit(".", 1)[-1], statement.arg_name) in _FORMER:
+                return
             names.kind_of_parameter(full, statement.arg_name)  # raises if there is no such parameter
             self._bind(statement.scope, full, statement.arg_name, Given(statement.value, place))
 

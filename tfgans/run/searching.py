@@ -12,6 +12,7 @@ from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
+from tfgans.run.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +33,12 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
     Returns: the command line that trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
     """
-    runs = []
-
-    def run(*args, **options):
-        runs.append(SearchRun(*args, note_every=note_every, **options))
-        return runs[0]
-
-    training.train(model_dir, run_class=run)
+    run = SearchRun(model_dir, Plan(), note_every)
+    run.train()
     if retrain_gin_file is None:
         return None
     command = f"python launch/train.py --gin_file={retrain_gin_file} --model_dir={model_dir}-retrained"
-    networks = (runs[0].model.generator, runs[0].model.discriminator)
+    networks = (run.model.generator, run.model.discriminator)
     parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
     flags = [f"--gin_param=\"{parameter}='{model_dir}/genotype.json'\"" for parameter in parameters]
     return " ".join([command, *flags])
@@ -51,9 +47,11 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
 class SearchRun(training.Run):
     """A run whose model has a supernet for a generator."""
 
-    def __init__(self, *args, note_every=1, **options):
+    def __init__(self, model_dir, plan, note_every=1):
+        super().__init__(model_dir, plan)
         self.note_every = note_every
-        super().__init__(*args, **options)
+        self.history = files.JsonLines(self.folder / "search.jsonl")
+        self._notes = None  # the rows of `history`, once they are read
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
@@ -115,8 +113,7 @@ class SearchRun(training.Run):
         return self.strategy.distribute_datasets_from_function(interleaved)
 
     def _open_files(self, stack):
-        self.history = files.JsonLines(self.folder / "search.jsonl")
-        last = -1 if self.restored is None else self.restored
+        last = -1 if self.saved_step is None else self.saved_step
         self.history.keep(lambda row: row["step"] <= last)
         super()._open_files(stack)
 
@@ -168,7 +165,7 @@ class SearchRun(training.Run):
         self.history.append(row)
 
     def _rows(self):
-        if not hasattr(self, "_notes"):
+        if self._notes is None:
             self._notes = self.history.read()
         return self._notes
 
@@ -215,12 +212,12 @@ class SearchRun(training.Run):
             return self.genotype()
         if self.evaluator is None:
             raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
-        sign = -1.0 if self.best_is_highest else 1.0
+        sign = -1.0 if self.plan.best_is_highest else 1.0
         bar = progress.Bar("candidates", self.model.num_candidates)
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
-            value = self.evaluator(generate, self.dataset, of_class)[self.best_metric]
+            value = self.evaluator(generate, self.dataset, of_class)[self.plan.best_metric]
             bar.update()
             return sign * value if value is not None else float("inf")
 
