@@ -31,7 +31,7 @@ def study(
     one looks at the first. Architecture i is a function of (seed, i); all are trained with that seed.
 
     Args:
-        gin_file: trains an `alphagan_generator` and evaluates it. gin_params: bindings besides.
+        gin_file: trains an `alphagan_generator` and evaluates it. gin_params: more bindings, for all of them.
         count: architectures, at least 2.
         steps: generator updates of each; None: `train.steps`.
         metric: the best third by it is superior, the worst third inferior. The paper has no such thirds but

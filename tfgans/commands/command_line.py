@@ -179,7 +179,7 @@ def _train():
 
 
 def _close():
-    """Says what a run has left, and what may follow."""
+    """Says what lies in the folder of a run that has ended, and which commands can follow."""
     from tfgans import config
     from tfgans.run import summary
 

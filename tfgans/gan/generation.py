@@ -99,7 +99,7 @@ class Generation(LabelDraws, StyleGeneration):
     def streams_of_classes(self, seed, weights=None, check=lambda: None):
         """`of_class(label)` -> `stream_of` that class alone, as evaluation within classes takes it.
 
-        Each class has latents of its own, which `stream_of(seed)` does not have.
+        The latents of each class are a stream of their own, apart from that of `stream_of(seed)`.
 
         Args:
             seed, weights: as in `stream_of`. check: called before each batch of images.
@@ -159,7 +159,7 @@ class Generation(LabelDraws, StyleGeneration):
         return self._once(name, lambda: tf.function(make(self, generator), **options))
 
     def _once(self, name, make):
-        """What `make` gave the first time that it was asked for by this name."""
+        """The result of `make()`, which is called once for each name."""
         if not hasattr(self, "_renderers"):
             self._renderers = {}
         if name not in self._renderers:
@@ -168,7 +168,7 @@ class Generation(LabelDraws, StyleGeneration):
 
     @hook
     def part_names(self):
-        """Names of the generators that a trained model has besides the usual one; methods extend this."""
+        """Names of further generators of a trained model, such as `sparse`; methods extend this."""
         return ()
 
     @hook

@@ -252,7 +252,7 @@ class GAN(
 
     @hook
     def step_variables(self, name):
-        """What an update's gradients are by: the trainable variables of the "generator" or "discriminator".
+        """The variables by which an update differentiates: trainable ones of the "generator" or "discriminator".
 
         Methods that train more of a network than its weights add that at the end.
         """
@@ -334,7 +334,7 @@ class GAN(
     def update_generator(self, gradients, regularizer=False):
         """Applies gradients, this replica's or their means: the means over replicas move the weights.
 
-        Args: regularizer: whether they are of a regularizer alone, in an update besides that of the loss.
+        Args: regularizer: whether this is an extra update, by the gradients of a regularizer alone.
         """
         distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 

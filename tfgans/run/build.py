@@ -136,7 +136,8 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
 
     Args:
         model, dataset: what is measured, to find out now what cannot be.
-        duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
+        duality_gap: a `DualityGap` that is measured in each evaluation, too.
+        interrupt: a function without arguments; the gap calls it between updates, and it may raise to end them.
     """
     duality_gap = made(duality_gap)
     if not isinstance(duality_gap, DualityGap | None):
@@ -234,7 +235,7 @@ def describe(gin_files, gin_params=(), plain_flags=None):
 
 
 def _own_facts(network):
-    """What a network has to tell of itself besides."""
+    """What the network's `own_facts` gives; {} of a network without."""
     own = getattr(network, "own_facts", None)
     return {} if own is None else own()
 

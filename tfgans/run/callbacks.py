@@ -74,7 +74,7 @@ class StopOnSignal(StepCallback, signals.Keeper):
         return self._trained is None or self._trained != self._saved
 
     def standing(self):
-        """What is left if the process ends now."""
+        """The second half of the line about a signal: where the run stands if the process ends now."""
         return "the same command goes on from there" if self._saved else "nothing was trained yet"
 
     def told(self, number):
@@ -330,7 +330,7 @@ class ProgressBar(StepCallback):
         self._bar.update(step - self._bar.n)
 
     def _rate(self):
-        """Images a second, lately; since the bar began as long as tqdm has no other."""
+        """Images a second: tqdm's recent rate, or the mean since the bar began while there is none."""
         known = self._bar.format_dict
         mean = (known["n"] - known["initial"]) / max(known["elapsed"], 1e-9)
         return (known["rate"] or mean) * self.images_per_step
@@ -343,7 +343,7 @@ class ProgressBar(StepCallback):
 
 
 def forget_events_from(folder, step):
-    """Takes what an earlier process wrote for `step` and later out of TensorBoard's files: it comes again."""
+    """Removes the events of `step` and later from TensorBoard's files: the run will write them again."""
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
     from tensorboard.compat.proto.event_pb2 import Event
 

@@ -8,7 +8,7 @@ from tfgans.config import ConfigError, Count, Made, Positive, configurable
 @configurable(name="train")
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a model is trained: gin's `train`.
+    """The options of a run. In gin files its name is `train`.
 
     Args:
         steps: generator updates of the whole run.
@@ -16,7 +16,7 @@ class Plan:
             Each happens at step 0 and at the end, too.
         log_every: updates between two points of a training curve.
         num_samples_shown: images in a sample grid.
-        keep_checkpoints: newest checkpoints that stay; the one best by `best_metric` stays besides.
+        keep_checkpoints: how many of the newest checkpoints are kept; the best one by `best_metric` is kept, too.
         best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
         histograms: write histograms of the weights to TensorBoard.
         seconds: end the run sooner, at the first step after so many seconds of training, compilation and

@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every: Count = 1):
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
-    The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
-    noted step its genotype, the operations' weights on each edge, their entropy and the measured duality gap;
-    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png` and
-    `duality_gap.png`, the weights and the gap over time; and at the end `genotype.json` and `genotype.png`.
+    It is a training run, with the options of `train`, and its folder has what a training run's has. In addition there
+    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, their entropy and the
+    measured duality gap), `genotypes/step_<n>.json` for every evaluation (each can be trained), `architecture.png`
+    and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and `genotype.png`.
 
     Args:
         model_dir: the search's folder.

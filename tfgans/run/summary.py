@@ -151,7 +151,7 @@ def checkpoints_kept(run):
 
 
 def checkpoint_size(model):
-    """Bytes of one checkpoint of a model, but for some thousands that its file has besides."""
+    """Bytes of the variables in one checkpoint of a model; its file is some kilobytes larger."""
     separate = {id(v) for v in model.per_replica_variables()}
     replicas = model.distribute_strategy.num_replicas_in_sync
     return sum(

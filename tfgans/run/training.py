@@ -81,7 +81,7 @@ class Run:
         return Dataset()
 
     def labelled_data(self):
-        """The data whose labels those of fakes follow."""
+        """The data set whose shares of labels the labels of fakes are drawn by."""
         return self.dataset
 
     def _check_data(self):
@@ -182,7 +182,7 @@ class Run:
         return self.dataset.batch_size * self.model.batches_per_step
 
     def _callbacks(self, bar):
-        """All that happens between steps, in its order."""
+        """The callbacks of the run, in the order in which they are called after a step."""
         plan = self.plan
         watchers = [
             callbacks.Every(1, self.signals.trained_to),
@@ -205,7 +205,7 @@ class Run:
         return [*watchers, *self.watchers(), self.signals]
 
     def watchers(self):
-        """More callbacks, for kinds of runs that have some."""
+        """More callbacks; subclasses such as `SearchRun` have some."""
         return []
 
     def _end_at(self, step):
