@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfgans import checkpoint, files
 from tfgans.config import ConfigError
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
-from tfgans.run import callbacks
+from tfgans.run import shown
 
 
 def take(stack, folder):
@@ -43,7 +43,7 @@ class Output:
     def __init__(self, folder, model, num_samples_shown, modes):
         self.folder = Path(folder)
         self.rows = files.JsonLines(self.folder / "metrics.jsonl")
-        self.draw = callbacks.SampleGrid(model, self.folder / "samples", None, num_samples_shown, modes)
+        self.draw = shown.SampleGrid(model, self.folder / "samples", None, num_samples_shown, modes)
         self.draw_spectra = SpectrumFigure(self.folder / "spectra")
         self.writer = None
 
@@ -58,7 +58,7 @@ class Output:
         """
         last, step = (-1, 0) if saved_step is None else (saved_step, saved_step)
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
-        callbacks.forget_events_from(self.folder / "eval", step)
+        shown.forget_events_from(self.folder / "eval", step)
         self.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
         self.draw.writer = self.draw_spectra.writer = self.writer
         stack.callback(self.writer.close)

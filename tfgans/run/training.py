@@ -10,7 +10,7 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
-from tfgans.run import build, callbacks, classes, folder, identity, own_code, real_images, summary
+from tfgans.run import build, callbacks, classes, folder, identity, own_code, real_images, shown, summary
 from tfgans.run.folder import Output
 from tfgans.run.hand_over import hand_over, handed_over
 from tfgans.run.plan import Plan
@@ -159,7 +159,7 @@ class Run:
         start = self.saved_step or 0
         if self.is_chief:
             summary.introduce(self, start)
-        bar = callbacks.ProgressBar(None if self.plan.seconds else self.steps, self._images_per_step())
+        bar = shown.ProgressBar(None if self.plan.seconds else self.steps, self._images_per_step())
         try:
             if start < self.steps:
                 self.model.fit_batches(
@@ -192,7 +192,7 @@ class Run:
         ]
         if self.is_chief:
             curves = self.folder / "train", plan.log_every, self._images_per_step(), plan.histograms
-            watchers += [callbacks.TrainingCurves(*curves), bar]
+            watchers += [shown.TrainingCurves(*curves), bar]
         watchers += [
             callbacks.Every(plan.save_every, self.save),
             callbacks.Every(plan.evaluate_every, self.evaluate),

@@ -9,12 +9,9 @@ from tfgans.config import ConfigError, Count, Made, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution, build_normalization
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
-from tfgans.methods.alphagan.spaces.autogan.operations import (
-    build_convolution,
-    build_normalization,
-    make_operation,
-)
+from tfgans.methods.alphagan.spaces.autogan.operations import make_operation
 from tfgans.networks.parts import float_dtype, generator_inputs
 
 
@@ -28,7 +25,7 @@ def alphagan_generator(
 ):
     """Dense to an eighth of the size; three cells of a genotype that double it; norm, ReLU, conv3x3, tanh.
 
-    It starts as the authors re-train it: see `operations`.
+    It starts as the authors re-train it: see `convolutions`.
 
     Args:
         genotype: a `Genotype`, `alphaGAN_s`, `alphaGAN_l`, or the path of a JSON file.
@@ -97,7 +94,7 @@ class ToImages(keras.layers.Layer):
 
     Args:
         channels: of the images.
-        initialization: `retraining` or `search`, see `operations`.
+        initialization: `retraining` or `search`, see `convolutions`.
     Input: [N, H, W, C]. Output: [N, H, W, channels] in [-1, 1], float32.
     """
 

@@ -9,7 +9,8 @@ from tfgans.layers.norms import widen
 from tfgans.layers.resample import average_pool
 from tfgans.layers.spectral import SpectralDense
 from tfgans.methods.alphagan.spaces.autogan import space
-from tfgans.methods.alphagan.spaces.autogan.operations import build_convolution, check_operations
+from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution
+from tfgans.methods.alphagan.spaces.autogan.operations import check_operations
 from tfgans.methods.alphagan.spaces.autogan.supernet import MixedOperation, Supernet
 from tfgans.networks.parts import float_dtype
 

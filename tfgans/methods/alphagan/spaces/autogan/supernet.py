@@ -9,13 +9,10 @@ from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Several, configurable
 from tfgans.layers.norms import widen
 from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
 from tfgans.methods.alphagan.spaces.autogan.genotype import from_architecture, random_genotype
 from tfgans.methods.alphagan.spaces.autogan.networks import LatentMaps, ToImages, first_size
-from tfgans.methods.alphagan.spaces.autogan.operations import (
-    ActivatedConvolution,
-    check_operations,
-    make_operation,
-)
+from tfgans.methods.alphagan.spaces.autogan.operations import check_operations, make_operation
 from tfgans.networks.parts import float_dtype
 
 _TINY = 1e-20  # the authors' guard of the logarithm
