@@ -18,37 +18,7 @@ from tfgans.methods.alphagan.spaces.biggan.networks import (
 from tfgans.methods.alphagan.spaces.biggan.operations import MixedUpBlock
 
 
-@configurable
-def alphagan_biggan_supernet(
-    resolution: Count = 32,
-    channels: Count = 3,
-    latent_dim: Count = 128,
-    base_channels: Count = 256,
-    num_classes: Count | None = None,
-    embedding_dim: Count = 128,
-    spectral_normalization: bool = True,
-    kernel_initializer: str = "orthogonal",
-    epsilon: Positive = 1e-5,
-    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
-    up_operations: Several(str) = space.UP_OPERATIONS,
-):
-    """A `BigGANSupernet` (see there for the arguments)."""
-    return BigGANSupernet(
-        resolution=resolution,
-        channels=channels,
-        latent_dim=latent_dim,
-        base_channels=base_channels,
-        num_classes=num_classes,
-        embedding_dim=embedding_dim,
-        spectral_normalization=spectral_normalization,
-        kernel_initializer=kernel_initializer,
-        epsilon=epsilon,
-        normal_operations=normal_operations,
-        up_operations=up_operations,
-        name="alphagan_biggan_supernet",
-    )
-
-
+@configurable(name="alphagan_biggan_supernet")
 @keras.saving.register_keras_serializable(package="tfgans")
 class BigGANSupernet(Supernet):
     """BigGAN's generator of three blocks with all operations of two pools in every place.
@@ -69,24 +39,24 @@ class BigGANSupernet(Supernet):
 
     def __init__(
         self,
-        resolution=32,
-        channels=3,
-        latent_dim=128,
-        base_channels=256,
-        num_classes=None,
-        embedding_dim=128,
-        spectral_normalization=True,
-        kernel_initializer="orthogonal",
-        epsilon=1e-5,
-        normal_operations=space.NORMAL_OPERATIONS,
-        up_operations=space.UP_OPERATIONS,
+        resolution: Count = 32,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        base_channels: Count = 256,
+        num_classes: Count | None = None,
+        embedding_dim: Count = 128,
+        spectral_normalization: bool = True,
+        kernel_initializer: str = "orthogonal",
+        epsilon: Positive = 1e-5,
+        normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+        up_operations: Several(str) = space.UP_OPERATIONS,
         **kwargs,
     ):
         name = "alphagan_biggan_supernet"
         size = first_size(name, resolution, latent_dim)
         space.check_pools(name, normal_operations, up_operations)
         rows = space.architecture_rows(normal_operations, up_operations)
-        super().__init__((latent_dim,), rows, **kwargs)
+        super().__init__((latent_dim,), rows, **{"name": name} | kwargs)
         self.resolution, self.channels, self.latent_dim = resolution, channels, latent_dim
         self.base_channels, self.num_classes, self.embedding_dim = base_channels, num_classes, embedding_dim
         self.spectral_normalization, self.kernel_initializer = spectral_normalization, kernel_initializer
@@ -176,3 +146,6 @@ class BigGANSupernet(Supernet):
             "normal_operations": self.normal_operations,
             "up_operations": self.up_operations,
         }
+
+
+alphagan_biggan_supernet = BigGANSupernet
