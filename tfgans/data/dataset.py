@@ -32,10 +32,10 @@ from tfgans.data.labels import (
     refuse_absent,
     tell_lost,
 )
-from tfgans.data.pipeline import Batches, check_size
+from tfgans.data.pipeline import Augmentation, Batches, check_size
 from tfgans.data.reference import Reference
 from tfgans.data.sources import find_source, title
-from tfgans.data.store import ImageStore, PointStore
+from tfgans.data.store import Form, ImageStore, PointStore
 from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
 
 logger = logging.getLogger(__name__)
@@ -230,17 +230,11 @@ class Dataset(Reference):
         """
         self.check(discriminator_steps, total_replicas)
         order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
-        batches = Batches(
-            self._store,
-            self._indices,
-            self._labels,
-            self.batch_size,
-            discriminator_steps,
-            seed,
-            self.flip,
-            self.random_area,
-            order,
+        shape, augmentation = (
+            (discriminator_steps, self.batch_size),
+            Augmentation(self.flip, self.random_area),
         )
+        batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
     def contents(self):
@@ -265,18 +259,15 @@ class Dataset(Reference):
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
-            store = ImageStore(
-                items,
-                indices,
-                self.source,
+            form = Form(
                 self.resolution,
                 self.channels,
                 self.crop,
                 self.min_size,
-                self.on_bad_image,
                 self.memory_limit_gb,
                 uncut=self.random_area is not None and self.crop != "none",
             )
+            store = ImageStore(items, indices, self.source, form, self.on_bad_image)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
         if not self.use_labels:
