@@ -158,8 +158,8 @@ def test_what_watches_a_run_may_change_and_it_may_be_extended(whole, gin_file, t
     assert contents(folder / "export") != exported
     last = ["checkpoints/step_00000012.npz"]
     assert kill_and_resume._states(whole / last[0], folder / last[0]) == []
-    shown = kill_and_resume.curves(folder / "eval")
-    assert [step for step, _ in shown["fid"]] == [0, 4, 6, 8, 12] == [step for step, _ in shown["samples"]]
+    curves = kill_and_resume.curves(folder / "eval")
+    assert [step for step, _ in curves["fid"]] == [0, 4, 6, 8, 12] == [step for step, _ in curves["samples"]]
     with pytest.raises(ConfigError, match="12 steps already, more than 4"):
         run(gin_file, folder, "train.steps=4", *bindings)
 
