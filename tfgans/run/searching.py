@@ -47,6 +47,8 @@ def search(model_dir: FilePath, retrain_gin_file: str | None = None, note_every:
 class SearchRun(training.Run):
     """A run whose model has a supernet for a generator."""
 
+    halves = None  # of the training data, for a model that trains weights on one and architectures on the other
+
     def __init__(self, model_dir, plan, note_every=1):
         super().__init__(model_dir, plan)
         self.note_every = note_every
@@ -59,7 +61,8 @@ class SearchRun(training.Run):
                 "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
         dataset = Dataset()
-        self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
+        if hasattr(self.model, "batches_of"):
+            self.halves = dataset.halves()
         for half in self.halves or ():
             half.check(1)
         return dataset
