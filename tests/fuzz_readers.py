@@ -33,7 +33,7 @@ from tfgans.gan import GAN
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
 from tfgans.methods.alphagan.spaces.biggan.genotype import load_biggan_genotype
 from tfgans.methods.alphagan.spaces.stylegan2.published import load_stylegan2_genotype
-from tfgans.run import build, callbacks, classes, hand_over, identity
+from tfgans.run import build, classes, hand_over, identity, shown
 
 REFUSALS = (ConfigError, BadImage)
 
@@ -331,7 +331,7 @@ def _read_stamp(path):
 
 def _read_events(path):
     sound = path.read_bytes()
-    callbacks.forget_events_from(path.parent, 3)
+    shown.forget_events_from(path.parent, 3)
     path.write_bytes(sound)
 
 

@@ -12,14 +12,15 @@ import numpy as np
 
 from tfgans import checkpoint
 from tfgans.run import build, training
+from tfgans.run.plan import Plan
 
 
 def main(gin_file, model_dir, steps, output, *bindings):
     build.prepare([gin_file], bindings)
-    run = training.Run(model_dir, int(steps))
-    intervals = {"save_every": 5, "evaluate_every": 100, "sample_every": 100}
-    with run.opened(num_samples_shown=4):
-        run.fit(intervals, log_every=5, histograms=False)
+    intervals = {"save_every": 5, "evaluate_every": 100, "sample_every": 100, "log_every": 5}
+    run = training.Run(model_dir, Plan(int(steps), **intervals, num_samples_shown=4))
+    with run.in_its_folder():
+        run.fit()
         state = checkpoint.read_state(run.model)
         replicas = {}
         for i, variable in enumerate(run.model.generator.variables):

@@ -55,6 +55,11 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
         super().__init__(learning_rate, **kwargs)  # Keras's own weight decay is another: it stays off
         self.epsilon, self.added_decay = epsilon, weight_decay or 0.0
 
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self._build_state(variables)
+
     def add_variable(self, shape, initializer="zeros", dtype=None, **options):
         wide = "float32" if dtype in ("float16", "bfloat16") else dtype
         return super().add_variable(shape, initializer, wide, **options)
@@ -112,10 +117,7 @@ class TorchAdam(_TorchOptimizer):
         super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
         self.beta_1, self.beta_2, self.amsgrad = beta_1, beta_2, amsgrad
 
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
+    def _build_state(self, variables):
         self._means, self._squares = self._add_state(variables, ["momentum", "velocity"])
         if self.amsgrad:
             self._largest = self._add_state(variables, "velocity_hat")
@@ -174,10 +176,7 @@ class TorchRMSprop(_TorchOptimizer):
         super().__init__(learning_rate, epsilon, weight_decay, **kwargs)
         self.rho, self.momentum, self.centered = rho, momentum, centered
 
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
+    def _build_state(self, variables):
         self._squares = self._add_state(variables, "velocity")
         if self.momentum:
             self._buffers = self._add_state(variables, "momentum")

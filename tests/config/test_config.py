@@ -285,3 +285,27 @@ def test_files_are_found_from_any_working_directory(tmp_path, monkeypatch):
     (tmp_path / "gin_configs/base/folder.gin").write_text("train.steps = 3\n")
     config.parse(["gin_configs/base/folder.gin"])  # the working directory's comes first
     assert not config.is_bound("Dataset", "crop")
+
+
+@config.configurable(name="config_alias")
+class Named:
+    def __init__(self, size: config.Count = 1):
+        self.size = size
+
+
+def test_a_class_can_have_another_name_in_gin_files(tmp_path):
+    config.parse([written(tmp_path, "config_alias.size = 3")])
+    assert Named().size == 3 and "config_alias.size = 3" in config.operative()
+    with pytest.raises(ConfigError, match="config_alias.size is an integer of at least 1. Received: 0"):
+        Named(0)
+    with pytest.raises(ConfigError, match="No configurable matching 'Named'"):
+        config.parse([written(tmp_path, "Named.size = 3")])
+
+
+def test_files_of_older_runs_are_read(tmp_path):
+    """They have `train.run_class = None`, a parameter that is no more; other values of it are refused."""
+    config.import_rooms(["tfgans.run.plan"])
+    config.parse([written(tmp_path, "train.run_class = None\ntrain.steps = 3")])
+    assert not config.is_bound("train", "run_class") and config.is_bound("train", "steps")
+    with pytest.raises(ConfigError, match="line 1: train has no parameter 'run_class'"):
+        config.parse([written(tmp_path, "train.run_class = 3")])

@@ -23,6 +23,7 @@ from tfgans.evaluate.evaluator import HIGHER_IS_BETTER, Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
 from tfgans.evaluate.frechet import Moments, frechet_distance, frechet_distance_of
 from tfgans.run import after
+from tfgans.run.plan import Plan
 from tfgans.run.searching import SearchRun
 
 NAMES = ("intra_fid", "intra_fid_worst", "intra_recall", "intra_recall_worst")
@@ -270,7 +271,7 @@ def test_random_search_can_choose_by_it(tmp_path):
     model.streams_of_classes = lambda seed: of_class_in(real + seed, labels)
     model.final_genotype = lambda score: (types.SimpleNamespace(), [score(stream(real))] * 2)
     search = types.SimpleNamespace(model=model, evaluator=evaluator(tmp_path), dataset=Points(real, labels))
-    search.best_metric, search.best_is_highest, search.folder = "intra_fid", False, tmp_path
+    search.plan, search.folder = Plan(1, best_metric="intra_fid", best_is_highest=False), tmp_path
     SearchRun._final_genotype(search)
     scores = json.loads((tmp_path / "candidates.json").read_text())
     assert scores == pytest.approx([27.0, 27.0], abs=1e-4)  # moved by 3 in each of 3 coordinates

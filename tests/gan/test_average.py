@@ -19,7 +19,7 @@ from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.octave.networks import octave_generator
 from tfgans.networks.progan import progan_generator
 from tfgans.networks.stylegan2 import stylegan2_generator
-from tfgans.run import callbacks
+from tfgans.run.shown import SampleGrid
 
 
 def averages(values, images=2, **options):
@@ -303,7 +303,7 @@ def test_the_difference_by_hand():
 
 
 def test_the_grid_shows_both_while_they_differ_much(model, tmp_path):
-    grid = callbacks.SampleGrid(model, tmp_path, count=4)
+    grid = SampleGrid(model, tmp_path, count=4)
     assert model.average_difference() > 0.1
     grid(7)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw_step_00000007.png", "step_00000007.png"]
@@ -313,7 +313,7 @@ def test_the_grid_shows_both_while_they_differ_much(model, tmp_path):
             np.testing.assert_array_equal(np.asarray(image), expected[..., 0])
     assert grid.forget_from(7) and not list(tmp_path.iterdir())
     like = GAN(*toys.image_networks(), ema_decay=0.9)
-    callbacks.SampleGrid(like, tmp_path, count=4)(8)
+    SampleGrid(like, tmp_path, count=4)(8)
     assert [path.name for path in tmp_path.iterdir()] == ["step_00000008.png"]
 
 

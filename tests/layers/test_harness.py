@@ -24,6 +24,7 @@ from tfgans.layers import (
 )
 from tfgans.layers.state import frozen_state
 from tfgans.methods.octave import conv as octave
+from tfgans.methods.octave import soft
 
 MAPS = (2, 4, 4, 2)
 VECTORS = (2, 3)
@@ -115,16 +116,16 @@ CASES = {
         PAIR,
     ),
     "octave_soft": (
-        octave.SoftOctaveConv2D,
+        soft.SoftOctaveConv2D,
         {"filters": 4, "kernel_size": 3, "use_bias": False, "upsampling": 2},
         PAIR,
     ),
     "octave_soft_transposed": (
-        octave.SoftOctaveConv2DTranspose,
+        soft.SoftOctaveConv2DTranspose,
         {"filters": 4, "kernel_size": 4, "strides": 2},
         PAIR,
     ),
-    "octave_spectral": (octave.SpectralSoftOctaveConv2D, {"filters": 4, "kernel_size": 3}, PAIR),
+    "octave_spectral": (soft.SpectralSoftOctaveConv2D, {"filters": 4, "kernel_size": 3}, PAIR),
     "equalized_dense": (equalized.EqualizedDense, {"units": 3, "learning_rate_multiplier": 0.5}, [(3, 4)]),
     "equalized_convolution": (
         equalized.EqualizedConv2D,

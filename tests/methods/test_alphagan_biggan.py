@@ -14,6 +14,7 @@ from tfgans.gan.average import clone
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.spaces.biggan import genotype as biggan_genotype
+from tfgans.methods.alphagan.spaces.biggan import space
 from tfgans.methods.alphagan.spaces.biggan.genotype import BigGANGenotype, load_biggan_genotype
 from tfgans.methods.alphagan.spaces.biggan.networks import alphagan_biggan_generator
 from tfgans.methods.alphagan.spaces.biggan.picture import draw_biggan_genotype
@@ -47,15 +48,15 @@ def shake(network, seed=1):
 
 
 def test_sizes_and_rows():
-    assert biggan_genotype.size() == 2**6 * 6**6 == 2_985_984
-    rows = biggan_genotype.architecture_rows()
+    assert space.size() == 2**6 * 6**6 == 2_985_984
+    rows = space.architecture_rows()
     assert {name: edges for name, (edges, _) in rows.items()} == dict.fromkeys(
         ("normal_1", "normal_2", "normal_3", "up_1", "up_2", "up_3"), 2
     )
     total = 1
     for edges, pool in rows.values():
         total *= len(pool) ** edges
-    assert total == biggan_genotype.size()
+    assert total == space.size()
 
 
 def test_files_and_text(tmp_path):
@@ -138,7 +139,7 @@ def test_one_hot_supernet_is_the_genotypes_generator(spectral_normalization):
     assert {"sep_conv_3x3", "conv_3x3"} <= {name for block in genotype.normal for name in block}
     assert len({name for block in genotype.up for name in block}) == 2
     mixing = network.mixing_of(genotype)
-    assert biggan_genotype.from_architecture(mixing, biggan_genotype.architecture_rows(**POOLS)) == genotype
+    assert biggan_genotype.from_architecture(mixing, space.architecture_rows(**POOLS)) == genotype
     generator = alphagan_biggan_generator(genotype, **SMALL, spectral_normalization=spectral_normalization)
     generator.get_layer("first_maps").set_weights(network.first.get_weights())
     generator.get_layer("class_embedding").set_weights(network.embedding.get_weights())

@@ -47,6 +47,11 @@ def test_papers_flops_of_autogan(architecture, flops):
     assert thop_flops(autogan_generator(architecture=architecture)) == flops
 
 
+def test_the_generator_tells_the_papers_flops():
+    generator = alphagan_generator(resolution=8, channels=1, latent_dim=4, base_channels=4)
+    assert generator.own_facts() == {"thop_flops": thop_flops(generator)}
+
+
 def test_flops_rule_by_hand():
     inputs = keras.Input((4, 4, 3))
     x = keras.layers.Conv2D(5, 3, 2, padding="same")(inputs)  # 2*2*5 outputs, each 27 + 1

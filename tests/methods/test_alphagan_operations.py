@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.state import frozen_state
-from tfgans.methods.alphagan.spaces.autogan import operations
+from tfgans.methods.alphagan.spaces.autogan import convolutions, operations
 from tfgans.methods.alphagan.spaces.autogan.operations import NORMAL, UP, make_operation
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "alphagan_ops.npz")
@@ -170,7 +170,7 @@ def limits(layer):
     return {re.sub(".*/", "", v.path): np.abs(v.numpy()).max() for v in layer.trainable_variables}
 
 
-@pytest.mark.parametrize("initialization", operations.INITIALIZATIONS)
+@pytest.mark.parametrize("initialization", convolutions.INITIALIZATIONS)
 def test_starting_values(initialization):
     def made(name, stride=1):
         layer = make_operation(name, 64, initialization=initialization, stride=stride)

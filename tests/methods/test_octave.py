@@ -13,9 +13,9 @@ from tfgans.gan import GAN
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.octave import schedule
-from tfgans.methods.octave.conv import soft_layers
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
+from tfgans.methods.octave.soft import soft_layers
 
 
 def parameters(network):

@@ -10,15 +10,11 @@ import tensorflow as tf
 from tfgans.config import ConfigError
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import NearestUpsampling2D
-from tfgans.methods.octave.conv import (
-    OctaveConv2D,
-    OctaveConv2DTranspose,
-    PathUniform,
+from tfgans.methods.octave.conv import OctaveConv2D, OctaveConv2DTranspose, PathUniform, low_channels, on_each
+from tfgans.methods.octave.soft import (
     SoftOctaveConv2D,
     SoftOctaveConv2DTranspose,
     SpectralSoftOctaveConv2D,
-    low_channels,
-    on_each,
     set_betas,
 )
 

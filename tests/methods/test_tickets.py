@@ -50,6 +50,9 @@ def test_the_least_of_all_convolutions_are_pruned_and_what_is_pruned_stays():
     np.testing.assert_array_equal(np.flatnonzero(masks[0]), [0])
     np.testing.assert_array_equal(np.flatnonzero(masks[1]), [0, 1])
     assert model.densities() == {"generator/first/kernel": 0.75, "generator/second/kernel": 1 - 2 / 9}
+    report = model.part_report("sparse", model.generator)
+    assert report["tensors"] == {"first/kernel": 0.75, "second/kernel": 1 - 2 / 9}
+    assert model.part_report("dense", model.generator) is None
     kernels[0].assign(
         np.array([9.0, 9.0, 9.0, 0.001]).reshape(2, 2, 1, 1)
     )  # the pruned first one grew: no matter

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
-from tfgans.methods.octave.conv import SoftOctaveConv2D, soft_layers
 from tfgans.methods.octave.convert import octave_of, on_each_map, to_octave
+from tfgans.methods.octave.soft import SoftOctaveConv2D, soft_layers
 from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 

@@ -15,7 +15,7 @@ from tensorboard.compat.proto import event_pb2
 
 from tfgans import progress
 from tfgans.gan import GAN
-from tfgans.run import callbacks
+from tfgans.run import callbacks, shown
 
 
 def make(steps_per_execution=1, **options):
@@ -29,7 +29,7 @@ def fit(model, steps, *watchers):
     model.fit(toys.images(4 * steps), batch_size=4, shuffle=False, verbose=0, callbacks=list(watchers))
 
 
-def shown(folder):
+def tags(folder):
     """{tag: [steps]} as TensorBoard has them."""
     accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     accumulator.Reload()
@@ -103,10 +103,10 @@ def test_curves_are_means_over_the_interval(tmp_path):
     record = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
     )
-    fit(model, 6, record, callbacks.TrainingCurves(tmp_path, 3, images_per_step=4))
-    assert set(shown(tmp_path)) == {*seen[0], "learning_rate/generator", "learning_rate/discriminator",
+    fit(model, 6, record, shown.TrainingCurves(tmp_path, 3, images_per_step=4))
+    assert set(tags(tmp_path)) == {*seen[0], "learning_rate/generator", "learning_rate/discriminator",
                                     "images_per_second"}  # fmt: skip
-    assert all(steps == [3, 6] for steps in shown(tmp_path).values())
+    assert all(steps == [3, 6] for steps in tags(tmp_path).values())
     for name in seen[0]:
         expected = [np.mean([logs[name] for logs in part]) for part in (seen[:3], seen[3:])]
         np.testing.assert_allclose(values(tmp_path, name), expected, rtol=1e-6)
@@ -116,13 +116,13 @@ def test_curves_are_means_over_the_interval(tmp_path):
 
 def test_images_a_second_leave_out_what_other_callbacks_do(tmp_path):
     model = make()
-    curves = callbacks.TrainingCurves(tmp_path, 2, images_per_step=50)
+    curves = shown.TrainingCurves(tmp_path, 2, images_per_step=50)
     times = iter([0.0, 1.0, 100.0, 104.0])  # steps of 1 and 4 seconds, with an evaluation between them
     curves.set_model(model)
     model.step_logs = {"d/adversarial": 1.0}
     curves.at_start(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.time, "perf_counter", lambda: next(times))
+        patch.setattr(shown.time, "perf_counter", lambda: next(times))
         for step in (1, 2):
             curves.on_train_batch_begin(step)
             curves.after(step)
@@ -131,7 +131,7 @@ def test_images_a_second_leave_out_what_other_callbacks_do(tmp_path):
 
 def test_events_past_a_restart_are_forgotten(tmp_path):
     for start, end in ((0, 9), (4, 7), (6, 12)):  # each killed, and gone on from an earlier checkpoint
-        callbacks.forget_events_from(tmp_path, start + 1)
+        shown.forget_events_from(tmp_path, start + 1)
         writer = tf.summary.create_file_writer(str(tmp_path))
         with writer.as_default():
             for step in range(start + 1, end + 1):
@@ -142,8 +142,8 @@ def test_events_past_a_restart_are_forgotten(tmp_path):
             file.write(b"\x07torn")
         newest.rename(tmp_path / f"events.out.tfevents.{start}.v2")  # as if a second had passed
     assert not list(tmp_path.glob("part*"))
-    assert shown(tmp_path)["loss"] == list(range(1, 13))
-    callbacks.forget_events_from(tmp_path / "missing", 3)
+    assert tags(tmp_path)["loss"] == list(range(1, 13))
+    shown.forget_events_from(tmp_path / "missing", 3)
     assert not (tmp_path / "missing").exists()
 
 
@@ -152,14 +152,14 @@ def test_damaged_events_are_forgotten(tmp_path):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in (event_pb2.Event(step=1).SerializeToString(), b"\xff" * 9, b""):
             writer.write(record)
-    callbacks.forget_events_from(tmp_path, 3)
+    shown.forget_events_from(tmp_path, 3)
     kept = [event_pb2.Event.FromString(r.numpy()).step for r in tf.data.TFRecordDataset(str(path))]
     assert kept == [1, 0]  # no bytes at all are an event, of step 0
 
 
 def test_sample_grids_show_fixed_latents_with_a_class_a_column(tmp_path):
     model = make(num_classes=3)
-    draw = callbacks.SampleGrid(model, tmp_path / "samples", count=8)
+    draw = shown.SampleGrid(model, tmp_path / "samples", count=8)
     draw(0)
     first = (tmp_path / "samples" / "step_00000000.png").read_bytes()
     with Image.open(tmp_path / "samples" / "step_00000000.png") as image:
@@ -189,7 +189,7 @@ def test_the_bar_starts_where_the_run_does_after_the_first_step(capsys, monkeypa
     model = make()
     model.run_eagerly = True
     model.step.assign(4)
-    bar = callbacks.ProgressBar(10, 4)
+    bar = shown.ProgressBar(10, 4)
     bar.close()  # nothing to close yet
     fit(model, 6, bar)
     bar.close()
@@ -229,6 +229,6 @@ def test_few_classes_have_several_columns_each(tmp_path, monkeypatch):
             asked.append((count, labels)) or np.zeros((count, 8, 8, 1), np.uint8)
         ),
     )
-    picture = callbacks.SampleGrid(model, tmp_path, count=40).picture()
+    picture = shown.SampleGrid(model, tmp_path, count=40).picture()
     assert asked == [(36, [0, 0, 1, 1, 2, 2])]  # 6 columns, as near to a square as whole columns are
     assert picture.shape[:2] == ((6 * 10 + 2) * 6, (6 * 10 + 2) * 6)

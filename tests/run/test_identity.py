@@ -281,7 +281,7 @@ def test_a_run_goes_on_with_moved_data_and_not_with_changed(images, tmp_path, mo
 
     take(images, 2)
     images.rename(tmp_path / "moved")
-    assert take(tmp_path / "moved", 3).restored == 3
+    assert take(tmp_path / "moved", 3).saved_step == 3
     assert f"folder:{tmp_path / 'moved'}" in (folder / "operative.gin").read_text()
     (tmp_path / "moved").rename(images)
     monkeypatch.setattr(training.Run, "_is_finished", lambda self: True)

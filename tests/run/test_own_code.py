@@ -169,15 +169,15 @@ def test_what_only_watches_may_differ():
         "Shown.count": "2",
         "Dataset.source": "@Mine()",
         "Mine.count": "2",
-        "train.run_class": "@OwnRun",
-        "OwnRun.option": "1",
+        "Evaluator.score": "@own_score",
+        "own_score.option": "1",
         "train.duality_gap": "@DualityGap()",
         "DualityGap.optimizer": "@Adam",
         "build.generator_optimizer": "@generator/Adam",
         "generator/Adam.learning_rate": "1.0",
         "GAN.seed": "0",
     }
-    decides = {"OwnRun.option", "build.generator_optimizer", "generator/Adam.learning_rate", "GAN.seed"}
+    decides = {"own_score.option", "build.generator_optimizer", "generator/Adam.learning_rate", "GAN.seed"}
     assert bindings.keys() - free_names(bindings, data_known=True) == decides
     data = {"Dataset.source", "Mine.count"}
     assert bindings.keys() - free_names(bindings, data_known=False) == decides | data

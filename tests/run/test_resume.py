@@ -13,7 +13,7 @@ from short_runs import ROOT, Crash, assert_same_run, contents, crash_at, kill_an
 from tfgans import checkpoint, files, pictures
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
-from tfgans.run import callbacks
+from tfgans.run import callbacks, shown
 
 
 def test_a_finished_run_is_left_alone(whole, gin_file):
@@ -48,7 +48,7 @@ CRASHES = [  # (where, when, whether before it or after it)
     (np, "savez", lambda file, **_: "step_00000004" in file.name, True),
     (files.JsonLines, "append", _row(4), False),
     (pictures, "save_png", _picture(4), True),
-    (callbacks.ProgressBar, "after", lambda _, step: step == 7, True),
+    (shown.ProgressBar, "after", lambda _, step: step == 7, True),
     (checkpoint.Checkpoints, "save", lambda _, model, step, about: step == 8, False),
     (files.JsonLines, "append", _row(8), True),
     (pictures, "save_png", _picture(8), False),
@@ -158,8 +158,8 @@ def test_what_watches_a_run_may_change_and_it_may_be_extended(whole, gin_file, t
     assert contents(folder / "export") != exported
     last = ["checkpoints/step_00000012.npz"]
     assert kill_and_resume._states(whole / last[0], folder / last[0]) == []
-    shown = kill_and_resume.curves(folder / "eval")
-    assert [step for step, _ in shown["fid"]] == [0, 4, 6, 8, 12] == [step for step, _ in shown["samples"]]
+    curves = kill_and_resume.curves(folder / "eval")
+    assert [step for step, _ in curves["fid"]] == [0, 4, 6, 8, 12] == [step for step, _ in curves["samples"]]
     with pytest.raises(ConfigError, match="12 steps already, more than 4"):
         run(gin_file, folder, "train.steps=4", *bindings)
 

@@ -14,6 +14,7 @@ from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
 from tfgans.run import build, searching, training
+from tfgans.run.plan import Plan
 
 CONFIG = """
 include "gin_configs/data/digits.gin"
@@ -108,8 +109,8 @@ def test_the_halves_are_disjoint_and_used_in_turn(gin_file, tmp_path, monkeypatc
     sizes = [half.num_examples for half in halves]
     assert sum(sizes) == data.num_examples and abs(sizes[0] - sizes[1]) <= 1
     assert not set(halves[0]._indices) & set(halves[1]._indices)
-    monkeypatch.setattr(config, "refuse_unused", lambda: None)  # `train` itself is not called
-    run = searching.SearchRun(tmp_path / "run", 3)
+    monkeypatch.setattr(config, "refuse_unused", lambda: None)  # `search` itself is not called
+    run = searching.SearchRun(tmp_path / "run", Plan(3))
     parts = [run.model.batches_of(step) for step in range(3)]
     assert parts == [(2, 0), (2, 5), (2, 5)]
     pools = [{image.tobytes() for image in half._store.reference(half._indices)} for half in run.halves]

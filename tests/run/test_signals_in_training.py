@@ -9,7 +9,7 @@ import pytest
 from short_runs import STEPS, assert_same_run, kill_and_resume, rows, run
 
 from tfgans import checkpoint
-from tfgans.run import callbacks
+from tfgans.run import callbacks, shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -18,7 +18,7 @@ def test_a_signal_saves_and_the_run_goes_on_exactly(whole, gin_file, tmp_path, n
     handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
         kill = lambda clock, step: os.kill(os.getpid(), number) if step == 5 else None  # noqa: E731
-        patch.setattr(callbacks.ProgressBar, "after", kill)
+        patch.setattr(shown.ProgressBar, "after", kill)
         with pytest.raises(callbacks.Interrupted) as caught:
             run(gin_file, folder)
     assert caught.value.number == number

@@ -12,8 +12,7 @@ from tfgans.evaluate import cost
 from tfgans.gan import GAN
 from tfgans.methods.regularized import R1GAN
 from tfgans.run import summary
-
-INTERVALS = {"save_every": 500, "evaluate_every": 1000, "sample_every": 100}
+from tfgans.run.plan import Plan
 
 
 def make(kind=GAN, **options):
@@ -28,8 +27,9 @@ def data(**options):
     return types.SimpleNamespace(**about | options)
 
 
-def make_run(folder, model, dataset=None, **options):
-    about = dict(steps=20000, seconds=None, evaluator=None, folder=folder, strategy=tf.distribute.get_strategy(),
+def make_run(folder, model, dataset=None, seconds=None, **options):
+    plan = Plan(20000, save_every=500, evaluate_every=1000, sample_every=100, seconds=seconds)
+    about = dict(plan=plan, steps=plan.steps, evaluator=None, folder=folder, strategy=tf.distribute.get_strategy(),
                  checkpoints=checkpoint.Checkpoints(folder / "checkpoints", 3))  # fmt: skip
     return types.SimpleNamespace(model=model, dataset=dataset or data(), **about | options)
 
@@ -46,7 +46,7 @@ def test_the_whole_introduction(model, tmp_path):
     run = make_run(tmp_path, model, dataset, evaluator=evaluator)
     size = summary.bytes_text(summary.checkpoint_size(model))
     sizes = [f"{cost.parameters(network):,}" for network in (model.generator, model.discriminator)]
-    assert summary.lines(summary.of_run(run, INTERVALS, 500)) == [
+    assert summary.lines(summary.of_run(run, 500)) == [
         "data         folder:cats: 2,000 images of 48x64, RGB, 3 classes (cat, dog, owl), 1 image skipped",
         f"networks     generator {sizes[0]} parameters, discriminator {sizes[1]} parameters, and the generator's "
         "moving average",
@@ -64,7 +64,7 @@ def test_the_whole_introduction(model, tmp_path):
 
 def test_what_is_not_there_is_said(model, tmp_path):
     plain = make(R1GAN)
-    found = summary.of_run(make_run(tmp_path, plain, seconds=60.0), INTERVALS, 0)
+    found = summary.of_run(make_run(tmp_path, plain, seconds=60.0), 0)
     assert found["methods"] == "R1GAN" and "moving average" not in found["networks"]
     assert found["data"] == "folder:cats: 2,000 images of 8x8, gray, no classes"
     assert found["steps"] == "60 seconds of training, each update with 16 images"

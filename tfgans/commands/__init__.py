@@ -1,1 +1,1 @@
-"""What the command line offers."""
+"""The command line: its flags, and what each command does."""

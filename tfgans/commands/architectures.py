@@ -1,6 +1,7 @@
 """What good and bad architectures look like: many drawn at random, each trained briefly and evaluated."""
 
 import contextlib
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -20,9 +21,7 @@ _GENOTYPE = "alphagan_generator.genotype"
 _KINDS, _ROWS = ("normal", "up"), "architectures.jsonl"
 
 
-def study(
-    output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, metric="fid", thresholds=None, jobs=1
-):
+def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, jobs=1, **groups):
     """Draws architectures uniformly, trains each in a process of its own, and draws what tells good from bad.
 
     The folder gets `architecture_<i>/seed_<seed>/` (runs), `architecture_<i>/genotype.json`, `architectures.jsonl`
@@ -31,17 +30,16 @@ def study(
     one looks at the first. Architecture i is a function of (seed, i); all are trained with that seed.
 
     Args:
-        gin_file: trains an `alphagan_generator` and evaluates it. gin_params: bindings besides.
+        gin_file: trains an `alphagan_generator` and evaluates it. gin_params: more bindings, for all of them.
         count: architectures, at least 2.
         steps: generator updates of each; None: `train.steps`.
-        metric: the best third by it is superior, the worst third inferior. The paper has no such thirds but
-            thresholds, IS 8 and FID 15.
-        thresholds: {metric: value} instead: superior is better in all of them, inferior worse in all.
         jobs: runs at a time.
+        groups: of `Groups`: `metric` or `thresholds`.
     Returns: `(rows, problems)`: those of `architectures.jsonl`, and a line for each run that was refused.
     Raises: ConfigError if nothing can be trained, the folder holds other architectures, or a group is empty;
         `signals.Interrupted` after a signal, with the runs saved.
     """
+    groups = Groups(**groups)
     config.check_count("--count", count, least=2)
     config.check_count("--jobs", jobs)
     if any(binding.replace(" ", "").startswith(f"{_GENOTYPE}=") for binding in gin_params):
@@ -64,8 +62,16 @@ def study(
             for i, (genotype, run) in enumerate(zip(genotypes.values(), runs, strict=True))
         ]
         problems = [f"{run.name}: {run.message}" for run in runs if run.refused]
-        _finish(output_dir, rows, metric, thresholds)
+        _finish(output_dir, rows, groups)
     return rows, problems
+
+
+@dataclasses.dataclass(frozen=True)
+class Groups:
+    """What makes an architecture superior or inferior; see `split`."""
+
+    metric: str = "fid"
+    thresholds: dict | None = None
 
 
 def split(rows, metric="fid", thresholds=None):
@@ -73,7 +79,9 @@ def split(rows, metric="fid", thresholds=None):
 
     Args:
         rows: with `metrics`; those without a finite value of what decides are in neither group.
-        metric, thresholds: see `study`. Thirds are of the rows that have a value, rounded down, of at least one.
+        metric: the best third by it is superior, the worst third inferior: thirds of the rows that have a value,
+            rounded down, of at least one. The paper has no such thirds but thresholds, IS 8 and FID 15.
+        thresholds: {metric: value} instead: superior is better in all of them, inferior worse in all.
     Raises: ConfigError if no row has the metric, or less than two for thirds.
     """
     decisive = dict.fromkeys([metric]) if thresholds is None else thresholds
@@ -102,22 +110,23 @@ def split(rows, metric="fid", thresholds=None):
     return sorted(order[:third]), sorted(order[-third:])
 
 
-def _finish(folder, rows, metric, thresholds):
+def _finish(folder, rows, groups):
     """Writes the rows, with their groups if there are any, and draws."""
     for kind in _KINDS:
         (folder / f"{kind}.png").unlink(missing_ok=True)  # of other rows
     try:
-        groups = dict(zip(("superior", "inferior"), split(rows, metric, thresholds), strict=True))
+        found = split(rows, groups.metric, groups.thresholds)
     except ConfigError:
         _write(folder, rows)
         raise
+    members_of = dict(zip(("superior", "inferior"), found, strict=True))
     for i, row in enumerate(rows):
-        row["group"] = next((name for name, members in groups.items() if i in members), None)
+        row["group"] = next((name for name, members in members_of.items() if i in members), None)
     _write(folder, rows)
-    for name, members in groups.items():
+    for name, members in members_of.items():
         if not members:
             raise ConfigError(f"no architecture is {name}: {folder / _ROWS} has their metrics")
-    genotypes = [[Genotype(**rows[i]["genotype"]) for i in members] for members in groups.values()]
+    genotypes = [[Genotype(**rows[i]["genotype"]) for i in members] for members in members_of.values()]
     for kind in _KINDS:
         pictures.save_png(folder / f"{kind}.png", draw_distribution(*genotypes, kind))
 

@@ -112,7 +112,7 @@ def generate():
 
 
 def _style_flags():
-    """What is for generators with styles alone."""
+    """Flags that are for generators with styles only."""
     flags.DEFINE_string(
         "style_mixing",
         None,

@@ -1,5 +1,6 @@
 """What a comparison is to run: configurations, their names, and how long each is trained."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -93,33 +94,49 @@ def _number(name, parameter, default):
     raise ConfigError(f"{name}.{parameter} must be bound to a number here. Received: {value!r}")
 
 
-def check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every):
-    if not gin_files:
-        raise ConfigError("--gin_file must have a value, or --from_runs name finished runs")
-    if seeds < 2:
-        raise ConfigError(f"--seeds is at least 2: one run shows no spread. Received: {seeds}")
-    if jobs < 1:
-        raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
-    if (steps is not None) + (seconds is not None) + own_steps > 1:
-        raise ConfigError("--steps, --seconds and --own_steps exclude each other")
-    for name, value in (("steps", steps), ("seconds", seconds), ("evaluate_every", evaluate_every)):
-        if value is not None and not 0 < value < float("inf"):
-            raise ConfigError(f"--{name} is above 0. Received: {value}")
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """What holds for all configurations of a comparison.
 
+    Args:
+        seeds: how many, from 0; at least 2.
+        steps: generator updates of each run; None for what the configurations say, if that is one number.
+        seconds: of training, after which each run ends instead.
+        own_steps: each configuration trains for its own `train.steps`, such as different numbers that take the
+            same time.
+        evaluate_every: updates (with `seconds`: seconds of training) between evaluations; a fifth if None.
+    """
 
-def check_steps(configurations, seconds, own_steps):
-    """Refuses configurations that would train for no or for different numbers of steps, unless they may."""
-    if seconds is not None:
-        return
-    lengths = {each.label: each.steps for each in configurations}
-    missing = [label for label, length in lengths.items() if length is None]
-    if missing:
-        raise ConfigError(f"{missing[0]}: how long to train is not set: give --steps or bind train.steps")
-    if len(set(lengths.values())) > 1 and not own_steps:
-        given = ", ".join(f"{label} {length}" for label, length in lengths.items())
-        raise ConfigError(
-            f"the configurations train for different numbers of steps: {given}. Give --steps or --own_steps"
-        )
+    seeds: int = 5
+    steps: int | None = None
+    seconds: float | None = None
+    own_steps: bool = False
+    evaluate_every: float | None = None
+
+    def check(self):
+        """Raises ConfigError if a value leaves its range, or two exclude each other."""
+        if self.seeds < 2:
+            raise ConfigError(f"--seeds is at least 2: one run shows no spread. Received: {self.seeds}")
+        if (self.steps is not None) + (self.seconds is not None) + self.own_steps > 1:
+            raise ConfigError("--steps, --seconds and --own_steps exclude each other")
+        for name in ("steps", "seconds", "evaluate_every"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"--{name} is above 0. Received: {value}")
+
+    def check_steps(self, configurations):
+        """Refuses configurations that would train for no or for different numbers of steps, unless they may."""
+        if self.seconds is not None:
+            return
+        lengths = {each.label: each.steps for each in configurations}
+        missing = [label for label, length in lengths.items() if length is None]
+        if missing:
+            raise ConfigError(f"{missing[0]}: how long to train is not set: give --steps or bind train.steps")
+        if len(set(lengths.values())) > 1 and not self.own_steps:
+            given = ", ".join(f"{label} {length}" for label, length in lengths.items())
+            raise ConfigError(
+                f"the configurations train for different numbers of steps: {given}. Give --steps or --own_steps"
+            )
 
 
 def labels_of(gin_files, labels):

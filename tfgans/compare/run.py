@@ -19,17 +19,7 @@ class NotWritten(OSError):
 
 
 def compare_configurations(
-    output_dir,
-    gin_files,
-    labels=(),
-    gin_params=(),
-    seeds=5,
-    steps=None,
-    seconds=None,
-    own_steps=False,
-    evaluate_every=None,
-    primary_metric="fid",
-    jobs=1,
+    output_dir, gin_files, labels=(), gin_params=(), primary_metric="fid", jobs=1, **terms
 ):
     """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
 
@@ -39,44 +29,44 @@ def compare_configurations(
         gin_files: a file for each configuration, or its flags in one text (`plan.parts`).
         labels: their names, or none for the files'.
         gin_params: bindings for all configurations.
-        seeds: how many, from 0; at least 2.
-        steps: generator updates of each run; None for what the configurations say, if that is one number.
-        seconds: of training, after which each run ends instead.
-        own_steps: each configuration trains for its own `train.steps`, such as different numbers that take the
-            same time.
-        evaluate_every: updates (with `seconds`: seconds of training) between evaluations; a fifth if None.
         primary_metric: what ranks the configurations.
         jobs: runs at a time.
+        terms: of `plan.Terms`, such as `seeds` and `steps`.
     Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
         not be run; the others are compared all the same.
     Raises: ConfigError if nothing can be run; `NotWritten`; `signals.Interrupted` after a signal, with the runs
         saved.
     """
     output_dir = Path(files.expanded(output_dir))
-    plan.check(seeds, jobs, gin_files, steps, seconds, own_steps, evaluate_every)
+    if not gin_files:
+        raise ConfigError("--gin_file must have a value, or --from_runs name finished runs")
+    if jobs < 1:
+        raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
+    terms = plan.Terms(**terms)
+    terms.check()
     labels = plan.labels_of(gin_files, labels)
     configurations, problems = [], []
     for label, gin_file in zip(labels, gin_files, strict=True):
         try:
-            configurations.append(plan.Configuration(label, gin_file, gin_params, steps, seconds))
+            configurations.append(plan.Configuration(label, gin_file, gin_params, terms.steps, terms.seconds))
         except ConfigError as error:
             problems.append(f"{label}: {config.first_line(error)}")
     if not configurations:
         raise ConfigError(
             problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
         )
-    plan.check_steps(configurations, seconds, own_steps)
+    terms.check_steps(configurations)
     for configuration in configurations:
-        configuration.set_length(seconds, evaluate_every)
+        configuration.set_length(terms.seconds, terms.evaluate_every)
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
-        runs = [Run(output_dir, each, seed) for seed in range(seeds) for each in configurations]
+        runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]
         Runner(runs, jobs).train()
         settings = {
-            "seeds": list(range(seeds)),
-            "steps": None if seconds or own_steps else configurations[0].steps,
-            "seconds": seconds,
-            "evaluate_every": evaluate_every,
+            "seeds": list(range(terms.seeds)),
+            "steps": None if terms.seconds or terms.own_steps else configurations[0].steps,
+            "seconds": terms.seconds,
+            "evaluate_every": terms.evaluate_every,
             "primary_metric": primary_metric,
             "jobs": jobs,
         }

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfgans.compare import collect, figures
+from tfgans.compare.bands import Band
 from tfgans.evaluate.spectrum_figure import show_range
 
 TITLE = "Power spectra of the samples"
@@ -39,7 +40,7 @@ def bands(configuration):
     frequency = np.array(found[0]["frequency"])[1:count]
     generated, real = (np.array([each[side][1:count] for each in found]) for side in ("generated", "real"))
     return tuple(
-        figures.Band(frequency, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
+        Band(frequency, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
         for values in (generated, generated - real)
     )
 

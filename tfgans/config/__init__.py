@@ -84,20 +84,24 @@ _read = gin_reader.Reader()  # what the last `parse` read
 logger = logging.getLogger(__name__)
 
 
-def configurable(target):
+def configurable(target=None, *, name=None):
     """Registers a function or class with gin under its own name; its annotations say what its parameters may be.
 
-    A value of another kind, of gin's or of a caller's, raises ConfigError (`tfgans.config.kinds`).
+    A value of another kind, of gin's or of a caller's, raises ConfigError (`tfgans.config.kinds`). With a `name`, as
+    `@configurable(name="train")`, gin files say that instead.
 
     gin replaces `__init__` by a wrapper that hides the arguments Keras looks for when it builds a
     layer or model, so the true signature is put back on it.
     """
+    if target is None:
+        return functools.partial(configurable, name=name)
+    name = name or target.__name__
     if not inspect.isclass(target):
-        return _in_one_line(gin.configurable(_checking(target, target.__name__)))
+        return _in_one_line(gin.configurable(name)(_checking(target, name)))
     signature = inspect.signature(target.__init__)
     if "__init__" in vars(target):
-        target.__init__ = _checking(target.__init__, target.__name__)
-    target = gin.configurable(target)
+        target.__init__ = _checking(target.__init__, name)
+    target = gin.configurable(name)(target)
     target.__init__ = _in_one_line(target.__init__)
     target.__init__.__signature__ = signature
     return target

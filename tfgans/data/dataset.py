@@ -1,12 +1,10 @@
 """`Dataset`: what gin files name; a source, its options, training batches and the evaluation reference."""
 
 import copy
-import hashlib
 import logging
 from pathlib import Path
 
 import numpy as np
-import PIL
 
 from tfgans import progress
 from tfgans.config import (
@@ -22,9 +20,7 @@ from tfgans.config import (
     Within,
     configurable,
 )
-from tfgans.data import philox
 from tfgans.data.balance import BalancedOrder
-from tfgans.data.comparison import numbered_alike, open_comparison
 from tfgans.data.contents import Contents
 from tfgans.data.labels import (
     absent_classes,
@@ -36,16 +32,17 @@ from tfgans.data.labels import (
     refuse_absent,
     tell_lost,
 )
-from tfgans.data.pipeline import Batches, check_size
+from tfgans.data.pipeline import Augmentation, Batches, check_size
+from tfgans.data.reference import Reference
 from tfgans.data.sources import find_source, title
-from tfgans.data.store import ImageStore, PointStore
+from tfgans.data.store import Form, ImageStore, PointStore
 from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
 
 logger = logging.getLogger(__name__)
 
 
 @configurable
-class Dataset:
+class Dataset(Reference):
     """Images (or points) for training and for evaluation, read and checked when constructed.
 
     Args:
@@ -123,7 +120,7 @@ class Dataset:
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
-        self.evaluation_source, self._comparison = evaluation_source, None
+        self.evaluation_source = evaluation_source
         self.balance, self._conditional = balance, num_classes is not None or balance
         if random_area is not None and random_area[0] > random_area[1]:
             raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
@@ -233,74 +230,12 @@ class Dataset:
         """
         self.check(discriminator_steps, total_replicas)
         order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
-        batches = Batches(
-            self._store,
-            self._indices,
-            self._labels,
-            self.batch_size,
-            discriminator_steps,
-            seed,
-            self.flip,
-            self.random_area,
-            order,
+        shape, augmentation = (
+            (discriminator_steps, self.batch_size),
+            Augmentation(self.flip, self.random_area),
         )
+        batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
-
-    def reference(self, split=None, limit=None, batch_size=256, indices=None):
-        """Images to compare with, in a fixed order and without augmentation.
-
-        Args:
-            split: None for `evaluation_split`. `classes` applies, `fraction` and `half` do not.
-            limit: at most so many, a sample fixed once for all (not the first, which may be one class).
-            indices: instead of that, only these, in this order.
-        Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
-            n = `batch_size` except at the end.
-        """
-        data = self._compared(split)
-        if data is not self:
-            return data.reference(data.split, limit, batch_size, indices)
-        store, labels, _ = self._open(self._evaluation(split))
-        if indices is not None:
-            indices = np.asarray(indices)
-        elif limit is not None and limit < len(store):
-            indices = np.sort(philox.permutation(len(store), 0, philox.LIMIT)[:limit])
-        else:
-            indices = np.arange(len(store))
-        parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
-        return ((store.reference(part), None if labels is None else labels[part]) for part in parts)
-
-    def reference_size(self, split=None):
-        """The number of items of `reference(split)`."""
-        data = self._compared(split)
-        return len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
-
-    def reference_labels(self, split=None):
-        """The classes of `reference(split)`, numbered as those trained on: int32 [n], or None."""
-        data = self._compared(split)
-        labels, names = data._open(data._evaluation(split if data is self else data.split))[1:]
-        return numbered_alike(self, labels, names)
-
-    def fingerprint(self, split=None):
-        """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
-        labels, and of how they are cut and decoded; not of where they lie.
-        """
-        data = self._compared(split)
-        if data is not self:
-            return data.fingerprint(data.split)
-        store, labels, _ = self._open(self._evaluation(split))
-        cut = "none" if self.crop == "none" else "center"
-        digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
-        digest.update(store.content(np.arange(len(store))))
-        digest.update(b"" if labels is None else labels.tobytes())
-        return digest.hexdigest()
-
-    def _compared(self, split):
-        """The data set that holds `reference(split)`: this one, or that of `evaluation_source`."""
-        if self.evaluation_source is None or split is not None:
-            return self
-        if self._comparison is None:
-            self._comparison = open_comparison(self, self._where)
-        return self._comparison
 
     def contents(self):
         """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order."""
@@ -324,18 +259,15 @@ class Dataset:
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
-            store = ImageStore(
-                items,
-                indices,
-                self.source,
+            form = Form(
                 self.resolution,
                 self.channels,
                 self.crop,
                 self.min_size,
-                self.on_bad_image,
                 self.memory_limit_gb,
                 uncut=self.random_area is not None and self.crop != "none",
             )
+            store = ImageStore(items, indices, self.source, form, self.on_bad_image)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
         if not self.use_labels:
@@ -364,10 +296,6 @@ class Dataset:
             raise ConfigError(
                 f"{self.source} has no split {split!r}. Allowed: {', '.join(self._origin.splits)}"
             )
-
-    def _evaluation(self, split):
-        split = self.evaluation_split if split is None else split
-        return self.split if split == "test" and "test" not in self._origin.splits else split
 
     def _modes(self):
         modes = getattr(self._origin, "modes", None)

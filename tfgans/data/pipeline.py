@@ -4,6 +4,7 @@ Which images a step sees, and how they are flipped and cut, is a pure function o
 in the global batch): a resumed run needs only its step, and any number of replicas sees the same data.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -17,27 +18,38 @@ from tfgans.data.quiet_exit import guarded
 from tfgans.data.scaling import to_float
 
 
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How images are changed at every access.
+
+    Args:
+        flip: mirror half of the images.
+        random_area: (low, high) or None, see `view`.
+    """
+
+    flip: bool
+    random_area: tuple | None
+
+
 class Batches:
     """The batches of a run.
 
     Args:
         store: ImageStore or PointStore. indices: its items to train on, int [n].
         labels: int32, of every item of the store, or None.
-        batch_size: global; discriminator_steps: batches of a step. The n images give
-            floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
+        shape: (discriminator_steps, batch_size): batches of a step, and images of one over all replicas. The n
+            images give floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
             of which the remainder is dropped.
-        flip: mirror half of the images. random_area: (low, high) or None, see `view`.
+        augmentation: an `Augmentation`.
         order: None for every image once an epoch, or a `BalancedOrder`, whose `size` takes the place of n.
     """
 
-    def __init__(
-        self, store, indices, labels, batch_size, discriminator_steps, seed, flip, random_area, order=None
-    ):
+    def __init__(self, store, indices, labels, shape, seed, augmentation, order=None):
         self.store, self.indices, self.labels = store, indices, labels
-        self.shape = (discriminator_steps, batch_size)
-        self.seed, self.flip, self.random_area = seed, flip, random_area
+        self.shape = tuple(shape)
+        self.seed, self.augmentation = seed, augmentation
         size = len(indices) if order is None else order.size
-        self.steps_per_epoch = size // (discriminator_steps * batch_size)
+        self.steps_per_epoch = size // (shape[0] * shape[1])
         self._order = functools.lru_cache(2)(self._order_of_epoch if order is None else order)
 
     def dataset(self, start_step, first_replica, local_replicas, total_replicas):
@@ -78,7 +90,9 @@ class Batches:
         items = self.store.read(chosen.ravel())
         if self.store.item_shape != (2,):
             size = self.store.item_shape[:2]
-            items = augment(items, size, uniforms.reshape(-1, 4), self.flip, self.random_area)
+            items = augment(
+                items, size, uniforms.reshape(-1, 4), self.augmentation.flip, self.augmentation.random_area
+            )
         labels = np.zeros(chosen.shape, np.int32) if self.labels is None else self.labels[chosen]
         return items.reshape(*chosen.shape, *self.store.item_shape), labels.astype(np.int32)
 

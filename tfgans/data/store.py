@@ -1,5 +1,6 @@
 """The usable items of one split, at the size they are trained at: in memory if they fit, else on disk."""
 
+import dataclasses
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -36,53 +37,57 @@ class PointStore:
         return self.points[indices].tobytes()
 
 
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How images are kept.
+
+    Args:
+        resolution: side in pixels, or None for the images' own size, which must then be one.
+        channels: 1, 3, or None for 1 if every image is gray and else 3.
+        crop: `center`, `random` or `none`, see `decode.fit`.
+        min_size: an image with a shorter side is too small; None for a quarter of the resolution.
+        memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
+        uncut: images keep their own size, unless that is the target size for all; `crop` then says how
+            `reference` fits them.
+    """
+
+    resolution: int | None
+    channels: int | None
+    crop: str
+    min_size: int | None
+    memory_limit_gb: float
+    uncut: bool = False
+
+
 class ImageStore:
     """Images uint8 at the target size; every one was decoded once when this was built.
 
     Args:
         items: of a source, with `read(i)`. indices: which of them, or None for all.
         title: what messages call the source.
-        resolution: side in pixels, or None for the images' own size, which must then be one.
-        channels: 1, 3, or None for 1 if every image is gray and else 3.
-        crop: `center`, `random` or `none`, see `decode.fit`.
-        min_size: an image with a shorter side is too small; None for a quarter of the resolution.
+        form: a `Form`, how they are kept.
         on_bad_image: `fail` or `skip`.
-        memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
-        uncut: images keep their own size, unless that is the target size for all; `crop` then says how
-            `reference` fits them.
     Attributes: names and digests (uint8 [n, 32], SHA-256 of what each image is made from) of the usable images.
     Raises: ConfigError naming up to 10 images that cannot be used, or if sizes differ without `resolution`.
     """
 
-    def __init__(
-        self,
-        items,
-        indices,
-        title,
-        resolution,
-        channels,
-        crop,
-        min_size,
-        on_bad_image,
-        memory_limit_gb,
-        uncut=False,
-    ):
-        self.items, self.title, self.crop = items, title, crop
+    def __init__(self, items, indices, title, form, on_bad_image):
+        self.items, self.title, self.crop = items, title, form.crop
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
         headers = self._map(self._header, "checking")
-        shortest = max(1, (resolution or 1) // 4) if min_size is None else min_size
+        shortest = max(1, (form.resolution or 1) // 4) if form.min_size is None else form.min_size
         bad = {k: found for k, found in enumerate(headers) if isinstance(found, BadImage)}
         for k, found in enumerate(headers):
             if k not in bad and min(found[0]) < shortest:
                 bad[k] = BadImage(f"too small, {found[0][1]}x{found[0][0]}")
         usable = [found for k, found in enumerate(headers) if k not in bad]
-        self.size = self._size(resolution, usable)
-        self.channels = channels or (1 if usable and all(gray for _, gray in usable) else 3)
+        self.size = self._size(form.resolution, usable)
+        self.channels = form.channels or (1 if usable and all(gray for _, gray in usable) else 3)
         self.item_shape = (*self.size, self.channels)
-        self.uncut = uncut and any(size != self.size for size, _ in usable)
-        self.ragged = self.uncut or crop == "random"
-        self.in_memory = self._bytes(usable) <= memory_limit_gb * 1e9
+        self.uncut = form.uncut and any(size != self.size for size, _ in usable)
+        self.ragged = self.uncut or form.crop == "random"
+        self.in_memory = self._bytes(usable) <= form.memory_limit_gb * 1e9
         self.images = None
         self._decode_all(bad)
         self._report(bad, on_bad_image)

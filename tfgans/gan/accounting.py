@@ -66,7 +66,7 @@ class Accounting:
 
     @hook
     def cost_kind(self, step):
-        """What the planned cost of step number `step`, which it chooses, depends on: a key."""
+        """A key for the planned cost of step number `step`: steps of one key cost the same. Chooses the step."""
         return self.choose_step(step), tuple(self.kept_share(name, step) for name in NETWORKS)
 
     @hook

@@ -1,4 +1,4 @@
-"""The moving average of the generator, which samples, metrics and what is handed over are made with."""
+"""The moving average of the generator, which makes samples, evaluations and the generator that is handed over."""
 
 import math
 
@@ -152,7 +152,7 @@ class GeneratorAverage:
         return (self.average_difference() or 0.0) > MUCH
 
     def row_of_weights(self, evaluator=None, check=lambda: None):
-        """What a row of metrics says of weights: which made the images, and of the others while they differ much.
+        """The entries of a row of metrics about weights: which made the images, and the others' if they differ much.
 
         Args:
             evaluator: an `Evaluator` that has just measured; None measures nothing.

@@ -55,16 +55,16 @@ class Driver(keras.Model):
 
     @hook
     def step_variant(self, step):
-        """What is fixed in training step number `step`, counted from 0: a tuple that can be a key.
+        """The kind of training step number `step`, counted from 0: a tuple that can be a dictionary's key.
 
-        A method whose steps are of several kinds extends it, `(*super().step_variant(step), kind)`; `variant` holds
-        the present one while a step is compiled or runs. Each is compiled once.
+        Each kind is compiled once. A method whose steps are of several kinds extends it,
+        `(*super().step_variant(step), kind)`; `variant` holds the present one while a step is compiled or runs.
         """
         return ()
 
     @hook
     def extra_updates(self, step):
-        """Names of the updates that step number `step` makes besides the usual ones: a tuple of strings.
+        """Names of the extra updates, beside the usual ones, that step number `step` makes: a tuple of strings.
 
         Methods extend it as they do `step_variant`; `extras` holds the present ones. What `xla` compiles does not
         depend on them, and is shared by steps with and without.

@@ -1,4 +1,4 @@
-"""Forwards of the two networks: latents to fakes, and images to what the discriminator says of them."""
+"""Forward passes of the two networks: latents to fakes, and images to the discriminator's outputs."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ class Forwards:
 
     @hook
     def generator_latents(self, count):
-        """What a generator step makes its images of, as `draw_latents` gives it."""
+        """The latents and labels of a generator step, in the form of `draw_latents`."""
         return self.draw_latents(count)
 
     @hook
@@ -59,7 +59,7 @@ class Forwards:
 
     @hook
     def call_options(self, network, batch):
-        """What a network is called with for a batch, besides its inputs and `training`; methods extend this."""
+        """Keyword arguments of a network's call for a batch, apart from `training`; methods extend this."""
         return {}
 
     @hook

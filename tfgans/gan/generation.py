@@ -1,6 +1,7 @@
 """Images out of a trained model: repeatable streams, truncation, interpolation, style mixing, export."""
 
 import contextlib
+import dataclasses
 import math
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from tfgans.gan.driver import stream_hash
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
 from tfgans.gan.label_draws import LabelDraws
-from tfgans.gan.styles import StyleGeneration, in_batches
+from tfgans.gan.styles import StyleGeneration, Truncation, in_batches
 
 _BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
@@ -43,10 +44,9 @@ class Generation(LabelDraws, StyleGeneration):
         weights=None,
         seed=None,
         start=None,
-        truncation=None,
         batch_size=_BLOCK,
-        truncated_slots=None,
         style_layer=None,
+        **truncation,
     ):
         """Images as they are shown.
 
@@ -58,15 +58,16 @@ class Generation(LabelDraws, StyleGeneration):
                 there is one.
             seed: of the stream of latents; None goes on in the model's own from call to call.
             start: position in the stream of the first image; 0 if a seed is given.
-            truncation, truncated_slots: see the class.
             batch_size: images at a time; more need more memory.
             style_layer: i, of generators with styles: all style slots take W_i, the output of the mapping's i-th
                 dense layer (Tian et al. 2021, Fig. 6), and are truncated towards its own mean; None: those that
                 the generator was trained with, the last in StyleGAN2.
+            truncation: `truncation` and `truncated_slots`, see the class.
         Returns: uint8 [count, H, W, C], or float32 points [count, D].
         Raises: ConfigError if `labels`, `truncation`, `truncated_slots` or `style_layer` leave their range.
         """
-        bound, psi = self.truncations(truncation, truncated_slots)
+        truncation = Truncation(**truncation)
+        bound, psi = self.truncations(truncation)
         layer = self.fed_layer(style_layer)
         if start is None:
             start = 0 if seed is not None else self._position
@@ -78,7 +79,9 @@ class Generation(LabelDraws, StyleGeneration):
                 part = min(batch_size, start + count - first)
                 latents = self.latents_at(first, part, seed, bound)
                 chosen = self.labels_at(first - start, part, labels, first, seed)
-                parts.append(self._render_truncated(latents, chosen, weights, psi, truncated_slots, layer))
+                parts.append(
+                    self._render_truncated(latents, chosen, weights, psi, truncation.truncated_slots, layer)
+                )
         return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
 
     def stream_of(self, seed, weights=None, labels=None):
@@ -99,7 +102,7 @@ class Generation(LabelDraws, StyleGeneration):
     def streams_of_classes(self, seed, weights=None, check=lambda: None):
         """`of_class(label)` -> `stream_of` that class alone, as evaluation within classes takes it.
 
-        Each class has latents of its own, which `stream_of(seed)` does not have.
+        The latents of each class are a stream of their own, apart from that of `stream_of(seed)`.
 
         Args:
             seed, weights: as in `stream_of`. check: called before each batch of images.
@@ -150,7 +153,8 @@ class Generation(LabelDraws, StyleGeneration):
     def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
         if psi is None and layer is None:
             return self.render(latents, labels, weights)
-        return self.render_styles(self.styles(latents, weights, psi, truncated_slots, layer), weights)
+        styles = self.styles(latents, weights, layer, truncation=psi, truncated_slots=truncated_slots)
+        return self.render_styles(styles, weights)
 
     def _compiled(self, make, generator):
         """`make(model, generator)` as a graph, made once for each generator."""
@@ -159,7 +163,7 @@ class Generation(LabelDraws, StyleGeneration):
         return self._once(name, lambda: tf.function(make(self, generator), **options))
 
     def _once(self, name, make):
-        """What `make` gave the first time that it was asked for by this name."""
+        """The result of `make()`, which is called once for each name."""
         if not hasattr(self, "_renderers"):
             self._renderers = {}
         if name not in self._renderers:
@@ -168,13 +172,21 @@ class Generation(LabelDraws, StyleGeneration):
 
     @hook
     def part_names(self):
-        """Names of the generators that a trained model has besides the usual one; methods extend this."""
+        """Names of further generators of a trained model, such as `sparse`; methods extend this."""
         return ()
 
     @hook
     def part(self, name):
         """One of `part_names` as a network with weights of its own."""
         raise ConfigError(f"there is no {name} generator")
+
+    @hook
+    def part_report(self, name, network):
+        """What `generator_<name>.json` tells of a part at the end of a run, a dictionary; None for no such file.
+
+        `network` is what `part(name)` gave.
+        """
+        return None
 
     @hook
     def densities(self):
@@ -214,19 +226,18 @@ class Generation(LabelDraws, StyleGeneration):
         columns,
         seed=0,
         weights=None,
-        truncation=None,
-        truncated_slots=None,
         space=None,
         batch_size=_BLOCK,
+        **truncation,
     ):
         """Images between pairs of latents.
 
         Args:
             rows: pairs; row i goes from latent 2i of the stream to latent 2i + 1, its class fixed.
             columns: images of each row, both ends included.
-            truncation, truncated_slots: see the class.
             space: `z` goes along the great circle through the two latents, `w` straight from the styles of one
                 to those of the other; None is `w` where the generator has styles, else `z`.
+            truncation: `truncation` and `truncated_slots`, see the class.
         Returns: uint8 [rows * columns, H, W, C], or points, row by row.
         Raises: ConfigError if a value leaves its range, or for `w` without styles.
         """
@@ -237,11 +248,12 @@ class Generation(LabelDraws, StyleGeneration):
             self.require_styles("interpolation in w")
         check_count("rows", rows)
         check_count("columns", columns)
-        bound, psi = self.truncations(truncation, truncated_slots)
+        truncation = Truncation(**truncation)
+        bound, psi = self.truncations(truncation)
         ends = self.latents_at(0, 2 * rows, seed, bound)
         steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
         if space == "w":
-            styles = self.styles(ends, weights, truncation, truncated_slots)
+            styles = self.styles(ends, weights, **dataclasses.asdict(truncation))
             flat = styles.reshape(rows, 2, 1, -1)
             path = (1 - steps) * flat[:, 0] + steps * flat[:, 1]
             path = path.reshape(rows * columns, *styles.shape[1:])
@@ -252,7 +264,7 @@ class Generation(LabelDraws, StyleGeneration):
         given = [] if labels is None else [np.repeat(labels, columns)]
 
         def render(part, of=None):
-            return self._render_truncated(part, of, weights, psi, truncated_slots)
+            return self._render_truncated(part, of, weights, psi, truncation.truncated_slots)
 
         return in_batches(render, batch_size, path, *given)
 

@@ -60,7 +60,7 @@ class LabelDraws:
         self._label_bounds = bounds
 
     def stated_labels(self):
-        """What a row of metrics says of the labels: {"label_distribution": ...}, or {} for an unconditional model.
+        """The entry of a row of metrics about labels, {"label_distribution": ...}; {} for an unconditional model.
 
         `data`: the training set's shares; `given`: those of `set_label_shares`; `uniform`: all classes alike, because
         it was asked for or no shares are known.

@@ -1,4 +1,4 @@
-"""What methods keep for each place in the batch, such as a perturbation, and how they learn how large it is."""
+"""State that methods keep for each place in the batch, such as a perturbation, and the size of the batch it needs."""
 
 from tfgans import distribute
 from tfgans.config import ConfigError, check_count

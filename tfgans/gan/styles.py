@@ -1,10 +1,20 @@
 """Generators with styles (StyleGAN): truncation towards the mean of w, mixing of styles, styles out of each layer."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
+
+
+@dataclasses.dataclass(frozen=True)
+class Truncation:
+    """The options about truncation that `generate`, `interpolate`, `mix` and `styles` share; see `Generation`."""
+
+    truncation: float | None = None
+    truncated_slots: int | None = None
 
 
 class StyleGeneration:
@@ -26,13 +36,14 @@ class StyleGeneration:
         layers = _style_layers(self.generator)
         return layers[0].num_layers if layers else 0
 
-    def styles(self, latents, weights=None, truncation=None, truncated_slots=None, style_layer=None):
+    def styles(self, latents, weights=None, style_layer=None, **truncation):
         """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says."""
         self.require_styles("styles")
-        _, psi = self.truncations(truncation, truncated_slots)
+        truncation = Truncation(**truncation)
+        _, psi = self.truncations(truncation)
         mapping, _ = _style_layers(self._shown(weights))
         layer = self.fed_layer(style_layer)
-        options = {"truncation": psi, "truncated_slots": truncated_slots, "style_layer": layer}
+        options = {"truncation": psi, "truncated_slots": truncation.truncated_slots, "style_layer": layer}
         return mapping(tf.constant(latents, tf.float32), **options, training=False).numpy()
 
     def render_styles(self, styles, weights=None):
@@ -59,8 +70,9 @@ class StyleGeneration:
         usual = set(_style_layers(self.generator)[0].style_layers)
         return None if usual == {style_layer} else style_layer
 
-    def truncations(self, truncation, slots):
-        """`(bound of the latents, psi)` for what `truncation` means with this generator; None where it is not."""
+    def truncations(self, options):
+        """`(bound of the latents, psi)` of a `Truncation` with this generator, each None where it is not meant."""
+        truncation, slots = options.truncation, options.truncated_slots
         if slots is not None:
             self.require_styles("truncated_slots")
             if truncation is None:
@@ -83,9 +95,8 @@ class StyleGeneration:
         mixed_slots=None,
         seed=0,
         weights=None,
-        truncation=None,
-        truncated_slots=None,
         batch_size=64,
+        **truncation,
     ):
         """StyleGAN's figure of mixed styles (Karras et al. 2019, figure 3).
 
@@ -94,7 +105,7 @@ class StyleGeneration:
             mixed_slots: `(A, B)`: style slots A, A + 1, ..., B - 1 of an image are those of its row's source, the
                 others its column's. None: the first four, the coarse styles of maps of 4x4 and 8x8 pixels,
                 or the first half if there are less than eight.
-            truncation, truncated_slots: see `Generation`; they hold for sources and mixtures.
+            truncation: `truncation` and `truncated_slots`, see `Generation`; they hold for sources and mixtures.
         Returns: uint8 [rows + 1, columns + 1, H, W, C]: sources in the first column and row, white where they meet.
         Raises: ConfigError if a value leaves its range, or without styles.
         """
@@ -105,7 +116,7 @@ class StyleGeneration:
         first, end = mixed_slots or (0, min(4, slots // 2))
         if not 0 <= first <= end <= slots:
             raise ConfigError(f"mixed slots are A:B with 0 <= A <= B <= {slots}. Received: {first}:{end}")
-        sources = self.styles(self.latents_at(0, rows + columns, seed), weights, truncation, truncated_slots)
+        sources = self.styles(self.latents_at(0, rows + columns, seed), weights, **truncation)
         mixed = np.tile(sources[None, rows:], (rows, 1, 1, 1))  # [rows, columns, slots, style_dim]
         mixed[:, :, first:end] = sources[:rows, None, first:end]
         styles = np.concatenate([sources, mixed.reshape(-1, *sources.shape[1:])])

@@ -156,6 +156,11 @@ class TicketGAN(GAN):
     def part(self, name):
         return self.settled(clone(self._shown())) if name == "sparse" else super().part(name)
 
+    def part_report(self, name, network):
+        if name != "sparse":
+            return super().part_report(name, network)
+        return pruning.density_report(network, self.densities())
+
     def densities(self):
         """{"generator/<path>": share of a convolution's weights that is left}."""
         if not self.ticket_rounds:

@@ -52,7 +52,7 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What `generate`, `interpolate`, `mix_styles` and `feed_layers` have in common.
+    """The options that `generate`, `interpolate`, `mix_styles` and `feed_layers` share.
 
     Attributes:
         truncation, truncated_slots, seed: see `Generation`.
@@ -77,7 +77,7 @@ class Look:
         return folder, model
 
     def drawing(self):
-        """What the model's own functions take of it."""
+        """Those of the options that the functions of the model take, such as `GAN.generate`."""
         return {name: getattr(self, name) for name in ("truncation", "truncated_slots", "seed")}
 
 

@@ -22,7 +22,6 @@ from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
-from tfgans.methods.alphagan.spaces.autogan.networks import thop_flops
 from tfgans.optimizers import default_optimizer
 from tfgans.run import classes, flag_bindings, identity, own_code
 
@@ -140,7 +139,8 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
 
     Args:
         model, dataset: what is measured, to find out now what cannot be.
-        duality_gap, interrupt: a `DualityGap` to measure besides, and what it is called with.
+        duality_gap: a `DualityGap` that is measured in each evaluation, too.
+        interrupt: a function without arguments; the gap calls it between updates, and it may raise to end them.
     """
     duality_gap = made(duality_gap)
     if not isinstance(duality_gap, DualityGap | None):
@@ -209,19 +209,17 @@ def best_step(folder, steps, metric="fid", highest=False):
 def describe(gin_files, gin_params=(), plain_flags=None):
     """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
 
-    Of a genotype's generator there is `thop_flops`, too: FLOPs as AlphaGAN's paper counts them. Of a run's own
-    `operative.gin`, `classes`: their names and numbers of training images.
+    A network that has `own_facts`, a function without arguments that gives a dictionary, has those told, too. Of a
+    run's own `operative.gin` there are `classes`: their names and numbers of training images.
     """
     prepare(gin_files, gin_params, plain_flags)
     model, _ = build_model()
     config.refuse_unused(apart_from=("train", "search", "Dataset", "Evaluator", "DualityGap"))
-    facts = {
-        name: {"parameters": cost.parameters(network), "macs": cost.macs(network)}
-        for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
-    }
-    if model.generator.name == "alphagan_generator":  # the rule is for its kinds of layers
-        facts["generator"]["thop_flops"] = thop_flops(model.generator)
     networks = (model.generator, model.discriminator)
+    facts = {
+        name: {"parameters": cost.parameters(network), "macs": cost.macs(network)} | _own_facts(network)
+        for name, network in zip(("generator", "discriminator"), networks, strict=True)
+    }
     sizes = [network.search_space_size for network in networks if hasattr(network, "search_space_size")]
     if sizes:  # the number of architectures of the supernets
         facts["search_space"] = math.prod(sizes)
@@ -237,6 +235,12 @@ def describe(gin_files, gin_params=(), plain_flags=None):
         "ema_half_life": model.ema_half_life,
         "ema_ramp": model.ema_ramp,
     } | _planned(model) | classes.beside(gin_files), model
+
+
+def _own_facts(network):
+    """What the network's `own_facts` gives; {} of a network without."""
+    own = getattr(network, "own_facts", None)
+    return {} if own is None else own()
 
 
 def _planned(model):

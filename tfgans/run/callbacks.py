@@ -1,17 +1,13 @@
-"""What happens between training steps, on the host: saving, evaluating, drawing, watching.
+"""What happens between training steps, on the host: saving, evaluating, counting, stopping (see also `shown`).
 
 All of them see the number of generator updates done, across restarts, rather than Keras's batch number.
 """
 
-import contextlib
 import math
 import time
-from pathlib import Path
 
 import keras
-import tensorflow as tf
 
-from tfgans import files, pictures, progress
 from tfgans.run import signals
 from tfgans.run.signals import Interrupted
 
@@ -74,7 +70,7 @@ class StopOnSignal(StepCallback, signals.Keeper):
         return self._trained is None or self._trained != self._saved
 
     def standing(self):
-        """What is left if the process ends now."""
+        """The second half of the line about a signal: where the run stands if the process ends now."""
         return "the same command goes on from there" if self._saved else "nothing was trained yet"
 
     def told(self, number):
@@ -199,170 +195,3 @@ class StopAfterSeconds(StepCallback):
         if self.about["train_seconds"] >= self.seconds:
             self.ended(step)
             self.model.stop_training = True
-
-
-class TrainingCurves(StepCallback):
-    """TensorBoard scalars under `train/`: mean losses and gradient norms, learning rates, images a second.
-
-    Args:
-        folder: of the event files.
-        interval: updates between two points of a curve.
-        images_per_step: real images that one update sees.
-        histograms: also write a histogram of every weight.
-    """
-
-    def __init__(self, folder, interval, images_per_step, histograms=False):
-        super().__init__()
-        self.folder, self.interval = Path(folder), interval
-        self.images_per_step, self.histograms = images_per_step, histograms
-
-    def at_start(self, step):
-        forget_events_from(self.folder, step + 1)
-        self._writer = tf.summary.create_file_writer(str(self.folder))
-        self._begin(step)
-
-    def _begin(self, step):
-        self._values, self._first, self._seconds = {}, step, 0.0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self._began = time.perf_counter()
-
-    def after(self, step):
-        self._seconds += time.perf_counter() - self._began  # without what other callbacks do
-        for name, value in self.model.step_logs.items():
-            self._values.setdefault(name, []).append(value)  # some updates are not made in every step
-        if step % self.interval == 0:
-            self._write(step)
-            self._begin(step)
-
-    def _write(self, step):
-        rate = (step - self._first) * self.images_per_step / self._seconds
-        with self._writer.as_default(step=step):
-            for name, values in self._values.items():
-                tf.summary.scalar(name, sum(values) / len(values))
-            for name, optimizer in self.model.optimizers().items():
-                tf.summary.scalar(f"learning_rate/{name}", optimizer.learning_rate)
-            tf.summary.scalar("images_per_second", rate)
-            if self.histograms:
-                for network in (self.model.generator, self.model.discriminator):
-                    for weight in network.trainable_variables:
-                        tf.summary.histogram(f"{network.name}/{weight.path}", weight.value)
-        self._writer.flush()
-
-    def on_train_end(self, logs=None):
-        self._writer.close()
-
-
-class SampleGrid:
-    """Draws what fixed latents give, `samples/step_00001000.png`, and shows it in TensorBoard.
-
-    While the average and the raw weights of the generator differ much (`GAN.shows_both`), what the raw ones give is
-    drawn beside it, `samples/raw_step_00001000.png`.
-
-    Args:
-        gan: the model.
-        folder: of the pictures.
-        writer: TensorBoard writer, or None.
-        count: images a picture; a conditional model has one class a column, or some columns.
-        modes: true modes of a 2-D mixture, or None.
-    """
-
-    def __init__(self, gan, folder, writer=None, count=64, modes=None):
-        self.gan, self.folder, self.writer, self.count, self.modes = gan, Path(folder), writer, count, modes
-
-    def path(self, step, kind=""):
-        """The picture of one step; of raw weights with the kind `raw_`."""
-        return self.folder / f"{kind}step_{step:08d}.png"
-
-    def forget_from(self, step):
-        """Removes the pictures of `step` and later; returns whether there was one of `step`."""
-        there = self.path(step).exists()
-        for path in self.folder.glob("*step_*.png"):
-            if files.step_of(path.name.removeprefix("raw_")) >= step:
-                path.unlink()
-        return there
-
-    def __call__(self, step):
-        if self.path(step).exists():
-            return
-        drawn = {"raw_": "raw"} if self.gan.shows_both() else {}
-        for kind, weights in (drawn | {"": None}).items():  # the usual one last: where it is, all are
-            picture = self.picture(weights)
-            if self.writer is not None:
-                with self.writer.as_default(step=step):
-                    tf.summary.image(f"{kind}samples", picture[None])
-                self.writer.flush()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            pictures.save_png(self.path(step, kind), picture)
-
-    def picture(self, weights=None):
-        """The present picture, uint8 [H, W, C]; `weights` are those of `GAN.generate`."""
-        points = len(self.gan.sample_shape) == 1
-        count, labels, columns = pictures.layout(self.count, self.gan.num_classes, points)
-        images = self.gan.generate(count, labels=labels, seed=self.gan.seed, weights=weights)
-        return pictures.page(images, columns, self.modes)
-
-
-class ProgressBar(StepCallback):
-    """The first step with its compilation, then a bar with the rate, the time left and the losses.
-
-    Args:
-        steps: updates of the whole run; None if that is not known.
-        images_per_step: real images that one update sees.
-    """
-
-    def __init__(self, steps, images_per_step):
-        super().__init__()
-        self.steps, self.images_per_step = steps, images_per_step
-        self._bar, self._stack = None, contextlib.ExitStack()
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if self._bar is None:
-            self._stack.enter_context(progress.phase("compiling the first step, which takes a while"))
-
-    def after(self, step):
-        if self._bar is None:
-            self._stack.close()
-            self._bar = progress.Bar("training", self.steps, "step", step)
-        logs = self.model.step_logs
-        adversarial = {k: f"{v:.3f}" for k, v in logs.items() if k.endswith("/adversarial")}
-        self._bar.set_postfix(adversarial | {"images/s": f"{self._rate():.0f}"}, refresh=False)
-        self._bar.update(step - self._bar.n)
-
-    def _rate(self):
-        """Images a second, lately; since the bar began as long as tqdm has no other."""
-        known = self._bar.format_dict
-        mean = (known["n"] - known["initial"]) / max(known["elapsed"], 1e-9)
-        return (known["rate"] or mean) * self.images_per_step
-
-    def close(self):
-        """Ends the bar, whatever ended the run."""
-        self._stack.close()
-        if self._bar is not None:
-            self._bar.close()
-
-
-def forget_events_from(folder, step):
-    """Takes what an earlier process wrote for `step` and later out of TensorBoard's files: it comes again."""
-    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    for path in Path(folder).glob("events.out.tfevents.*"):
-        part, dropped = path.with_name("part-events"), 0
-        with tf.io.TFRecordWriter(str(part)) as writer:
-            for record in RawEventFileLoader(str(path)).Load():
-                if _step_of_event(Event, record) < step:
-                    writer.write(record)
-                else:
-                    dropped += 1
-        if dropped:
-            part.replace(path)
-        else:
-            part.unlink()
-
-
-def _step_of_event(event_type, record):
-    try:
-        return event_type.FromString(record).step
-    except Exception:  # damaged: dropped as if it were of a later step
-        return math.inf

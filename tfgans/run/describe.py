@@ -1,4 +1,4 @@
-"""What `describe` prints for people."""
+"""The table that `describe --summary` prints."""
 
 from tfgans.evaluate import cost
 

@@ -1,8 +1,8 @@
-"""What a finished run hands over: its generator as a Keras file and as a SavedModel, and those of a pruned model."""
+"""What a finished run hands over: its generator as a Keras file and as a SavedModel, and the parts of its model."""
 
 import json
 
-from tfgans import files, pruning, readers
+from tfgans import files, readers
 
 _STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
 
@@ -15,9 +15,10 @@ def hand_over(model, folder, step):
     for name in model.part_names():
         network = model.part(name)
         model.save_generator(folder / f"generator_{name}.keras", network)
-        if name == "sparse":
-            text = json.dumps(pruning.density_report(network, model.densities()), indent=1)
-            files.write_text(folder / "generator_sparse.json", text + "\n")
+        report = model.part_report(name, network)
+        if report is not None:
+            text = json.dumps(report, indent=1)
+            files.write_text(folder / f"generator_{name}.json", text + "\n")
     model.export(folder / "export")
     path = folder / "export" / _STEP
     path.parent.mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 class Identity:
-    """What the present process has of a run's identity, beside what the folder says.
+    """A run's identity as the present process has it, to be compared with what the folder says.
 
     Args:
         folder: the run's. configuration: the operative one, text. dataset: what is trained on.

@@ -17,15 +17,17 @@ def draw(run, step):
         step: updates done; TensorBoard's events of earlier steps are there.
     """
     path, data = run.folder / "samples" / "real.png", run.dataset
-    picture = page(run.examples(), data.num_examples, run.model.num_classes, run.draw.count, data.modes)
+    picture = page(
+        run.examples(), data.num_examples, run.model.num_classes, run.output.draw.count, data.modes
+    )
     same = _is(path, picture)
     if not same:
         path.parent.mkdir(parents=True, exist_ok=True)
         pictures.save_png(path, picture)
     if not same or step == 0:
-        with run.writer.as_default(step=step):
+        with run.output.writer.as_default(step=step):
             tf.summary.image("real", picture[None])
-        run.writer.flush()
+        run.output.writer.flush()
 
 
 def page(batches, num_examples, num_classes, count, modes=None):

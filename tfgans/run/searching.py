@@ -12,6 +12,7 @@ from tfgans.config import ConfigError, Count, FilePath, Several, configurable
 from tfgans.data import Dataset
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
+from tfgans.run.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,10 @@ def search(
 ):
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
-    The folder is that of a training run, whose bindings (`train.*`) hold, and has besides: `search.jsonl`, of every
-    noted step its genotype, the operations' weights on each edge, their entropy and the measured duality gap;
-    `genotypes/step_<n>.json` of every evaluation, each of which can be trained; `architecture.png` and
-    `duality_gap.png`, the weights and the gap over time; and at the end `genotype.json` and `genotype.png`.
+    It is a training run, with the options of `train`, and its folder has what a training run's has. In addition there
+    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, their entropy and the
+    measured duality gap), `genotypes/step_<n>.json` for every evaluation (each can be trained), `architecture.png`
+    and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and `genotype.png`.
 
     Args:
         model_dir: the search's folder.
@@ -38,18 +39,13 @@ def search(
     Returns: the command line that trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
     """
-    runs = []
-
-    def run(*args, **options):
-        runs.append(SearchRun(*args, note_every=note_every, **options))
-        return runs[0]
-
-    training.train(model_dir, run_class=run)
+    run = SearchRun(model_dir, Plan(), note_every)
+    run.train()
     if retrain_gin_file is None:
         return None
     gin_files = [retrain_gin_file] if isinstance(retrain_gin_file, str) else retrain_gin_file
     command = ["python launch/train.py", *(f"--gin_file={path}" for path in gin_files)]
-    networks = (runs[0].model.generator, runs[0].model.discriminator)
+    networks = (run.model.generator, run.model.discriminator)
     parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
     bindings = [
         *retrain_gin_params,
@@ -62,9 +58,15 @@ def search(
 class SearchRun(training.Run):
     """A run whose model has a supernet for a generator."""
 
-    def __init__(self, *args, note_every=1, **options):
+    halves = (
+        None  # of the training data, for a model that trains weights on one and architectures on the other
+    )
+
+    def __init__(self, model_dir, plan, note_every=1):
+        super().__init__(model_dir, plan)
         self.note_every = note_every
-        super().__init__(*args, **options)
+        self.history = files.JsonLines(self.folder / "search.jsonl")
+        self._notes = None  # the rows of `history`, once they are read
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
@@ -72,7 +74,8 @@ class SearchRun(training.Run):
                 "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
         dataset = Dataset()
-        self.halves = dataset.halves() if hasattr(self.model, "batches_of") else None
+        if hasattr(self.model, "batches_of"):
+            self.halves = dataset.halves()
         for half in self.halves or ():
             half.check(1)
         return dataset
@@ -126,8 +129,7 @@ class SearchRun(training.Run):
         return self.strategy.distribute_datasets_from_function(interleaved)
 
     def _open_files(self, stack):
-        self.history = files.JsonLines(self.folder / "search.jsonl")
-        last = -1 if self.restored is None else self.restored
+        last = -1 if self.saved_step is None else self.saved_step
         self.history.keep(lambda row: row["step"] <= last)
         super()._open_files(stack)
 
@@ -179,7 +181,7 @@ class SearchRun(training.Run):
         self.history.append(row)
 
     def _rows(self):
-        if not hasattr(self, "_notes"):
+        if self._notes is None:
             self._notes = self.history.read()
         return self._notes
 
@@ -226,12 +228,12 @@ class SearchRun(training.Run):
             return self.genotype()
         if self.evaluator is None:
             raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
-        sign = -1.0 if self.best_is_highest else 1.0
+        sign = -1.0 if self.plan.best_is_highest else 1.0
         bar = progress.Bar("candidates", self.model.num_candidates)
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
-            value = self.evaluator(generate, self.dataset, of_class)[self.best_metric]
+            value = self.evaluator(generate, self.dataset, of_class)[self.plan.best_metric]
             bar.update()
             return sign * value if value is not None else float("inf")
 

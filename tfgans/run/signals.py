@@ -46,7 +46,7 @@ class Keeper:
         """A signal has come while something is at risk: the work must end soon. Called from any thread."""
 
     def standing(self):
-        """How things stand for who stopped the process: the second half of a line."""
+        """The second half of the line that is written when a signal ends the process: what is left."""
         return ""
 
     def __enter__(self):

@@ -24,20 +24,19 @@ def lines(rows):
     return [f"{label:<{width}}  {text}" for label, text in rows.items()]
 
 
-def introduce(run, intervals, start):
+def introduce(run, start):
     """Says what is about to be trained, and if its checkpoints will not fit on the disk."""
-    logger.info("%s", "\n".join(lines(of_run(run, intervals, start))))
+    logger.info("%s", "\n".join(lines(of_run(run, start))))
     warning = full_disk_warning(run)
     if warning:
         logger.warning("%s", warning)
 
 
-def of_run(run, intervals, start):
+def of_run(run, start):
     """What a run is before its first step: `{label: text}` for `lines`.
 
     Args:
-        run: a `training.Run`. intervals: updates between checkpoints and so on, as `training.train` has them.
-        start: updates done by earlier processes.
+        run: a `training.Run`. start: updates done by earlier processes.
     """
     return {
         "data": data(run.dataset, run.model.num_classes),
@@ -47,8 +46,8 @@ def of_run(run, intervals, start):
         "devices": devices(run.strategy),
         "batch": batch(run.dataset, run.model),
         "steps": steps(run, start),
-        "evaluation": evaluation(run.evaluator, intervals["evaluate_every"]),
-        "checkpoints": checkpoints(run, intervals["save_every"]),
+        "evaluation": evaluation(run.evaluator, run.plan.evaluate_every),
+        "checkpoints": checkpoints(run, run.plan.save_every),
         "folder": str(run.folder),
     }
 
@@ -122,8 +121,8 @@ def steps(run, start):
     """How long the run is."""
     images = run.dataset.batch_size * run.model.batches_per_step
     text = f"{counted(run.steps, 'generator update')}, each with {counted(images, 'image')}"
-    if run.seconds is not None:
-        text = f"{run.seconds:g} seconds of training, each update with {counted(images, 'image')}"
+    if run.plan.seconds is not None:
+        text = f"{run.plan.seconds:g} seconds of training, each update with {counted(images, 'image')}"
     else:
         passes = run.steps * images / run.dataset.num_examples
         text += f": {passes:,.0f} times all" if passes >= 1.5 else ""
@@ -152,7 +151,7 @@ def checkpoints_kept(run):
 
 
 def checkpoint_size(model):
-    """Bytes of one checkpoint of a model, but for some thousands that its file has besides."""
+    """Bytes of the variables in one checkpoint of a model; its file is some kilobytes larger."""
     separate = {id(v) for v in model.per_replica_variables()}
     replicas = model.distribute_strategy.num_replicas_in_sync
     return sum(

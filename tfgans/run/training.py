@@ -5,88 +5,46 @@ import logging
 import time
 from pathlib import Path
 
-import tensorflow as tf
-
 from tfgans import checkpoint, config, distribute, files
-from tfgans.config import ConfigError, Count, FilePath, Function, Made, Positive, configurable
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
-from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
-from tfgans.run import build, callbacks, classes, identity, own_code, real_images, summary
+from tfgans.run import build, callbacks, classes, folder, identity, own_code, real_images, shown, summary
+from tfgans.run.folder import Output
 from tfgans.run.hand_over import hand_over, handed_over
+from tfgans.run.plan import Plan
 
 logger = logging.getLogger(__name__)
 
 
-@configurable
-def train(
-    model_dir: FilePath,
-    steps: Count,
-    save_every: Count = 500,
-    evaluate_every: Count = 1000,
-    sample_every: Count = 1000,
-    log_every: Count = 50,
-    num_samples_shown: Count = 64,
-    keep_checkpoints: Count = 3,
-    best_metric: str = "fid",
-    best_is_highest: bool = False,
-    histograms: bool = False,
-    seconds: Positive | None = None,
-    evaluate_every_seconds: Positive | None = None,
-    duality_gap: Made("@DualityGap()") | None = None,
-    run_class: Function("a class made from Run") | None = None,
-    accept_changed_data: bool = False,
-):
-    """Trains to `steps` generator updates; a folder that holds a part of the same run is taken up exactly there.
+def train(model_dir, **options):
+    """Trains as the configuration says; a folder that holds a part of the same run is taken up exactly there.
 
     Args:
         model_dir: the run's folder.
-        steps: generator updates of the whole run.
-        save_every, evaluate_every, sample_every: updates between two checkpoints, evaluations, sample grids.
-            Each happens at step 0 and at the end, too.
-        log_every: updates between two points of a training curve.
-        num_samples_shown: images in a sample grid.
-        keep_checkpoints: newest checkpoints that stay; the one best by `best_metric` stays besides.
-        best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
-        histograms: write histograms of the weights to TensorBoard.
-        seconds: end the run sooner, at the first step after so many seconds of training, compilation and
-            evaluations not counted; None for no limit. Such a run does not repeat exactly.
-        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
-        duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
-        run_class: what runs it, a `Run` or a class made from it.
-        accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
+        options: of `Plan`, in the place of what the configuration says.
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
-    intervals = dict(save_every=save_every, evaluate_every=evaluate_every, sample_every=sample_every)
-    counts = dict(steps=steps, log_every=log_every, **intervals)
-    times = dict(seconds=seconds, evaluate_every_seconds=evaluate_every_seconds)
-    run = (run_class or Run)(
-        model_dir, steps, keep_checkpoints, best_metric, best_is_highest, duality_gap, **times
-    )
-    run.check_multiples(counts)
-    with run.opened(num_samples_shown, accept_changed_data):
-        return run.fit(intervals, log_every, histograms)
+    return Run(model_dir, Plan(**options)).train()
 
 
 class Run:
-    """What one call of `train` holds: the model, its data, its folder, and how far it has come."""
+    """One process of a training run: the model, its data, its folder, and how far it has come.
 
-    def __init__(
-        self,
-        model_dir,
-        steps,
-        keep_checkpoints=3,
-        best_metric="fid",
-        best_is_highest=False,
-        duality_gap=None,
-        seconds=None,
-        evaluate_every_seconds=None,
-    ):
-        self.folder, self.steps = Path(files.expanded(model_dir)), steps
-        self.seconds, self.evaluate_every_seconds = seconds, evaluate_every_seconds
-        self.best_metric, self.best_is_highest = best_metric, best_is_highest
+    Args:
+        model_dir: the run's folder.
+        plan: a `Plan`.
+    Attributes:
+        steps: the last step; of a run that ends by `Plan.seconds`, the step at which it did.
+        saved_step: that of the newest checkpoint, None before the first.
+        finished: whether nothing is left to do; known once the folder is taken.
+        about: what is saved with a checkpoint beside the model's state, such as seconds spent.
+    """
+
+    def __init__(self, model_dir, plan):
+        self.folder, self.plan, self.steps = Path(files.expanded(model_dir)), plan, plan.steps
         self.model, self.strategy = build.build_model()
         with build.explained():
             self.dataset = self.open_data()
@@ -94,17 +52,23 @@ class Run:
             self._check_data()
             classes.follow(self.model, self.labelled_data())
         self.signals = callbacks.StopOnSignal(self.save)
-        self.evaluator = build.build_evaluator(self.model, self.dataset, duality_gap, self.signals.check)
+        self.evaluator = build.build_evaluator(self.model, self.dataset, plan.duality_gap, self.signals.check)
         self.configuration = config.operative()
         config.refuse_unused()
         self.identity = identity.Identity(self.folder, self.configuration, self.dataset)
         self.identity.check_workers(self.strategy)
-        self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", keep_checkpoints)
-        self.rows = files.JsonLines(self.folder / "metrics.jsonl")
+        self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", plan.keep_checkpoints)
+        self.output = Output(self.folder, self.model, plan.num_samples_shown, self.dataset.modes)
         self.is_chief = distribute.worker_index(self.strategy) == 0
-        if (seconds or evaluate_every_seconds) and distribute.workers() > 1:
+        if (plan.seconds or plan.evaluate_every_seconds) and distribute.workers() > 1:
             raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
-        self.about, self.restored = {}, None
+        plan.check(self.model.steps_per_execution)
+        self.about, self.saved_step, self.finished = {}, None, False
+
+    def train(self):
+        """Trains what the folder does not hold yet; returns the metrics of the last evaluation, or None."""
+        with self.in_its_folder():
+            return self.fit()
 
     def examples(self):
         """Batches as they are trained on, from the first one, for a look at them."""
@@ -117,7 +81,7 @@ class Run:
         return Dataset()
 
     def labelled_data(self):
-        """The data whose labels those of fakes follow."""
+        """The data set whose shares of labels the labels of fakes are drawn by."""
         return self.dataset
 
     def _check_data(self):
@@ -127,137 +91,82 @@ class Run:
             )
         classes.check(self.model, self.dataset)
 
-    def check_multiples(self, counts):
-        """Refuses numbers of steps that fall inside an execution of several."""
-        for name, value in counts.items():
-            if value % self.model.steps_per_execution:
-                raise ConfigError(
-                    f"train.{name} = {value} is not a multiple of build.steps_per_execution = "
-                    f"{self.model.steps_per_execution}"
-                )
+    @contextlib.contextmanager
+    def in_its_folder(self):
+        """Holds the folder, alone, and only if there is this run in it or nothing.
 
-    def opened(self, num_samples_shown, accept_changed_data=False):
-        """Takes the folder: alone, and only if it holds this run or nothing."""
-        stack = contextlib.ExitStack()
-        try:
+        Inside, the model is as the newest checkpoint has it, and a signal stops the run.
+        """
+        with contextlib.ExitStack() as stack:
             if self.is_chief:
-                self._take_folder(stack, accept_changed_data)
+                self._take_folder(stack)
             else:
-                self.identity.check(accept_changed_data)
+                self.identity.check(self.plan.accept_changed_data)
             stack.enter_context(self.strategy.scope())
             self._resume()
-            samples, modes = self.folder / "samples", self.dataset.modes
-            self.draw = callbacks.SampleGrid(self.model, samples, None, num_samples_shown, modes)
-            self.draw_spectra = SpectrumFigure(self.folder / "spectra")
-            self.signals.saved_at(self.restored or 0)
+            self.signals.saved_at(self.saved_step or 0)
             self.finished = self._is_finished()
             stack.enter_context(self.signals)
             if self.is_chief and (not self.finished or self.identity.is_new_to_folder):
                 own_code.tell_changes(self.folder)
                 own_code.write(self.folder)
-                self.identity.write(self.restored or 0, self.evaluator)
+                self.identity.write(self.saved_step or 0, self.evaluator)
             if self.is_chief and not self.finished:
                 self._open_files(stack)
-        except BaseException:
-            stack.close()
-            raise
-        return stack
+            yield self
 
-    def _take_folder(self, stack, accept_changed_data):
+    def _take_folder(self, stack):
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"{self.folder} is not a folder")
         try:
-            self.identity.check(accept_changed_data)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(checkpoint.Lock(self.folder))
+            self.identity.check(self.plan.accept_changed_data)
         except OSError as error:
-            raise ConfigError(f"{self.folder} cannot be trained in: {error}") from error
-        for name in (".", "checkpoints", "samples", "spectra"):
-            files.remove_partial(self.folder / name)
+            raise folder.cannot_be_trained_in(self.folder, error) from error
+        folder.take(stack, self.folder)
 
     def _open_files(self, stack):
-        """Opens what the run writes, after dropping what an earlier process wrote past its last checkpoint.
-
-        Pictures and TensorBoard's events of the restored step itself come again: that process may have died
-        in the middle of writing them.
-        """
+        """Opens what the run writes, as far as the newest checkpoint."""
         classes.save(self.folder, self.model, self.labelled_data())
-        step = self.restored or 0
-        last = -1 if self.restored is None else step
-        self.rows.keep(lambda row: row["step"] <= last or "command" in row)
-        callbacks.forget_events_from(self.folder / "eval", step)
-        self.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
-        self.draw.writer = self.draw_spectra.writer = self.writer
-        stack.callback(self.writer.close)
-        if self.draw.forget_from(step):
-            self.draw(step)
+        self.output.open(stack, self.saved_step)
+        step = self.saved_step or 0
         real_images.draw(self, step)
-        row = self._row(step)
-        self.draw_spectra.forget_from(step if row is None else step + 1)
-        if row is not None:
-            self._show(step, row)
-            self.draw_spectra.again(step)
+        self.output.show_again(step)
 
     def _is_finished(self):
-        evaluated, drawn = self._row(self.steps) is not None, self.draw.path(self.steps).exists()
-        return self.restored == self.steps == handed_over(self.folder) and evaluated and drawn
-
-    def _row(self, step):
-        """The evaluation in training of one step, or None."""
-        rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
-        return rows[-1] if rows else None
+        evaluated = self.output.row(self.steps) is not None
+        drawn = self.output.draw.path(self.steps).exists()
+        return self.saved_step == self.steps == handed_over(self.folder) and evaluated and drawn
 
     def _resume(self):
         about = self.checkpoints.restore(self.model)
         if about is None:
             return
-        self.restored = about.pop("step")
+        self.saved_step = about.pop("step")
         self.about.update(about)
-        logger.info("resumed at step %d", self.restored)
-        if self.restored > self.steps:
+        logger.info("resumed at step %d", self.saved_step)
+        if self.saved_step > self.steps:
             raise ConfigError(
-                f"{self.folder} has been trained for {self.restored} steps already, more than {self.steps}"
+                f"{self.folder} has been trained for {self.saved_step} steps already, more than {self.steps}"
             )
-        if self.seconds is not None and self.about.get("train_seconds", 0.0) >= self.seconds:
-            self.steps = self.restored
+        limit = self.plan.seconds
+        if limit is not None and self.about.get("train_seconds", 0.0) >= limit:
+            self.steps = self.saved_step
 
-    def fit(self, intervals, log_every, histograms):
+    def fit(self):
         """Trains what is left, then leaves the folder complete."""
         if self.finished:
-            return self._row(self.steps)
-        start = self.restored or 0
+            return self.output.row(self.steps)
+        start = self.saved_step or 0
         if self.is_chief:
-            summary.introduce(self, intervals, start)
-        images_per_step = self.dataset.batch_size * self.model.batches_per_step
-        bar = callbacks.ProgressBar(None if self.seconds else self.steps, images_per_step)
-        watchers = [
-            callbacks.Every(1, self.signals.trained_to),
-            callbacks.TrainingClock(self.about),
-            callbacks.StopWhenDiverged(),
-            callbacks.CostMeter(self.about, self.dataset.batch_size),
-        ]
-        if self.is_chief:
-            watchers += [
-                callbacks.TrainingCurves(self.folder / "train", log_every, images_per_step, histograms),
-                bar,
-            ]
-        watchers += [
-            callbacks.Every(intervals["save_every"], self.save),
-            callbacks.Every(intervals["evaluate_every"], self.evaluate),
-            callbacks.Every(intervals["sample_every"], self.draw_samples),
-        ]
-        if self.evaluate_every_seconds is not None:
-            watchers.append(callbacks.EverySeconds(self.evaluate_every_seconds, self.about, self.evaluate))
-        if self.seconds is not None:
-            watchers.append(callbacks.StopAfterSeconds(self.seconds, self.about, self._end_at))
-        watchers += [*self.watchers(), self.signals]
+            summary.introduce(self, start)
+        bar = shown.ProgressBar(None if self.plan.seconds else self.steps, self._images_per_step())
         try:
             if start < self.steps:
                 self.model.fit_batches(
                     self.batches(start),
                     steps_per_epoch=self.steps - start,
                     verbose=0,
-                    callbacks=watchers,
+                    callbacks=self._callbacks(bar),
                 )
             bar.close()
             return self.complete()
@@ -268,8 +177,35 @@ class Run:
         finally:
             bar.close()
 
+    def _images_per_step(self):
+        """Real images that one generator update sees."""
+        return self.dataset.batch_size * self.model.batches_per_step
+
+    def _callbacks(self, bar):
+        """The callbacks of the run, in the order in which they are called after a step."""
+        plan = self.plan
+        watchers = [
+            callbacks.Every(1, self.signals.trained_to),
+            callbacks.TrainingClock(self.about),
+            callbacks.StopWhenDiverged(),
+            callbacks.CostMeter(self.about, self.dataset.batch_size),
+        ]
+        if self.is_chief:
+            curves = self.folder / "train", plan.log_every, self._images_per_step(), plan.histograms
+            watchers += [shown.TrainingCurves(*curves), bar]
+        watchers += [
+            callbacks.Every(plan.save_every, self.save),
+            callbacks.Every(plan.evaluate_every, self.evaluate),
+            callbacks.Every(plan.sample_every, self.draw_samples),
+        ]
+        if plan.evaluate_every_seconds is not None:
+            watchers.append(callbacks.EverySeconds(plan.evaluate_every_seconds, self.about, self.evaluate))
+        if plan.seconds is not None:
+            watchers.append(callbacks.StopAfterSeconds(plan.seconds, self.about, self._end_at))
+        return [*watchers, *self.watchers(), self.signals]
+
     def watchers(self):
-        """More callbacks, for kinds of runs that have some."""
+        """More callbacks; subclasses such as `SearchRun` have some."""
         return []
 
     def _end_at(self, step):
@@ -280,15 +216,15 @@ class Run:
         return distribute.batches(self.strategy, self.dataset, self.model, start)
 
     def save(self, step):
-        """Saves the run, unless it has just been restored from this very step."""
-        if step == self.restored:
+        """Saves the run, unless the newest checkpoint is of this very step."""
+        if step == self.saved_step:
             return
         self.about["logs"] = self._logs()
         try:
             self.checkpoints.save(self.model, step, self.about, write=self.is_chief)
         except FloatingPointError as error:
             raise callbacks.Diverged(f"{error} at step {step}") from error
-        self.restored = step
+        self.saved_step = step
         if self.is_chief:
             self.checkpoints.prune(self._best())
         self.signals.saved_at(step)
@@ -296,7 +232,7 @@ class Run:
     def _best(self):
         try:
             steps = self.checkpoints.steps()
-            return {build.best_step(self.folder, steps, self.best_metric, self.best_is_highest)}
+            return {build.best_step(self.folder, steps, self.plan.best_metric, self.plan.best_is_highest)}
         except ConfigError:
             return set()  # nothing evaluated yet
 
@@ -304,21 +240,21 @@ class Run:
         """Evaluates once at `step`, after saving it; only the chief does."""
         if self.evaluator is not None:
             self.save(step)
-        if not self.is_chief or self._row(step) is not None:
+        if not self.is_chief or self.output.row(step) is not None:
             return
         began, fixed = time.perf_counter(), FixedSamples(self.folder / "fixed_samples.npz", step)
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
         metrics |= self.model.stated_labels() | fixed.metrics()
-        if self.evaluator is not None and self.best_metric not in metrics:
+        if self.evaluator is not None and self.plan.best_metric not in metrics:
             raise ConfigError(
-                f"train.best_metric is none of {', '.join(metrics)}. Received: {self.best_metric}"
+                f"train.best_metric is none of {', '.join(metrics)}. Received: {self.plan.best_metric}"
             )
         spent = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
         spent["eval_seconds"] = round(time.perf_counter() - began, 3)
         spent |= {k: v for k, v in self.about.items() if k == "real_images" or k.endswith("_flops")}
-        self._show(step, metrics)
-        self.rows.append({"step": step} | metrics | spent)
+        self.output.show(step, metrics)
+        self.output.rows.append({"step": step} | metrics | spent)
         told = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items() if isinstance(v, float))
         if told:
             logger.info("step %d: %s", step, told)
@@ -335,7 +271,7 @@ class Run:
         of_class = self.model.streams_of_classes(self.model.seed, check=self.signals.check)
         metrics = self.evaluator(generate, self.dataset, of_class)
         metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
-        self.draw_spectra(step, self.evaluator.spectra)
+        self.output.draw_spectra(step, self.evaluator.spectra)
         return metrics
 
     def _noted(self, fixed):
@@ -347,16 +283,10 @@ class Run:
         """What the last step logged; until this process makes one, as it was saved with the checkpoint."""
         return self.model.step_logs or self.about.get("logs", {})
 
-    def _show(self, step, metrics):
-        with self.writer.as_default(step=step):
-            for name, value in _numbers(metrics).items():
-                tf.summary.scalar(name, value)
-        self.writer.flush()
-
     def draw_samples(self, step):
         """Draws the sample grid of `step`; only the chief does."""
         if self.is_chief:
-            self.draw(step)
+            self.output.draw(step)
 
     def complete(self):
         """The last checkpoint, evaluation and samples, and the generator to take away; done once."""
@@ -366,13 +296,4 @@ class Run:
         if self.is_chief:
             with phase("handing over the generator"):
                 hand_over(self.model, self.folder, self.steps)
-        return self._row(self.steps)
-
-
-def _numbers(metrics):
-    """The floats of a row that TensorBoard shows under `eval/`: no seconds, and no losses, which `train/` has."""
-    return {
-        k: v
-        for k, v in metrics.items()
-        if isinstance(v, float) and not k.endswith("_seconds") and "/" not in k
-    }
+        return self.output.row(self.steps)

@@ -17,7 +17,7 @@ _MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, ker
 
 
 def check_networks(generator, discriminator, latent_dim):
-    """What can be said of networks before they are run.
+    """Refuses networks and sizes that cannot be a GAN's, as far as that shows before they are run.
 
     Raises: ConfigError naming the network or the option.
     """

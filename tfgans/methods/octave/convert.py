@@ -13,12 +13,8 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, spectral
-from tfgans.methods.octave.conv import (
-    SoftOctaveConv2D,
-    SoftOctaveConv2DTranspose,
-    SpectralSoftOctaveConv2D,
-    low_channels,
-)
+from tfgans.methods.octave.conv import low_channels
+from tfgans.methods.octave.soft import SoftOctaveConv2D, SoftOctaveConv2DTranspose, SpectralSoftOctaveConv2D
 
 
 def to_octave(network, alpha=0.5):

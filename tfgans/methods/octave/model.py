@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Function, Number, Several, configurable
 from tfgans.gan import GAN
-from tfgans.methods.octave.conv import set_betas, soft_layers
 from tfgans.methods.octave.schedule import constant
+from tfgans.methods.octave.soft import set_betas, soft_layers
 
 
 @configurable

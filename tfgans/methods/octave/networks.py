@@ -12,7 +12,8 @@ from tfgans.config import ConfigError, Count, Within, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import AverageDownsampling2D
-from tfgans.methods.octave.conv import PathUniform, SoftOctaveConv2D, is_pair, on_each
+from tfgans.methods.octave.conv import PathUniform, is_pair, on_each
+from tfgans.methods.octave.soft import SoftOctaveConv2D
 from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 

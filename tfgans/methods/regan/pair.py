@@ -2,10 +2,9 @@
 
 import tensorflow as tf
 
-from tfgans import distribute
+from tfgans import distribute, pruning
 from tfgans.gan.average import clone
 from tfgans.methods.regan.schedule import SPARSE, WARM_UP
-from tfgans.pruning import zeroed
 
 
 class Pair:
@@ -26,7 +25,9 @@ class Pair:
         shown = self._shown()
         distribute.update_each(self.kept_weights, shown.weights, lambda _, new: tf.identity(new))
         if was_sparse:
-            distribute.update_each(self._pruned_of(shown, self.kept_weights), self.masks["generator"], zeroed)
+            distribute.update_each(
+                self._pruned_of(shown, self.kept_weights), self.masks["generator"], pruning.zeroed
+            )
 
     def _pruned_of(self, network, values):
         """Of `values`, one for each weight of a generator, those of its pruned tensors."""
@@ -56,5 +57,10 @@ class Pair:
             for weight, mask in zip(
                 self._pruned_of(network, network.weights), self.masks["generator"], strict=True
             ):
-                weight.assign(zeroed(weight, mask.value))
+                weight.assign(pruning.zeroed(weight, mask.value))
         return self.settled(network)
+
+    def part_report(self, name, network):
+        if name != "sparse":
+            return super().part_report(name, network)
+        return pruning.density_report(network, self.densities())

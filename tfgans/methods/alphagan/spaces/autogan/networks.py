@@ -9,12 +9,9 @@ from tfgans.config import ConfigError, Count, Made, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution, build_normalization
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
-from tfgans.methods.alphagan.spaces.autogan.operations import (
-    build_convolution,
-    build_normalization,
-    make_operation,
-)
+from tfgans.methods.alphagan.spaces.autogan.operations import make_operation
 from tfgans.networks.parts import float_dtype, generator_inputs
 
 
@@ -28,7 +25,7 @@ def alphagan_generator(
 ):
     """Dense to an eighth of the size; three cells of a genotype that double it; norm, ReLU, conv3x3, tanh.
 
-    It starts as the authors re-train it: see `operations`.
+    It starts as the authors re-train it: see `convolutions`.
 
     Args:
         genotype: a `Genotype`, `alphaGAN_s`, `alphaGAN_l`, or the path of a JSON file.
@@ -36,7 +33,7 @@ def alphagan_generator(
         channels: of the images.
         base_channels: of every map.
     Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels] in [-1, 1],
-        float32.
+        float32. Its `own_facts` give {"thop_flops": ...}.
     Raises: ConfigError if an argument is outside what is listed or the genotype is wrong.
     """
     size = first_size("alphagan_generator", resolution)
@@ -48,7 +45,9 @@ def alphagan_generator(
 
     nodes = space.wire(LatentMaps(base_channels, size, name="latent_maps")(latents), apply)
     images = ToImages(channels, name="images")(nodes[3, 4])
-    return keras.Model(latents, images, name="alphagan_generator")
+    network = keras.Model(latents, images, name="alphagan_generator")
+    network.own_facts = lambda: {"thop_flops": thop_flops(network)}
+    return network
 
 
 def first_size(network, resolution):
@@ -95,7 +94,7 @@ class ToImages(keras.layers.Layer):
 
     Args:
         channels: of the images.
-        initialization: `retraining` or `search`, see `operations`.
+        initialization: `retraining` or `search`, see `convolutions`.
     Input: [N, H, W, C]. Output: [N, H, W, channels] in [-1, 1], float32.
     """
 

@@ -9,7 +9,8 @@ from tfgans.layers.norms import widen
 from tfgans.layers.resample import average_pool
 from tfgans.layers.spectral import SpectralDense
 from tfgans.methods.alphagan.spaces.autogan import space
-from tfgans.methods.alphagan.spaces.autogan.operations import build_convolution, check_operations
+from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution
+from tfgans.methods.alphagan.spaces.autogan.operations import check_operations
 from tfgans.methods.alphagan.spaces.autogan.supernet import MixedOperation, Supernet
 from tfgans.networks.parts import float_dtype
 
@@ -18,25 +19,7 @@ _CELLS = 4
 _HALVING = 2  # so many cells, the first ones, halve the map
 
 
-@configurable
-def alphagan_search_discriminator(
-    resolution: Count = 32,
-    base_channels: Count = 128,
-    channels: Count = 3,
-    normal_operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
-    first_cell_softmax: bool = True,
-):
-    """A `DiscriminatorSupernet` (see there for the arguments)."""
-    return DiscriminatorSupernet(
-        resolution=resolution,
-        base_channels=base_channels,
-        channels=channels,
-        normal_operations=normal_operations,
-        first_cell_softmax=first_cell_softmax,
-        name="alphagan_search_discriminator",
-    )
-
-
+@configurable(name="alphagan_search_discriminator")
 @keras.saving.register_keras_serializable(package="tfgans")
 class DiscriminatorSupernet(Supernet):
     """Four residual cells of two mixed operations each; ReLU, sum over the map, dense without a bias.
@@ -62,11 +45,11 @@ class DiscriminatorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution=32,
-        base_channels=128,
-        channels=3,
-        normal_operations=space.DISCRIMINATOR_OPERATIONS,
-        first_cell_softmax=True,
+        resolution: Count = 32,
+        base_channels: Count = 128,
+        channels: Count = 3,
+        normal_operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
+        first_cell_softmax: bool = True,
         **kwargs,
     ):
         name = "alphagan_search_discriminator"
@@ -76,7 +59,7 @@ class DiscriminatorSupernet(Supernet):
         pool = tuple(normal_operations)
         rows = {"channels_raise": (1, _RAISING), "normal_1": (1, pool)}
         rows |= {f"normal_{cell}": (2, pool) for cell in range(2, _CELLS + 1)}
-        super().__init__((resolution, resolution, channels), rows, **kwargs)
+        super().__init__((resolution, resolution, channels), rows, **{"name": name} | kwargs)
         self.resolution, self.base_channels, self.channels = resolution, base_channels, channels
         self.normal_operations, self.first_cell_softmax = pool, first_cell_softmax
         self._build_layers()
@@ -132,3 +115,6 @@ class DiscriminatorSupernet(Supernet):
             "normal_operations": self.normal_operations,
             "first_cell_softmax": self.first_cell_softmax,
         }
+
+
+alphagan_search_discriminator = DiscriminatorSupernet

@@ -9,37 +9,13 @@ from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Several, configurable
 from tfgans.layers.norms import widen
 from tfgans.methods.alphagan.spaces.autogan import space
+from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
 from tfgans.methods.alphagan.spaces.autogan.genotype import from_architecture, random_genotype
 from tfgans.methods.alphagan.spaces.autogan.networks import LatentMaps, ToImages, first_size
-from tfgans.methods.alphagan.spaces.autogan.operations import (
-    ActivatedConvolution,
-    check_operations,
-    make_operation,
-)
+from tfgans.methods.alphagan.spaces.autogan.operations import check_operations, make_operation
 from tfgans.networks.parts import float_dtype
 
 _TINY = 1e-20  # the authors' guard of the logarithm
-
-
-@configurable
-def alphagan_supernet(
-    resolution: Count = 32,
-    base_channels: Count = 256,
-    latent_dim: Count = 128,
-    channels: Count = 3,
-    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
-    up_operations: Several(str) = space.UP_OPERATIONS,
-):
-    """A `GeneratorSupernet` (see there for the arguments)."""
-    return GeneratorSupernet(
-        resolution=resolution,
-        base_channels=base_channels,
-        latent_dim=latent_dim,
-        channels=channels,
-        normal_operations=normal_operations,
-        up_operations=up_operations,
-        name="alphagan_supernet",
-    )
 
 
 def row_probabilities(logits, noise=None, temperature=0.5):
@@ -230,6 +206,7 @@ class Supernet(keras.Model):
         self.built = True  # all weights were made by the constructor
 
 
+@configurable(name="alphagan_supernet")
 @keras.saving.register_keras_serializable(package="tfgans")
 class GeneratorSupernet(Supernet):
     """The generator with all operations of two pools on every edge (`space`, `MixedOperation`).
@@ -251,19 +228,23 @@ class GeneratorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution=32,
-        base_channels=256,
-        latent_dim=128,
-        channels=3,
-        normal_operations=space.NORMAL_OPERATIONS,
-        up_operations=space.UP_OPERATIONS,
+        resolution: Count = 32,
+        base_channels: Count = 256,
+        latent_dim: Count = 128,
+        channels: Count = 3,
+        normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+        up_operations: Several(str) = space.UP_OPERATIONS,
         **kwargs,
     ):
         size = first_size("alphagan_supernet", resolution)
         pools = {"normal": normal_operations, "up": up_operations}
         for kind, pool in pools.items():
             check_operations("alphagan_supernet", kind, pool)
-        super().__init__((latent_dim,), space.architecture_rows(normal_operations, up_operations), **kwargs)
+        super().__init__(
+            (latent_dim,),
+            space.architecture_rows(normal_operations, up_operations),
+            **{"name": "alphagan_supernet"} | kwargs,
+        )
         self.resolution, self.base_channels = resolution, base_channels
         self.latent_dim, self.channels = latent_dim, channels
         self.normal_operations, self.up_operations = tuple(normal_operations), tuple(up_operations)
@@ -317,3 +298,6 @@ class GeneratorSupernet(Supernet):
             "normal_operations": self.normal_operations,
             "up_operations": self.up_operations,
         }
+
+
+alphagan_supernet = GeneratorSupernet

@@ -1,46 +1,12 @@
-"""AlphaGAN's space on BigGAN (Tian et al., 2021, section 12), and its genotypes.
-
-Three blocks double the map. On the main path the map is doubled and goes through two normal operations; on the
-shortcut it is doubled and goes through a fixed 1x1 convolution. Every operation has a choice of its own (macro): six
-normal ones and six up-samplings. How the paper's twelve choices lie in BigGAN's blocks it shows only as a
-figure of what was found, so this arrangement is an inference from their number; the found one is not published.
-"""
+"""Genotypes of BigGAN's generator: the operation in every place of its blocks. Names, JSON files, tables."""
 
 from dataclasses import dataclass
 
 from tfgans.config import ConfigError
 from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, named, read_record
-from tfgans.methods.alphagan.spaces.autogan import space
-from tfgans.methods.alphagan.spaces.autogan.operations import check_operations
+from tfgans.methods.alphagan.spaces.biggan import space
 
-NORMAL_OPERATIONS = space.NORMAL_OPERATIONS
-UP_OPERATIONS = space.UP_OPERATIONS_WITHOUT_DECONV
-BLOCKS = (1, 2, 3)
 _EDGES = {"normal": ("first", "second"), "up": ("main path", "shortcut")}
-
-
-def check_pools(owner, normal_operations, up_operations):
-    """Raises ConfigError unless both list different operations of this space, at least one."""
-    for kind, names, allowed in (
-        ("normal", normal_operations, NORMAL_OPERATIONS),
-        ("up", up_operations, UP_OPERATIONS),
-    ):
-        check_operations(owner, kind, names)
-        if not set(names) <= set(allowed):
-            raise ConfigError(
-                f"{owner}: {kind} operations are different ones of {', '.join(allowed)}. Received: {names}"
-            )
-
-
-def architecture_rows(normal_operations=NORMAL_OPERATIONS, up_operations=UP_OPERATIONS):
-    """(2, names of the operations) of `normal_1` .. `normal_3`, `up_1` .. `up_3`, the architecture weights."""
-    rows = {f"normal_{block}": (2, tuple(normal_operations)) for block in BLOCKS}
-    return rows | {f"up_{block}": (2, tuple(up_operations)) for block in BLOCKS}
-
-
-def size(normal_operations=NORMAL_OPERATIONS, up_operations=UP_OPERATIONS):
-    """Number of architectures: 6^6 * 2^6, 3.0e6, with the default pools."""
-    return (len(normal_operations) * len(up_operations)) ** (2 * len(BLOCKS))
 
 
 @dataclass(frozen=True)
@@ -57,9 +23,9 @@ class BigGANGenotype(Record):
     up: tuple
 
     def __post_init__(self):
-        for field, allowed in (("normal", NORMAL_OPERATIONS), ("up", UP_OPERATIONS)):
+        for field, allowed in (("normal", space.NORMAL_OPERATIONS), ("up", space.UP_OPERATIONS)):
             blocks = getattr(self, field)
-            if not isinstance(blocks, (list, tuple)) or len(blocks) != len(BLOCKS):
+            if not isinstance(blocks, (list, tuple)) or len(blocks) != len(space.BLOCKS):
                 raise ConfigError(f"genotype: {field} has one list for each of 3 blocks. Received: {blocks}")
             checked = tuple(_checked(f"{field}, block {i}", allowed, b) for i, b in enumerate(blocks, 1))
             object.__setattr__(self, field, checked)
@@ -71,12 +37,12 @@ class BigGANGenotype(Record):
 
     def line(self):
         """All operations in a line, block by block."""
-        blocks = zip(BLOCKS, self.up, self.normal, strict=True)
+        blocks = zip(space.BLOCKS, self.up, self.normal, strict=True)
         return "; ".join(f"block {i}: {', '.join(up + normal)}" for i, up, normal in blocks)
 
     def table(self):
         """The genotype as text: a line for each slot, a column for each block."""
-        rows = [("slot", "edge", *(f"block {i}" for i in BLOCKS))]
+        rows = [("slot", "edge", *(f"block {i}" for i in space.BLOCKS))]
         for field, names in reversed(_EDGES.items()):
             for row, edge in enumerate(names):
                 rows.append((f"{field}[{row}]", edge, *(block[row] for block in getattr(self, field))))
@@ -134,4 +100,4 @@ def random_genotype(seed, rows):
 
 
 def _of_names(names):
-    return BigGANGenotype(*(tuple(names[f"{kind}_{b}"] for b in BLOCKS) for kind in ("normal", "up")))
+    return BigGANGenotype(*(tuple(names[f"{kind}_{b}"] for b in space.BLOCKS) for kind in ("normal", "up")))

@@ -3,7 +3,8 @@
 import matplotlib
 
 from tfgans.methods.alphagan.drawing import COLOURS, INK, STYLE, arrow, box, page, rendered
-from tfgans.methods.alphagan.spaces.biggan.genotype import BLOCKS, load_biggan_genotype
+from tfgans.methods.alphagan.spaces.biggan import space
+from tfgans.methods.alphagan.spaces.biggan.genotype import load_biggan_genotype
 
 _UNIT = (1.0, 0.5)  # inches of one step to the right and up
 _WIDTH, _GAP = 4.4, 0.7  # of a block, from where its paths part to its sum; from there to the next
@@ -21,7 +22,7 @@ def draw_biggan_genotype(genotype, dots_per_inch=110):
     Returns: uint8 [H, W, 3].
     """
     genotype = load_biggan_genotype(genotype)
-    end = (_WIDTH + _GAP) * len(BLOCKS) - _GAP
+    end = (_WIDTH + _GAP) * len(space.BLOCKS) - _GAP
     axes = page(-1.0, end + 1.3, -2.7, 2.3, _UNIT, dots_per_inch)
     for index, (normal, up) in enumerate(zip(genotype.normal, genotype.up, strict=True)):
         _draw_block(axes, index * (_WIDTH + _GAP), index + 1, normal, up)

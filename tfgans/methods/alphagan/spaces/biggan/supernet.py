@@ -7,60 +7,25 @@ import keras
 from tfgans.config import Count, Positive, Several, configurable
 from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.methods.alphagan.spaces.biggan import genotype as biggan_genotype
-from tfgans.methods.alphagan.spaces.biggan.genotype import (
-    BLOCKS,
-    NORMAL_OPERATIONS,
-    UP_OPERATIONS,
-    check_pools,
-)
+from tfgans.methods.alphagan.spaces.biggan import space
 from tfgans.methods.alphagan.spaces.biggan.networks import (
     FirstMaps,
     LastImages,
-    MixedUpBlock,
     class_embedding,
     first_size,
     wire,
 )
+from tfgans.methods.alphagan.spaces.biggan.operations import MixedUpBlock
 
 
-@configurable
-def alphagan_biggan_supernet(
-    resolution: Count = 32,
-    channels: Count = 3,
-    latent_dim: Count = 128,
-    base_channels: Count = 256,
-    num_classes: Count | None = None,
-    embedding_dim: Count = 128,
-    spectral_normalization: bool = True,
-    kernel_initializer: str = "orthogonal",
-    epsilon: Positive = 1e-5,
-    normal_operations: Several(str) = NORMAL_OPERATIONS,
-    up_operations: Several(str) = UP_OPERATIONS,
-):
-    """A `BigGANSupernet` (see there for the arguments)."""
-    return BigGANSupernet(
-        resolution=resolution,
-        channels=channels,
-        latent_dim=latent_dim,
-        base_channels=base_channels,
-        num_classes=num_classes,
-        embedding_dim=embedding_dim,
-        spectral_normalization=spectral_normalization,
-        kernel_initializer=kernel_initializer,
-        epsilon=epsilon,
-        normal_operations=normal_operations,
-        up_operations=up_operations,
-        name="alphagan_biggan_supernet",
-    )
-
-
+@configurable(name="alphagan_biggan_supernet")
 @keras.saving.register_keras_serializable(package="tfgans")
 class BigGANSupernet(Supernet):
     """BigGAN's generator of three blocks with all operations of two pools in every place.
 
     The batch norms of separable convolutions are not affine, and operations start by PyTorch's defaults, as in the
     search on conventional GANs. `architecture_variables` are `normal_1` .. `normal_3`, `up_1` .. `up_3`, two edges
-    each; see `biggan_genotype`.
+    each; see `space`.
 
     Args:
         resolution, channels, latent_dim, base_channels, num_classes, embedding_dim, spectral_normalization,
@@ -74,24 +39,24 @@ class BigGANSupernet(Supernet):
 
     def __init__(
         self,
-        resolution=32,
-        channels=3,
-        latent_dim=128,
-        base_channels=256,
-        num_classes=None,
-        embedding_dim=128,
-        spectral_normalization=True,
-        kernel_initializer="orthogonal",
-        epsilon=1e-5,
-        normal_operations=NORMAL_OPERATIONS,
-        up_operations=UP_OPERATIONS,
+        resolution: Count = 32,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        base_channels: Count = 256,
+        num_classes: Count | None = None,
+        embedding_dim: Count = 128,
+        spectral_normalization: bool = True,
+        kernel_initializer: str = "orthogonal",
+        epsilon: Positive = 1e-5,
+        normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+        up_operations: Several(str) = space.UP_OPERATIONS,
         **kwargs,
     ):
         name = "alphagan_biggan_supernet"
         size = first_size(name, resolution, latent_dim)
-        check_pools(name, normal_operations, up_operations)
-        rows = biggan_genotype.architecture_rows(normal_operations, up_operations)
-        super().__init__((latent_dim,), rows, **kwargs)
+        space.check_pools(name, normal_operations, up_operations)
+        rows = space.architecture_rows(normal_operations, up_operations)
+        super().__init__((latent_dim,), rows, **{"name": name} | kwargs)
         self.resolution, self.channels, self.latent_dim = resolution, channels, latent_dim
         self.base_channels, self.num_classes, self.embedding_dim = base_channels, num_classes, embedding_dim
         self.spectral_normalization, self.kernel_initializer = spectral_normalization, kernel_initializer
@@ -104,7 +69,7 @@ class BigGANSupernet(Supernet):
         options = {"kernel_initializer": self.kernel_initializer, "dtype": self.dtype_policy}
         self.embedding = class_embedding(self.num_classes, self.embedding_dim, **options)
         options |= {"spectral_normalization": self.spectral_normalization}
-        condition = chunk = self.latent_dim // (len(BLOCKS) + 1)
+        condition = chunk = self.latent_dim // (len(space.BLOCKS) + 1)
         if self.embedding is not None:
             self.embedding.build((None,))
             condition += self.embedding_dim
@@ -112,7 +77,7 @@ class BigGANSupernet(Supernet):
         self.first.build((None, chunk))
         shape = (None, None, None, self.base_channels)
         self.blocks = []
-        for number in BLOCKS:
+        for number in space.BLOCKS:
             block = MixedUpBlock(
                 self.base_channels,
                 self.normal_operations,
@@ -145,7 +110,7 @@ class BigGANSupernet(Supernet):
             functools.partial(
                 block, normal=mixing[f"normal_{number}"], up=mixing[f"up_{number}"], training=training
             )
-            for number, block in zip(BLOCKS, self.blocks, strict=True)
+            for number, block in zip(space.BLOCKS, self.blocks, strict=True)
         ]
         first, last = (functools.partial(layer, training=training) for layer in (self.first, self.last))
         return wire(latents, labels, first, self.embedding, blocks, last)
@@ -181,3 +146,6 @@ class BigGANSupernet(Supernet):
             "normal_operations": self.normal_operations,
             "up_operations": self.up_operations,
         }
+
+
+alphagan_biggan_supernet = BigGANSupernet

@@ -12,31 +12,6 @@ from tfgans.networks.parts import float_dtype
 from tfgans.networks.stylegan2 import map_widths
 
 
-@configurable
-def alphagan_stylegan2_search_discriminator(
-    resolution: Count = 128,
-    channels: Count = 3,
-    channel_multiplier: Positive = 0.25,
-    max_channels: Count = 64,
-    base_channels: Count | None = None,
-    operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
-    minibatch_group: Count | None = 4,
-    minibatch_features: Count = 1,
-):
-    """A `StyleGAN2DiscriminatorSupernet` (see there for the arguments)."""
-    return StyleGAN2DiscriminatorSupernet(
-        resolution=resolution,
-        channels=channels,
-        channel_multiplier=channel_multiplier,
-        max_channels=max_channels,
-        base_channels=base_channels,
-        operations=operations,
-        minibatch_group=minibatch_group,
-        minibatch_features=minibatch_features,
-        name="alphagan_stylegan2_search_discriminator",
-    )
-
-
 @keras.saving.register_keras_serializable(package="tfgans")
 class MixedEqualizedConv2D(keras.layers.Layer):
     """The weighted sum of convolutions of several sizes, then their activation.
@@ -85,6 +60,7 @@ class MixedEqualizedConv2D(keras.layers.Layer):
         }
 
 
+@configurable(name="alphagan_stylegan2_search_discriminator")
 @keras.saving.register_keras_serializable(package="tfgans")
 class StyleGAN2DiscriminatorSupernet(Supernet):
     """StyleGAN2's residual discriminator that mixes kernel sizes in both convolutions of every block.
@@ -105,21 +81,21 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution=128,
-        channels=3,
-        channel_multiplier=0.25,
-        max_channels=64,
-        base_channels=None,
-        operations=space.DISCRIMINATOR_OPERATIONS,
-        minibatch_group=4,
-        minibatch_features=1,
+        resolution: Count = 128,
+        channels: Count = 3,
+        channel_multiplier: Positive = 0.25,
+        max_channels: Count = 64,
+        base_channels: Count | None = None,
+        operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,
+        minibatch_group: Count | None = 4,
+        minibatch_features: Count = 1,
         **kwargs,
     ):
         name = "alphagan_stylegan2_search_discriminator"
         space.check_resolution(name, resolution)
         widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
         rows = space.discriminator_rows(resolution, operations)
-        super().__init__((resolution, resolution, channels), rows, **kwargs)
+        super().__init__((resolution, resolution, channels), rows, **{"name": name} | kwargs)
         self.resolution, self.channels, self.operations = resolution, channels, tuple(operations)
         self.channel_multiplier, self.max_channels = channel_multiplier, max_channels
         self.base_channels = base_channels
@@ -190,3 +166,6 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
             "minibatch_group": self.minibatch_group,
             "minibatch_features": self.minibatch_features,
         }
+
+
+alphagan_stylegan2_search_discriminator = StyleGAN2DiscriminatorSupernet

@@ -16,37 +16,6 @@ from tfgans.networks.stylegan2 import map_widths
 from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 
-@configurable
-def alphagan_stylegan2_supernet(
-    resolution: Count = 128,
-    paradigm: str = "micro_w",
-    channels: Count = 3,
-    latent_dim: Count = 512,
-    style_dim: Count = 512,
-    channel_multiplier: Positive = 0.25,
-    max_channels: Count = 64,
-    base_channels: Count | None = None,
-    normal_operations: Several(str) = space.NORMAL_OPERATIONS,
-    up_operations: Several(str) = space.UP_OPERATIONS,
-    modulated: str = "depthwise",
-):
-    """A `StyleGAN2Supernet` (see there for the arguments)."""
-    return StyleGAN2Supernet(
-        resolution=resolution,
-        paradigm=paradigm,
-        channels=channels,
-        latent_dim=latent_dim,
-        style_dim=style_dim,
-        channel_multiplier=channel_multiplier,
-        max_channels=max_channels,
-        base_channels=base_channels,
-        normal_operations=normal_operations,
-        up_operations=up_operations,
-        modulated=modulated,
-        name="alphagan_stylegan2_supernet",
-    )
-
-
 @keras.saving.register_keras_serializable(package="tfgans")
 class MixedStyleMapping(StyleMapping):
     """`StyleMapping` whose style slots take weighted sums of W_1 .. W_L.
@@ -99,6 +68,7 @@ class MixedSynthesis(StyleSynthesis):
         }
 
 
+@configurable(name="alphagan_stylegan2_supernet")
 @keras.saving.register_keras_serializable(package="tfgans")
 class StyleGAN2Supernet(Supernet):
     """StyleGAN2's generator with all operations of two pools in every layer, and all of W_1 .. W_8 before it.
@@ -131,17 +101,17 @@ class StyleGAN2Supernet(Supernet):
 
     def __init__(
         self,
-        resolution=128,
-        paradigm="micro_w",
-        channels=3,
-        latent_dim=512,
-        style_dim=512,
-        channel_multiplier=0.25,
-        max_channels=64,
-        base_channels=None,
-        normal_operations=space.NORMAL_OPERATIONS,
-        up_operations=space.UP_OPERATIONS,
-        modulated="depthwise",
+        resolution: Count = 128,
+        paradigm: str = "micro_w",
+        channels: Count = 3,
+        latent_dim: Count = 512,
+        style_dim: Count = 512,
+        channel_multiplier: Positive = 0.25,
+        max_channels: Count = 64,
+        base_channels: Count | None = None,
+        normal_operations: Several(str) = space.NORMAL_OPERATIONS,
+        up_operations: Several(str) = space.UP_OPERATIONS,
+        modulated: str = "depthwise",
         **kwargs,
     ):
         name = "alphagan_stylegan2_supernet"
@@ -149,7 +119,7 @@ class StyleGAN2Supernet(Supernet):
         check_modulated(name, modulated)
         widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
         rows = space.architecture_rows(resolution, paradigm, normal_operations, up_operations)
-        super().__init__((latent_dim,), rows, **kwargs)
+        super().__init__((latent_dim,), rows, **{"name": name} | kwargs)
         self.resolution, self.paradigm = resolution, paradigm
         self.channels, self.latent_dim, self.style_dim = channels, latent_dim, style_dim
         self.channel_multiplier, self.max_channels = channel_multiplier, max_channels
@@ -245,3 +215,6 @@ class StyleGAN2Supernet(Supernet):
             "up_operations": self.up_operations,
             "modulated": self.modulated,
         }
+
+
+alphagan_stylegan2_supernet = StyleGAN2Supernet

@@ -1,0 +1,225 @@
+"""What each command does once its flags are read; TensorFlow is imported by then, or soon."""
+
+import os
+import re
+import sys
+
+from absl import flags
+
+from tfgans.commands import flags as command_flags
+from tfgans.commands.words import call, complain
+
+FLAGS = flags.FLAGS
+
+
+def _plain_flags():
+    """Those that stand for bindings and were given, `{name: value}`."""
+    from tfgans.run import flag_bindings
+
+    values = {name: FLAGS[name].value for name in flag_bindings.PARAMETERS if name in FLAGS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _prepare_training():
+    """Parses what the flags of training say."""
+    from tfgans import config
+    from tfgans.run import build
+
+    given = list(FLAGS.gin_param)
+    if FLAGS.accept_changed_data:
+        given.append("train.accept_changed_data=True")
+    build.prepare(FLAGS.gin_file, given, _plain_flags(), FLAGS.model_dir)
+    if not config.is_bound("train", "steps"):
+        raise config.ConfigError("how long to train is not set: give --steps or bind train.steps")
+
+
+def _train():
+    _prepare_training()
+    from tfgans.run import build, training
+
+    metrics = training.train(FLAGS.model_dir)
+    if metrics is not None:  # several workers: one of them has it
+        print(build.to_json(metrics))
+        _close()
+
+
+def _close():
+    """Says what lies in the folder of a run that has ended, and which commands can follow."""
+    from tfgans import config
+    from tfgans.run import summary
+
+    features = None
+    if not config.is_bound("Evaluator", "features"):
+        used = config.bindings_of(config.operative())
+        points = used.get("Dataset.source") in ("'ring'", "'grid'")
+        features = "@PointFeatures()" if points else "@InceptionFeatures()"
+    print(summary.closing(FLAGS.model_dir, call, features), file=sys.stderr)
+
+
+def _search():
+    from tfgans.run import build
+
+    _prepare_training()
+    from tfgans.run import searching
+
+    command = searching.search(FLAGS.model_dir)
+    print(build.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
+    _close()
+    if command:
+        print(f"train what was found: {command}", file=sys.stderr)
+
+
+def _evaluate():
+    from tfgans.run import after, build
+
+    _refuse_gin_files()
+    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap, FLAGS.weights
+    row = after.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
+    print(build.to_json(row))
+
+
+def _generate():
+    from tfgans.run import after
+
+    _refuse_gin_files()
+    command_flags.check_generate(FLAGS)
+    options = dict(
+        truncation=FLAGS.truncation,
+        truncated_slots=FLAGS.truncated_slots,
+        seed=FLAGS.seed,
+        step=_step(),
+        gin_params=FLAGS.gin_param,
+        part=FLAGS.generator,
+        overwrite=FLAGS.overwrite,
+        weights=FLAGS.weights,
+    )
+    where = FLAGS.model_dir, FLAGS.output_dir
+    if FLAGS.style_mixing is not None:
+        rows, columns = command_flags.two_numbers(FLAGS, "style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
+        slots = command_flags.two_numbers(FLAGS, "mixed_slots", ":", "A:B, such as 0:4")
+        paths = after.mix_styles(*where, rows, columns, slots, **options)
+    elif FLAGS.style_layer == "all":
+        columns = FLAGS.num_images if FLAGS["num_images"].present else 8
+        paths = after.feed_layers(*where, columns, **options)
+    elif FLAGS.interpolate:
+        paths = after.interpolate(
+            *where,
+            FLAGS.num_images,
+            space=FLAGS.interpolate_in,
+            frames=FLAGS.frames,
+            frames_per_second=FLAGS.frames_per_second,
+            **options,
+        )
+    else:
+        layer = None if FLAGS.style_layer is None else int(FLAGS.style_layer)
+        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), style_layer=layer, **options)
+    print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
+
+
+def _labels():
+    return None if FLAGS.labels is None else [label.strip() for label in FLAGS.labels]
+
+
+def _describe():
+    from tfgans.run import build
+    from tfgans.run import describe as description
+
+    facts, model = build.describe(FLAGS.gin_file, FLAGS.gin_param, _plain_flags())
+    if FLAGS.summary:
+        print(description.table(facts, model))
+    else:
+        print(build.to_json(facts))
+
+
+def _compare():
+    from tfgans.compare import comparison, run
+
+    try:
+        result, problems = _compared()
+    except run.NotWritten as error:
+        print(comparison.table(error.comparison))
+        raise
+    print(comparison.table(result))
+    print(os.path.join(FLAGS.output_dir, "report.html"))
+    for problem in problems:
+        complain(problem)
+    return 2 if problems else 0
+
+
+def _compared():
+    """`(comparison, problems)` of what the flags name."""
+    from tfgans.compare import run
+
+    if FLAGS.from_runs:
+        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
+    return run.compare_configurations(
+        FLAGS.output_dir,
+        FLAGS.gin_file,
+        labels=FLAGS.label,
+        gin_params=FLAGS.gin_param,
+        seeds=FLAGS.seeds,
+        steps=FLAGS.steps,
+        seconds=FLAGS.seconds,
+        own_steps=FLAGS.own_steps,
+        evaluate_every=FLAGS.evaluate_every,
+        primary_metric=FLAGS.metric,
+        jobs=FLAGS.jobs,
+    )
+
+
+def _architectures():
+    from tfgans.commands import architectures
+    from tfgans.config import ConfigError
+    from tfgans.run import build
+
+    if len(FLAGS.gin_file) > 1:
+        raise ConfigError("architectures: one --gin_file says how to train; change it by --gin_param")
+    thresholds = command_flags.thresholds(FLAGS)
+    options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
+    rows, problems = architectures.study(
+        FLAGS.output_dir, FLAGS.gin_file[0], FLAGS.gin_param, thresholds=thresholds, **options
+    )
+    groups = ("superior", "inferior")
+    found = {name: [row["architecture"] for row in rows if row["group"] == name] for name in groups}
+    print(build.to_json(found))
+    print(os.path.join(FLAGS.output_dir, "normal.png"))
+    print(os.path.join(FLAGS.output_dir, "up.png"))
+    for problem in problems:
+        complain(problem)
+    return 2 if problems else 0
+
+
+def _step():
+    from tfgans.config import ConfigError
+
+    if FLAGS.step is None or FLAGS.step == "best" or re.fullmatch("[0-9]{1,18}", FLAGS.step):
+        return FLAGS.step
+    raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
+
+
+def _refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
+    from tfgans.config import ConfigError
+
+    if FLAGS.gin_file:
+        raise ConfigError(message)
+
+
+COMMANDS = {
+    "train": (command_flags.train, _train),
+    "search": (command_flags.search, _search),
+    "evaluate": (command_flags.evaluate, _evaluate),
+    "generate": (command_flags.generate, _generate),
+    "describe": (command_flags.describe, _describe),
+    "compare": (command_flags.compare, _compare),
+    "architectures": (command_flags.architectures, _architectures),
+}
+SUMMARIES = {
+    "train": "Trains a GAN, or goes on where a run stopped.",
+    "search": "Searches an architecture, or goes on where a search stopped; writes genotype.json.",
+    "evaluate": "Evaluates a run's generator: prints one JSON object and appends it to metrics.jsonl.",
+    "generate": "Writes images that a run's generator makes.",
+    "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
+    "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
+    "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
+}

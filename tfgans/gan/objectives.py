@@ -1,0 +1,95 @@
+"""What the updates of both networks minimise: named losses, and their gradients."""
+
+import tensorflow as tf
+
+from tfgans import losses
+from tfgans.gan.hooks import hook
+
+
+class Objectives:
+    """The part of `GAN` that computes losses, measures and gradients of one update."""
+
+    @hook
+    def discriminator_gradients(self, real, fake):
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("discriminator")
+        return self.gradients_of(variables, lambda: self.discriminator_terms(real, fake))
+
+    @hook
+    def generator_gradients(self, real, latents):
+        """Losses and measures by name, and the gradients of the losses' sum by `step_variables`."""
+        variables = self.step_variables("generator")
+        return self.gradients_of(variables, lambda: self.generator_terms(real, latents))
+
+    @hook
+    def step_variables(self, name):
+        """The variables by which an update differentiates: trainable ones of the "generator" or "discriminator".
+
+        Methods that train more of a network than its weights add that at the end.
+        """
+        return getattr(self, name).trainable_variables
+
+    def gradients_of(self, variables, terms):
+        """What `terms` returns, as one dictionary, and the gradients of its losses' sum.
+
+        Args:
+            variables: Keras variables; the gradients come in their order, zeros where nothing depends on them.
+            terms: a function without arguments that returns (losses, measures).
+        """
+        values = [v.value for v in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            minimised, measures = terms()
+            total = sum(minimised.values())
+        return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
+
+    def discriminator_terms(self, real, fake):
+        """(losses, measures) of the discriminator."""
+        real, fake = self.with_outputs(real, fake)
+        return self.discriminator_losses(real, fake), self.discriminator_measures(real, fake)
+
+    def generator_terms(self, real, latents):
+        """(losses, measures) of the generator, for the images that it makes of latents."""
+        fake = self.with_fake_outputs(latents | {"images": self.synthesize(latents, training=True)})
+        return self.generator_losses(real, fake), self.generator_measures(real, fake)
+
+    @hook
+    def discriminator_losses(self, real, fake):
+        """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised.
+
+        In a step both batches have the discriminator's "outputs" when a method is asked, see `with_outputs`.
+        """
+        real, fake = self.with_outputs(real, fake)
+        real_outputs, fake_outputs = real["outputs"], fake["outputs"]
+        terms = {
+            "d/adversarial": self.discriminator_loss(real_outputs["adversarial"], fake_outputs["adversarial"])
+        }
+        if "class" in real_outputs:
+            real_class = losses.class_cross_entropy(real_outputs["class"], real["labels"])
+            fake_class = self.fake_class_loss(fake_outputs["class"], fake["labels"])
+            terms["d/class_real"] = self.real_class_weight * real_class
+            terms["d/class_fake"] = self.fake_class_weight * fake_class
+        return terms
+
+    @hook
+    def generator_losses(self, real, fake):
+        """The generator's named terms, {"g/<term>": scalar}; the sum is minimised.
+
+        In a step the fakes have the discriminator's "outputs" when a method is asked. `real` is for methods.
+        """
+        outputs = self.with_fake_outputs(fake)["outputs"]
+        terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
+        if "class" in outputs:
+            fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
+            terms["g/class"] = self.generator_class_weight * fake_class
+        return terms
+
+    @hook
+    def discriminator_measures(self, real, fake):
+        """{"d/<name>": scalar} that is logged and not minimised, of batches with the discriminator's "outputs"."""
+        return {}
+
+    @hook
+    def generator_measures(self, real, fake):
+        """{"g/<name>": scalar} that is logged and not minimised; `fake` has the discriminator's "outputs"."""
+        return {}

@@ -1,0 +1,51 @@
+"""The options of a training run: gin's `train`."""
+
+import dataclasses
+
+from tfgans.config import ConfigError, Count, Made, Positive, configurable
+
+
+@configurable(name="train")
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The options of a run. In gin files its name is `train`.
+
+    Args:
+        steps: generator updates of the whole run.
+        save_every, evaluate_every, sample_every: updates between two checkpoints, evaluations, sample grids.
+            Each happens at step 0 and at the end, too.
+        log_every: updates between two points of a training curve.
+        num_samples_shown: images in a sample grid.
+        keep_checkpoints: how many of the newest checkpoints are kept; the best one by `best_metric` is kept, too.
+        best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
+        histograms: write histograms of the weights to TensorBoard.
+        seconds: end the run sooner, at the first step after so many seconds of training, compilation and
+            evaluations not counted; None for no limit. Such a run does not repeat exactly.
+        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
+        duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
+        accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
+    """
+
+    steps: Count
+    save_every: Count = 500
+    evaluate_every: Count = 1000
+    sample_every: Count = 1000
+    log_every: Count = 50
+    num_samples_shown: Count = 64
+    keep_checkpoints: Count = 3
+    best_metric: str = "fid"
+    best_is_highest: bool = False
+    histograms: bool = False
+    seconds: Positive | None = None
+    evaluate_every_seconds: Positive | None = None
+    duality_gap: Made("@DualityGap()") | None = None
+    accept_changed_data: bool = False
+
+    def check(self, steps_per_execution):
+        """Refuses numbers of steps that fall inside an execution of several."""
+        for name in ("steps", "log_every", "save_every", "evaluate_every", "sample_every"):
+            value = getattr(self, name)
+            if value % steps_per_execution:
+                raise ConfigError(
+                    f"train.{name} = {value} is not a multiple of build.steps_per_execution = {steps_per_execution}"
+                )
