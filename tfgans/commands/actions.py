@@ -168,6 +168,25 @@ def _compared():
     )
 
 
+def _fid(*sets):
+    from tfgans.config import ConfigError
+    from tfgans.evaluate import metrics
+    from tfgans.run import build
+    from tfgans.run import sets as image_sets
+
+    if not (len(sets) == 2 or (len(sets) == 1 and FLAGS.save)):
+        raise ConfigError("two sets of images, such as real/ generated/; or one and --save=stats.npz")
+    features = image_sets.extractor(FLAGS.features, FLAGS.resize, FLAGS.gin_param)
+    names = metrics.DEFAULT if FLAGS.metrics is None else [name.strip() for name in FLAGS.metrics]
+    found = image_sets.between(
+        sets[0], sets[1] if len(sets) == 2 else None, features, names, FLAGS.resolution, FLAGS.save
+    )
+    if found is None:
+        print(FLAGS.save)
+    else:
+        print(build.to_json(found))
+
+
 def _architectures():
     from tfgans.commands import architectures
     from tfgans.config import ConfigError
@@ -213,7 +232,9 @@ COMMANDS = {
     "describe": (command_flags.describe, _describe),
     "compare": (command_flags.compare, _compare),
     "architectures": (command_flags.architectures, _architectures),
+    "fid": (command_flags.fid, _fid),
 }
+WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
     "search": "Searches an architecture, or goes on where a search stopped; writes genotype.json.",
@@ -222,4 +243,5 @@ SUMMARIES = {
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
+    "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
 }

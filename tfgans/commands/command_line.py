@@ -1,4 +1,4 @@
-"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`:
+"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`, `fid`:
 how they start, and how they end.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
@@ -19,7 +19,7 @@ from absl import app, flags, logging
 
 from tfgans import files, progress
 from tfgans.commands import flags as command_flags
-from tfgans.commands.actions import COMMANDS, SUMMARIES
+from tfgans.commands.actions import COMMANDS, SUMMARIES, WITH_ARGUMENTS
 from tfgans.commands.words import complain, program
 from tfgans.run import signals
 
@@ -33,7 +33,9 @@ def run(command):
     define()
     for flag in FLAGS.flags_by_module_dict().get(command_flags.__name__, ()):
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(lambda _: sys.exit(_guarded(command, action)), flags_parser=_parse)
+    taken = command in WITH_ARGUMENTS
+    main = lambda given: sys.exit(_guarded(command, lambda: action(*given[1:])))  # noqa: E731
+    app.run(main, flags_parser=lambda arguments: _parse(arguments, taken))
 
 
 def console():
@@ -48,7 +50,8 @@ def console():
     run(command)
 
 
-def _parse(arguments):
+def _parse(arguments, taken):
+    """The arguments that are no flags, which a command takes or not."""
     try:
         left = FLAGS(arguments)
     except flags.Error as error:
@@ -56,7 +59,7 @@ def _parse(arguments):
         sys.exit(2)
     if FLAGS["help"].value or FLAGS["helpfull"].value:
         return left
-    if len(left) > 1:
+    if len(left) > 1 and not taken:
         complain(f"unexpected argument {left[1]!r}; every option is a flag, --name=value")
         sys.exit(2)
     return left

@@ -177,6 +177,25 @@ def describe():
     flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
 
 
+def fid():
+    flags.DEFINE_string(
+        "features",
+        "inception",
+        "inception; digits; the folder of a SavedModel of Inception; a gin file that binds Evaluator.features, such "
+        "as gin_configs/features/dinov2_large.gin.",
+    )
+    flags.DEFINE_enum(
+        "resize",
+        None,
+        ["legacy_tensorflow", "legacy_pytorch", "clean"],
+        "Inception's preprocessing: of the original graph (the default), of pytorch-fid, or of clean-fid.",
+    )
+    flags.DEFINE_list("metrics", None, "Names of metrics, joined by commas, such as fid,kid,mind.")
+    flags.DEFINE_integer("resolution", None, "Brings both sets to this size first, as training does.", 1)
+    flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
+    flags.DEFINE_multi_string("gin_param", [], "One binding, such as InceptionFeatures.batch_size=16.")
+
+
 def search():
     train()
 

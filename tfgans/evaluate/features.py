@@ -61,7 +61,7 @@ class DigitsFeatures:
 
     def __call__(self, images):
         self.check()
-        return _in_batches(self._run, _as_images(images), self.batch_size)
+        return in_batches(self._run, as_images(images), self.batch_size)
 
 
 @configurable
@@ -127,10 +127,10 @@ class InceptionFeatures:
 
     def __call__(self, images):
         self.check()
-        images = _as_images(images)
+        images = as_images(images)
         if images.shape[-1] not in (1, 3):
             raise ConfigError(f"Inception needs images with 1 or 3 channels. Received: {images.shape}")
-        return _in_batches(self._run, images, self.batch_size)
+        return in_batches(self._run, images, self.batch_size)
 
     def _run(self, images):
         if images.shape[-1] == 1:
@@ -165,7 +165,8 @@ def _default_handle():
         raise ConfigError(first_line(error)) from error
 
 
-def _as_images(images):
+def as_images(images):
+    """Images as an array. Raises: ConfigError unless they are uint8 [n, H, W, C]."""
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8:
         raise ConfigError(
@@ -174,7 +175,7 @@ def _as_images(images):
     return images
 
 
-def _in_batches(run, images, batch_size):
+def in_batches(run, images, batch_size):
     """Runs the network; the last batch is filled up with repeats so that only one shape is compiled."""
     features, logits = [], []
     for start in range(0, len(images), batch_size):

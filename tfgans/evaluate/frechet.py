@@ -84,6 +84,14 @@ class Moments:
             raise ValueError("the arrays are of different widths")
         return moments
 
+    @classmethod
+    def of(cls, mean, covariance, count=2):
+        """Moments of a mean [d] and a covariance [d, d], float64, of `count` vectors, as other programs save them."""
+        moments = cls(len(mean))
+        moments.mean, moments.count = mean, count
+        moments._upper = np.array(covariance * (count - 1), np.float64, order="F")
+        return moments
+
     def save(self, path):
         """Writes the state as npz: beside `path` first, then in its place."""
         save_arrays(path, self.arrays())

@@ -20,11 +20,11 @@ _FORMAT = 1
 class Statistics:
     """Moments of every feature vector of a set, and up to `keep` vectors themselves in random order.
 
-    Attributes: `moments`; `kept` float32 [min(keep, n), d].
+    Attributes: `moments`; `kept` float32 [min(keep, n), d]; `images`, their number, or None where it is not known.
     """
 
     def __init__(self, moments, kept):
-        self.moments, self.kept = moments, kept
+        self.moments, self.kept, self.images = moments, kept, moments.count
 
     @property
     def finite(self):

@@ -28,8 +28,8 @@ _PREFIXES = ("folder:", "npz:", "tfds:")
 _DATA = "a folder, an .npz file, or a source: " + ", ".join((*_SOURCES, *(f"{p}<...>" for p in _PREFIXES)))
 
 
-def source_of(text):
-    """`Dataset.source` for what `--data` says.
+def source_of(text, flag="--data"):
+    """`Dataset.source` for what `--data`, or another flag, says.
 
     The name of a source is that source (`digits`, `tfds:cifar10`), even if there is a folder of that name, which
     `./digits` reaches. Anything else is a path: of a folder, or of a file whose name ends in `.npz`; a leading `~`
@@ -48,7 +48,7 @@ def source_of(text):
     if os.path.isfile(path) and path.lower().endswith(".npz"):
         return f"npz:{path}"
     there = "is a file of another kind" if os.path.exists(path) else "is not there"
-    raise ConfigError(f"--data is {_DATA}. Received: {text!r}, which {there}")
+    raise ConfigError(f"{flag} is {_DATA}. Received: {text!r}, which {there}")
 
 
 def bindings(flags, given):

@@ -1,0 +1,20 @@
+"""`launch/fid.py A B`: its last line, its exit codes."""
+
+import json
+
+
+def test_the_last_line_is_the_numbers(call):
+    code, out, _ = call("fid", "digits@train", "digits@test", "--features=digits", "--metrics=fid, mind")
+    row = json.loads(out.splitlines()[-1])
+    assert code == 0 and {"fid", "mind", "features", "first", "second"} <= row.keys() and "kid" not in row
+
+
+def test_mistakes_are_2(call):
+    for flags, told in (
+        (["digits"], "two sets of images"),
+        (["digits@train", "nowhere", "--features=digits"], "which is not there"),
+        (["digits", "digits", "--features=digits", "--metrics=fidd"], "did you mean fid"),
+        (["digits", "digits", "--resize=best"], "legacy_tensorflow"),
+    ):
+        code, _, err = call("fid", *flags)
+        assert code == 2 and told in err and "Traceback" not in err

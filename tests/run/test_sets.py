@@ -1,0 +1,183 @@
+"""Metrics between two sets of images, as `launch/fid.py` prints them."""
+
+import json
+import pathlib
+import zipfile
+
+import gin
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgans.config import ConfigError
+from tfgans.evaluate import kernel_distances
+from tfgans.evaluate.features import DigitsFeatures
+from tfgans.run import build, sets
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+COUNTS = {"real": 40, "fake": 30}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders of blurred random images, 9x9 RGB, and their arrays."""
+    root, arrays = tmp_path_factory.mktemp("sets"), {}
+    draws = np.random.default_rng(0)
+    for name, count in COUNTS.items():
+        (root / name).mkdir()
+        coarse = draws.integers(0, 256 if name == "real" else 128, (count, 3, 3, 3)).astype(np.uint8)
+        arrays[name] = coarse.repeat(3, axis=1).repeat(3, axis=2)
+        for number, image in enumerate(arrays[name]):
+            Image.fromarray(image).save(root / name / f"{number:03d}.png")
+    return root, arrays
+
+
+def by_hand(real, fake):
+    """The Frechet distance of the same features by the textbook's formula."""
+    from scipy.linalg import sqrtm
+
+    x, y = (DigitsFeatures()(images)["features"].astype(np.float64) for images in (real, fake))
+    first, second = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = np.trace(sqrtm(first @ second).real)
+    return np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(first) + np.trace(second) - 2 * root
+
+
+def between(first, second, metrics=("fid",), **options):
+    return sets.between(
+        str(first), None if second is None else str(second), DigitsFeatures(), metrics, **options
+    )
+
+
+def test_two_folders_are_what_numpy_says(folders):
+    root, arrays = folders
+    found = between(root / "real", root / "fake", ("fid", "cmmd", "kid"))
+    assert found["fid"] == pytest.approx(
+        by_hand(arrays["real"], arrays["fake"]), rel=1e-4
+    )  # 64 features, 40 images
+    x, y = (DigitsFeatures()(arrays[name])["features"] for name in ("real", "fake"))
+    assert found["cmmd"] == pytest.approx(kernel_distances.cmmd(x, y), rel=1e-6)
+    assert (found["num_reference"], found["num_samples"], found["features"]) == (40, 30, "digits_classifier")
+    assert found["first"].endswith("real") and found["second"].endswith("fake")
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_same_images_are_at_no_distance_and_no_new_ones(folders):
+    root, _ = folders
+    found = between(root / "real", root / "real", ("fid", "mind", "cmmd", "memorization", "precision_recall"))
+    assert found["fid"] == pytest.approx(0.0, abs=1e-3) and found["mind"] == pytest.approx(0.0, abs=1e-6)
+    assert found["auth_pct"] == 0.0 and found["precision"] == found["recall"] == 1.0
+
+
+@pytest.mark.parametrize("kind", ["zip", "npz", "folder:", "zip in a folder"])
+def test_other_forms_of_a_set_give_the_same(folders, tmp_path, kind):
+    root, arrays = folders
+    expected = between(root / "real", root / "fake")
+    path = tmp_path / f"fake.{kind[:3]}"
+    if kind.startswith("zip"):
+        within = "inside/" if "folder" in kind else ""
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted((root / "fake").iterdir()):
+                archive.write(file, within + file.name)
+    elif kind == "npz":
+        np.savez(path, images=arrays["fake"])
+    else:
+        path = f"folder:{root / 'fake'}"
+    found = between(root / "real", path)
+    assert found["fid"] == pytest.approx(expected["fid"], rel=1e-6)
+
+
+def test_statistics_are_saved_and_taken(folders, tmp_path):
+    root, arrays = folders
+    expected = between(root / "real", root / "fake", ("fid", "precision_recall"))
+    assert between(root / "real", None, save=str(tmp_path / "real.npz")) is None
+    found = between(tmp_path / "real.npz", root / "fake", ("fid", "precision_recall"))
+    names = ("fid", "precision", "recall", "num_samples", "num_reference")
+    assert [found[n] for n in names] == [pytest.approx(expected[n], rel=1e-6) for n in names]
+    stored = np.load(tmp_path / "real.npz")
+    features = DigitsFeatures()(arrays["real"])["features"].astype(np.float64)
+    np.testing.assert_allclose(stored["sigma"], np.cov(features, rowvar=False), rtol=1e-6, atol=1e-9)
+
+
+def test_statistics_of_pytorch_fid(folders, tmp_path):
+    root, arrays = folders
+    features = DigitsFeatures()(arrays["real"])["features"].astype(np.float64)
+    path = tmp_path / "stats.npz"
+    np.savez(path, mu=features.mean(axis=0), sigma=np.cov(features, rowvar=False))
+    found = between(path, root / "fake")
+    assert found["fid"] == pytest.approx(between(root / "real", root / "fake")["fid"], rel=1e-6)
+    assert found["num_reference"] is None and found["num_samples"] == 30
+    with pytest.raises(
+        ConfigError, match="^kid needs features: these statistics hold mean and covariance alone"
+    ):
+        between(path, root / "fake", ("fid", "kid"))
+
+
+def test_splits_of_a_source():
+    found = between("digits@train", "digits@test")
+    assert (found["num_reference"], found["num_samples"]) == (1438, 359)
+    assert 0 < found["fid"] < 30
+
+
+def test_what_cannot_be_is_one_line(folders, tmp_path):
+    root, arrays = folders
+    (tmp_path / "broken.zip").write_bytes(b"PK no zip")
+    np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(4))
+    np.savez(tmp_path / "wide.npz", mu=np.zeros(3), sigma=np.eye(3))
+    other = dict(mu=np.zeros(64), sigma=np.eye(64), features="inception_clean", weights="x")
+    np.savez(tmp_path / "other.npz", **other)
+    (tmp_path / "bad").mkdir()
+    Image.fromarray(arrays["fake"][0]).save(tmp_path / "bad" / "a.png")
+    (tmp_path / "bad" / "b.png").write_bytes(b"not a picture")
+    for first, metrics, message in (
+        (root / "nowhere", ("fid",), "a set of images is a folder, .*nowhere', which is not there"),
+        (tmp_path / "broken.zip", ("fid",), "broken.zip cannot be read as a zip file"),
+        (tmp_path / "odd.npz", ("fid",), "odd.npz cannot be read as statistics: mu and sigma"),
+        (tmp_path / "wide.npz", ("fid",), "features of different width: 3 and 64"),
+        (tmp_path / "other.npz", ("fid",), "has statistics of inception_clean, not of digits_classifier"),
+        (tmp_path / "bad", ("fid",), "b.png"),
+        (root / "real", ("fidd",), "no metric is called 'fidd': did you mean fid"),
+    ):
+        with pytest.raises(ConfigError, match=message) as error:
+            between(first, root / "fake", metrics)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "gin_configs/features").glob("*.gin")), ids=lambda path: path.stem
+)
+def test_shipped_files_of_features(path, tmp_path):
+    features = sets.extractor(str(path), gin_params=["KerasFeatures.model = 'preset:here'"])
+    assert (
+        features.model == "preset:here" and features.size == 224 and path.stem.split("_")[0] in features.name
+    )
+
+
+def test_extractors_by_name(tmp_path):
+    assert sets.extractor("inception").name == "inception_legacy_tensorflow"
+    assert sets.extractor("inception", "clean").name == "inception_clean"
+    assert sets.extractor("digits").name == "digits_classifier"
+    (tmp_path / "saved_model.pb").touch()
+    found = sets.extractor(str(tmp_path), "legacy_pytorch", ["InceptionFeatures.batch_size = 7"])
+    assert (found.path, found.name, found.batch_size) == (str(tmp_path), "inception_legacy_pytorch", 7)
+    for features, resize, message in (
+        (
+            "resnet",
+            None,
+            "--features is inception, digits, a folder with saved_model.pb, or a .gin file. .*'resnet'",
+        ),
+        ("digits", "clean", "InceptionFeatures.resize"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            sets.extractor(features, resize)
+
+
+def test_published_configurations_bind_their_papers_preprocessing():
+    for experiment, resize in (
+        ("fastgan/fastgan.gin", "legacy_pytorch"),
+        ("regan/few_shot.gin", "legacy_pytorch"),
+        ("alphagan/cifar10_retrain.gin", None),
+    ):
+        data = "obama256" if "few_shot" in experiment else "cifar10"
+        networks = ["gin_configs/networks/fastgan_cifar.gin"] if "fastgan" in experiment else []
+        build.prepare([f"gin_configs/data/{data}.gin", *networks, f"gin_configs/{experiment}"], [])
+        assert gin.get_bindings("InceptionFeatures").get("resize") == resize

@@ -1,0 +1,195 @@
+"""Metrics between two sets of images, without a model: what `launch/fid.py` prints."""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+
+import numpy as np
+
+from tfgans import config, files, readers
+from tfgans.config import ConfigError, first_line
+from tfgans.data import Dataset
+from tfgans.evaluate import metrics as all_metrics
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
+from tfgans.evaluate.statistics import Statistics, cached_reference
+from tfgans.run import build
+from tfgans.run.flag_bindings import source_of
+
+_SHORT = {"inception": "InceptionFeatures", "digits": "DigitsFeatures"}
+_ORDER_SEED = 0
+_MOST_KEPT = 10000
+
+
+def extractor(features, resize=None, gin_params=()):
+    """The extractor that `--features` names.
+
+    Args:
+        features: `inception`, `digits`, the folder of a SavedModel of Inception, or a gin file that binds
+            `Evaluator.features`.
+        resize: Inception's preprocessing, or None. gin_params: bindings besides.
+    Raises: ConfigError if there is no such extractor, or `resize` is given for another than Inception.
+    """
+    path = files.expanded(features)
+    if features.endswith(".gin"):
+        gin_files, bindings = [features], []
+    elif features in _SHORT:
+        gin_files, bindings = [], [f"Evaluator.features = @{_SHORT[features]}()"]
+    elif os.path.exists(os.path.join(path, "saved_model.pb")):
+        gin_files = []
+        bindings = ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {str(path)!r}"]
+    else:
+        raise ConfigError(
+            f"--features is {', '.join(_SHORT)}, a folder with saved_model.pb, or a .gin file. Received: {features!r}"
+        )
+    bindings += [] if resize is None else [f"InceptionFeatures.resize = {resize!r}"]
+    build.prepare(gin_files, [*bindings, *gin_params])
+    evaluator = Evaluator()
+    config.refuse_unused()
+    return evaluator.features
+
+
+def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None):
+    """Metrics of one set of images against another.
+
+    Args:
+        first: the images to compare with: a folder, a .zip of one, an .npz of images, a source of `Dataset` such as
+            `digits` or `tfds:cifar10`, each with a split after an `@` where there are several (`digits@test`); or an
+            .npz of statistics, saved here (`save`) or by pytorch-fid (`mu`, `sigma`).
+        second: the generated ones, likewise; None only saves the statistics of `first`.
+        features: an extractor of `tfgans.evaluate`.
+        metrics: names of `tfgans.evaluate.metrics`.
+        resolution: height and width to bring both to, as in training; None takes images as they are, which must then
+            be of one size in each set.
+        save: an .npz file for the statistics of `first`.
+    Returns: a dictionary that JSON takes: the metrics, and what they are of; or None without `second`.
+    Raises: ConfigError, in one line, for sets that cannot be read, damaged images, statistics of other features, and
+        metrics that statistics alone do not allow.
+    """
+    all_metrics.check(list(metrics))
+    with contextlib.ExitStack() as stack:
+        real = _opened(first, resolution, features, stack)
+        fake = None if second is None else _opened(second, resolution, features, stack)
+        features.check()
+        if save is not None:
+            _save(save, _statistics(real, features), features)
+        if fake is None:
+            return None
+        if isinstance(real, Statistics) or isinstance(fake, Statistics):
+            found = _of_statistics(_statistics(real, features), _statistics(fake, features), metrics)
+        else:
+            found = _of_images(real, fake, features, metrics)
+    about = {"features": features.name, "first": str(first), "second": str(second)}
+    return found | about
+
+
+def _opened(text, resolution, features, stack):
+    """The `Dataset` or the `Statistics` that a text names."""
+    text, split = _without_split(str(text))
+    path = files.expanded(text)
+    if str(path).endswith(".npz") and os.path.isfile(path):
+        with readers.reading(path, "a set of images"), zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if "mu.npy" in names and "sigma.npy" in names:
+            return _loaded(path, readers.read_npz(path, "statistics"), features)
+    if str(path).endswith(".zip") and os.path.isfile(path):
+        text = _unpacked(path, stack)
+    options = {} if split is None else {"split": split, "evaluation_split": split}
+    if resolution is not None:
+        options["resolution"] = resolution
+    source = source_of(text, "a set of images")
+    return Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
+
+
+def _without_split(text):
+    """`(source, split)`: what comes after the last `@`, unless there is a file or folder of the whole name."""
+    source, at, split = text.rpartition("@")
+    if not at or not source or os.path.exists(files.expanded(text)) or "/" in split:
+        return text, None
+    return source, split
+
+
+def _unpacked(path, stack):
+    """A folder with the contents of a zip file, there until the stack is closed."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tfgans-"))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise ConfigError(f"{path} cannot be read as a zip file: {first_line(error)}") from error
+    return folder
+
+
+def _of_images(real, fake, features, metrics):
+    evaluator = Evaluator(features, num_samples=fake.reference_size(), metrics=tuple(metrics))
+    return evaluator(_Stream(fake), real)
+
+
+class _Stream:
+    """`generate(count)` of a set: its images in an order drawn once for all, so that parts of it are alike."""
+
+    def __init__(self, data):
+        order = np.random.RandomState(_ORDER_SEED).permutation(data.reference_size())
+        self._batches, self._left = data.reference(indices=order), []
+
+    def __call__(self, count):
+        taken = []
+        while count:
+            images = self._left if len(self._left) else next(self._batches)[0]
+            taken.append(images[:count])
+            self._left = images[count:]
+            count -= len(taken[-1])
+        return np.concatenate(taken)
+
+
+def _statistics(side, features):
+    return side if isinstance(side, Statistics) else cached_reference(side, features, _MOST_KEPT)
+
+
+def _of_statistics(real, fake, metrics):
+    few = [name for name in metrics if name not in ("fid", *all_metrics.OF_MANY, *all_metrics.OF_NEIGHBOURS)]
+    if few:
+        raise ConfigError(
+            f"{few[0]} needs the images of both sets: statistics give fid, and what is of features alone"
+        )
+    others = [name for name in metrics if name != "fid"]
+    if others and not (len(real.kept) and len(fake.kept)):
+        raise ConfigError(f"{others[0]} needs features: these statistics hold mean and covariance alone")
+    found = {"fid": frechet_distance(real.moments, fake.moments)} if "fid" in metrics else {}
+    found |= all_metrics.of_features(others, real.kept, fake.kept, _MOST_KEPT, _MOST_KEPT // 2)
+    return found | {"num_samples": fake.images, "num_reference": real.images}
+
+
+def _save(path, statistics, features):
+    """Writes statistics; `mu` and `sigma` are read by pytorch-fid, too."""
+    moments = statistics.moments
+    arrays = {
+        "mu": moments.mean,
+        "sigma": moments.covariance,
+        "count": moments.count,
+        "kept": statistics.kept,
+    }
+    of = {"features": np.array(features.name), "weights": np.array(features.fingerprint())}
+    save_arrays(files.expanded(path), arrays | of)
+
+
+def _loaded(path, arrays, features):
+    """What `_save` or pytorch-fid wrote; the latter does not say of how many images."""
+    with readers.reading(path, "statistics"):
+        mean, covariance = (np.asarray(arrays[name], np.float64) for name in ("mu", "sigma"))
+        if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
+            raise ValueError("mu and sigma are of different widths")
+        of = [str(arrays[name]) if name in arrays else None for name in ("features", "weights")]
+        images = int(arrays["count"]) if "count" in arrays else None
+        kept = (
+            np.asarray(arrays["kept"], np.float32)
+            if "kept" in arrays
+            else np.empty((0, len(mean)), np.float32)
+        )
+    if of[0] is not None and of != [features.name, features.fingerprint()]:
+        other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
+        raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
+    statistics = Statistics(Moments.of(mean, covariance, images or 2), kept)
+    statistics.images = images
+    return statistics
