@@ -171,6 +171,14 @@ def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
     assert "seed_0.json cannot be read as how a run ended: " in caplog.text and "it runs again" in caplog.text
 
 
+def test_runs_of_different_features_are_refused(tmp_path, monkeypatch):
+    make_run(tmp_path / "slow", 0, 0.9, [100.0, 20.0])
+    make_run(tmp_path / "fast", 0, 0.5, [100.0, 4.0], features="inception_clean")
+    told = "^different features, whose numbers do not compare: slow points, fast inception_clean$"
+    with pytest.raises(ConfigError, match=told):
+        compare(tmp_path / "out", monkeypatch, [tmp_path / "slow", tmp_path / "fast"])
+
+
 def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     for seed, fid in enumerate((10.0, 12.0)):
         make_run(tmp_path / "slow" / f"seed_{seed}", seed, 0.9, [100.0, 20.0, fid])
@@ -360,6 +368,11 @@ def test_a_configuration_is_of_files_and_bindings(text, message):
         ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"]},
          "different numbers of steps: grid 2000, quickstart 1000. Give --steps"),
         ({"gin_files": ["gin_configs/data/digits.gin"]}, "digits: nothing evaluates: bind Evaluator.features"),
+        ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"], "steps": 10},
+         "^different features, whose numbers do not compare: grid points, quickstart digits_classifier$"),
+        ({"gin_files": ["gin_configs/compare/digits.gin", "--gin_file=gin_configs/compare/digits.gin "
+                        "--gin_param=Evaluator.features=@InceptionFeatures()",], "labels": ["a", "b"]},
+         "^different features, whose numbers do not compare: a digits_classifier, b inception_legacy_tensorflow$"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, options, message):

@@ -11,6 +11,7 @@ import gin
 
 from tfgans import config
 from tfgans.config import ConfigError
+from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build
 
 _NO_LIMIT = 10**9
@@ -58,6 +59,7 @@ class Configuration:
         if steps is None and seconds is None:
             self.steps = _number("train", "steps", None)
         self.multiple = _number("build", "steps_per_execution", 1)
+        self.features = getattr(Evaluator().features, "name", None)
         self.text = gin.config_str()
         self.bindings = []
 
@@ -84,6 +86,21 @@ class Configuration:
     def digest(self):
         """Changes when anything that the configuration says does."""
         return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
+
+
+def refuse_different_features(measured):
+    """Raises ConfigError where configurations are measured in different features: their numbers do not compare.
+
+    Args:
+        measured: (label, name of the features or None) of each configuration.
+    """
+    names = {}
+    for label, name in measured:
+        names.setdefault(name, label)
+    names.pop(None, None)
+    if len(names) > 1:
+        each = ", ".join(f"{label} {name}" for name, label in names.items())
+        raise ConfigError(f"different features, whose numbers do not compare: {each}")
 
 
 def _number(name, parameter, default):

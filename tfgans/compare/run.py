@@ -56,6 +56,7 @@ def compare_configurations(
             problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
         )
     terms.check_steps(configurations)
+    plan.refuse_different_features([(each.label, each.features) for each in configurations])
     for configuration in configurations:
         configuration.set_length(terms.seconds, terms.evaluate_every)
     with contextlib.ExitStack() as stack:
@@ -112,6 +113,10 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
         )
     names = labels or _numbered(
         [_group_name([folder for folder, _ in members]) for members in groups.values()]
+    )
+    firsts = [[run["features"] for _, run in members] for members in groups.values()]
+    plan.refuse_different_features(
+        [(label, name) for label, found in zip(names, firsts, strict=True) for name in found]
     )
     found, notes = [], []
     for label, members in zip(names, groups.values(), strict=True):
