@@ -21,7 +21,7 @@ def evaluate(
     `part` and `weights` are those of `load`, and stand in the row as `generator` and `weights`. `duality_gap`
     measures that, too, of the pair that was trained, whatever they are.
 
-    With `Evaluator.spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
+    With the metric `spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
     `spectra` holds those of training.
     """
     if num_samples is not None:
