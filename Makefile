@@ -5,7 +5,7 @@ JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: venv quickstart test lint docs clean
+.PHONY: venv quickstart test check lint docs clean
 venv: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
@@ -22,6 +22,16 @@ quickstart: venv
 
 test: venv
 	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
+
+# Lint and a core of the tests, in minutes: the house, every hook and method one step, one resume, one command each.
+CORE = tests/test_house.py tests/config tests/gan/test_gan.py tests/methods/test_pairs.py::test_what_travels_in_a_batch_is_documented \
+  tests/methods/test_pairs.py::test_attributes_of_methods_do_not_meet tests/run/test_resume.py::test_any_split_is_the_same_run \
+  tests/commands/test_help.py tests/commands/test_fid_command.py tests/compare/test_collect.py tests/test_losses.py \
+  tests/test_penalties.py tests/test_optimizers.py tests/evaluate/test_published_metrics.py tests/evaluate/test_resizing.py \
+  tests/commands/test_finished_runs.py::test_evaluate_prints_and_appends_one_repeatable_row \
+  tests/commands/test_finished_runs.py::test_generate_writes_images_and_a_grid
+check: lint
+	$(RUN) -m pytest $(CORE) --deselect tests/test_house.py::test_readme_python_runs --numprocesses=$(JOBS) --dist=worksteal
 
 lint: venv
 	$(RUN) -m ruff check .
