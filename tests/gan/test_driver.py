@@ -66,6 +66,14 @@ def test_the_host_chooses_each_step_by_its_number(options):
     assert set(model.traced) == kinds and (options.get("run_eagerly") or len(model.traced) == 4)
 
 
+def test_a_kind_that_comes_twice_in_an_execution_counts_twice():
+    """Steps 0 to 5 in one go: phases 1, 2, 2, 1, 2, 2, of which 1 and 5, and 2 and 4, are of one kind."""
+    _, seen, history = fitted(steps_per_execution=6)
+    assert [logs["phase"] for logs in seen] == pytest.approx([10 / 6])
+    assert [logs["d/phase"] for logs in seen] == pytest.approx([100 / 6])
+    assert [logs["extra"] for logs in seen] == pytest.approx([3.0]) == history["extra"]
+
+
 def test_the_choice_follows_the_saved_step():
     model, _, _ = fitted(steps=2)
     _, seen, _ = fitted(steps=4, model=model)
