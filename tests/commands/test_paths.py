@@ -19,6 +19,7 @@ from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
 from tfgans.methods.alphagan.spaces.biggan.genotype import load_biggan_genotype
 from tfgans.methods.alphagan.spaces.stylegan2.published import load_stylegan2_genotype
 from tfgans.run import build
+from tfgans.run.plan import Plan
 from tfgans.run.samples import SampleFolder
 from tfgans.run.training import Run
 
@@ -44,6 +45,7 @@ def test_flags_that_name_folders(home, monkeypatch, command):
     monkeypatch.setattr(flags, "FLAGS", values)
     for define in (
         "DEFINE",
+        "DEFINE_alias",
         "DEFINE_string",
         "DEFINE_integer",
         "DEFINE_float",
@@ -122,5 +124,5 @@ def test_a_run_trains_in_it(home, monkeypatch):
     monkeypatch.setattr(build, "build_model", lambda: (_ for _ in ()).throw(ConfigError("not built")))
     one = Run.__new__(Run)
     with pytest.raises(ConfigError, match="not built"):
-        one.__init__("~/run", 1)
+        one.__init__("~/run", Plan(steps=1))
     assert one.folder == home / "run"
