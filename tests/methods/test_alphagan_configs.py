@@ -213,9 +213,7 @@ CHANGES = {
         "train.best_is_highest": "True",
         "search.note_every": "15484",
         "Evaluator.num_samples": "50000",
-        **{
-            f"Evaluator.{key}": "False" for key in ("kernel_distance", "precision_recall", "density_coverage")
-        },
+        "Evaluator.metrics": "['fid', 'inception_score']",
     },
 }
 EVERY = ("train.save_every", "train.evaluate_every", "train.sample_every")
