@@ -1,0 +1,204 @@
+"""The runs of one part of `evidence.py`: what is to be run, in which order, until when."""
+
+import json
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tfgans import files
+from tfgans.compare import plan
+from tfgans.compare.processes import Run, Runner
+
+HERE = Path(__file__).resolve().parent
+CHOOSING_SEED = 100  # of the runs that choose a rate; it is not counted
+PROBE_SECONDS = 15
+GRACE_SECONDS = 15  # for runs to save after the time is up
+SHARE = 0.95  # of the time that is left, for what --updates=auto plans
+
+
+class Clock:
+    """The seconds that are left, and a signal to this process when they are over."""
+
+    def __init__(self, seconds, began):
+        self.end = math.inf if seconds is None else began + seconds
+        self.timers = []
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def watch(self, runner):
+        """Has the runs save and end when the time is over, and ends those that do not."""
+        if math.isinf(self.end):
+            return
+        last = lambda: [process.kill() for process in list(runner.processes.values())]  # noqa: E731
+        first = lambda: os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
+        for seconds, act in ((self.left(), first), (self.left() + GRACE_SECONDS, last)):
+            timer = threading.Timer(max(1.0, seconds), act)  # once the runner listens
+            timer.daemon = True
+            timer.start()
+            self.timers.append(timer)
+
+    def rest(self):
+        """Nothing is being run."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers = []
+
+
+class EvidenceRun(Run):
+    """A run by `evidence_run.py`."""
+
+    def command(self):
+        return [
+            sys.executable,
+            str(HERE / "evidence_run.py"),
+            *self.configuration.flags(self.seed, self.folder),
+        ]
+
+
+class Trial:
+    """A part, with the options of the command line.
+
+    Attributes: `updates`, of each arm; `cost`, seconds of an update of each arm, or None; `chosen`, {arm: name of its
+        rate}, and `tried`, {arm: {rate: validation FID}}; `runs`, {arm: the counted runs}.
+    """
+
+    def __init__(self, name, part, options, clock):
+        self.name, self.part, self.options, self.clock = name, part, options, clock
+        self.folder = options.output / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seeds = options.seeds or part.seeds
+        self.updates, self.cost, self.probed = {}, None, None
+        self.chosen, self.tried, self.runs = {}, {}, {arm: [] for arm in part.arms}
+
+    def run(self):
+        """Raises: `Interrupted` when the time is over or a signal has come, the runs saved."""
+        self._plan()
+        self._choose()
+        rounds = [[self._run(arm, seed) for arm in self.part.arms] for seed in range(self.seeds)]
+        for arm, runs in zip(self.part.arms, zip(*rounds, strict=True), strict=True):
+            self.runs[arm] = list(runs)
+        self._train([run for runs in rounds for run in runs])
+
+    def _train(self, runs):
+        runner = Runner(runs, self.options.processes, self.name)
+        self.clock.watch(runner)
+        try:
+            runner.train()
+        finally:
+            self.clock.rest()
+
+    def flags(self, arm, updates, rate=None, more=()):
+        """Flags of an arm as one text, and so `plan.Configuration` takes them."""
+        pieces = [*self.part.common, *self.part.arms[arm], *self.part.rates.get(rate, ()), *more]
+        values = {"data": self.options.data, "classifiers": self.options.classifiers, "updates": updates}
+        words = []
+        for piece in pieces:
+            for name, value in values.items():
+                piece = piece.replace(f"{{{name}}}", str(value))
+            file = piece.endswith(".gin")
+            words.append(f"--gin_file=gin_configs/{piece}" if file else f"--gin_param={piece}")
+        return shlex.join(words)
+
+    def _run(self, arm, seed, rate=None):
+        updates = self.updates[arm]
+        every = max(1, updates // self.part.evaluations)
+        length = [f"train.steps = {updates}"] + [
+            f"train.{name} = {every}" for name in ("evaluate_every", "sample_every", "save_every")
+        ]
+        label = arm if rate is None else f"{arm} rate {rate}"
+        text = self.flags(arm, updates, rate or self.chosen.get(arm), [*length, "train.keep_checkpoints = 1"])
+        configuration = plan.Configuration(label, text, self.options.gin_param, updates, None)
+        return EvidenceRun(self.folder, configuration, seed)
+
+    def _plan(self):
+        """How many updates each arm makes; as an earlier call has it."""
+        path = self.folder / "plan.json"
+        if path.exists():
+            kept = json.loads(path.read_text())
+        else:
+            first = self.options.updates
+            kept = {"probed": self._probe() if first == "auto" else None, "cost": None}
+            updates = self._fitting(kept["probed"]) if kept["probed"] else int(first or self.part.updates)
+            kept["updates"] = dict.fromkeys(self.part.arms, updates)
+            if self.part.equal == "seconds":
+                kept["cost"] = self._measured()
+                arms = iter(self.part.arms)
+                own = kept["cost"][next(arms)]
+                kept["updates"] |= {arm: max(1, round(updates * own / kept["cost"][arm])) for arm in arms}
+            multiple = self.part.evaluations
+            kept["updates"] = {arm: max(1, n // multiple) * multiple for arm, n in kept["updates"].items()}
+            files.write_text(path, json.dumps(kept) + "\n")
+        self.updates, self.cost, self.probed = (kept[name] for name in ("updates", "cost", "probed"))
+
+    def _measured(self):
+        """Seconds of an update of each arm: the arms take turns in one process."""
+        command = [sys.executable, str(HERE / "step_time.py"), "--rounds=7", "--steps=4"]
+        command += [f"--configuration={self.flags(arm, self.part.updates)}" for arm in self.part.arms]
+        command += [f"--gin_param={binding}" for binding in self.options.gin_param]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HERE.parent)
+        rows = json.loads(done.stdout[done.stdout.index("\n{") :])["results"]
+        return {arm: row["seconds_per_update"] for arm, row in zip(self.part.arms, rows, strict=True)}
+
+    def _probe(self):
+        """What a run takes here, with as many beside it as there will be: the slowest arm's `seconds_per_update`,
+        and the most `other_seconds`, of starting and compiling, and `eval_seconds`, of one evaluation."""
+        length = ["train.steps = 1000000000", f"train.seconds = {PROBE_SECONDS}"]
+        length += [f"train.{name}_every = 1000000000" for name in ("evaluate", "sample", "save")]
+        runs = []
+        for seed in range(self.seeds):
+            for arm in self.part.arms:
+                text = self.flags(arm, 1_000_000, more=length)
+                configuration = plan.Configuration(arm, text, self.options.gin_param, None, 1)
+                runs.append(EvidenceRun(self.folder / "probe", configuration, seed))
+        runs = runs[: self.options.processes]
+        began = time.monotonic()
+        self._train(runs)
+        spent = time.monotonic() - began
+        rows = [row for run in runs for row in files.JsonLines(run.folder / "metrics.jsonl").read()]
+        last = [row for row in rows if row["step"] > 0]
+        if not last:
+            raise RuntimeError(f"the probe trained nothing: {runs[0].message}")
+        evaluating = max(row["eval_seconds"] for row in last)
+        return {
+            "seconds_per_update": max(row["train_seconds"] / row["step"] for row in last),
+            "eval_seconds": evaluating,
+            "other_seconds": max(0.0, spent - PROBE_SECONDS - 2 * evaluating),
+        }
+
+    def _fitting(self, probed):
+        """Updates, at most the part's own and in whole thousands if there are any, that fit into the time left."""
+        waves = math.ceil(len(self.part.arms) * self.seeds / self.options.processes)
+        seconds = SHARE * self.clock.left() / waves - probed["other_seconds"]
+        seconds -= (self.part.evaluations + 1) * probed["eval_seconds"]
+        fitting = min(
+            self.part.updates, max(self.part.evaluations, int(seconds / probed["seconds_per_update"]))
+        )
+        return fitting // 1000 * 1000 or fitting
+
+    def _choose(self):
+        """Each arm's rate: that with the lowest validation FID at the end of a run that is not counted."""
+        if not self.part.rates:
+            return
+        runs = {
+            arm: {rate: self._run(arm, CHOOSING_SEED, rate) for rate in self.part.rates}
+            for arm in self.part.arms
+        }
+        self._train([runs[arm][rate] for rate in self.part.rates for arm in self.part.arms])
+        for arm, of_rates in runs.items():
+            self.tried[arm] = {rate: validation(run) for rate, run in of_rates.items()}
+            known = {rate: math.inf if value is None else value for rate, value in self.tried[arm].items()}
+            self.chosen[arm] = min(known, key=known.get)
+
+
+def validation(run):
+    """The last validation FID of a run that came to its end; None if it did not, or is not finite."""
+    rows = files.JsonLines(run.folder / "metrics.jsonl").read()
+    reached = rows and rows[-1]["step"] == run.configuration.steps
+    return rows[-1].get("validation_fid") if reached else None
