@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 CHOOSING_SEED = 100  # of the runs that choose a rate; it is not counted
 PROBE_SECONDS = 15
 GRACE_SECONDS = 15  # for runs to save after the time is up
+TRIES = 2  # of runs that the machine failed
 SHARE = 0.95  # of the time that is left, for what --updates=auto plans
 
 
@@ -84,7 +85,10 @@ class Trial:
         rounds = [[self._run(arm, seed) for arm in self.part.arms] for seed in range(self.seeds)]
         for arm, runs in zip(self.part.arms, zip(*rounds, strict=True), strict=True):
             self.runs[arm] = list(runs)
-        self._train([run for runs in rounds for run in runs])
+        for _ in range(TRIES):
+            self._train([run for runs in rounds for run in runs])
+            if not any(run.outcome == "failed" and not run.refused for runs in rounds for run in runs):
+                break
 
     def _train(self, runs):
         runner = Runner(runs, self.options.processes, self.name)
