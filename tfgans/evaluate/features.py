@@ -119,10 +119,7 @@ class InceptionFeatures:
         if not self.path:
             return self.handle or _default_handle()
         digest = hashlib.sha256()
-        for file in sorted(p for p in Path(self.path).rglob("*") if p.is_file()):
-            digest.update(str(file.relative_to(self.path)).encode())
-            with readers.reading(file, "a part of Inception"), open(file, "rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        readers.hash_files(self.path, "a part of Inception", digest)
         return digest.hexdigest()
 
     def __call__(self, images):

@@ -118,9 +118,7 @@ class KerasFeatures:
         rules = repr((self.layer, self.size, self.resize, self.mean.tolist(), self.std.tolist(), self.take))
         digest, path = hashlib.sha256(rules.encode()), Path(self.model.removeprefix(_PRESET))
         digest.update(b"" if path.exists() else self.model.encode())
-        for file in sorted(p for p in (path.rglob("*") if path.is_dir() else [path]) if p.is_file()):
-            with readers.reading(file, "a part of the features' model"), open(file, "rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        readers.hash_files(path, "a part of the features' model", digest)
         return digest.hexdigest()
 
     def __call__(self, images):

@@ -104,6 +104,7 @@ OF_NEIGHBOURS = {
     "density_coverage": _density_coverage,
     "memorization": _memorization,
 }
+OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselves
 NAMES = (
     "fid",
     "fid_infinity",

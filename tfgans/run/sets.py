@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from tfgans import config, files, readers
-from tfgans.config import ConfigError, first_line
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate import metrics as all_metrics
 from tfgans.evaluate.evaluator import Evaluator
@@ -113,11 +113,8 @@ def _without_split(text):
 def _unpacked(path, stack):
     """A folder with the contents of a zip file, there until the stack is closed."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tfgans-"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(f"{path} cannot be read as a zip file: {first_line(error)}") from error
+    with readers.reading(path, "a zip file"), zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
     return folder
 
 
@@ -148,10 +145,10 @@ def _statistics(side, features):
 
 
 def _of_statistics(real, fake, metrics):
-    few = [name for name in metrics if name not in ("fid", *all_metrics.OF_MANY, *all_metrics.OF_NEIGHBOURS)]
-    if few:
+    of_images = [name for name in metrics if name not in all_metrics.OF_STATISTICS]
+    if of_images:
         raise ConfigError(
-            f"{few[0]} needs the images of both sets: statistics give fid, and what is of features alone"
+            f"{of_images[0]} needs the images of both sets: statistics give fid, and what is of features alone"
         )
     others = [name for name in metrics if name != "fid"]
     if others and not (len(real.kept) and len(fake.kept)):
@@ -190,6 +187,4 @@ def _loaded(path, arrays, features):
     if of[0] is not None and of != [features.name, features.fingerprint()]:
         other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
         raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
-    statistics = Statistics(Moments.of(mean, covariance, images or 2), kept)
-    statistics.images = images
-    return statistics
+    return Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)
