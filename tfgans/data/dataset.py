@@ -36,7 +36,14 @@ from tfgans.data.pipeline import Augmentation, Batches, check_size
 from tfgans.data.reference import Reference
 from tfgans.data.sources import find_source, title
 from tfgans.data.store import Form, ImageStore, PointStore
-from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
+from tfgans.data.subset import (
+    classes_known,
+    hold_out,
+    read_classes,
+    select_classes,
+    select_fraction,
+    select_half,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -201,6 +208,22 @@ class Dataset(Reference):
         parts = copy.copy(self), copy.copy(self)
         for number, part in enumerate(parts):
             part._take(self._indices, number, *how)
+        return parts
+
+    def without(self, share, seed):
+        """Two data sets, of this one's training images but a share of each class, and of that share.
+
+        Args:
+            share: of each class, in (0, 1); at least one image, of a class that has two.
+            seed: of the drawing.
+        Raises: ConfigError without labels.
+        """
+        if self.labels is None:
+            raise ConfigError(f"{self.source} has no labels")
+        held = hold_out(self.labels, share, seed)
+        parts = copy.copy(self), copy.copy(self)
+        for part, chosen in zip(parts, (~held, held), strict=True):
+            part._take(self._indices[chosen], None)
         return parts
 
     def check(self, discriminator_steps, replicas=1):

@@ -10,7 +10,7 @@ from tfgans.data.comparison import numbered_alike, open_comparison
 
 
 class Reference:
-    """The part of `Dataset` that gives the images to compare with: a split of it, or of `evaluation_source`."""
+    """The part of `Dataset` that gives images for evaluation: a split of it, of `evaluation_source`, or what it trains on."""
 
     _comparison = None  # the data set of `evaluation_source`, once it was asked for
 
@@ -37,10 +37,22 @@ class Reference:
         parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
         return ((store.reference(part), None if labels is None else labels[part]) for part in parts)
 
+    def examples(self, batch_size=256):
+        """What is trained on, once, in its order and without augmentation: an iterator as of `reference`."""
+        for start in range(0, self.num_examples, batch_size):
+            part = np.s_[start : start + batch_size]
+            labels = None if self.labels is None else self.labels[part]
+            yield self._store.reference(self._indices[part]), labels
+
     def reference_size(self, split=None):
         """The number of items of `reference(split)`."""
         data = self._compared(split)
         return len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
+
+    def reference_split(self, split=None):
+        """The name of the split that `reference(split)` gives, of `evaluation_source` where there is one."""
+        data = self._compared(split)
+        return self._evaluation(split) if data is self else data.split
 
     def reference_labels(self, split=None):
         """The classes of `reference(split)`, numbered as those trained on: int32 [n], or None."""
