@@ -1,4 +1,4 @@
-"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`, `fid`:
+"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`, `fid`, `classifier`:
 how they start, and how they end.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are

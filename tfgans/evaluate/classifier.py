@@ -93,7 +93,9 @@ class _Shown(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
-            raise ConfigError(f"the classifier's loss is {logs['loss']} at step {batch + 1}: try --batch_size")
+            raise ConfigError(
+                f"the classifier's loss is {logs['loss']} at step {batch + 1}: try --batch_size"
+            )
         self._bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
         self._bar.update(1)
 
@@ -124,7 +126,11 @@ def save(model, path, about):
     with tempfile.TemporaryDirectory(prefix="tfgans-") as folder:
         whole = Path(folder) / "classifier.keras"
         model.save(whole)
-        with files.replacing(path) as file, zipfile.ZipFile(whole) as source, zipfile.ZipFile(file, "w") as to:
+        with (
+            files.replacing(path) as file,
+            zipfile.ZipFile(whole) as source,
+            zipfile.ZipFile(file, "w") as to,
+        ):
             for name in source.namelist():
                 content = source.read(name)
                 if name == _METADATA:

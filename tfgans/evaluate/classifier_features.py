@@ -46,7 +46,9 @@ class ClassifierFeatures:
         try:
             outputs = [model.get_layer(name).output for name in (classifier.FEATURES, classifier.LOGITS)]
             part = keras.Model(model.inputs, outputs)
-            run = tf.function(lambda images: part(images, training=False), reduce_retracing=True, autograph=False)
+            run = tf.function(
+                lambda images: part(images, training=False), reduce_retracing=True, autograph=False
+            )
             run(tf.zeros((1, *self.shape)))
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise ConfigError(f"{self.path} is damaged: {first_line(error)}") from error

@@ -102,7 +102,8 @@ class KerasFeatures:
             return lambda inputs: model(inputs, training=False)
         try:
             outputs = [model.output if name is None else model.get_layer(name).output for name in chosen]
-            part = keras.Model(model.inputs, outputs)
+            images = [value for value in model.inputs if len(value.shape) == 4]  # CLIP takes a text, too
+            part = keras.Model(images if len(images) == 1 else model.inputs, outputs)
         except (ValueError, AttributeError) as error:
             raise ConfigError(f"KerasFeatures.layer: {self.model}: {first_line(error)}") from error
         return lambda inputs: part(inputs, training=False)

@@ -50,7 +50,11 @@ def train(source, output, epochs=15, batch_size=None, seed=0, test=None, gin_par
     logger.info("%d images of %d classes, %s held out", rest.num_examples, rest.num_classes, labelled)
     model = classifier.train(rest, epochs, seed)
     of_classes, accuracy = classifier.accuracies(model, held_out(), rest.num_classes)
-    about = _about(rest, output, of_classes, accuracy) | {"held_out": labelled, "epochs": epochs, "seed": seed}
+    about = _about(rest, output, of_classes, accuracy) | {
+        "held_out": labelled,
+        "epochs": epochs,
+        "seed": seed,
+    }
     _tell(about)
     classifier.save(model, output, about)
     return about | {"file": str(output)}
@@ -117,4 +121,6 @@ def _tell(about):
     known = sorted((value, name) for value, name in pairs if value is not None)
     worst = ", ".join(f"{name} {value:.4f}" for value, name in known[:_NAMED])
     mean = np.mean([value for value, _ in known])
-    logger.info("accuracy %.4f of held-out images; mean of classes %.4f, worst: %s", about["accuracy"], mean, worst)
+    logger.info(
+        "accuracy %.4f of held-out images; mean of classes %.4f, worst: %s", about["accuracy"], mean, worst
+    )

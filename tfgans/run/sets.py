@@ -17,7 +17,13 @@ from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
 from tfgans.run.flag_bindings import source_of
 
-_SHORT = {"inception": "InceptionFeatures", "digits": "DigitsFeatures"}
+_SHORT = {
+    "inception": "Evaluator.features = @InceptionFeatures()",
+    "digits": "Evaluator.features = @DigitsFeatures()",
+    "dinov2": "gin_configs/features/dinov2_large.gin",
+    "clip": "gin_configs/features/clip_large.gin",
+    "vgg16": "gin_configs/features/vgg16.gin",
+}
 _ORDER_SEED = 0
 _MOST_KEPT = 10000
 
@@ -26,28 +32,34 @@ def extractor(features, resize=None, gin_params=()):
     """The extractor that `--features` names.
 
     Args:
-        features: `inception`, `digits`, the folder of a SavedModel of Inception, or a gin file that binds
-            `Evaluator.features`.
+        features: a name in `_SHORT`; the `.keras` file of a classifier; the folder of a SavedModel of Inception; or a
+            gin file that binds `Evaluator.features`.
         resize: Inception's preprocessing, or None. gin_params: bindings besides.
     Raises: ConfigError if there is no such extractor, or `resize` is given for another than Inception.
     """
-    path = files.expanded(features)
-    if features.endswith(".gin"):
-        gin_files, bindings = [features], []
-    elif features in _SHORT:
-        gin_files, bindings = [], [f"Evaluator.features = @{_SHORT[features]}()"]
-    elif os.path.exists(os.path.join(path, "saved_model.pb")):
-        gin_files = []
-        bindings = ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {str(path)!r}"]
-    else:
-        raise ConfigError(
-            f"--features is {', '.join(_SHORT)}, a folder with saved_model.pb, or a .gin file. Received: {features!r}"
-        )
+    gin_files, bindings = _configuration(features)
     bindings += [] if resize is None else [f"InceptionFeatures.resize = {resize!r}"]
     build.prepare(gin_files, [*bindings, *gin_params])
     evaluator = Evaluator()
     config.refuse_unused()
     return evaluator.features
+
+
+def _configuration(features):
+    """`(gin files, bindings)` of an extractor."""
+    path, known = files.expanded(features), _SHORT.get(features, features)
+    if known.endswith(".gin"):
+        return [known], []
+    if features in _SHORT:
+        return [], [known]
+    if path.endswith(".keras"):
+        return [], ["Evaluator.features = @ClassifierFeatures()", f"ClassifierFeatures.path = {path!r}"]
+    if os.path.exists(os.path.join(path, "saved_model.pb")):
+        return [], ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {path!r}"]
+    raise ConfigError(
+        f"--features is {', '.join(_SHORT)}, a classifier's .keras file, a folder with saved_model.pb, or a .gin file. "
+        f"Received: {features!r}"
+    )
 
 
 def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None):
