@@ -10,7 +10,7 @@ from tfgans.data.comparison import numbered_alike, open_comparison
 
 
 class Reference:
-    """The part of `Dataset` that gives images for evaluation: a split of it, of `evaluation_source`, or what it trains on."""
+    """The part of `Dataset` that gives images without augmentation: those to compare with, and those of training."""
 
     _comparison = None  # the data set of `evaluation_source`, once it was asked for
 

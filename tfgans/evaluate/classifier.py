@@ -19,6 +19,7 @@ from tfgans.config import ConfigError
 
 FEATURES, LOGITS = "features", "logits"
 WIDTH = 128  # of the features
+_LAST = 4  # sides at which convolutions end
 _METADATA, _ENTRY = "metadata.json", "classifier"
 _KINDS = {"name": str, "shape": list, "class_names": list, "class_accuracy": list, "accuracy": float}
 _WHAT = "a classifier"
@@ -27,25 +28,29 @@ _WHAT = "a classifier"
 def network(shape, num_classes):
     """An untrained classifier.
 
-    Pairs of convolutions of 3x3 halve an image until its sides are 4 at most, from 16 channels to 128; then two dense
-    layers.
+    Pairs of convolutions of 3x3 halve an image until its sides are 4 at most, where they have 128 channels, half as
+    many at twice the sides, and so on down to 16; then two dense layers.
 
     Args:
-        shape: of an image, (H, W, C).
-    Returns: a keras.Model, float [n, H, W, C] in [0, 255] -> logits float32 [n, num_classes].
+        shape: of an image, (R, R, C).
+    Returns: a keras.Model, float [n, R, R, C] in [0, 255] -> logits float32 [n, num_classes].
     """
     images = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 127.5, -1.0, name="scaled")(images)
-    x, width, stage = _convolution(x, 16, 1, "convolution_0"), 16, 0
-    while max(x.shape[1:3]) > 4:
-        width, stage = min(2 * width, WIDTH), stage + 1
-        x = _convolution(x, width, 2, f"halving_{stage}")
-        x = _convolution(x, width, 1, f"convolution_{stage}")
+    x = _convolution(x, _width(shape[0]), 1, "convolution_0")
+    while x.shape[1] > _LAST:
+        side = -(-x.shape[1] // 2)
+        x = _convolution(x, _width(side), 2, f"halving_to_{side}")
+        x = _convolution(x, _width(side), 1, f"convolution_at_{side}")
     x = keras.layers.Flatten(name="flat")(x)
     x = keras.layers.Dense(WIDTH, name="hidden")(x)
     x = keras.layers.LeakyReLU(0.1, name=FEATURES)(x)
     x = keras.layers.Dropout(0.3, name="dropout")(x)
     return keras.Model(images, keras.layers.Dense(num_classes, name=LOGITS)(x), name="classifier")
+
+
+def _width(side):
+    return int(np.clip(2 ** round(np.log2(WIDTH * _LAST / side)), 16, WIDTH))
 
 
 def _convolution(x, width, stride, name):
@@ -55,7 +60,7 @@ def _convolution(x, width, stride, name):
 
 
 def _augmentation():
-    """Shifts of up to 8 % of the sides, rotations of up to 10 degrees, sizes of 90 to 110 %; borders are continued."""
+    """Shifts of up to 8 % of the sides, rotations of up to 10 degrees, sizes of 90 to 110 %; borders go on."""
     return [
         keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest"),
         keras.layers.RandomRotation(10 / 360, fill_mode="nearest"),
@@ -82,7 +87,9 @@ def train(data, epochs, seed):
     training.compile(keras.optimizers.AdamW(rate, weight_decay=1e-3), loss, metrics=["accuracy"])
     batches = data.batches(1, seed).map(lambda batch: ((batch["images"][0] + 1) * 127.5, batch["labels"][0]))
     with progress.Bar("training", steps, "step") as bar:
-        training.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[_Shown(bar)])
+        training.fit(
+            batches, epochs=1, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[_Shown(bar)]
+        )
     return model
 
 

@@ -1,16 +1,21 @@
 """One evaluation: generated samples against a dataset's reference images, as a flat dictionary."""
 
+import logging
+
 import numpy as np
 
 from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
 from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate import metrics as _metrics
+from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
+
+logger = logging.getLogger(__name__)
 
 _NAME = Kind("a metric's name", lambda value: isinstance(value, str))
 
@@ -24,7 +29,8 @@ class Evaluator:
     float32, so memory does not grow with the number of samples.
 
     Args:
-        features: an extractor of `features.py`, e.g. `@DigitsFeatures()`.
+        features: an extractor of `features.py`, e.g. `@DigitsFeatures()`; with `@NoFeatures()` the metrics are those
+            of images alone, and others among `metrics` are left out.
         num_samples: samples to generate, at least 2 and at least `inception_splits`.
         batch_size: samples asked of `generate` at a time.
         metrics: names of `tfgans.evaluate.metrics`, such as `["fid", "kid", "spectrum"]`, and metrics of one's own:
@@ -77,6 +83,33 @@ class Evaluator:
             sliced_samples if "sliced_wasserstein" in metrics else 0,
             spectrum_samples if "spectrum" in metrics else 0,
         )
+        if isinstance(features, NoFeatures):
+            self._leave_features_out()
+
+    @property
+    def of_images_alone(self):
+        """Whether no metric is of features."""
+        return isinstance(self.features, NoFeatures)
+
+    def suit(self, dataset):
+        """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
+
+        For runs, whose features may come from a file that was written for other data. Who hands features to an
+        `Evaluator` in Python has asked for them.
+        """
+        reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
+        if reason is not None:
+            asked = f"{type(self.features).__name__}.any_images = True"
+            left = ", ".join(self._leave_features_out())
+            line = "%s: %s left out; Evaluator.features = @InceptionFeatures() has them, or bind %s"
+            logger.warning(line, reason, left, asked)
+
+    def _leave_features_out(self):
+        """Goes on without features; returns the names of the metrics that are left out."""
+        left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
+        self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
+        self.features, self._within_classes = NoFeatures(), None
+        return [getattr(metric, "__name__", metric) for metric in left]
 
     def check(self, dataset=None):
         """Raises ConfigError, before any training, if the feature extractor cannot be loaded.

@@ -105,6 +105,7 @@ OF_NEIGHBOURS = {
     "memorization": _memorization,
 }
 OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselves
+OF_IMAGES = ("sliced_wasserstein", "spectrum")  # of images themselves, not of features
 NAMES = (
     "fid",
     "fid_infinity",
@@ -113,8 +114,7 @@ NAMES = (
     *OF_NEIGHBOURS,
     "class_coverage",
     "intra_class",
-    "sliced_wasserstein",
-    "spectrum",
+    *OF_IMAGES,
 )
 
 

@@ -24,7 +24,7 @@ def train(source, output, epochs=15, batch_size=None, seed=0, test=None, gin_par
     """Trains a classifier and writes its file.
 
     Args:
-        source: what to train on, as `--data` of training: a folder of a folder a class, an npz file, tfds:..., digits.
+        source: what to train on, as `--data` of training: a folder of a folder a class, an npz file, `digits`, ...
         output: the `.keras` file.
         epochs: passes over the images. batch_size: 64, or all images if there are less, if None. seed: of all that is
             drawn.

@@ -1,6 +1,7 @@
 """Metrics between two sets of images, without a model: what `launch/fid.py` prints."""
 
 import contextlib
+import logging
 import os
 import tempfile
 import zipfile
@@ -16,6 +17,8 @@ from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
 from tfgans.run.flag_bindings import source_of
+
+logger = logging.getLogger(__name__)
 
 _SHORT = {
     "inception": "Evaluator.features = @InceptionFeatures()",
@@ -57,8 +60,8 @@ def _configuration(features):
     if os.path.exists(os.path.join(path, "saved_model.pb")):
         return [], ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {path!r}"]
     raise ConfigError(
-        f"--features is {', '.join(_SHORT)}, a classifier's .keras file, a folder with saved_model.pb, or a .gin file. "
-        f"Received: {features!r}"
+        f"--features is {', '.join(_SHORT)}, a classifier's .keras file, a folder with saved_model.pb, or a .gin "
+        f"file. Received: {features!r}"
     )
 
 
@@ -111,7 +114,11 @@ def _opened(text, resolution, features, stack):
     if resolution is not None:
         options["resolution"] = resolution
     source = source_of(text, "a set of images")
-    return Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
+    data = Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
+    reason = features.unsuited(data) if hasattr(features, "unsuited") else None
+    if reason is not None:
+        logger.warning("%s, unless that is of digits", reason)
+    return data
 
 
 def _without_split(text):
