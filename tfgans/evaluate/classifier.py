@@ -6,6 +6,7 @@ has the 128 numbers before them. What it was trained on stands in the file's `me
 
 import hashlib
 import json
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -20,7 +21,7 @@ from tfgans.config import ConfigError
 FEATURES, LOGITS = "features", "logits"
 WIDTH = 128  # of the features
 _LAST = 4  # sides at which convolutions end
-_METADATA, _ENTRY = "metadata.json", "classifier"
+_METADATA, _CONFIGURATION, _ENTRY = "metadata.json", "config.json", "classifier"
 _KINDS = {"name": str, "shape": list, "class_names": list, "class_accuracy": list, "accuracy": float}
 _WHAT = "a classifier"
 
@@ -144,7 +145,17 @@ def save(model, path, about):
                     version = json.loads(content)["keras_version"]
                     shape = {"shape": list(model.input_shape[1:])}
                     content = json.dumps({"keras_version": version, _ENTRY: shape | about}).encode()
+                elif name == _CONFIGURATION:
+                    content = _numbered(content)
                 to.writestr(zipfile.ZipInfo(name), content)
+
+
+def _numbered(content):
+    """Keras numbers shared objects by their places in memory; here by their order."""
+    numbers = {}
+    return re.sub(
+        rb'(?<="shared_object_id": )\d+', lambda m: b"%d" % numbers.setdefault(m[0], len(numbers)), content
+    )
 
 
 def read_about(path):
@@ -162,7 +173,8 @@ def read_about(path):
         for name, kind in _KINDS.items():
             if not isinstance(about[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
-        if len(about["shape"]) != 3 or about["shape"][2] not in (1, 3):
+        side = about["shape"][0] if about["shape"] else None
+        if not isinstance(side, int) or about["shape"] not in ([side, side, 1], [side, side, 3]):
             raise ValueError(f"its images are {about['shape']}")
     return about, digest
 

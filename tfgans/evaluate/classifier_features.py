@@ -25,7 +25,7 @@ class ClassifierFeatures:
         path: the `.keras` file.
         batch_size: images a pass.
     Attributes: `name`, "classifier_", the name it was written under and 8 digits of the file's hash; `class_names`,
-        `shape` (H, W, C) of its images, `accuracy` on images it was not trained on, in [0, 1].
+        `shape` [R, R, C] of its images, `accuracy` on images it was not trained on, in [0, 1].
     Raises: ConfigError, in one line, if there is no such file, or it is damaged or another one.
     """
 
@@ -66,11 +66,11 @@ class ClassifierFeatures:
         return in_batches(self._seen, images, self.batch_size)
 
     def _seen(self, images):
-        height, width, channels = self.shape
+        side, _, channels = self.shape
         if images.shape[-1] != channels:
             images = images.repeat(3, axis=-1) if channels == 3 else np.stack([_gray(i) for i in images])
-        if images.shape[1:3] != (height, width):
-            images = resizing.bicubic_uint8(images, (height, width))
+        if images.shape[1:3] != (side, side):
+            images = resizing.bicubic_uint8(images, side)
         return self._run(tf.constant(images, tf.float32))
 
 
