@@ -96,7 +96,9 @@ def test_accuracies_by_hand(own):
     labels = found.copy()
     labels[:2] = (found[:2] + 1) % 3  # two are wrong
     labels[-3:] = -1  # and three are of no known class
-    of_classes, accuracy = classifier.accuracies(model, [(images[:7], labels[:7]), (images[7:], labels[7:])], 4)
+    of_classes, accuracy = classifier.accuracies(
+        model, [(images[:7], labels[:7]), (images[7:], labels[7:])], 4
+    )
     assert accuracy == pytest.approx(15 / 17)
     for k in range(3):
         known = labels[:17] == k
