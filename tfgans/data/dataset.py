@@ -80,6 +80,7 @@ class Dataset(Reference):
         split: split to train on. evaluation_split: split of `reference`; where a source has no split
             `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
             images whatever `fraction` and `half` are.
+        evaluation_flip: `reference` also has the mirror image of each image, as StyleGAN2's code compares with.
         evaluation_source: where the images of `reference` come from, if not from `source`: another one,
             such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
         on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
@@ -121,13 +122,14 @@ class Dataset(Reference):
         label_key: str | None = None,
         use_labels: bool = True,
         balance: bool = False,
+        evaluation_flip: bool = False,
     ):
         self.source, self.batch_size = title(source), batch_size
         self.resolution, self.channels = resolution, channels
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
-        self.evaluation_source = evaluation_source
+        self.evaluation_source, self.evaluation_flip = evaluation_source, evaluation_flip
         self.balance, self._conditional = balance, num_classes is not None or balance
         if random_area is not None and random_area[0] > random_area[1]:
             raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
@@ -324,7 +326,7 @@ class Dataset(Reference):
         modes = getattr(self._origin, "modes", None)
         if modes is None:
             return None, None
-        for option in ("resolution", "channels", "flip", "random_area"):
+        for option in ("resolution", "channels", "flip", "random_area", "evaluation_flip"):
             if getattr(self, option):
                 raise ConfigError(f"Dataset.{option} is for images; {self.source} has points")
         if self.classes is not None:

@@ -41,6 +41,8 @@ class Evaluator:
             table of `tfgans.evaluate.metrics` says it of.
         intra_samples: images of each class for `intra_class`, generated and real alike, at least 4; classes with
             fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
+        second_split: also compare with this split of the data: `fid_test`, `kid_test`, ... and `num_reference_test` if
+            it is `test`, of the metrics of features that have a reference. None for none.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
@@ -70,8 +72,10 @@ class Evaluator:
         spectrum_samples: Count = 1024,
         intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
+        second_split: str | None = None,
     ):
         _metrics.check(metrics)
+        self.second_split = second_split
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
         self.metrics, self.inception_splits, self.cache_dir = tuple(metrics), inception_splits, cache_dir
         self.kernel_samples, self.neighbour_samples = kernel_samples, neighbour_samples
@@ -94,9 +98,13 @@ class Evaluator:
     def suit(self, dataset):
         """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
 
+        Raises: ConfigError if the data have no `second_split`.
+
         For runs, whose features may come from a file that was written for other data. Who hands features to an
         `Evaluator` in Python has asked for them.
         """
+        if self.second_split is not None:
+            dataset.against(self.second_split)
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
         if reason is not None:
             asked = f"{type(self.features).__name__}.any_images = True"
@@ -133,23 +141,22 @@ class Evaluator:
             of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
                 `GAN.streams_of_classes` gives; None for a generator without classes.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
-            `num_reference`. A metric switched off, or that these data do not allow, is absent; one that
+            `num_reference`, and what `Dataset.reference_facts` says of those. A metric switched off, or that these data do not allow, is absent; one that
             is not a finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
-        reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+        reference = self._statistics(dataset)
         self._reference = reference.moments
         watch = _Watch(self, self._image_metrics.keep)
         batches = self._generated(generate, self.num_samples)
         keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
         sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
-        result = {}
-        if "fid" in self.metrics:
-            result["fid"] = frechet_distance(reference.moments, sample.moments)
-        result |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
+        result, counts = self._compared(reference, sample), {"num_reference": reference.moments.count}
+        if self.second_split is not None:
+            second, end = self._statistics(dataset.against(self.second_split)), f"_{self.second_split}"
+            result |= {name + end: value for name, value in self._compared(second, sample).items()}
+            counts |= {f"num_reference{end}": second.moments.count}
         result |= watch.results()
-        sizes = self.kernel_samples, self.neighbour_samples
-        result |= _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
         result |= self._image_metrics(dataset, watch.images)
         if not sample.finite:
             result = dict.fromkeys(result)
@@ -158,8 +165,20 @@ class Evaluator:
         if self._within_classes is not None:
             result |= self._within_classes(of_class, dataset)
         result = {name: _json_number(value) for name, value in result.items()}
-        counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
-        return {**result, "features": self.features.name, **counts}
+        counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
+        return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
+
+    def _statistics(self, dataset):
+        return cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+
+    def _compared(self, reference, sample):
+        """The metrics of features that have a reference."""
+        found = {}
+        if "fid" in self.metrics:
+            found["fid"] = frechet_distance(reference.moments, sample.moments)
+        found |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
+        sizes = self.kernel_samples, self.neighbour_samples
+        return found | _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
 
     def distance_of(self, generate, most):
         """`(fid, samples)`: the Frechet distance alone of another generator, to the reference of the last call.

@@ -49,6 +49,7 @@ HIGHER_IS_BETTER = frozenset(
         "auth_pct",
     )
 )
+_AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
 _BLOCK = 1024
@@ -116,6 +117,11 @@ NAMES = (
     "intra_class",
     *OF_IMAGES,
 )
+
+
+def higher_is_better(name):
+    """Whether more of a value is better; `recall_test`, against the split `test`, is as `recall`."""
+    return name in HIGHER_IS_BETTER or name.startswith(tuple(f"{each}_" for each in _AGAINST_A_SPLIT))
 
 
 def check(metrics):
