@@ -41,8 +41,8 @@ class Evaluator:
             table of `tfgans.evaluate.metrics` says it of.
         intra_samples: images of each class for `intra_class`, generated and real alike, at least 4; classes with
             fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
-        second_split: also compare with this split of the data: `fid_test`, `kid_test`, ... and `num_reference_test` if
-            it is `test`, of the metrics of features that have a reference. None for none.
+        second_split: also compare with this split of the data, by the metrics of features that have a reference;
+            with `test` they are called `fid_test`, `kid_test`, ..., and there is `num_reference_test`.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
@@ -141,8 +141,8 @@ class Evaluator:
             of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
                 `GAN.streams_of_classes` gives; None for a generator without classes.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
-            `num_reference`, and what `Dataset.reference_facts` says of those. A metric switched off, or that these data do not allow, is absent; one that
-            is not a finite number (a generator that diverged) is None.
+            `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
+            these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
         reference = self._statistics(dataset)
