@@ -4,6 +4,7 @@ Readers of other libraries raise nearly every type of exception on damaged files
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -79,6 +80,18 @@ def parse_json(text):
     Raises: ValueError or RecursionError.
     """
     return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def hash_files(path, what, digest):
+    """Adds the contents of a file, or names and contents of all files of a folder, to a hash.
+
+    Raises: as `reading`, naming the file.
+    """
+    path = Path(path)
+    for file in sorted(p for p in (path.rglob("*") if path.is_dir() else [path]) if p.is_file()):
+        digest.update(str(file.relative_to(path)).encode())
+        with reading(file, what), open(file, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
 
 
 def read_npz(path, what, names=None):

@@ -187,6 +187,15 @@ def _fid(*sets):
         print(build.to_json(found))
 
 
+def _classifier():
+    from tfgans.run import build, classifying
+
+    names = ("output", "epochs", "batch_size", "seed", "resolution", "channels", "flip")
+    options = {name: FLAGS[name].value for name in names}
+    about = classifying.train(FLAGS.data, test=FLAGS.test_data, gin_params=FLAGS.gin_param, **options)
+    print(build.to_json(about))
+
+
 def _architectures():
     from tfgans.commands import architectures
     from tfgans.config import ConfigError
@@ -233,6 +242,7 @@ COMMANDS = {
     "compare": (command_flags.compare, _compare),
     "architectures": (command_flags.architectures, _architectures),
     "fid": (command_flags.fid, _fid),
+    "classifier": (command_flags.classifier, _classifier),
 }
 WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
@@ -244,4 +254,5 @@ SUMMARIES = {
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
+    "classifier": "Trains a classifier of labelled images, whose features measure images of the same kind.",
 }

@@ -13,7 +13,7 @@ from tfgans.compare.plan import Configuration
 from tfgans.compare.processes import Run, Runner
 from tfgans.compare.run import take
 from tfgans.config import ConfigError
-from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
+from tfgans.evaluate.metrics import higher_is_better
 from tfgans.methods.alphagan.spaces.autogan.distribution import draw_distribution
 from tfgans.methods.alphagan.spaces.autogan.genotype import Genotype, load_genotype, random_genotype
 
@@ -90,7 +90,7 @@ def split(rows, metric="fid", thresholds=None):
         if name not in measured:
             named = ", ".join(measured) or "nothing: no training came to its end"
             raise ConfigError(f"the architectures are judged by what was measured, {named}. Received: {name}")
-    signs = {name: -1.0 if name in HIGHER_IS_BETTER else 1.0 for name in decisive}  # less is better
+    signs = {name: -1.0 if higher_is_better(name) else 1.0 for name in decisive}  # less is better
     values = {}
     for i, row in enumerate(rows):
         found = [row["metrics"].get(name) for name in decisive]

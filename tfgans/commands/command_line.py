@@ -1,5 +1,4 @@
-"""The commands `train`, `search`, `evaluate`, `generate`, `describe`, `compare`, `architectures`, `fid`:
-how they start, and how they end.
+"""The commands, `train` and `search` to `fid` and `classifier`: how they start, and how they end.
 
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.

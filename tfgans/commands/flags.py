@@ -181,8 +181,8 @@ def fid():
     flags.DEFINE_string(
         "features",
         "inception",
-        "inception; digits; the folder of a SavedModel of Inception; a gin file that binds Evaluator.features, such "
-        "as gin_configs/features/dinov2_large.gin.",
+        "inception, digits, dinov2, clip or vgg16; the .keras file that launch/classifier.py wrote; the folder of a "
+        "SavedModel of Inception; or a gin file that binds Evaluator.features, see gin_configs/features.",
     )
     flags.DEFINE_enum(
         "resize",
@@ -194,6 +194,29 @@ def fid():
     flags.DEFINE_integer("resolution", None, "Brings both sets to this size first, as training does.", 1)
     flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as InceptionFeatures.batch_size=16.")
+
+
+def classifier():
+    flags.DEFINE_string(
+        "data",
+        None,
+        "Labelled images to train on: a folder of a folder a class, an .npz file, or a source such as digits or "
+        "tfds:cifar10.",
+        required=True,
+    )
+    flags.DEFINE_string("output", None, "The file to write; its name ends in .keras.", required=True)
+    flags.DEFINE_string(
+        "test_data",
+        None,
+        "Images for the accuracy alone; if not given the split `test` of --data, or a tenth of each class.",
+    )
+    flags.DEFINE_integer("epochs", 15, "Passes over the images.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of everything random.", 0, 2**32 - 1)
+    flags.DEFINE_bool("flip", None, "Also train on mirrored images; not for digits, letters and other such.")
+    flags.DEFINE_integer("resolution", None, "Height and width of the images in pixels.", lower_bound=1)
+    flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
+    flags.DEFINE_integer("batch_size", None, "Images of a step; 64 if not given.", lower_bound=1)
+    flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")
 
 
 def search():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
-from tfgans.evaluate.evaluator import HIGHER_IS_BETTER
+from tfgans.evaluate.metrics import higher_is_better
 from tfgans.run import identity
 from tfgans.run.free import free_names
 from tfgans.run.hand_over import handed_over
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
-_NOT_METRICS |= {"intra_samples", "intra_left_out"}
+_NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count
@@ -152,7 +152,9 @@ def _metrics(row):
     kept = {
         k: v
         for k, v in row.items()
-        if k not in _NOT_METRICS and not k.endswith(("_seconds", "_std", "_flops"))
+        if k not in _NOT_METRICS
+        and not k.endswith(("_seconds", "_std", "_flops"))
+        and not k.startswith("num_reference")
     }
     return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float)) and abs(v) < 1e300}
 
@@ -261,4 +263,4 @@ def ordered_metrics(configurations, primary):
             for evaluation in run["evaluations"]:
                 names |= dict.fromkeys(evaluation["metrics"])
     order = ([primary] if primary in names else []) + [name for name in names if name != primary]
-    return {name: {"higher_is_better": name in HIGHER_IS_BETTER} for name in order}
+    return {name: {"higher_is_better": higher_is_better(name)} for name in order}

@@ -18,9 +18,6 @@ from tfgans.config import mistakes as gin_mistakes
 from tfgans.errors import ConfigError, first_line
 
 PACKAGE = Path(__file__).resolve().parent.parent
-_FORMER = {
-    ("train", "run_class")
-}  # parameters that are no more, and stand as None in the files of older runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +154,7 @@ class Reader:
                 found = self._retired.setdefault((statement.scope, full), {})
                 retired.take(names.target_of(full), statement.arg_name, statement.value, place.file, found)
                 return
-            if statement.value is None and (full.rsplit(".", 1)[-1], statement.arg_name) in _FORMER:
+            if retired.means_nothing(full, statement.arg_name, statement.value):
                 return
             names.kind_of_parameter(full, statement.arg_name)  # raises if there is no such parameter
             self._bind(statement.scope, full, statement.arg_name, Given(statement.value, place))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tfgans.errors import ConfigError
 
+# Parameters without a successor: as None, which older runs' files have, they mean nothing.
+_GONE = {("train", "run_class")}
 _RECORD = "operative.gin"
 _LIST = "metrics"
 
@@ -15,6 +17,11 @@ _LIST = "metrics"
 def entries(target):
     """`{parameter: (entry, default)}` of a class or function, empty where nothing is retired."""
     return getattr(target, "retired_parameters", {})
+
+
+def means_nothing(selector, parameter, value):
+    """Whether a binding says nothing any more; another value of such a parameter is a mistake."""
+    return value is None and (selector.rsplit(".", 1)[-1], parameter) in _GONE
 
 
 def take(target, parameter, value, file, found):

@@ -36,7 +36,14 @@ from tfgans.data.pipeline import Augmentation, Batches, check_size
 from tfgans.data.reference import Reference
 from tfgans.data.sources import find_source, title
 from tfgans.data.store import Form, ImageStore, PointStore
-from tfgans.data.subset import classes_known, read_classes, select_classes, select_fraction, select_half
+from tfgans.data.subset import (
+    classes_known,
+    hold_out,
+    read_classes,
+    select_classes,
+    select_fraction,
+    select_half,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +80,7 @@ class Dataset(Reference):
         split: split to train on. evaluation_split: split of `reference`; where a source has no split
             `test` (folders, npz, some of tfds), `test` means the training split, that is all of its
             images whatever `fraction` and `half` are.
+        evaluation_flip: `reference` also has the mirror image of each image, as StyleGAN2's code compares with.
         evaluation_source: where the images of `reference` come from, if not from `source`: another one,
             such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
         on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
@@ -114,13 +122,14 @@ class Dataset(Reference):
         label_key: str | None = None,
         use_labels: bool = True,
         balance: bool = False,
+        evaluation_flip: bool = False,
     ):
         self.source, self.batch_size = title(source), batch_size
         self.resolution, self.channels = resolution, channels
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
-        self.evaluation_source = evaluation_source
+        self.evaluation_source, self.evaluation_flip = evaluation_source, evaluation_flip
         self.balance, self._conditional = balance, num_classes is not None or balance
         if random_area is not None and random_area[0] > random_area[1]:
             raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
@@ -201,6 +210,22 @@ class Dataset(Reference):
         parts = copy.copy(self), copy.copy(self)
         for number, part in enumerate(parts):
             part._take(self._indices, number, *how)
+        return parts
+
+    def without(self, share, seed):
+        """Two data sets, of this one's training images but a share of each class, and of that share.
+
+        Args:
+            share: of each class, in (0, 1); at least one image, of a class that has two.
+            seed: of the drawing.
+        Raises: ConfigError without labels.
+        """
+        if self.labels is None:
+            raise ConfigError(f"{self.source} has no labels")
+        held = hold_out(self.labels, share, seed)
+        parts = copy.copy(self), copy.copy(self)
+        for part, chosen in zip(parts, (~held, held), strict=True):
+            part._take(self._indices[chosen], None)
         return parts
 
     def check(self, discriminator_steps, replicas=1):
@@ -301,7 +326,7 @@ class Dataset(Reference):
         modes = getattr(self._origin, "modes", None)
         if modes is None:
             return None, None
-        for option in ("resolution", "channels", "flip", "random_area"):
+        for option in ("resolution", "channels", "flip", "random_area", "evaluation_flip"):
             if getattr(self, option):
                 raise ConfigError(f"Dataset.{option} is for images; {self.source} has points")
         if self.classes is not None:

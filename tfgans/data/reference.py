@@ -1,16 +1,19 @@
 """The images that evaluations compare generated ones with."""
 
+import copy
 import hashlib
 
 import numpy as np
 import PIL
 
+from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.comparison import numbered_alike, open_comparison
+from tfgans.data.sources import title
 
 
 class Reference:
-    """The part of `Dataset` that gives the images to compare with: a split of it, or of `evaluation_source`."""
+    """The part of `Dataset` that gives images without augmentation: those to compare with, and those of training."""
 
     _comparison = None  # the data set of `evaluation_source`, once it was asked for
 
@@ -18,7 +21,8 @@ class Reference:
         """Images to compare with, in a fixed order and without augmentation.
 
         Args:
-            split: None for `evaluation_split`. `classes` applies, `fraction` and `half` do not.
+            split: None for `evaluation_split`; then the mirror images, if there are any, come after all others.
+                `classes` applies, `fraction` and `half` do not.
             limit: at most so many, a sample fixed once for all (not the first, which may be one class).
             indices: instead of that, only these, in this order.
         Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
@@ -26,41 +30,90 @@ class Reference:
         """
         data = self._compared(split)
         if data is not self:
-            return data.reference(data.split, limit, batch_size, indices)
-        store, labels, _ = self._open(self._evaluation(split))
+            return data._reference(data.split, self.evaluation_flip, limit, batch_size, indices)
+        flip = self.evaluation_flip and split is None
+        return self._reference(self._evaluation(split), flip, limit, batch_size, indices)
+
+    def _reference(self, split, flip, limit, batch_size, indices):
+        store, labels, _ = self._open(split)
+        count = len(store)
+        total = 2 * count if flip else count
         if indices is not None:
             indices = np.asarray(indices)
-        elif limit is not None and limit < len(store):
-            indices = np.sort(philox.permutation(len(store), 0, philox.LIMIT)[:limit])
+        elif limit is not None and limit < total:
+            indices = np.sort(philox.permutation(total, 0, philox.LIMIT)[:limit])
         else:
-            indices = np.arange(len(store))
-        parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
-        return ((store.reference(part), None if labels is None else labels[part]) for part in parts)
+            indices = np.arange(total)
+
+        def batch(part):
+            images = store.reference(part % count)
+            if flip:
+                images[part >= count] = images[part >= count, :, ::-1]
+            return images, None if labels is None else labels[part % count]
+
+        return (batch(indices[start : start + batch_size]) for start in range(0, len(indices), batch_size))
+
+    def examples(self, batch_size=256):
+        """What is trained on, once, in its order and without augmentation: an iterator as of `reference`."""
+        for start in range(0, self.num_examples, batch_size):
+            part = np.s_[start : start + batch_size]
+            labels = None if self.labels is None else self.labels[part]
+            yield self._store.reference(self._indices[part]), labels
 
     def reference_size(self, split=None):
         """The number of items of `reference(split)`."""
         data = self._compared(split)
-        return len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
+        count = len(self._open(self._evaluation(split))[0]) if data is self else data.num_examples
+        return 2 * count if self.evaluation_flip and split is None else count
+
+    def reference_split(self, split=None):
+        """The name of the split that `reference(split)` gives, of `evaluation_source` where there is one."""
+        data = self._compared(split)
+        return self._evaluation(split) if data is self else data.split
 
     def reference_labels(self, split=None):
         """The classes of `reference(split)`, numbered as those trained on: int32 [n], or None."""
         data = self._compared(split)
         labels, names = data._open(data._evaluation(split if data is self else data.split))[1:]
-        return numbered_alike(self, labels, names)
+        labels = numbered_alike(self, labels, names)
+        return np.tile(labels, 2) if labels is not None and self.evaluation_flip and split is None else labels
 
     def fingerprint(self, split=None):
         """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
         labels, and of how they are cut and decoded; not of where they lie.
         """
         data = self._compared(split)
-        if data is not self:
-            return data.fingerprint(data.split)
+        if data is not self or (self.evaluation_flip and split is None):
+            found = data.fingerprint(data.split if data is not self else self._evaluation(None))
+            return (
+                hashlib.sha256(f"{found} and mirrored".encode()).hexdigest()
+                if self.evaluation_flip
+                else found
+            )
         store, labels, _ = self._open(self._evaluation(split))
         cut = "none" if self.crop == "none" else "center"
         digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
         digest.update(store.content(np.arange(len(store))))
         digest.update(b"" if labels is None else labels.tobytes())
         return digest.hexdigest()
+
+    def reference_facts(self):
+        """Which images `reference()` gives: `reference`, their source and split; and whether `reference_flipped`."""
+        source = self.source if self.evaluation_source is None else title(self.evaluation_source)
+        facts = {"reference": f"{source} {self.reference_split()}"}
+        return facts | {"reference_flipped": self.evaluation_flip}
+
+    def against(self, split):
+        """This data set, but generated images are compared with another split of its own.
+
+        Raises: ConfigError if there is none of that name, or it is the one they are compared with already.
+        """
+        self._check_split(split)
+        if self.evaluation_source is None and split == self.reference_split():
+            raise ConfigError(f"generated images are compared with {self.source}'s split {split!r} already")
+        other = copy.copy(self)
+        other.evaluation_split, other.evaluation_source, other._comparison = split, None, None
+        return other
 
     def _compared(self, split):
         """The data set that holds `reference(split)`: this one, or that of `evaluation_source`."""

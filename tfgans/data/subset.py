@@ -97,3 +97,17 @@ def select_half(indices, half, order, seed):
     count = len(indices)
     chosen = philox.permutation(count, seed, philox.HALF) if order == "random" else np.arange(count)
     return indices[np.sort(chosen[middle:] if half else chosen[:middle])]
+
+
+def hold_out(labels, share, seed):
+    """Which of some images are held out: bool [n], of each class about `share`, drawn at random.
+
+    Of a class of two images or more at least one is held out, and one is not.
+    """
+    held = np.zeros(len(labels), bool)
+    order = philox.permutation(len(labels), seed, philox.HELD_OUT)
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        held[members[:count]] = True
+    return held

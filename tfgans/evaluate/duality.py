@@ -170,6 +170,11 @@ class WithDualityGap:
         return self.evaluator.features
 
     @property
+    def of_images_alone(self):
+        """As of the evaluator."""
+        return self.evaluator.of_images_alone
+
+    @property
     def spectra(self):
         """Those of the evaluator."""
         return self.evaluator.spectra

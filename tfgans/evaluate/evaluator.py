@@ -1,16 +1,21 @@
 """One evaluation: generated samples against a dataset's reference images, as a flat dictionary."""
 
+import logging
+
 import numpy as np
 
 from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
 from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate import metrics as _metrics
+from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
+
+logger = logging.getLogger(__name__)
 
 _NAME = Kind("a metric's name", lambda value: isinstance(value, str))
 
@@ -24,7 +29,8 @@ class Evaluator:
     float32, so memory does not grow with the number of samples.
 
     Args:
-        features: an extractor of `features.py`, e.g. `@DigitsFeatures()`.
+        features: an extractor of `features.py`, e.g. `@DigitsFeatures()`; with `@NoFeatures()` the metrics are those
+            of images alone, and others among `metrics` are left out.
         num_samples: samples to generate, at least 2 and at least `inception_splits`.
         batch_size: samples asked of `generate` at a time.
         metrics: names of `tfgans.evaluate.metrics`, such as `["fid", "kid", "spectrum"]`, and metrics of one's own:
@@ -35,6 +41,8 @@ class Evaluator:
             table of `tfgans.evaluate.metrics` says it of.
         intra_samples: images of each class for `intra_class`, generated and real alike, at least 4; classes with
             fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
+        second_split: also compare with this split of the data, by the metrics of features that have a reference;
+            with `test` they are called `fid_test`, `kid_test`, ..., and there is `num_reference_test`.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
@@ -64,8 +72,10 @@ class Evaluator:
         spectrum_samples: Count = 1024,
         intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
+        second_split: str | None = None,
     ):
         _metrics.check(metrics)
+        self.second_split = second_split
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
         self.metrics, self.inception_splits, self.cache_dir = tuple(metrics), inception_splits, cache_dir
         self.kernel_samples, self.neighbour_samples = kernel_samples, neighbour_samples
@@ -77,6 +87,37 @@ class Evaluator:
             sliced_samples if "sliced_wasserstein" in metrics else 0,
             spectrum_samples if "spectrum" in metrics else 0,
         )
+        if isinstance(features, NoFeatures):
+            self._leave_features_out()
+
+    @property
+    def of_images_alone(self):
+        """Whether no metric is of features."""
+        return isinstance(self.features, NoFeatures)
+
+    def suit(self, dataset):
+        """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
+
+        Raises: ConfigError if the data have no `second_split`.
+
+        For runs, whose features may come from a file that was written for other data. Who hands features to an
+        `Evaluator` in Python has asked for them.
+        """
+        if self.second_split is not None:
+            dataset.against(self.second_split)
+        reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
+        if reason is not None:
+            asked = f"{type(self.features).__name__}.any_images = True"
+            left = ", ".join(self._leave_features_out())
+            line = "%s: %s left out; Evaluator.features = @InceptionFeatures() has them, or bind %s"
+            logger.warning(line, reason, left, asked)
+
+    def _leave_features_out(self):
+        """Goes on without features; returns the names of the metrics that are left out."""
+        left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
+        self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
+        self.features, self._within_classes = NoFeatures(), None
+        return [getattr(metric, "__name__", metric) for metric in left]
 
     def check(self, dataset=None):
         """Raises ConfigError, before any training, if the feature extractor cannot be loaded.
@@ -100,23 +141,22 @@ class Evaluator:
             of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
                 `GAN.streams_of_classes` gives; None for a generator without classes.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
-            `num_reference`. A metric switched off, or that these data do not allow, is absent; one that
-            is not a finite number (a generator that diverged) is None.
+            `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
+            these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
-        reference = cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+        reference = self._statistics(dataset)
         self._reference = reference.moments
         watch = _Watch(self, self._image_metrics.keep)
         batches = self._generated(generate, self.num_samples)
         keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
         sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
-        result = {}
-        if "fid" in self.metrics:
-            result["fid"] = frechet_distance(reference.moments, sample.moments)
-        result |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
+        result, counts = self._compared(reference, sample), {"num_reference": reference.moments.count}
+        if self.second_split is not None:
+            second, end = self._statistics(dataset.against(self.second_split)), f"_{self.second_split}"
+            result |= {name + end: value for name, value in self._compared(second, sample).items()}
+            counts |= {f"num_reference{end}": second.moments.count}
         result |= watch.results()
-        sizes = self.kernel_samples, self.neighbour_samples
-        result |= _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
         result |= self._image_metrics(dataset, watch.images)
         if not sample.finite:
             result = dict.fromkeys(result)
@@ -125,8 +165,20 @@ class Evaluator:
         if self._within_classes is not None:
             result |= self._within_classes(of_class, dataset)
         result = {name: _json_number(value) for name, value in result.items()}
-        counts = {"num_samples": self.num_samples, "num_reference": reference.moments.count}
-        return {**result, "features": self.features.name, **counts}
+        counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
+        return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
+
+    def _statistics(self, dataset):
+        return cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+
+    def _compared(self, reference, sample):
+        """The metrics of features that have a reference."""
+        found = {}
+        if "fid" in self.metrics:
+            found["fid"] = frechet_distance(reference.moments, sample.moments)
+        found |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
+        sizes = self.kernel_samples, self.neighbour_samples
+        return found | _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
 
     def distance_of(self, generate, most):
         """`(fid, samples)`: the Frechet distance alone of another generator, to the reference of the last call.

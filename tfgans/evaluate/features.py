@@ -5,6 +5,7 @@ starts, and a `fingerprint()` of its weights, so that cached statistics of one a
 """
 
 import hashlib
+import re
 import socket
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from tfgans.files import expanded
 
 INCEPTION_RESIZES = ("legacy_tensorflow", "legacy_pytorch", "clean")
 _TIMEOUT_SECONDS = 20
+_DIGITS = frozenset("0123456789")
 
 
 @configurable
@@ -28,14 +30,31 @@ class DigitsFeatures:
     Call: uint8 [n, H, W, C] -> {"features": float32 [n, 64], "logits": float32 [n, 10]}. Channels are
     averaged and images resized to 16x16. Frechet distances in these features compare runs on digits
     with each other; they are not FIDs in Inception's features.
+
+    Args:
+        batch_size: images a pass.
+        any_images: measure whatever the data show. Otherwise a run on data that are not known to be digits has no
+            metrics of these features: they would be numbers that say nothing.
     """
 
     name = "digits_classifier"
     path = Path(__file__).with_name("digits_classifier.npz")
 
-    def __init__(self, batch_size: Count = 512):
-        self.batch_size = batch_size
+    def __init__(self, batch_size: Count = 512, any_images: bool = False):
+        self.batch_size, self.any_images = batch_size, any_images
         self._run = None
+
+    def unsuited(self, dataset):
+        """Why these features do not suit a data set, or None.
+
+        They do if its classes are called 0 to 9 or some of those, or, where they have no names, if its own name has
+        "digits" in it or begins with "mnist".
+        """
+        names = dataset.class_names
+        known = set(names) <= _DIGITS if names else re.match(r".*digits|mnist", dataset.name, re.IGNORECASE)
+        if known or self.any_images:
+            return None
+        return f"the features of a digits classifier say nothing about {dataset.source}"
 
     def check(self):
         """Loads the weights. Raises ConfigError if the installed package has lost them."""
@@ -119,10 +138,7 @@ class InceptionFeatures:
         if not self.path:
             return self.handle or _default_handle()
         digest = hashlib.sha256()
-        for file in sorted(p for p in Path(self.path).rglob("*") if p.is_file()):
-            digest.update(str(file.relative_to(self.path)).encode())
-            with readers.reading(file, "a part of Inception"), open(file, "rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        readers.hash_files(self.path, "a part of Inception", digest)
         return digest.hexdigest()
 
     def __call__(self, images):
@@ -156,6 +172,22 @@ class PointFeatures:
         if points.ndim != 2:
             raise ConfigError(f"PointFeatures needs points [n, d]. Received shape: {points.shape}")
         return {"features": points}
+
+
+@configurable
+class NoFeatures:
+    """No features, for data that no network at hand suits: an `Evaluator` then has the metrics of images alone."""
+
+    name = "none"
+
+    def check(self):
+        """Nothing to load."""
+
+    def fingerprint(self):
+        return self.name
+
+    def __call__(self, images):
+        return {"features": np.zeros((len(images), 1), np.float32)}
 
 
 def _default_handle():

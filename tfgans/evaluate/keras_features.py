@@ -102,7 +102,8 @@ class KerasFeatures:
             return lambda inputs: model(inputs, training=False)
         try:
             outputs = [model.output if name is None else model.get_layer(name).output for name in chosen]
-            part = keras.Model(model.inputs, outputs)
+            images = [value for value in model.inputs if len(value.shape) == 4]  # CLIP takes a text, too
+            part = keras.Model(images if len(images) == 1 else model.inputs, outputs)
         except (ValueError, AttributeError) as error:
             raise ConfigError(f"KerasFeatures.layer: {self.model}: {first_line(error)}") from error
         return lambda inputs: part(inputs, training=False)
@@ -118,9 +119,7 @@ class KerasFeatures:
         rules = repr((self.layer, self.size, self.resize, self.mean.tolist(), self.std.tolist(), self.take))
         digest, path = hashlib.sha256(rules.encode()), Path(self.model.removeprefix(_PRESET))
         digest.update(b"" if path.exists() else self.model.encode())
-        for file in sorted(p for p in (path.rglob("*") if path.is_dir() else [path]) if p.is_file()):
-            with readers.reading(file, "a part of the features' model"), open(file, "rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        readers.hash_files(path, "a part of the features' model", digest)
         return digest.hexdigest()
 
     def __call__(self, images):

@@ -49,6 +49,7 @@ HIGHER_IS_BETTER = frozenset(
         "auth_pct",
     )
 )
+_AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
 _BLOCK = 1024
@@ -104,6 +105,8 @@ OF_NEIGHBOURS = {
     "density_coverage": _density_coverage,
     "memorization": _memorization,
 }
+OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselves
+OF_IMAGES = ("sliced_wasserstein", "spectrum")  # of images themselves, not of features
 NAMES = (
     "fid",
     "fid_infinity",
@@ -112,9 +115,13 @@ NAMES = (
     *OF_NEIGHBOURS,
     "class_coverage",
     "intra_class",
-    "sliced_wasserstein",
-    "spectrum",
+    *OF_IMAGES,
 )
+
+
+def higher_is_better(name):
+    """Whether more of a value is better; `recall_test`, against the split `test`, is as `recall`."""
+    return name in HIGHER_IS_BETTER or name.startswith(tuple(f"{each}_" for each in _AGAINST_A_SPLIT))
 
 
 def check(metrics):

@@ -23,8 +23,8 @@ class Statistics:
     Attributes: `moments`; `kept` float32 [min(keep, n), d]; `images`, their number, or None where it is not known.
     """
 
-    def __init__(self, moments, kept):
-        self.moments, self.kept, self.images = moments, kept, moments.count
+    def __init__(self, moments, kept, counted=True):
+        self.moments, self.kept, self.images = moments, kept, moments.count if counted else None
 
     @property
     def finite(self):

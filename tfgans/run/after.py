@@ -32,7 +32,7 @@ def evaluate(
         dataset, gap = Dataset(), DualityGap() if duality_gap else None
     evaluator = build.build_evaluator(model, dataset, gap)
     if evaluator is None:
-        raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @DigitsFeatures()")
+        raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @InceptionFeatures()")
     config.refuse_unused(gin_params)
     began = time.perf_counter()
     with progress.phase(f"evaluating step {step}"):

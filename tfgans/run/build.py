@@ -135,7 +135,7 @@ def build_model():
 
 
 def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
-    """The evaluator, ready to use, or None if the configuration binds nothing of it.
+    """The evaluator, ready to use, or None if the configuration binds nothing of it or has it measure nothing.
 
     Args:
         model, dataset: what is measured, to find out now what cannot be.
@@ -151,6 +151,10 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
         return None
     with explained():
         evaluator = Evaluator()
+        if dataset is not None:
+            evaluator.suit(dataset)
+        if not evaluator.metrics and duality_gap is None:
+            return None
         evaluator.check(dataset if model is not None and model.num_classes else None)
         if duality_gap is not None:
             duality_gap.check(model, dataset)

@@ -233,8 +233,13 @@ class SearchRun(training.Run):
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
-            value = self.evaluator(generate, self.dataset, of_class)[self.plan.best_metric]
+            measured = self.evaluator(generate, self.dataset, of_class)
+            if self.plan.best_metric not in measured:
+                raise ConfigError(
+                    f"random search chooses by train.best_metric, and no {self.plan.best_metric} is measured"
+                )
             bar.update()
+            value = measured[self.plan.best_metric]
             return sign * value if value is not None else float("inf")
 
         found, scores = self.model.final_genotype(score)

@@ -1,6 +1,7 @@
 """Metrics between two sets of images, without a model: what `launch/fid.py` prints."""
 
 import contextlib
+import logging
 import os
 import tempfile
 import zipfile
@@ -8,7 +9,7 @@ import zipfile
 import numpy as np
 
 from tfgans import config, files, readers
-from tfgans.config import ConfigError, first_line
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate import metrics as all_metrics
 from tfgans.evaluate.evaluator import Evaluator
@@ -17,7 +18,15 @@ from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
 from tfgans.run.flag_bindings import source_of
 
-_SHORT = {"inception": "InceptionFeatures", "digits": "DigitsFeatures"}
+logger = logging.getLogger(__name__)
+
+_SHORT = {
+    "inception": "Evaluator.features = @InceptionFeatures()",
+    "digits": "Evaluator.features = @DigitsFeatures()",
+    "dinov2": "gin_configs/features/dinov2_large.gin",
+    "clip": "gin_configs/features/clip_large.gin",
+    "vgg16": "gin_configs/features/vgg16.gin",
+}
 _ORDER_SEED = 0
 _MOST_KEPT = 10000
 
@@ -26,28 +35,34 @@ def extractor(features, resize=None, gin_params=()):
     """The extractor that `--features` names.
 
     Args:
-        features: `inception`, `digits`, the folder of a SavedModel of Inception, or a gin file that binds
-            `Evaluator.features`.
+        features: a name in `_SHORT`; the `.keras` file of a classifier; the folder of a SavedModel of Inception; or a
+            gin file that binds `Evaluator.features`.
         resize: Inception's preprocessing, or None. gin_params: bindings besides.
     Raises: ConfigError if there is no such extractor, or `resize` is given for another than Inception.
     """
-    path = files.expanded(features)
-    if features.endswith(".gin"):
-        gin_files, bindings = [features], []
-    elif features in _SHORT:
-        gin_files, bindings = [], [f"Evaluator.features = @{_SHORT[features]}()"]
-    elif os.path.exists(os.path.join(path, "saved_model.pb")):
-        gin_files = []
-        bindings = ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {str(path)!r}"]
-    else:
-        raise ConfigError(
-            f"--features is {', '.join(_SHORT)}, a folder with saved_model.pb, or a .gin file. Received: {features!r}"
-        )
+    gin_files, bindings = _configuration(features)
     bindings += [] if resize is None else [f"InceptionFeatures.resize = {resize!r}"]
     build.prepare(gin_files, [*bindings, *gin_params])
     evaluator = Evaluator()
     config.refuse_unused()
     return evaluator.features
+
+
+def _configuration(features):
+    """`(gin files, bindings)` of an extractor."""
+    path, known = files.expanded(features), _SHORT.get(features, features)
+    if known.endswith(".gin"):
+        return [known], []
+    if features in _SHORT:
+        return [], [known]
+    if path.endswith(".keras"):
+        return [], ["Evaluator.features = @ClassifierFeatures()", f"ClassifierFeatures.path = {path!r}"]
+    if os.path.exists(os.path.join(path, "saved_model.pb")):
+        return [], ["Evaluator.features = @InceptionFeatures()", f"InceptionFeatures.path = {path!r}"]
+    raise ConfigError(
+        f"--features is {', '.join(_SHORT)}, a classifier's .keras file, a folder with saved_model.pb, or a .gin "
+        f"file. Received: {features!r}"
+    )
 
 
 def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None):
@@ -99,7 +114,11 @@ def _opened(text, resolution, features, stack):
     if resolution is not None:
         options["resolution"] = resolution
     source = source_of(text, "a set of images")
-    return Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
+    data = Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
+    reason = features.unsuited(data) if hasattr(features, "unsuited") else None
+    if reason is not None:
+        logger.warning("%s, unless that is of digits", reason)
+    return data
 
 
 def _without_split(text):
@@ -113,11 +132,8 @@ def _without_split(text):
 def _unpacked(path, stack):
     """A folder with the contents of a zip file, there until the stack is closed."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tfgans-"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(f"{path} cannot be read as a zip file: {first_line(error)}") from error
+    with readers.reading(path, "a zip file"), zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
     return folder
 
 
@@ -148,10 +164,10 @@ def _statistics(side, features):
 
 
 def _of_statistics(real, fake, metrics):
-    few = [name for name in metrics if name not in ("fid", *all_metrics.OF_MANY, *all_metrics.OF_NEIGHBOURS)]
-    if few:
+    of_images = [name for name in metrics if name not in all_metrics.OF_STATISTICS]
+    if of_images:
         raise ConfigError(
-            f"{few[0]} needs the images of both sets: statistics give fid, and what is of features alone"
+            f"{of_images[0]} needs the images of both sets: statistics give fid, and what is of features alone"
         )
     others = [name for name in metrics if name != "fid"]
     if others and not (len(real.kept) and len(fake.kept)):
@@ -190,6 +206,4 @@ def _loaded(path, arrays, features):
     if of[0] is not None and of != [features.name, features.fingerprint()]:
         other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
         raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
-    statistics = Statistics(Moments.of(mean, covariance, images or 2), kept)
-    statistics.images = images
-    return statistics
+    return Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)

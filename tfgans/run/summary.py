@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute
+from tfgans import checkpoint, config, distribute
 from tfgans.evaluate import cost
 
 logger = logging.getLogger(__name__)
@@ -132,10 +132,16 @@ def steps(run, start):
 def evaluation(evaluator, every):
     """What evaluates the generator, or that nothing does."""
     if evaluator is None:
-        return f"none (Evaluator.features is not set); losses are noted every {counted(every, 'update')}"
+        why = (
+            "no metric suits the data"
+            if config.is_bound("Evaluator", "features")
+            else "Evaluator.features is not set"
+        )
+        return f"none ({why}); losses are noted every {counted(every, 'update')}"
     evaluator = getattr(evaluator, "evaluator", evaluator)
     samples = counted(evaluator.num_samples, "sample")
-    return f"{evaluator.features.name}, {samples}, every {counted(every, 'update')}"
+    features = "images alone" if evaluator.of_images_alone else evaluator.features.name
+    return f"{features}, {samples}, every {counted(every, 'update')}"
 
 
 def checkpoints(run, every):

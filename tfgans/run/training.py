@@ -246,7 +246,8 @@ class Run:
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
         metrics |= self.model.stated_labels() | fixed.metrics()
-        if self.evaluator is not None and self.plan.best_metric not in metrics:
+        unknown = self.evaluator is not None and self.plan.best_metric not in metrics
+        if unknown and not self.evaluator.of_images_alone:  # else it may be one that was left out
             raise ConfigError(
                 f"train.best_metric is none of {', '.join(metrics)}. Received: {self.plan.best_metric}"
             )
@@ -270,7 +271,8 @@ class Run:
 
         of_class = self.model.streams_of_classes(self.model.seed, check=self.signals.check)
         metrics = self.evaluator(generate, self.dataset, of_class)
-        metrics |= self.model.row_of_weights(self.evaluator, self.signals.check)
+        compared = None if self.evaluator.of_images_alone else self.evaluator
+        metrics |= self.model.row_of_weights(compared, self.signals.check)
         self.output.draw_spectra(step, self.evaluator.spectra)
         return metrics
 

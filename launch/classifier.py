@@ -1,0 +1,11 @@
+"""Trains a classifier of labelled images, whose features measure images of the same kind."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tfgans.commands import command_line
+
+if __name__ == "__main__":
+    command_line.run("classifier")
