@@ -20,7 +20,7 @@ CHOOSING_SEED = 100  # of the runs that choose a rate; it is not counted
 PROBE_SECONDS = 15
 GRACE_SECONDS = 15  # for runs to save after the time is up
 TRIES = 2  # of runs that the machine failed
-SHARE = 0.95  # of the time that is left, for what --updates=auto plans
+SHARE = 0.92  # of the time that is left, for what --updates=auto plans
 
 
 class Clock:
@@ -66,7 +66,7 @@ class EvidenceRun(Run):
 class Trial:
     """A part, with the options of the command line.
 
-    Attributes: `updates`, of each arm; `cost`, seconds of an update of each arm, or None; `chosen`, {arm: name of its
+    Attributes: `updates`, of each arm; `evaluations`, of each run; `cost`, seconds of an update of each arm, or None; `chosen`, {arm: name of its
         rate}, and `tried`, {arm: {rate: validation FID}}; `runs`, {arm: the counted runs}.
     """
 
@@ -112,7 +112,7 @@ class Trial:
 
     def _run(self, arm, seed, rate=None):
         updates = self.updates[arm]
-        every = max(1, updates // self.part.evaluations)
+        every = updates // self.evaluations
         length = [f"train.steps = {updates}"] + [
             f"train.{name} = {every}" for name in ("evaluate_every", "sample_every", "save_every")
         ]
@@ -136,10 +136,15 @@ class Trial:
                 arms = iter(self.part.arms)
                 own = kept["cost"][next(arms)]
                 kept["updates"] |= {arm: max(1, round(updates * own / kept["cost"][arm])) for arm in arms}
-            multiple = self.part.evaluations
+            multiple = kept["evaluations"] = self._evaluations(updates)
             kept["updates"] = {arm: max(1, n // multiple) * multiple for arm, n in kept["updates"].items()}
             files.write_text(path, json.dumps(kept) + "\n")
         self.updates, self.cost, self.probed = (kept[name] for name in ("updates", "cost", "probed"))
+        self.evaluations = kept["evaluations"]
+
+    def _evaluations(self, updates):
+        """Of each run: the part's number, and with --updates=auto one every thousand updates, at least five."""
+        return max(5, updates // 1000) if self.options.updates == "auto" else self.part.evaluations
 
     def _measured(self):
         """Seconds of an update of each arm: the arms take turns in one process."""
@@ -179,11 +184,9 @@ class Trial:
     def _fitting(self, probed):
         """Updates, at most the part's own and in whole thousands if there are any, that fit into the time left."""
         waves = math.ceil(len(self.part.arms) * self.seeds / self.options.processes)
-        seconds = SHARE * self.clock.left() / waves - probed["other_seconds"]
-        seconds -= (self.part.evaluations + 1) * probed["eval_seconds"]
-        fitting = min(
-            self.part.updates, max(self.part.evaluations, int(seconds / probed["seconds_per_update"]))
-        )
+        seconds = SHARE * self.clock.left() / waves - probed["other_seconds"] - 6 * probed["eval_seconds"]
+        each = probed["seconds_per_update"] + probed["eval_seconds"] / 1000
+        fitting = min(self.part.updates, max(5, int(seconds / each)))
         return fitting // 1000 * 1000 or fitting
 
     def _choose(self):
