@@ -16,7 +16,6 @@ import os
 import sys
 import time
 
-BEGAN = time.monotonic()  # what loads below takes seconds
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # of each run: runs share the processors
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
@@ -27,11 +26,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from pathlib import Path
 
 from evidence_parts import PARTS
-from evidence_report import write_report
-from evidence_trial import Clock, Trial
-
-from tfgans.config import ConfigError
-from tfgans.run.signals import Interrupted
 
 
 def parse(arguments=None):
@@ -63,22 +57,29 @@ def parse(arguments=None):
 
 
 def main():
+    began = time.monotonic()
     options = parse()
     os.chdir(Path(__file__).resolve().parent.parent)  # where the gin files are found
-    clock = Clock(options.seconds, BEGAN)
+    from evidence_report import write_report  # with TensorFlow, which takes seconds
+    from evidence_trial import Clock, Trial
+
+    from tfgans.config import ConfigError
+    from tfgans.run.signals import Interrupted
+
+    clock = Clock(options.seconds, began)
     for name in options.part.split(","):
         if clock.left() < 1:
             break
-        trial = Trial(name, PARTS[name], options, clock)
+        trial, code = Trial(name, PARTS[name], options, clock), 0
         try:
             trial.run()
         except ConfigError as error:
             sys.exit(f"{name}: {error}")
         except Interrupted as error:
-            if clock.left() >= 1:  # a signal from outside, not the clock
-                write_report(trial)
-                sys.exit(128 + error.number)
+            code = 128 + error.number if clock.left() >= 1 else 0  # a signal from outside, not the clock
         write_report(trial)
+        if code:
+            sys.exit(code)
 
 
 if __name__ == "__main__":

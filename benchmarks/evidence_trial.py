@@ -66,8 +66,8 @@ class EvidenceRun(Run):
 class Trial:
     """A part, with the options of the command line.
 
-    Attributes: `updates`, of each arm; `evaluations`, of each run; `cost`, seconds of an update of each arm, or None; `chosen`, {arm: name of its
-        rate}, and `tried`, {arm: {rate: validation FID}}; `runs`, {arm: the counted runs}.
+    Attributes: `updates`, of each arm; `evaluations`, of each run; `cost`, seconds of an update of each arm, or None;
+        `chosen`, {arm: its rate}, and `tried`, {arm: {rate: validation FID}}; `runs`, {arm: the counted runs}.
     """
 
     def __init__(self, name, part, options, clock):
