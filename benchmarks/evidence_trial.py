@@ -182,12 +182,11 @@ class Trial:
         }
 
     def _fitting(self, probed):
-        """Updates, at most the part's own and in whole thousands if there are any, that fit into the time left."""
+        """Updates that fit into the time left, in whole thousands: at least one, at most the part's own."""
         waves = math.ceil(len(self.part.arms) * self.seeds / self.options.processes)
         seconds = SHARE * self.clock.left() / waves - probed["other_seconds"] - 6 * probed["eval_seconds"]
         each = probed["seconds_per_update"] + probed["eval_seconds"] / 1000
-        fitting = min(self.part.updates, max(5, int(seconds / each)))
-        return fitting // 1000 * 1000 or fitting
+        return 1000 * max(1, min(self.part.updates, int(seconds / each)) // 1000)
 
     def _choose(self):
         """Each arm's rate: that with the lowest validation FID at the end of a run that is not counted."""
