@@ -1,50 +1,7 @@
-"""The trials of `evidence.py`: claims, arms and budgets.
+"""The trials of `evidence.py`, {name: Part}: those on emoji at 64x64, which want a GPU, and those of MNIST."""
 
-What an arm is made of is a list of gin files below `gin_configs` and of bindings, as `launch/train.py` takes them. In
-bindings, {data} is the folder of the data sets, {classifiers} that of the classifiers whose features are compared,
-{updates} the generator updates of the run.
-"""
-
-import dataclasses
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """The trial of one claim.
-
-    Attributes:
-        claim, source: what is said, and where in which paper.
-        common: what all arms are made of.
-        arms: what each arm is made of besides, {name: list}; the others are compared with the first.
-        metric: what ranks, one of a row of `metrics.jsonl`.
-        updates: generator updates of the first arm.
-        equal: `updates`, or `seconds`: then each arm makes as many updates as take the same time, by what
-            `step_time.py` measures.
-        evaluations: of each run, at equal distances, besides the one at step 0.
-        rates: learning rates, {name: bindings}, of which each arm gets the one that is best on a seed that is not
-            counted; {} for those of `common`.
-        seeds: counted runs of each arm.
-    """
-
-    claim: str
-    source: str
-    common: tuple
-    arms: dict
-    metric: str
-    updates: int
-    equal: str = "updates"
-    evaluations: int = 20
-    rates: dict = dataclasses.field(default_factory=dict)
-    seeds: int = 3
-
-
-def features(name):
-    """Bindings for the features of a classifier that `launch/classifier.py` trained."""
-    return (
-        "Evaluator.features = @ClassifierFeatures()",
-        f'ClassifierFeatures.path = "{{classifiers}}/{name}.keras"',
-    )
-
+import evidence_mnist
+from evidence_pieces import Part, features
 
 EMOJI = ("data/npz.gin", 'Dataset.source = "npz:{data}/emoji64.npz"', *features("emoji"))
 # Few samples: an evaluation is to take less than a tenth of the time of a thousand updates.
@@ -98,4 +55,5 @@ def _octave(loss, name):
 PARTS = {
     "octave": _octave("losses/non_saturating.gin", "DCGAN"),
     "octave_lsgan": _octave("losses/least_squares.gin", "LSGAN"),
+    **evidence_mnist.PARTS,
 }

@@ -8,7 +8,7 @@ from tfgans.evaluate.metrics import HIGHER_IS_BETTER
 COLLAPSED = {"pixel_variety": 0.3, "pixel_nearest": 0.3}
 SHOWN = (
     "fid", "mind", "sliced_wasserstein", "spectrum_distance_all", "spectrum_distance_high", "recall", "coverage",
-    "pixel_variety", "pixel_nearest",
+    "pixel_variety", "pixel_nearest", "intra_fid", "intra_recall", "stability_mse", "fid_raw",
 )  # fmt: skip
 HIGHER = HIGHER_IS_BETTER | {"pixel_variety", "pixel_nearest"}
 
@@ -16,13 +16,14 @@ HIGHER = HIGHER_IS_BETTER | {"pixel_variety", "pixel_nearest"}
 def common_step(report, arm):
     """After how many updates an arm is looked at, None if nothing was evaluated.
 
-    Of arms with as many updates: the largest number that every run has reached which did not diverge or fail. Of
-    arms with as many seconds: the arm's own last evaluation that all its runs have reached.
+    It is the most that all runs have reached of the arms that are to make as many, but for those that diverged or
+    failed.
     """
-    arms = [arm] if report["equal"] == "seconds" else report["arms"]
+    planned = report["updates"]
     reached = [
         run["evaluations"][-1]["step"]
-        for name in arms
+        for name in report["arms"]
+        if planned[name] == planned[arm]
         for run in report["arms"][name]["runs"]
         if run["evaluations"] and run["outcome"] not in ("diverged", "failed")
     ]

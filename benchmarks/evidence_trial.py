@@ -101,7 +101,9 @@ class Trial:
     def flags(self, arm, updates, rate=None, more=()):
         """Flags of an arm as one text, and so `plan.Configuration` takes them."""
         pieces = [*self.part.common, *self.part.arms[arm], *self.part.rates.get(rate, ()), *more]
-        values = {"data": self.options.data, "classifiers": self.options.classifiers, "updates": updates}
+        values = {"data": self.options.data, "classifiers": self.options.classifiers}
+        length = updates // self.part.times.get(arm, 1)
+        values |= {"updates": updates, "length": length, "tenth": max(1, length // 10)}
         words = []
         for piece in pieces:
             for name, value in values.items():
@@ -130,7 +132,7 @@ class Trial:
             first = self.options.updates
             kept = {"probed": self._probe() if first == "auto" else None, "cost": None}
             updates = self._fitting(kept["probed"]) if kept["probed"] else int(first or self.part.updates)
-            kept["updates"] = dict.fromkeys(self.part.arms, updates)
+            kept["updates"] = {arm: updates * self.part.times.get(arm, 1) for arm in self.part.arms}
             if self.part.equal == "seconds":
                 kept["cost"] = self._measured()
                 arms = iter(self.part.arms)
