@@ -172,6 +172,8 @@ def read_about(path):
         for name, kind in _KINDS.items():
             if not isinstance(about[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
+        if not re.fullmatch(r"[\w.-]+", about["name"]):  # files of the cache have it in their names
+            raise ValueError(f"its name is {about['name']!r}")
         side = about["shape"][0] if about["shape"] else None
         if not isinstance(side, int) or about["shape"] not in ([side, side, 1], [side, side, 3]):
             raise ValueError(f"its images are {about['shape']}")
