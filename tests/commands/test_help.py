@@ -8,7 +8,7 @@ import time
 import pytest
 from short_runs import ROOT
 
-COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare", "architectures")
+COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare", "architectures", "classifier")
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
@@ -45,6 +45,17 @@ FLAGS = {
         "metric",
         "thresholds",
         "jobs",
+    ),
+    "classifier": (
+        "data",
+        "output",
+        "test_data",
+        "epochs",
+        "seed",
+        "flip",
+        "gin_param",
+        *NETWORKS[1:3],
+        "batch_size",
     ),
     "compare": (
         "gin_file",
