@@ -49,6 +49,12 @@ def train():
         "The name of a source comes first; ./digits is the folder.",
     )
     flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
+    flags.DEFINE(
+        _Path(),
+        "initialize_from",
+        None,
+        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras.",
+    )
     flags.DEFINE_bool(
         "accept_changed_data",
         False,
