@@ -8,7 +8,17 @@ import time
 import pytest
 from short_runs import ROOT
 
-COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare", "architectures", "classifier")
+COMMANDS = (
+    "train",
+    "search",
+    "evaluate",
+    "generate",
+    "describe",
+    "compare",
+    "architectures",
+    "classifier",
+    "doctor",
+)
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
@@ -57,6 +67,7 @@ FLAGS = {
         *NETWORKS[1:3],
         "batch_size",
     ),
+    "doctor": ("seconds",),
     "compare": (
         "gin_file",
         "gin_param",

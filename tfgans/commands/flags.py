@@ -225,6 +225,10 @@ def classifier():
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")
 
 
+def doctor():
+    flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
+
+
 def search():
     train()
 
