@@ -2,8 +2,8 @@
 
     python tests/mutants.py [--only=NAME] [--list]
 
-The faults are those of `faults.py`; `--only` takes a part of their names. The exit code is 1 if one survives or cannot
-be tried. Each runs its own tests alone, in a process that has loaded TensorFlow already.
+The faults are those of `faults.py`; `--only` takes those with this in their names. The exit code is 1 if one survives
+or cannot be tried. Each is tried by a few tests, in a process that has loaded TensorFlow already.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import pathlib
 import py_compile
-import re
 import shlex
 import shutil
 import sys
@@ -22,6 +21,7 @@ import time
 from faults import FAULTS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+WIDTH = max(len(fault.name) for fault in FAULTS)
 LIMIT = 900  # seconds of the clock for the tests of one fault, on a busy machine too
 SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -44,11 +44,11 @@ def main(arguments=None):
     if wrong or not chosen:
         return 1
     if options.list:
-        print("\n".join(f"{fault.name:38} {fault.tests}" for fault in chosen))
+        print("\n".join(f"{fault.name:{WIDTH}} {fault.tests}" for fault in chosen))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         rows = tried(chosen, copied(pathlib.Path(folder) / "copy"))
-    print("\n" + "\n".join(f"{name:38} {outcome:9} {seen}" for name, outcome, seen in rows))
+    print("\n" + "\n".join(f"{name:{WIDTH}} {outcome:9} {seen}" for name, outcome, seen in rows))
     lost = [name for name, outcome, _ in rows if outcome != "killed"]
     print(
         f"\n{len(rows) - len(lost)} of {len(rows)} killed" + "".join(f"\nnot killed: {name}" for name in lost)
@@ -91,7 +91,7 @@ def tried(faults, folder):
             outcome = {PASSED: "SURVIVED", FAILED: "killed"}.get(code, "broken")
         rows.append((fault.name, outcome, seen))
         clock = f"[{number}/{len(faults)} {time.time() - began:5.0f} s]"
-        print(f"{clock} {fault.name:38} {outcome:9} {seconds:5.1f} s of CPU  {seen}", flush=True)
+        print(f"{clock} {fault.name:{WIDTH}} {outcome:9} {seconds:5.1f} s of CPU  {seen}", flush=True)
     return rows
 
 
