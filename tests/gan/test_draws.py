@@ -7,6 +7,7 @@ import toys
 
 from tfgans import distribute
 from tfgans.gan import GAN
+from tfgans.gan.driver import stream_hash
 
 
 def numbers(seed=0, draws=0, purpose="latents", kind="random_normal"):
@@ -46,3 +47,19 @@ def test_the_average_counts_the_images_of_all_replicas(monkeypatch):
     model.update_average(2)
     assert float(model.ema_generator.get_weights()[0][0, 0]) == 3.0
     assert (int(model.average_updates), int(model.average_images)) == (1, 4)
+
+
+def test_labels_outside_training_have_numbers_of_their_own():
+    model = GAN(*toys.image_networks(num_classes=3), num_classes=3)
+    labels = model.labels_at(0, 64, None, 0, seed=5)
+    key = [stream_hash(5, "generate/labels"), 0]
+    np.testing.assert_array_equal(labels, model.labels_from(key, 64))
+    assert np.any(labels != model.labels_from([stream_hash(5, "generate/latents"), 0], 64))
+
+
+def test_given_labels_go_round_whatever_the_batches():
+    model = GAN(*toys.image_networks(num_classes=3), num_classes=3)
+    expected = model.render(model.latents_at(3, 5, seed=0), np.int32([2, 0, 1, 2, 0]))
+    for batch_size in (2, 5):
+        found = model.generate(5, labels=[2, 0, 1], seed=0, start=3, batch_size=batch_size)
+        np.testing.assert_array_equal(found, expected)
