@@ -155,7 +155,7 @@ FAULTS = [
         "tfgans/methods/regularized.py",
         "tf.split(groups, [1, -1], axis=1)[0]",
         "tf.split(groups, [-1, 1], axis=1)[1]",
-        "tests/methods/test_method_draws.py -k first_of",
+        "tests/methods/test_method_rules.py -k first_of",
     ),
     Fault(
         "TorchAdam: epsilon where Keras has it",
@@ -191,7 +191,7 @@ FAULTS = [
         "tfgans/methods/fastgan.py",
         "return perturbation * tf.minimum(\n            1.0, ",
         "return perturbation * (\n            ",
-        "tests/methods/test_fastgan.py -k uphill",
+        "tests/methods/test_method_rules.py -k radius",
     ),
     Fault(
         "FastGAN: what is fixed has a gradient",
@@ -212,7 +212,7 @@ FAULTS = [
         "tfgans/methods/fastgan.py",
         'self.stream(f"perturbation/{name}")',
         'self.stream("perturbation/real")',
-        "tests/methods/test_method_draws.py -k start",
+        "tests/methods/test_purposes.py -k adversarial",
     ),
     Fault(
         "RobGAN: the attack leaves the images' range",
@@ -349,7 +349,7 @@ FAULTS = [
         "tfgans/methods/augmented/adaptive.py",
         "tf.cast(count * distribute.num_replicas(), tf.float32)",
         "tf.cast(count, tf.float32)",
-        "tests/methods/test_method_draws.py -k replicas",
+        "tests/methods/test_method_rules.py -k replicas",
     ),
     Fault(
         "DiffAugment: batches of a step are changed alike",
@@ -359,11 +359,18 @@ FAULTS = [
         "tests/methods/test_augmented.py -k draws_of_its_own",
     ),
     Fault(
+        "ADA: colours are drawn as whether there are any",
+        "tfgans/methods/augmented/ada.py",
+        'uniform("color gates", 3)',
+        'uniform("colors", 3)',
+        "tests/methods/test_purposes.py -k augmented",
+    ),
+    Fault(
         "APA: batches of a step are mixed alike",
         "tfgans/methods/augmented/apa.py",
         'f"apa/{index}"',
         '"apa"',
-        "tests/methods/test_method_draws.py -k mixed",
+        "tests/methods/test_purposes.py -k augmented",
     ),
     Fault(
         "APA: labels stay where fakes come in",
@@ -448,7 +455,7 @@ FAULTS = [
         "tfgans/methods/style.py",
         " / math.sqrt(height * width)",
         " / math.sqrt(height)",
-        "tests/methods/test_method_draws.py -k directions",
+        "tests/methods/test_method_rules.py -k directions",
     ),
     Fault(
         "style mixing: from the first slot on",
@@ -541,6 +548,20 @@ FAULTS = [
         "(logits - tf.math.log(-tf.math.log(",
         "(logits + tf.math.log(-tf.math.log(",
         "tests/methods/test_alphagan_supernet.py -k gumbel",
+    ),
+    Fault(
+        "AlphaGAN: all rows have one noise",
+        "tfgans/methods/alphagan/model.py",
+        'self.stream(f"{name}/{i}"), alg',
+        "self.stream(name), alg",
+        "tests/methods/test_purposes.py -k 'search and not random'",
+    ),
+    Fault(
+        "random search: all rows are drawn alike",
+        "tfgans/methods/alphagan/random_search.py",
+        'self.stream(f"random_search/{index}")',
+        'self.stream("random_search")',
+        "tests/methods/test_purposes.py -k random",
     ),
     Fault(
         "AlphaGAN: the least operation is chosen",

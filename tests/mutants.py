@@ -22,7 +22,7 @@ from faults import FAULTS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WIDTH = max(len(fault.name) for fault in FAULTS)
-LIMIT = 900  # seconds of the clock for the tests of one fault, on a busy machine too
+LIMIT = 1800  # seconds of the clock for the tests of one fault, on a busy machine too
 SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_NUM_INTRAOP_THREADS": "1",

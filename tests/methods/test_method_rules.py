@@ -1,4 +1,4 @@
-"""Random numbers of methods: each batch and each network has its own, and all replicas count."""
+"""Small rules of methods by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import tensorflow as tf
 import toys
 
 from tfgans import distribute
-from tfgans.methods.augmented import APAGAN
 from tfgans.methods.augmented.adaptive import Controller
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import _first_of_each
@@ -14,25 +13,16 @@ from tfgans.methods.style import PathLengthGAN
 from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
 
 
-def test_perturbations_of_real_and_fake_images_start_differently():
-    model = FastGAN(*toys.image_networks(), perturbation_batch_size=4, perturb_fakes=True)
-    real, fake = (model.perturbations[name].numpy() for name in ("real", "fake"))
-    assert np.mean(real != fake) == pytest.approx(0.5, abs=0.1)  # nearly all are at one bound or the other
-
-
-def test_each_batch_of_a_step_is_mixed_by_draws_of_its_own():
-    model = APAGAN(*toys.image_networks(), pseudo_batch_size=400, discriminator_steps=2)
-    model.apa.probability.assign(0.5)
-    model.pseudo["images"].assign(np.full((400, 8, 8, 1), 7.0))
-    found = []
-    for _ in range(2):
-        for batch in model.split_batch(tf.zeros((800, 8, 8, 1))):
-            found.append(batch["images"].numpy()[:, 0, 0, 0] == 7.0)
-        model.sample(1)  # the next draw
-    for i, first in enumerate(found):
-        assert first.mean() == pytest.approx(0.5, abs=0.1)
-        for second in found[:i]:
-            assert np.mean(first == second) == pytest.approx(0.5, abs=0.1)
+def test_a_perturbation_within_the_radius_stays_as_it_is():
+    options = {"perturbation_radius": 5.0, "perturbation_norm": "l2", "perturbation_step": 1.0}
+    model = FastGAN(*toys.image_networks(), **options)
+    noise = tf.constant([[3.0, 0.0], [0.3, -0.4], [6.0, 8.0], [0.0, 0.0]])
+    np.testing.assert_allclose(
+        model.within_bounds(noise), [[3.0, 0.0], [0.3, -0.4], [3.0, 4.0], [0.0, 0.0]], atol=1e-6
+    )
+    slope = tf.constant([[0.0, 2.0], [3.0, -4.0], [3.0, 4.0], [-0.1, 0.0]])
+    moved = model.uphill(noise / 2.0, slope)
+    np.testing.assert_allclose(moved, [[1.5, 1.0], [0.75, -1.0], [3.0, 4.0], [-1.0, 0.0]], atol=1e-6)
 
 
 def test_a_probability_moves_by_the_images_of_all_replicas(monkeypatch):
