@@ -79,7 +79,7 @@ REGAN = (
     "ReGAN.sparse_length = 1",
     "ReGAN.length_unit = {tenth}",
 )
-RESNET = ("networks/resnet.gin", *width(20), *ADAM, *adam(2e-4, 2e-4), "resnet_generator.latent_dim = 128")
+RESNET = ("networks/resnet.gin", *width(20), *ADAM, *adam(2e-4, 2e-4), "GAN.discriminator_steps = 2")
 
 
 def tickets(rounds):
@@ -150,7 +150,7 @@ PARTS = {
             "SNGAN": (*SNGAN, *width(32), "GAN.discriminator_steps = 5"),
         },
         metric="fid",
-        updates=1500,
+        updates=1000,
         equal="seconds",
         evaluations=10,
         rates=RATES,
@@ -165,7 +165,7 @@ PARTS = {
             for weight in (1.0, 0.4, 0.2, 0.1, 0.03, 0.0)
         },
         metric="intra_recall",
-        updates=1500,
+        updates=1000,
         evaluations=10,
     ),
     "regan": _regan("100 %", ()),
@@ -180,7 +180,7 @@ PARTS = {
             "bfloat16": ('numerics.precision = "mixed_bfloat16"',),
         },
         metric="fid",
-        updates=1500,
+        updates=1000,
         evaluations=10,
         seeds=5,
     ),
