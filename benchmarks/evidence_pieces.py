@@ -18,6 +18,7 @@ class Part:
         arms: what each arm is made of besides, {name: list}; the others are compared with the first.
         metric: what ranks, one of a row of `metrics.jsonl`.
         updates: generator updates of the first arm.
+        flags: more flags of `evidence_run.py`.
         times: arms that make several times as many, {name: times}.
         equal: `updates`, or `seconds`: then each arm makes as many updates as take the same time, by what
             `step_time.py` measures.
@@ -37,6 +38,7 @@ class Part:
     evaluations: int = 20
     rates: dict = dataclasses.field(default_factory=dict)
     seeds: int = 3
+    flags: tuple = ()
     times: dict = dataclasses.field(default_factory=dict)
 
 

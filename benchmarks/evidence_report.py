@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-import sys
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def report(trial):
     return {
         "part": trial.name,
         **{name: getattr(part, name) for name in ("claim", "source", "metric", "equal")},
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(trial.name, trial.options),
         "versions": comparison.versions(),
         "machine": comparison.machine(),
         "data": begun[0]["data"] if begun else None,
@@ -60,6 +60,16 @@ def report(trial):
             for arm in part.arms
         },
     }
+
+
+def command(name, options):
+    """What repeats the trial, without the places of this machine."""
+    words = ["python", "benchmarks/evidence.py", f"--part={name}", "--output=runs/evidence", "--data=DATA"]
+    words += ["--classifiers=CLASSIFIERS", f"--processes={options.processes}"]
+    for flag in ("seconds", "updates", "seeds"):
+        if getattr(options, flag) is not None:
+            words.append(f"--{flag}={getattr(options, flag)}")
+    return shlex.join([*words, *(f"--gin_param={binding}" for binding in options.gin_param)])
 
 
 def digests(folder):

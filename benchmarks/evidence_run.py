@@ -1,10 +1,11 @@
 """One run of `evidence.py`: as `launch/train.py` with the same flags, and evaluations tell more.
 
-    python benchmarks/evidence_run.py --gin_file=A.gin [--gin_param=...] [--seed=0] --model_dir=runs/a
+    python benchmarks/evidence_run.py --gin_file=A.gin [--gin_param=...] [--seed=0] [--advas_r] --model_dir=runs/a
 
 More in each row of `metrics.jsonl`, of images that the metrics reported do not see where that matters:
 `validation_fid`, of other latents and of the training images, by which the best checkpoint may be chosen;
-`pixel_variety` and `pixel_nearest`, which fall where the generator collapses (`variety`).
+`pixel_variety` and `pixel_nearest`, which fall where the generator collapses (`variety`). With --advas_r also
+`advas_r` (`squared_slope`).
 """
 
 import os
@@ -21,6 +22,8 @@ from tfgans.commands import flags as command_flags
 FLAGS = flags.FLAGS
 VALIDATION_SAMPLES = 1000
 VARIETY_SAMPLES = 500
+SLOPE_SAMPLES = 1024
+SLOPE_BATCH = 64
 
 
 def squared_distances(images):
@@ -54,6 +57,30 @@ def variety(real, generated):
     return {name: ours / max(theirs, 1e-12) for name, ours, theirs in pairs}
 
 
+def squared_slope(model, dataset):
+    """AdvAs's r of the present networks: the squared norm of the gradient that would train the discriminator.
+
+    That is of its whole loss, penalties in it, by all its weights; the gradient is a mean over some training images
+    and as many fakes, so that r is hardly biased by the noise of a batch.
+    """
+    import tensorflow as tf
+
+    from tfgans.evaluate.duality import as_game
+
+    with as_game(model) as game:
+        variables, sums, count = game.discriminator.trainable_variables, None, 0
+        for images, labels in dataset.reference(dataset.split, limit=SLOPE_SAMPLES, batch_size=SLOPE_BATCH):
+            data = {"images": images} | ({} if labels is None else {"labels": labels})
+            data = {k: tf.broadcast_to(v, (game.batches_per_step, *v.shape)) for k, v in data.items()}
+            real, latents = game.split_batch(data)[0], game.draw_latents(len(images))
+            fake = latents | {"images": game.synthesize(latents, training=True)}
+            _, slopes = game.gradients_of(variables, lambda r=real, f=fake: game.discriminator_terms(r, f))
+            sums = slopes if sums is None else [a + b for a, b in zip(sums, slopes, strict=True)]
+            count += 1
+        total = sum(float(tf.reduce_sum(tf.square(each / count))) for each in sums)
+    return {"advas_r": total if np.isfinite(total) else None}
+
+
 class MoreThan:
     """An evaluator that also tells what the module's text says.
 
@@ -80,7 +107,8 @@ class MoreThan:
         result = self.evaluator(kept, dataset, of_class)
         real, moments = self._of_training(dataset)
         images = np.concatenate(seen)[: len(real)]
-        return result | self._validation(moments) | variety(real[: len(images)], images)
+        slope = squared_slope(self.model, dataset) if FLAGS.advas_r else {}
+        return result | self._validation(moments) | variety(real[: len(images)], images) | slope
 
     def _of_training(self, dataset):
         """Some training images, and the moments of the features of up to 10,000 of them."""
@@ -121,5 +149,6 @@ def train():
 
 
 if __name__ == "__main__":
+    flags.DEFINE_bool("advas_r", False, "Measure r of the adversary's assistant at each evaluation.")
     actions.COMMANDS["evidence"] = (command_flags.train, train)
     command_line.run("evidence")

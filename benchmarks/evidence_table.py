@@ -8,7 +8,8 @@ from tfgans.evaluate.metrics import HIGHER_IS_BETTER
 COLLAPSED = {"pixel_variety": 0.3, "pixel_nearest": 0.3}
 SHOWN = (
     "fid", "mind", "sliced_wasserstein", "spectrum_distance_all", "spectrum_distance_high", "recall", "coverage",
-    "pixel_variety", "pixel_nearest", "intra_fid", "intra_recall", "stability_mse", "fid_raw",
+    "pixel_variety", "pixel_nearest", "intra_fid", "intra_recall", "stability_mse", "fid_raw", "advas_r",
+    "duality_gap",
 )  # fmt: skip
 HIGHER = HIGHER_IS_BETTER | {"pixel_variety", "pixel_nearest"}
 

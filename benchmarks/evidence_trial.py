@@ -53,13 +53,16 @@ class Clock:
 
 
 class EvidenceRun(Run):
-    """A run by `evidence_run.py`."""
+    """A run by `evidence_run.py`; `flags` are more of its flags."""
+
+    flags = ()
 
     def command(self):
         return [
             sys.executable,
             str(HERE / "evidence_run.py"),
             *self.configuration.flags(self.seed, self.folder),
+            *self.flags,
         ]
 
 
@@ -121,7 +124,9 @@ class Trial:
         label = arm if rate is None else f"{arm} rate {rate}"
         text = self.flags(arm, updates, rate or self.chosen.get(arm), [*length, "train.keep_checkpoints = 1"])
         configuration = plan.Configuration(label, text, self.options.gin_param, updates, None)
-        return EvidenceRun(self.folder, configuration, seed)
+        run = EvidenceRun(self.folder, configuration, seed)
+        run.flags = self.part.flags
+        return run
 
     def _plan(self):
         """How many updates each arm makes; as an earlier call has it."""

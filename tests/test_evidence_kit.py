@@ -1,0 +1,162 @@
+"""The kit of trials: its parts can be parsed, its measures and tables are right."""
+
+import argparse
+import math
+import pathlib
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benchmarks"))
+
+import evidence
+import evidence_run
+import evidence_table
+from evidence_parts import PARTS
+from evidence_report import rounded
+from evidence_trial import Clock, Trial
+
+from tfgans import config
+from tfgans.compare import plan
+from tfgans.evaluate.metrics import HIGHER_IS_BETTER
+from tfgans.run import build
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture
+def trial(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    options = argparse.Namespace(
+        output=tmp_path, data="D", classifiers="C", seeds=None, gin_param=[], updates=None, processes=2
+    )
+    return lambda name, left=None: Trial(name, PARTS[name], options, Clock(left, time.monotonic()))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_arm_is_a_configuration_of_its_own(trial, name):
+    part, made, seen = PARTS[name], trial(name), set()
+    assert set(part.times) <= set(part.arms) and part.equal in ("updates", "seconds")
+    for arm in part.arms:
+        for rate in part.rates or {None: ()}:
+            files, params = plan.parts(
+                made.flags(arm, 60 * part.times.get(arm, 1), rate, ["train.steps = 60"])
+            )
+            build.prepare(files, params)
+            seen.add(tuple(files) + tuple(params))
+            assert config.is_bound("Evaluator", "features")
+    assert len(seen) == len(part.arms) * max(1, len(part.rates))
+
+
+def test_flags_know_the_length_of_the_run(trial):
+    text = trial("regan").flags("tickets, 2 rounds", 9000)
+    assert "TicketGAN.round_length = 3000" in text and "{" not in text
+    assert "ReGAN.length_unit = 300" in trial("regan").flags("Re-SNGAN", 3000)
+    assert "updates = 700" in trial("octave").flags("RAMP", 700)
+
+
+def test_what_fits_is_known_from_the_probe(trial):
+    """12 runs by 2 processes are 6 waves of 0.92 * 1000 / 6 s = 153 s, less 3 + 6 * 2, at 0.012 an update."""
+    made = trial("octave", left=1000.0)
+    probed = {"seconds_per_update": 0.01, "eval_seconds": 2.0, "other_seconds": 3.0}
+    assert made._fitting(probed) == 11_000
+    assert made._fitting(probed | {"seconds_per_update": 1.0}) == 1000
+    assert made._fitting(probed | {"seconds_per_update": 1e-6, "eval_seconds": 0.0}) == 20_000
+
+
+def test_variety_by_hand():
+    """Three images of one pixel, 0, 51 and 255 of 255: squared distances 0.04, 1, 0.64; nearest 0.2, 0.2, 0.8."""
+    images = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
+    mean, nearest = evidence_run.spread(images)
+    assert mean == pytest.approx((0.04 + 1 + 0.64) / 3, abs=1e-6) and nearest == pytest.approx(0.2, abs=1e-6)
+    halves = np.array([0, 25, 127], np.uint8).reshape(3, 1, 1, 1)
+    found = evidence_run.variety(images, halves)
+    assert found["pixel_nearest"] == pytest.approx(25 / 51, abs=1e-6)
+    assert found["pixel_variety"] == pytest.approx(
+        (25**2 + 127**2 + 102**2) / (51**2 + 255**2 + 204**2), abs=1e-6
+    )
+    assert evidence_run.variety(images, np.zeros_like(images)) == {"pixel_variety": 0.0, "pixel_nearest": 0.0}
+
+
+def run(seed, values, outcome="finished", **more):
+    rows = [
+        {"step": 100 * n, "fid": value, "validation_fid": -value, "pixel_variety": 1.0} | more
+        for n, value in enumerate(values)
+    ]
+    return {"seed": seed, "outcome": outcome, "evaluations": rows}
+
+
+@pytest.fixture
+def report():
+    return {
+        "part": "p",
+        "metric": "fid",
+        "updates": {"a": 300, "b": 300, "c": 900},
+        "arms": {
+            "a": {"runs": [run(0, [9, 5, 4, 3]), run(1, [9, 6, 5, 1])]},
+            "b": {"runs": [run(0, [9, 8, 7], "unfinished"), run(1, [9, 2], "diverged")]},
+            "c": {"runs": [run(0, [9, 8, 7, 6, 5], pixel_variety=0.1)]},
+        },
+    }
+
+
+def test_arms_of_one_length_are_compared_after_as_many_updates(report):
+    assert [evidence_table.common_step(report, arm) for arm in "abc"] == [200, 200, 400]
+    assert evidence_table.values(report, "a", "fid") == [4, 5]
+    assert evidence_table.values(report, "b", "fid") == [7, None]
+    assert evidence_table.values(report, "a", "fid", "best") == [
+        5,
+        6,
+    ]  # the lowest validation FID is of step 100
+
+
+def test_every_run_is_counted(report):
+    assert evidence_table.counts(report, "b") == "2 runs, 0 collapsed, 1 diverged, 1 unfinished"
+    assert evidence_table.counts(report, "c") == "1 runs, 1 collapsed"
+    text = evidence_table.table(report)
+    assert "| b | 200 | 7 | – | 7, – | – |" in text
+
+
+def test_the_least_that_counts_as_varied():
+    assert evidence_table.collapsed({"pixel_variety": 0.29, "pixel_nearest": 0.9}) is True
+    assert evidence_table.collapsed({"pixel_variety": 0.31, "pixel_nearest": 0.9}) is False
+    assert evidence_table.collapsed(None) is None
+    assert {"pixel_variety", "pixel_nearest"} == evidence_table.HIGHER - HIGHER_IS_BETTER
+
+
+def test_digits_that_are_kept():
+    assert rounded(1234567.0) == 1234600.0 and rounded(math.inf) == math.inf and rounded(7) == 7
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--part=octave,none"], "parts are octave"),
+        (["--part=octave", "--updates=auto"], "needs --seconds"),
+        (["--part=octave", "--updates=0"], "above 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(flags, said, capsys):
+    with pytest.raises(SystemExit):
+        evidence.parse([*flags, "--output=O", "--data=D", "--classifiers=C"])
+    assert said in capsys.readouterr().err
+
+
+def test_the_clock_ends_runs():
+    class Endless:
+        processes = {}
+
+    got, clock = [], Clock(1.0, time.monotonic())
+    previous = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
+    try:
+        clock.watch(Endless())
+        until = time.monotonic() + 10
+        while not got and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        clock.rest()
+        signal.signal(signal.SIGTERM, previous)
+    assert got == [signal.SIGTERM] and clock.left() <= 0
