@@ -6,14 +6,16 @@ import numpy as np
 
 from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
 from tfgans.config.kinds import Kind
-from tfgans.evaluate import coverage, scores
+from tfgans.evaluate import coverage
 from tfgans.evaluate import metrics as _metrics
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
+from tfgans.evaluate.spatial_features import SpatialFeatures
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
+from tfgans.evaluate.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +89,11 @@ class Evaluator:
             sliced_samples if "sliced_wasserstein" in metrics else 0,
             spectrum_samples if "spectrum" in metrics else 0,
         )
+        self._spatial = None
         if isinstance(features, NoFeatures):
             self._leave_features_out()
+        elif "sfid" in metrics:
+            self._spatial = SpatialFeatures(features)
 
     @property
     def of_images_alone(self):
@@ -116,7 +121,7 @@ class Evaluator:
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
-        self.features, self._within_classes = NoFeatures(), None
+        self.features, self._within_classes, self._spatial = NoFeatures(), None, None
         return [getattr(metric, "__name__", metric) for metric in left]
 
     def check(self, dataset=None):
@@ -126,6 +131,8 @@ class Evaluator:
             dataset: of a model with classes; then also if `intra_class` finds no class of it to measure.
         """
         self.features.check()
+        if self._spatial is not None:
+            self._spatial.check()
         if dataset is not None and self._within_classes is not None:
             self._within_classes.check(dataset)
 
@@ -147,14 +154,18 @@ class Evaluator:
         """
         reference = self._statistics(dataset)
         self._reference = reference.moments
-        watch = _Watch(self, self._image_metrics.keep)
+        splits, images = self.inception_splits, self._image_metrics.keep
+        watch = Watch(self.metrics, self.num_samples, splits, images)
         batches = self._generated(generate, self.num_samples)
         keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
-        sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
-        result, counts = self._compared(reference, sample), {"num_reference": reference.moments.count}
+        sample = collect(self._extract, batches, self.num_samples, keep, 1, watch, label="generated images")
+        result = self._compared(reference, sample) | self._spatially(dataset, watch.spatial)
+        counts = {"num_reference": reference.moments.count}
         if self.second_split is not None:
-            second, end = self._statistics(dataset.against(self.second_split)), f"_{self.second_split}"
-            result |= {name + end: value for name, value in self._compared(second, sample).items()}
+            other, end = dataset.against(self.second_split), f"_{self.second_split}"
+            second = self._statistics(other)
+            found = self._compared(second, sample) | self._spatially(other, watch.spatial)
+            result |= {name + end: value for name, value in found.items()}
             counts |= {f"num_reference{end}": second.moments.count}
         result |= watch.results()
         result |= self._image_metrics(dataset, watch.images)
@@ -180,6 +191,16 @@ class Evaluator:
         sizes = self.kernel_samples, self.neighbour_samples
         return found | _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
 
+    def _extract(self, images):
+        return self.features(images) if self._spatial is None else self.features(images, spatial=True)
+
+    def _spatially(self, dataset, moments):
+        """`sfid`, if it is asked for; of generated images that came with `moments` of their spatial features."""
+        if self._spatial is None:
+            return {}
+        real = cached_reference(dataset, self._spatial, 0, self.cache_dir)
+        return {"sfid": frechet_distance(real.moments, moments)}
+
     def distance_of(self, generate, most):
         """`(fid, samples)`: the Frechet distance alone of another generator, to the reference of the last call.
 
@@ -203,41 +224,6 @@ class Evaluator:
 
     def _generated(self, generate, total):
         return batches_of(generate, total, self.batch_size)
-
-
-class _Watch:
-    """Sees every generated batch: sums for scores of logits, and the samples other metrics need."""
-
-    def __init__(self, evaluator, images):
-        self._options = evaluator
-        self._score = self._histogram = None
-        self.points, self.images, self._places = [], [], images
-
-    def __call__(self, samples, outputs):
-        if samples.ndim == 2:
-            self.points.append(samples)
-        elif self._places:
-            self.images.append(samples[: self._places])
-            self._places -= len(self.images[-1])
-        logits = outputs.get("logits")
-        if logits is None:
-            return
-        if "inception_score" in self._options.metrics:
-            if self._score is None:
-                self._score = scores.InceptionScore(self._options.num_samples, self._options.inception_splits)
-            self._score.update(logits)
-        if "class_coverage" in self._options.metrics:
-            counts = coverage.class_histogram(logits)
-            self._histogram = counts if self._histogram is None else self._histogram + counts
-
-    def results(self):
-        result = {}
-        if self._score is not None:
-            result["inception_score"], result["inception_score_std"] = self._score.result()
-        if self._histogram is not None:
-            result["classes_covered"] = int(np.count_nonzero(self._histogram))
-            result["class_kl"] = coverage.kl_to_uniform(self._histogram)
-        return result
 
 
 def _json_number(value):

@@ -2,6 +2,8 @@
 
 Of all samples:
 - `fid`: Frechet distance of the features' Gaussians (Heusel et al. 2017), squared, covariances over n - 1.
+- `sfid`: the same of spatial features (Nash et al. 2021), see `spatial_features`; of the original Inception graph 17 x
+  17 positions and 7 channels. Refused where the extractor has none.
 - `fid_infinity`: `fid_infinity`, `_slope`, `_error`, see `frechet.frechet_infinity`.
 - `inception_score`: it and `inception_score_std`, over 10 parts (Salimans et al. 2016). Needs logits.
 - `class_coverage`: `classes_covered`, `class_kl` in nats, of the classes that the extractor sees. Needs logits.
@@ -109,6 +111,7 @@ OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselv
 OF_IMAGES = ("sliced_wasserstein", "spectrum")  # of images themselves, not of features
 NAMES = (
     "fid",
+    "sfid",
     "fid_infinity",
     "inception_score",
     *OF_MANY,

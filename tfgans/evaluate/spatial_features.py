@@ -4,6 +4,7 @@ Of maps [n, H, W, C] within a network the first 7 channels count, flattened row 
 graph these are 17 x 17 x 7 = 2023 numbers of `mixed_6/conv`, about as many as FID has (guided-diffusion's evaluator).
 """
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
@@ -29,6 +30,10 @@ class SpatialFeatures:
             )
         self._of = features
         self.name = f"{features.name}_spatial"
+
+    def check(self):
+        """Passes one image. Raises: ConfigError, in one line, if the network does not give them."""
+        self(np.zeros((1, 32, 32, 3), np.uint8))
 
     def fingerprint(self):
         return f"{self._of.fingerprint()} {self._of.spatial}"
