@@ -4,15 +4,28 @@ import logging
 
 import numpy as np
 
-from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
+from tfgans.config import (
+    AtLeast,
+    ConfigError,
+    Count,
+    FilePath,
+    Function,
+    Instance,
+    Several,
+    check_count,
+    configurable,
+)
 from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage
 from tfgans.evaluate import metrics as _metrics
+from tfgans.evaluate.classification_score import ClassificationScore
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
+from tfgans.evaluate.memorization import Copying
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
+from tfgans.evaluate.path_length import SPACES, PathLength
 from tfgans.evaluate.spatial_features import SpatialFeatures
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
 from tfgans.evaluate.watch import Watch
@@ -45,6 +58,8 @@ class Evaluator:
             fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
         second_split: also compare with this split of the data, by the metrics of features that have a reference;
             with `test` they are called `fid_test`, `kid_test`, ..., and there is `num_reference_test`.
+        path_length: what measures `ppl_z` and `ppl_w`; None for `@PathLength()` as it is.
+        classification: what measures `classification_accuracy_score`; None for `@ClassificationScore()` as it is.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
@@ -75,6 +90,8 @@ class Evaluator:
         intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
         second_split: str | None = None,
+        path_length: Instance("@PathLength()") | None = None,
+        classification: Instance("@ClassificationScore()") | None = None,
     ):
         _metrics.check(metrics)
         self.second_split = second_split
@@ -89,6 +106,11 @@ class Evaluator:
             sliced_samples if "sliced_wasserstein" in metrics else 0,
             spectrum_samples if "spectrum" in metrics else 0,
         )
+        scored = "classification_accuracy_score" in metrics
+        self._classification = (classification or ClassificationScore()) if scored else None
+        self._spaces = {name: space for name, space in SPACES.items() if name in metrics}
+        self._path_length = (path_length or PathLength()) if self._spaces else None
+        self._copying = Copying() if "copying" in metrics else None
         self._spatial = None
         if isinstance(features, NoFeatures):
             self._leave_features_out()
@@ -121,22 +143,33 @@ class Evaluator:
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
-        self.features, self._within_classes, self._spatial = NoFeatures(), None, None
+        self.features, self._spaces = NoFeatures(), {}
+        self._within_classes = self._spatial = self._copying = None
         return [getattr(metric, "__name__", metric) for metric in left]
 
-    def check(self, dataset=None):
+    def check(self, dataset=None, model=None):
         """Raises ConfigError, before any training, if the feature extractor cannot be loaded.
 
         Args:
-            dataset: of a model with classes; then also if `intra_class` finds no class of it to measure.
+            dataset: of a model with classes; then also if `intra_class` finds no class of it to measure, or
+                `classification_accuracy_score` cannot be.
+            model: a `GAN`; then also if `ppl_w` is asked of one without styles, or a classifier of one on several
+                devices.
         """
         self.features.check()
         if self._spatial is not None:
             self._spatial.check()
+        if self._spaces:
+            self._path_length.check(self.features)
+        for name, space in self._spaces.items():
+            if model is not None and model.path_spaces and space not in model.path_spaces:
+                raise ConfigError(f"{name}: the generator has no styles, as stylegan2_generator has")
         if dataset is not None and self._within_classes is not None:
             self._within_classes.check(dataset)
+        if dataset is not None and self._classification is not None:
+            self._classification.check(dataset, model)
 
-    def __call__(self, generate, dataset, of_class=None):
+    def __call__(self, generate, dataset, of_class=None, paths=None):
         """Generates and measures.
 
         Args:
@@ -144,9 +177,10 @@ class Evaluator:
                 [count, d]; successive calls continue one stream.
             dataset: has `reference()` (iterator of (images, labels or None)), `reference_size()`,
                 `fingerprint()`; a Gaussian mixture also has `modes` [m, d] and `mode_std`. For `intra_class`
-                see `IntraClass`.
-            of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
-                `GAN.streams_of_classes` gives; None for a generator without classes.
+                see `IntraClass`, for `copying` `memorization.Copying`.
+            of_class: for `intra_class` and `classification_accuracy_score`, `of_class(label)` -> a `generate(count)`
+                of that class alone, such as `GAN.streams_of_classes` gives; None for a generator without classes.
+            paths: for `ppl_z` and `ppl_w`, what `GAN.paths` gives; None where there are none.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
             `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
             these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
@@ -169,15 +203,25 @@ class Evaluator:
             counts |= {f"num_reference{end}": second.moments.count}
         result |= watch.results()
         result |= self._image_metrics(dataset, watch.images)
+        if self._copying is not None:
+            result |= self._copying(dataset, sample.kept[: self.neighbour_samples], self._features_of)
         if not sample.finite:
             result = dict.fromkeys(result)
         if getattr(dataset, "modes", None) is not None and watch.points:
             result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
         if self._within_classes is not None:
             result |= self._within_classes(of_class, dataset)
+        if self._classification is not None:
+            result |= self._classification(of_class, dataset, self.batch_size)
+        for space in self._spaces.values():
+            result |= self._path_length(paths, space, self.features)
         result = {name: _json_number(value) for name, value in result.items()}
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
+
+    def _features_of(self, dataset, most):
+        """Features of the reference of a data set, of at most so many images drawn at random: float32 [n, F]."""
+        return cached_reference(dataset, self.features, most or self.neighbour_samples, self.cache_dir).kept
 
     def _statistics(self, dataset):
         return cached_reference(dataset, self.features, self._keep(), self.cache_dir)

@@ -83,6 +83,11 @@ class DigitsFeatures:
         self.check()
         return in_batches(self._run, as_images(images), self.batch_size)
 
+    def of_pixels(self, images):
+        """Features [n, 64] of images float32 [n, H, W, C] in [0, 255] that are not rounded."""
+        self.check()
+        return in_batches(self._run, images, self.batch_size)["features"]
+
 
 @configurable
 class InceptionFeatures:
@@ -156,6 +161,11 @@ class InceptionFeatures:
             self._with_spatial = self._spatial_network()
         run = functools.partial(self._run, network=self._with_spatial)
         return in_batches(run, images, self.batch_size, ("features", "logits", "spatial"))
+
+    def of_pixels(self, images):
+        """Features [n, 2048] of images float32 [n, H, W, C] in about [0, 255] that are not rounded."""
+        self.check()
+        return in_batches(self._run, images, self.batch_size)["features"]
 
     def _run(self, images, network=None):
         if images.shape[-1] == 1:

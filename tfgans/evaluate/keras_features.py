@@ -14,6 +14,7 @@ from tfgans.evaluate.features import as_images, in_batches
 from tfgans.files import expanded
 
 RESIZES = ("asymmetric", "bicubic", "bicubic_uint8", "cropped_bicubic_uint8", "shorter_side_uint8")
+UNROUNDED = ("asymmetric", "bicubic")
 _PRESET = "preset:"
 
 
@@ -139,6 +140,19 @@ class KerasFeatures:
             raise ConfigError(f"{self.name} needs images with 1 or 3 channels. Received: {images.shape}")
         outputs = in_batches(self._seen, images, self.batch_size, tuple(self._layers))
         return {name: rows for name, rows in outputs.items() if spatial or name != "spatial"}
+
+    def of_pixels(self, images):
+        """Features [n, F] of images float32 [n, H, W, C] in about [0, 255] that are not rounded.
+
+        Raises: ConfigError if `resize` is of 8 bits.
+        """
+        self.check()
+        if self.resize not in UNROUNDED:
+            raise ConfigError(
+                f"{self.name}: KerasFeatures.resize = {self.resize!r} rounds images to 8 bits, path lengths need "
+                f"{' or '.join(UNROUNDED)}"
+            )
+        return in_batches(self._seen, images, self.batch_size, tuple(self._layers))["features"]
 
     def _seen(self, images):
         if images.shape[-1] == 1:
