@@ -26,9 +26,10 @@ Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`, 
 - `intra_class`: `intra_fid`, `intra_recall` and their worst, within each class, see `IntraClass`.
 - `classification_accuracy_score`: the share in [0, 1] of real images that a classifier of generated ones gets right
   (Ravuri and Vinyals 2019), of 10,000; also `classification_samples`; see `ClassificationScore`. Needs classes.
-- `ppl_z`, `ppl_w`: path length in z along great circles, in w on straight lines, squared distance of features over
-  the step's square (Karras et al. 2019), of 10,000 paths; also `ppl_samples`. Below, the smoother. The value's name
-  says of which features, such as `ppl_z_end_inception_clean`; see `PathLength`.
+- `ppl_z`: path length along great circles between latents, the squared change of features over the squared step
+  (Karras et al. 2019), of 10,000 paths; also `ppl_samples`. The less, the smoother. The value's name says of which
+  features it is, such as `ppl_z_end_inception_clean`; see `PathLength`.
+- `ppl_w`: the same on straight lines between styles. Refused where the generator has none.
 - `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of square images.
 - `spectrum`: `spectrum_distance`, `_high`, `_all` in decibels, see `spectrum.compare`.
 """
