@@ -204,27 +204,30 @@ class Evaluator:
         result |= watch.results()
         result |= self._image_metrics(dataset, watch.images)
         if self._copying is not None:
-            result |= self._copying(dataset, sample.kept[: self.neighbour_samples], self._features_of)
+            result |= self._copying(dataset, sample.kept, self._statistics, self.neighbour_samples)
         if not sample.finite:
             result = dict.fromkeys(result)
         if getattr(dataset, "modes", None) is not None and watch.points:
             result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
-        if self._within_classes is not None:
-            result |= self._within_classes(of_class, dataset)
-        if self._classification is not None:
-            result |= self._classification(of_class, dataset, self.batch_size)
-        for space in self._spaces.values():
-            result |= self._path_length(paths, space, self.features)
+        result |= self._of_generator(dataset, of_class, paths)
         result = {name: _json_number(value) for name, value in result.items()}
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
 
-    def _features_of(self, dataset, most):
-        """Features of the reference of a data set, of at most so many images drawn at random: float32 [n, F]."""
-        return cached_reference(dataset, self.features, most or self.neighbour_samples, self.cache_dir).kept
+    def _of_generator(self, dataset, of_class, paths):
+        """The metrics that have the generator make more than its samples."""
+        found = {}
+        if self._within_classes is not None:
+            found |= self._within_classes(of_class, dataset)
+        if self._classification is not None:
+            found |= self._classification(of_class, dataset, self.batch_size)
+        for space in self._spaces.values():
+            found |= self._path_length(paths, space, self.features)
+        return found
 
-    def _statistics(self, dataset):
-        return cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+    def _statistics(self, dataset, keep=None):
+        """Of the reference of a data set, with so many feature vectors, or as many as the metrics need."""
+        return cached_reference(dataset, self.features, keep or self._keep(), self.cache_dir)
 
     def _compared(self, reference, sample):
         """The metrics of features that have a reference."""

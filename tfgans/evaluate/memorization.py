@@ -97,14 +97,15 @@ class Copying:
 
     _told = False
 
-    def __call__(self, dataset, generated, features_of):
+    def __call__(self, dataset, generated, statistics_of, most):
         """Measures.
 
         Args:
             dataset: has `trained_on()` and `held_out()`, see `Dataset`.
-            generated: features [m, F].
-            features_of: `features_of(dataset, most)` -> float32 [n, F] of its reference, of `most` images, or as many
-                as usual for None.
+            generated: features [m, F] in random order.
+            statistics_of: `statistics_of(dataset, keep)` -> `Statistics` of its reference with `keep` features, or of
+                at least `most` where that is None.
+            most: generated and held-out images at most.
         Returns: {} where no images are held out, and a line in the log says so, once.
         """
         held_out = dataset.held_out() if hasattr(dataset, "held_out") else None
@@ -115,8 +116,8 @@ class Copying:
                 )
             self._told = True
             return {}
-        train = features_of(dataset.trained_on(), TRAINING_SAMPLES)
-        return copying(train, generated, features_of(held_out, None))
+        train = statistics_of(dataset.trained_on(), TRAINING_SAMPLES).kept
+        return copying(train, generated[:most], statistics_of(held_out, None).kept[:most])
 
 
 def _ratio(mine, theirs):
