@@ -6,8 +6,8 @@ graph these are 17 x 17 x 7 = 2023 numbers of `mixed_6/conv`, about as many as F
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 
+from tfgans import keras_internals
 from tfgans.config import ConfigError
 
 CHANNELS = 7
@@ -69,7 +69,7 @@ def with_operation(run, shape, name):
     """
     signature = tf.TensorSpec(shape, tf.float32)
     traced = tf.function(run, autograph=False).get_concrete_function(signature)
-    whole = convert_to_constants.convert_variables_to_constants_v2(traced)
+    whole = keras_internals.with_constants(traced)
     found = [op for op in whole.graph.get_operations() if op.name == name or op.name.endswith(f"/{name}")]
     if len(found) != 1:
         several = f"{len(found)} operations" if found else "no operation"
