@@ -156,6 +156,12 @@ def function_of(graph, name):
     return of(graph, "_get_function")(name)
 
 
+def with_constants(function):
+    """A concrete function with its variables as constants and the functions it calls written out, to be pruned."""
+    module = "tensorflow.python.framework.convert_to_constants"
+    return _imported(module, "convert_variables_to_constants_v2")(function)
+
+
 def specs_of_replicas(spec):
     """The spec of each local replica, of one part of distributed data; of one replica's, that itself in a list."""
     several = isinstance(spec, _imported("tensorflow.python.distribute.values", "PerReplicaSpec"))

@@ -331,7 +331,8 @@ def test_metrics_that_there_are_not_are_named(names, message):
 
 def test_every_metric_gives_its_numbers(tmp_path):
     """All at once, of digits against digits that were held out: the values that the table of `metrics` promises."""
-    evaluator = Evaluator(DigitsFeatures(), 200, metrics=list(metrics.NAMES), cache_dir=tmp_path)
+    names = [name for name in metrics.NAMES if name != "sfid"]  # of which there are none in these features
+    evaluator = Evaluator(DigitsFeatures(), 200, metrics=names, cache_dir=tmp_path)
     result = evaluator(stream(digits_split()[0][..., None]), Digits())
     expected = (
         "fid fid_infinity fid_infinity_slope fid_infinity_error inception_score inception_score_std kid "

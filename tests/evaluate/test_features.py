@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.data.digits import digits_split
-from tfgans.evaluate import digits_network, train_digits_classifier
+from tfgans.evaluate import digits_network, resizing, train_digits_classifier
 from tfgans.evaluate.features import DigitsFeatures, InceptionFeatures, PointFeatures
+from tfgans.evaluate.spatial_features import SpatialFeatures
 
 
 def test_the_split_is_fixed_stratified_and_complete():
@@ -148,6 +149,40 @@ def test_inception_from_a_path(saved, resize, levels):
     np.testing.assert_allclose(grey, [[low] * 3, [high] * 3, [middle] * 3], atol=1e-5)
     with pytest.raises(ConfigError, match="1 or 3 channels"):
         features(np.zeros((1, 8, 8, 4), np.uint8))
+
+
+class WithBlocks(tf.Module):
+    """An Inception whose operation `mixed_6/conv`, in a function of its own, has 17x17 positions."""
+
+    def __init__(self):
+        self.kernel = tf.Variable(np.random.RandomState(0).normal(size=(3, 3, 3, 9)).astype(np.float32))
+
+    @tf.function
+    def maps(self, images):
+        with tf.name_scope("mixed_6"):
+            return tf.nn.relu(tf.nn.conv2d(images, self.kernel, 18, "SAME", name="conv/Conv2D"), name="conv")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 299, 299, 3))])
+    def __call__(self, images):
+        maps = self.maps(images)
+        return {"pool_3": tf.reduce_mean(maps, (1, 2), keepdims=True), "logits": tf.reduce_max(maps, (1, 2))}
+
+
+def test_spatial_features_are_of_an_operation_within(tmp_path):
+    module = WithBlocks()
+    tf.saved_model.save(module, str(tmp_path))
+    features = InceptionFeatures(path=str(tmp_path), batch_size=2)
+    images = np.random.RandomState(1).randint(0, 256, (3, 30, 40, 3)).astype(np.uint8)
+    found, usual = features(images, spatial=True), features(images)
+    assert list(usual) == ["features", "logits"]
+    for name, values in usual.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+    maps = module.maps(resizing.legacy_tensorflow(images)).numpy()
+    np.testing.assert_allclose(found["spatial"], maps[..., :7].reshape(3, 2023), rtol=1e-5, atol=1e-6)
+    for name, message in (("mixed_5/conv", "no operation"), ("Const", "[0-9]+ operations|no operation")):
+        other = InceptionFeatures(path=str(tmp_path), spatial=name)
+        with pytest.raises(ConfigError, match=f"has ({message}) called '{name}'"):
+            SpatialFeatures(other).check()
 
 
 def test_the_original_graphs_preprocessing_is_the_default():

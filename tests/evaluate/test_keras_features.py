@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate.keras_features import KerasFeatures
+from tfgans.evaluate.spatial_features import SpatialFeatures
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -129,3 +130,43 @@ def test_a_preset_is_keras_hubs_backbone(path, monkeypatch):
     image = tf.reshape(tf.range(48), (1, 4, 4, 3)).numpy().astype(np.uint8)
     np.testing.assert_allclose(features(image)["features"], [[0, 1 / 255, 2 / 255]], atol=1e-6)
     assert asked == ["dinov2_large"]
+
+
+def test_spatial_features_are_the_first_seven_channels_row_by_row(tmp_path):
+    images = keras.Input((4, 4, 3))
+    maps = keras.layers.Conv2D(9, 2, 2, name="maps", use_bias=False)(images)
+    file = str(tmp_path / "wide.keras")
+    model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps))
+    kernel = np.zeros((2, 2, 3, 9), np.float32)
+    kernel[0, 0, 0] = np.arange(1, 10)  # channel k is k + 1 times the red of a block's first pixel
+    model.get_layer("maps").set_weights([kernel])
+    model.save(file)
+    features = KerasFeatures(file, "own", spatial_layer="maps", size=4, batch_size=2, **PLAIN)
+    image = np.zeros((3, 4, 4, 3), np.uint8)
+    image[0, 0, 0, 0], image[0, 0, 2, 0], image[0, 2, 0, 0] = 255, 51, 102
+    found = features(image, spatial=True)
+    expected = np.outer([1.0, 0.2, 0.4, 0.0], np.arange(1, 8)).ravel()
+    np.testing.assert_allclose(found["spatial"], [expected, 0 * expected, 0 * expected], atol=1e-6)
+    assert list(found) == ["features", "spatial"] and list(features(image)) == ["features"]
+    assert SpatialFeatures(features)(image)["features"].shape == (3, 28)
+    names = {SpatialFeatures(KerasFeatures(file, "own", spatial_layer=layer)).fingerprint() for layer in "ab"}
+    assert len(names) == 2
+
+
+def test_spatial_features_that_cannot_be_are_one_line(path, tmp_path):
+    images = keras.Input((64, 64, 3))
+    maps = keras.layers.Conv2D(8, 1, name="maps")(images)
+    keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps)).save(tmp_path / "fine.keras")
+    for options, message in (
+        ({"spatial_layer": "pooled", "size": 4}, r"spatial features are maps.*Received: \[1, 3\]"),
+        ({"spatial_layer": "map", "size": 4}, "KerasFeatures.layer: .*No such layer: map"),
+        (
+            {"model": str(tmp_path / "fine.keras"), "spatial_layer": "maps", "size": 64},
+            "spatial features of 64 x 64 positions are 28672 numbers, more than 8192",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message) as error:
+            KerasFeatures(**{"model": path, "name": "own"} | options).check()
+        assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match="sfid needs spatial features, and own has none"):
+        SpatialFeatures(KerasFeatures(path, "own", size=4))

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import zipfile
 
 import gin
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tfgans.config import ConfigError
+from tfgans.data import Dataset, to_uint8
 from tfgans.evaluate import classifier, kernel_distances
 from tfgans.evaluate.features import DigitsFeatures
 from tfgans.run import build, sets
@@ -67,6 +69,67 @@ def test_the_same_images_are_at_no_distance_and_no_new_ones(folders):
     found = between(root / "real", root / "real", ("fid", "mind", "cmmd", "memorization", "precision_recall"))
     assert found["fid"] == pytest.approx(0.0, abs=1e-3) and found["mind"] == pytest.approx(0.0, abs=1e-6)
     assert found["auth_pct"] == 0.0 and found["precision"] == found["recall"] == 1.0
+
+
+def odd_pictures(folder):
+    """Writes pictures of 9x9 in modes that are not plain RGB; returns their pixels as training has them, by hand."""
+    folder.mkdir()
+    draws, expected = np.random.default_rng(3), []
+    for number in range(12):
+        plain = draws.integers(0, 256, (3, 3, 3)).astype(np.uint8).repeat(3, axis=0).repeat(3, axis=1)
+        path = folder / f"{number:02d}.png"
+        if number % 4 == 0:  # 16 bits
+            Image.fromarray(plain[..., 0].astype(np.uint16) * 257).save(path)
+            plain = plain[..., :1].repeat(3, axis=-1)
+        elif number % 4 == 1:  # a palette of its 9 colours
+            colours, index = np.unique(plain.reshape(-1, 3), axis=0, return_inverse=True)
+            image = Image.fromarray(index.reshape(9, 9).astype(np.uint8), "P")
+            image.putpalette(colours.ravel().tolist())
+            image.save(path)
+        elif number % 4 == 2:  # half transparent at the left, on white
+            alpha = np.full((9, 9, 1), 255, np.uint8)
+            alpha[:, :3] = 51
+            Image.fromarray(np.concatenate([plain, alpha], axis=-1)).save(path)
+            share = alpha / 255.0
+            plain = np.rint(plain * share + 255.0 * (1.0 - share))
+        else:
+            ink = np.concatenate([255 - plain, np.zeros((9, 9, 1), np.uint8)], axis=-1)
+            Image.fromarray(ink, "CMYK").save(path.with_suffix(".jpg"), quality=100)
+        expected.append(plain)
+    return np.array(expected, np.uint8)
+
+
+def test_pictures_of_all_modes_are_as_in_training(folders, tmp_path):
+    root, _ = folders
+    expected = odd_pictures(tmp_path / "odd")
+    data = Dataset(f"folder:{tmp_path / 'odd'}", batch_size=12)
+    trained_on = to_uint8(next(iter(data.batches(1, 0)))["images"][0].numpy())
+    order = np.lexsort(trained_on.reshape(12, -1).T)
+    (compared,) = (images for images, _ in data.examples(12))
+    np.testing.assert_array_equal(trained_on[order], compared[np.lexsort(compared.reshape(12, -1).T)])
+    np.testing.assert_allclose(
+        compared.astype(int), expected, atol=4
+    )  # JPEG's colours of few pixels; others 1
+    np.savez(tmp_path / "odd.npz", images=compared)
+    names = ("fid", "kid", "memorization")
+    found = between(root / "real", tmp_path / "odd", names)
+    assert found == between(root / "real", tmp_path / "odd.npz", names) | {"second": found["second"]}
+    same = between(tmp_path / "odd", tmp_path / "odd.npz", names)
+    assert same["fid"] == pytest.approx(0.0, abs=1e-3) and same["auth_pct"] == 0.0
+
+
+def test_bad_files_of_either_side_are_all_named(folders, tmp_path):
+    root, _ = folders
+    shutil.copytree(root / "fake", tmp_path / "cut")
+    whole = (tmp_path / "cut" / "007.png").read_bytes()
+    (tmp_path / "cut" / "007.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cut" / "x.jpg").write_text("no picture")
+    for pair in ((tmp_path / "cut", root / "real"), (root / "real", tmp_path / "cut")):
+        with pytest.raises(
+            ConfigError, match=r"cut: 2 of 31 images .*007\.png.*, x\.jpg \(not a jpg"
+        ) as error:
+            between(*pair)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", ["zip", "npz", "folder:", "zip in a folder"])

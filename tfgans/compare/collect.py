@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _POINTS_OF_A_CURVE = 200
 _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
 _NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
+_NOT_METRICS |= {"ppl_samples", "classification_samples"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count

@@ -103,6 +103,19 @@ class Reference:
         facts = {"reference": f"{source} {self.reference_split()}"}
         return facts | {"reference_flipped": self.evaluation_flip}
 
+    def held_out(self):
+        """A data set whose `reference` are images that are not trained on; None if there are none.
+
+        They are those to compare with, if they are of another split or source, else those of the split `test`.
+        """
+        if self.evaluation_source is not None or self.reference_split() != self.split:
+            return self
+        return self.against("test") if "test" in self._origin.splits and self.split != "test" else None
+
+    def trained_on(self):
+        """A data set whose `reference` are the images that are trained on, without augmentation: `TrainedOn`."""
+        return TrainedOn(self)
+
     def against(self, split):
         """This data set, but generated images are compared with another split of its own.
 
@@ -126,3 +139,26 @@ class Reference:
     def _evaluation(self, split):
         split = self.evaluation_split if split is None else split
         return self.split if split == "test" and "test" not in self._origin.splits else split
+
+
+class TrainedOn:
+    """The training images of a data set in the place of those to compare with.
+
+    It has what `cached_reference` of `tfgans.evaluate.statistics` asks for.
+    """
+
+    def __init__(self, dataset):
+        self._data = dataset
+
+    def reference(self):
+        """`Reference.examples`."""
+        return self._data.examples()
+
+    def reference_size(self):
+        """Their number."""
+        return self._data.num_examples
+
+    def fingerprint(self):
+        """A hash of the whole split, and of which of its images they are."""
+        whole = self._data.fingerprint(self._data.split)
+        return hashlib.sha256(f"{whole} {self._data.contents().fingerprint}".encode()).hexdigest()

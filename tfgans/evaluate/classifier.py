@@ -79,6 +79,11 @@ def train(data, epochs, seed):
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    return fit(data, epochs, seed)
+
+
+def fit(data, epochs, seed):
+    """`train` with the seeds of Keras as they are, from which the first weights and dropout come."""
     model = network(data.item_shape, data.num_classes)
     steps = epochs * (data.num_examples // data.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)

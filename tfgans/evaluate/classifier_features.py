@@ -13,6 +13,8 @@ from tfgans.evaluate import classifier, resizing
 from tfgans.evaluate.features import as_images, in_batches
 from tfgans.files import expanded
 
+_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)  # Pillow's
+
 
 @configurable
 class ClassifierFeatures:
@@ -67,6 +69,16 @@ class ClassifierFeatures:
         if images.shape[-1] not in (1, 3):
             raise ConfigError(f"{self.name} needs images with 1 or 3 channels. Received: {images.shape}")
         return in_batches(self._seen, images, self.batch_size)
+
+    def of_pixels(self, images):
+        """Features [n, 128] of images float32 [n, H, W, C] in [0, 255] that are not rounded, resized as floats."""
+        self.check()
+        side, _, channels = self.shape
+        if images.shape[-1] != channels:
+            images = images.repeat(3, axis=-1) if channels == 3 else images @ _LUMA
+        if images.shape[1:3] != (side, side):
+            images = resizing.bicubic(images, side)
+        return in_batches(lambda batch: self._run(tf.constant(batch)), images, self.batch_size)["features"]
 
     def _seen(self, images):
         side, _, channels = self.shape

@@ -154,9 +154,9 @@ class WithDualityGap:
         self.evaluator, self.duality_gap = evaluator, duality_gap
         self.model, self.interrupt = model, interrupt
 
-    def __call__(self, generate, dataset, of_class=None):
+    def __call__(self, generate, dataset, of_class=None, paths=None):
         """As `Evaluator` does."""
-        return self.evaluator(generate, dataset, of_class) | self.duality_gap(
+        return self.evaluator(generate, dataset, of_class, paths) | self.duality_gap(
             self.model, dataset, self.interrupt
         )
 

@@ -4,16 +4,31 @@ import logging
 
 import numpy as np
 
-from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several, check_count, configurable
+from tfgans.config import (
+    AtLeast,
+    ConfigError,
+    Count,
+    FilePath,
+    Function,
+    Instance,
+    Several,
+    check_count,
+    configurable,
+)
 from tfgans.config.kinds import Kind
-from tfgans.evaluate import coverage, scores
+from tfgans.evaluate import coverage
 from tfgans.evaluate import metrics as _metrics
+from tfgans.evaluate.classification_score import ClassificationScore
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
+from tfgans.evaluate.memorization import Copying
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER as HIGHER_IS_BETTER  # others look for it here
+from tfgans.evaluate.path_length import SPACES, PathLength
+from tfgans.evaluate.spatial_features import SpatialFeatures
 from tfgans.evaluate.statistics import batches_of, cached_reference, collect
+from tfgans.evaluate.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +58,8 @@ class Evaluator:
             fewer real ones are left out. None: as many as the smallest class of at least 4 has, at most 500.
         second_split: also compare with this split of the data, by the metrics of features that have a reference;
             with `test` they are called `fid_test`, `kid_test`, ..., and there is `num_reference_test`.
+        path_length: what measures `ppl_z` and `ppl_w`; None for `@PathLength()` as it is.
+        classification: what measures `classification_accuracy_score`; None for `@ClassificationScore()` as it is.
         cache_dir: where reference statistics are cached; None is the user's cache folder.
     Raises: ConfigError for counts out of range, and for a name that no metric has.
     """
@@ -73,6 +90,8 @@ class Evaluator:
         intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
         second_split: str | None = None,
+        path_length: Instance("@PathLength()") | None = None,
+        classification: Instance("@ClassificationScore()") | None = None,
     ):
         _metrics.check(metrics)
         self.second_split = second_split
@@ -87,8 +106,16 @@ class Evaluator:
             sliced_samples if "sliced_wasserstein" in metrics else 0,
             spectrum_samples if "spectrum" in metrics else 0,
         )
+        scored = "classification_accuracy_score" in metrics
+        self._classification = (classification or ClassificationScore()) if scored else None
+        self._spaces = {name: space for name, space in SPACES.items() if name in metrics}
+        self._path_length = (path_length or PathLength()) if self._spaces else None
+        self._copying = Copying() if "copying" in metrics else None
+        self._spatial = None
         if isinstance(features, NoFeatures):
             self._leave_features_out()
+        elif "sfid" in metrics:
+            self._spatial = SpatialFeatures(features)
 
     @property
     def of_images_alone(self):
@@ -118,20 +145,33 @@ class Evaluator:
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
-        self.features, self._within_classes, self.second_split = NoFeatures(), None, None
+        self.features, self._spaces = NoFeatures(), {}
+        self._within_classes = self._spatial = self._copying = self.second_split = None
         return [getattr(metric, "__name__", metric) for metric in left]
 
-    def check(self, dataset=None):
+    def check(self, dataset=None, model=None):
         """Raises ConfigError, before any training, if the feature extractor cannot be loaded.
 
         Args:
-            dataset: of a model with classes; then also if `intra_class` finds no class of it to measure.
+            dataset: of a model with classes; then also if `intra_class` finds no class of it to measure, or
+                `classification_accuracy_score` cannot be.
+            model: a `GAN`; then also if `ppl_w` is asked of one without styles, or a classifier of one on several
+                devices.
         """
         self.features.check()
+        if self._spatial is not None:
+            self._spatial.check()
+        if self._spaces:
+            self._path_length.check(self.features)
+        for name, space in self._spaces.items():
+            if model is not None and model.path_spaces and space not in model.path_spaces:
+                raise ConfigError(f"{name}: the generator has no styles, as stylegan2_generator has")
         if dataset is not None and self._within_classes is not None:
             self._within_classes.check(dataset)
+        if dataset is not None and self._classification is not None:
+            self._classification.check(dataset, model)
 
-    def __call__(self, generate, dataset, of_class=None):
+    def __call__(self, generate, dataset, of_class=None, paths=None):
         """Generates and measures.
 
         Args:
@@ -139,9 +179,10 @@ class Evaluator:
                 [count, d]; successive calls continue one stream.
             dataset: has `reference()` (iterator of (images, labels or None)), `reference_size()`,
                 `fingerprint()`; a Gaussian mixture also has `modes` [m, d] and `mode_std`. For `intra_class`
-                see `IntraClass`.
-            of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
-                `GAN.streams_of_classes` gives; None for a generator without classes.
+                see `IntraClass`, for `copying` `memorization.Copying`.
+            of_class: for `intra_class` and `classification_accuracy_score`, `of_class(label)` -> a `generate(count)`
+                of that class alone, such as `GAN.streams_of_classes` gives; None for a generator without classes.
+            paths: for `ppl_z` and `ppl_w`, what `GAN.paths` gives; None where there are none.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
             `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
             these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
@@ -149,29 +190,46 @@ class Evaluator:
         """
         reference = self._statistics(dataset)
         self._reference = reference.moments
-        watch = _Watch(self, self._image_metrics.keep)
+        splits, images = self.inception_splits, self._image_metrics.keep
+        watch = Watch(self.metrics, self.num_samples, splits, images)
         batches = self._generated(generate, self.num_samples)
         keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
-        sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
-        result, counts = self._compared(reference, sample), {"num_reference": reference.moments.count}
+        sample = collect(self._extract, batches, self.num_samples, keep, 1, watch, label="generated images")
+        result = self._compared(reference, sample) | self._spatially(dataset, watch.spatial)
+        counts = {"num_reference": reference.moments.count}
         if self.second_split is not None:
-            second, end = self._statistics(dataset.against(self.second_split)), f"_{self.second_split}"
-            result |= {name + end: value for name, value in self._compared(second, sample).items()}
+            other, end = dataset.against(self.second_split), f"_{self.second_split}"
+            second = self._statistics(other)
+            found = self._compared(second, sample) | self._spatially(other, watch.spatial)
+            result |= {name + end: value for name, value in found.items()}
             counts |= {f"num_reference{end}": second.moments.count}
         result |= watch.results()
         result |= self._image_metrics(dataset, watch.images)
+        if self._copying is not None:
+            result |= self._copying(dataset, sample.kept, self._statistics, self.neighbour_samples)
         if not sample.finite:
             result = dict.fromkeys(result)
         if getattr(dataset, "modes", None) is not None and watch.points:
             result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
-        if self._within_classes is not None:
-            result |= self._within_classes(of_class, dataset)
+        result |= self._of_generator(dataset, of_class, paths)
         result = {name: _json_number(value) for name, value in result.items()}
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
 
-    def _statistics(self, dataset):
-        return cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+    def _of_generator(self, dataset, of_class, paths):
+        """The metrics that have the generator make more than its samples."""
+        found = {}
+        if self._within_classes is not None:
+            found |= self._within_classes(of_class, dataset)
+        if self._classification is not None:
+            found |= self._classification(of_class, dataset, self.batch_size)
+        for space in self._spaces.values():
+            found |= self._path_length(paths, space, self.features)
+        return found
+
+    def _statistics(self, dataset, keep=None):
+        """Of the reference of a data set, with so many feature vectors, or as many as the metrics need."""
+        return cached_reference(dataset, self.features, keep or self._keep(), self.cache_dir)
 
     def _compared(self, reference, sample):
         """The metrics of features that have a reference."""
@@ -181,6 +239,16 @@ class Evaluator:
         found |= _metrics.infinity(self.metrics, reference.moments, sample.kept)
         sizes = self.kernel_samples, self.neighbour_samples
         return found | _metrics.of_features(self.metrics, reference.kept, sample.kept, *sizes)
+
+    def _extract(self, images):
+        return self.features(images) if self._spatial is None else self.features(images, spatial=True)
+
+    def _spatially(self, dataset, moments):
+        """`sfid`, if it is asked for; of generated images that came with `moments` of their spatial features."""
+        if self._spatial is None:
+            return {}
+        real = cached_reference(dataset, self._spatial, 0, self.cache_dir)
+        return {"sfid": frechet_distance(real.moments, moments)}
 
     def distance_of(self, generate, most):
         """`(fid, samples)`: the Frechet distance alone of another generator, to the reference of the last call.
@@ -205,41 +273,6 @@ class Evaluator:
 
     def _generated(self, generate, total):
         return batches_of(generate, total, self.batch_size)
-
-
-class _Watch:
-    """Sees every generated batch: sums for scores of logits, and the samples other metrics need."""
-
-    def __init__(self, evaluator, images):
-        self._options = evaluator
-        self._score = self._histogram = None
-        self.points, self.images, self._places = [], [], images
-
-    def __call__(self, samples, outputs):
-        if samples.ndim == 2:
-            self.points.append(samples)
-        elif self._places:
-            self.images.append(samples[: self._places])
-            self._places -= len(self.images[-1])
-        logits = outputs.get("logits")
-        if logits is None:
-            return
-        if "inception_score" in self._options.metrics:
-            if self._score is None:
-                self._score = scores.InceptionScore(self._options.num_samples, self._options.inception_splits)
-            self._score.update(logits)
-        if "class_coverage" in self._options.metrics:
-            counts = coverage.class_histogram(logits)
-            self._histogram = counts if self._histogram is None else self._histogram + counts
-
-    def results(self):
-        result = {}
-        if self._score is not None:
-            result["inception_score"], result["inception_score_std"] = self._score.result()
-        if self._histogram is not None:
-            result["classes_covered"] = int(np.count_nonzero(self._histogram))
-            result["class_kl"] = coverage.kl_to_uniform(self._histogram)
-        return result
 
 
 def _json_number(value):

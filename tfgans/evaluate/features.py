@@ -5,6 +5,7 @@ starts, and a `fingerprint()` of its weights, so that cached statistics of one a
 It may have `unsuited(dataset)`: why its numbers would say nothing about a run's data, or None.
 """
 
+import functools
 import hashlib
 import re
 import socket
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from tfgans import readers
 from tfgans.config import ConfigError, Count, FilePath, OneOf, configurable, first_line
-from tfgans.evaluate import digits_network, resizing, tensorflow_gan
+from tfgans.evaluate import digits_network, resizing, spatial_features, tensorflow_gan
 from tfgans.files import expanded
 
 INCEPTION_RESIZES = ("legacy_tensorflow", "legacy_pytorch", "clean")
@@ -83,13 +84,18 @@ class DigitsFeatures:
         self.check()
         return in_batches(self._run, as_images(images), self.batch_size)
 
+    def of_pixels(self, images):
+        """Features [n, 64] of images float32 [n, H, W, C] in [0, 255] that are not rounded."""
+        self.check()
+        return in_batches(self._run, images, self.batch_size)["features"]
+
 
 @configurable
 class InceptionFeatures:
     """Inception of 2015 (2048 pooled features, 1008 logits), as TF-GAN has it: the features of published FIDs.
 
     Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, 2048], "logits":
-    float32 [n, 1008]}.
+    float32 [n, 1008]}, and with `spatial=True` besides "spatial": float32 [n, 2023], see `spatial_features`.
 
     Args:
         resize: the published preprocessing, a function of `tfgans.evaluate.resizing`: `legacy_tensorflow` is the
@@ -97,6 +103,8 @@ class InceptionFeatures:
         path: folder of a SavedModel of that network (as TensorFlow Hub stores it); None uses `handle`.
         handle: TensorFlow Hub address; None is TF-GAN's own. TFHUB_CACHE_DIR is honoured.
         batch_size: images a pass.
+        spatial: the end of the name of the operation that gives the spatial features: of the original graph the
+            first branch of its seventh block, 17x17 positions. Its first 7 channels count.
     `name` is "inception_" and the preprocessing.
     """
 
@@ -106,11 +114,12 @@ class InceptionFeatures:
         path: FilePath | None = None,
         handle: str | None = None,
         batch_size: Count = 64,
+        spatial: str = "mixed_6/conv",
     ):
         self.path, self.handle = (value and expanded(value) for value in (path, handle))
-        self.batch_size, self.resize = batch_size, resize
+        self.batch_size, self.resize, self.spatial = batch_size, resize, spatial
         self.name = f"inception_{resize}"
-        self._network = None
+        self._network = self._with_spatial = None
 
     def check(self):
         """Loads the network and passes one image.
@@ -142,18 +151,35 @@ class InceptionFeatures:
         readers.hash_files(self.path, "a part of Inception", digest)
         return digest.hexdigest()
 
-    def __call__(self, images):
+    def __call__(self, images, spatial=False):
         self.check()
         images = as_images(images)
         if images.shape[-1] not in (1, 3):
             raise ConfigError(f"Inception needs images with 1 or 3 channels. Received: {images.shape}")
-        return in_batches(self._run, images, self.batch_size)
+        if not spatial:
+            return in_batches(self._run, images, self.batch_size)
+        if self._with_spatial is None:
+            self._with_spatial = self._spatial_network()
+        run = functools.partial(self._run, network=self._with_spatial)
+        return in_batches(run, images, self.batch_size, ("features", "logits", "spatial"))
 
-    def _run(self, images):
+    def of_pixels(self, images):
+        """Features [n, 2048] of images float32 [n, H, W, C] in about [0, 255] that are not rounded."""
+        self.check()
+        return in_batches(self._run, images, self.batch_size)["features"]
+
+    def _run(self, images, network=None):
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
-        inputs = getattr(resizing, self.resize)(images)
+        inputs = tf.convert_to_tensor(getattr(resizing, self.resize)(images))
+        return (network or self._outputs)(inputs)
+
+    def _outputs(self, inputs):
         return tensorflow_gan.run_inception(inputs, self._network)
+
+    def _spatial_network(self):
+        shape = (None, resizing.INCEPTION_SIZE, resizing.INCEPTION_SIZE, 3)
+        return spatial_features.with_operation(self._outputs, shape, self.spatial)
 
 
 @configurable
@@ -208,18 +234,16 @@ def as_images(images):
     return images
 
 
-def in_batches(run, images, batch_size):
-    """Runs the network; the last batch is filled up with repeats so that only one shape is compiled."""
-    features, logits = [], []
+def in_batches(run, images, batch_size, names=("features", "logits")):
+    """{name: outputs of the network}; the last batch is filled up with repeats, so that one shape is compiled."""
+    found = []
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         count = len(batch)
         if count < batch_size and start:
             batch = np.resize(batch, (batch_size, *batch.shape[1:]))
-        outputs = [np.asarray(output, np.float32)[:count] for output in run(batch)]
-        features.append(outputs[0])
-        logits.append(outputs[1])
-    return {"features": np.concatenate(features), "logits": np.concatenate(logits)}
+        found.append([np.asarray(output, np.float32)[:count] for output in run(batch)])
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*found, strict=True), strict=True)}
 
 
 def _as_function(loaded):

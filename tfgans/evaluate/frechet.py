@@ -7,7 +7,7 @@ Heusel et al., 2017, "GANs trained by a two time-scale update rule ...", equatio
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from scipy import linalg, stats
 from scipy.linalg import blas, lapack
 
 from tfgans import files, readers
@@ -33,11 +33,7 @@ class Moments:
 
     @property
     def covariance(self):
-        return _both_triangles(self.covariance_upper())
-
-    def covariance_upper(self):
-        """The covariance on and above the diagonal, anything below it; for LAPACK, which reads no more."""
-        return self._upper / max(self.count - 1, 1)
+        return _both_triangles(self._upper) / max(self.count - 1, 1)
 
     def update(self, batch):
         """Folds in features [n, d] of any float type. Raises ConfigError if d is another width."""
@@ -130,13 +126,15 @@ def frechet_distance(moments1, moments2):
         raise ConfigError(
             f"the Frechet distance needs two samples a side. Received: {moments1.count}, {moments2.count}"
         )
-    first, second = moments1.covariance_upper(), moments2.covariance_upper()
+    pair, divisors = (moments1._upper, moments2._upper), (moments1.count - 1, moments2.count - 1)
     means = float(np.sum((moments1.mean - moments2.mean) ** 2))
-    traces = float(np.trace(first) + np.trace(second))
+    traces = sum(float(np.trace(upper)) / divisor for upper, divisor in zip(pair, divisors, strict=True))
     if not np.isfinite(means + traces):
         return float("nan")
-    eigenvalues = np.linalg.eigvalsh(_symmetric_product(first, second), UPLO="U")
-    return means + traces - 2.0 * float(np.sum(np.sqrt(np.maximum(eigenvalues, 0.0))))
+    product = _symmetric_product(*pair)
+    eigenvalues = linalg.eigvalsh(product, lower=False, overwrite_a=True, check_finite=False, driver="evd")
+    roots = np.sum(np.sqrt(np.maximum(eigenvalues, 0.0))) / np.sqrt(divisors[0] * divisors[1])
+    return means + traces - 2.0 * float(roots)
 
 
 def frechet_distance_of(first, second):

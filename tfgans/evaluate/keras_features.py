@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from tfgans import readers
 from tfgans.config import ConfigError, Count, Number, OneOf, Several, configurable, first_line
-from tfgans.evaluate import resizing
+from tfgans.evaluate import resizing, spatial_features
 from tfgans.evaluate.features import as_images, in_batches
 from tfgans.files import expanded
 
 RESIZES = ("asymmetric", "bicubic", "bicubic_uint8", "cropped_bicubic_uint8", "shorter_side_uint8")
+UNROUNDED = ("asymmetric", "bicubic")
 _PRESET = "preset:"
 
 
@@ -21,8 +22,8 @@ _PRESET = "preset:"
 class KerasFeatures:
     """Features of images by a Keras model: read from a file, so that it works offline.
 
-    Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, F]}, and with `logits_layer` also
-    "logits" float32 [n, K].
+    Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, F]}, with `logits_layer` also
+    "logits" float32 [n, K], and with `spatial=True` also "spatial" float32 [n, h w 7], see `spatial_features`.
 
     Args:
         model: a `.keras` or `.h5` file; the folder of a SavedModel; or `preset:NAME`, a backbone of keras-hub, NAME
@@ -35,6 +36,8 @@ class KerasFeatures:
         mean, std: of each channel, of pixels in [0, 1]: the model sees (x / 255 - mean) / std. ImageNet's as default.
         take: `all` flattens an output; `mean` is over positions, `first` the first token (a class token comes first).
         batch_size: images a pass.
+        spatial_layer: name of the layer that gives the spatial features, maps [n, h, w, c] of which the first 7
+            channels count, for `sfid`; None for none.
     `name` should name the preprocessing, too, if there are several in use.
     """
 
@@ -50,10 +53,13 @@ class KerasFeatures:
         std: Several(Number, 3) = (0.229, 0.224, 0.225),
         take: OneOf("all", "mean", "first") = "all",
         batch_size: Count = 32,
+        spatial_layer: str | None = None,
     ):
         self.model = model if model.startswith(_PRESET) else expanded(model)
         self.name, self.layer, self.logits_layer, self.size = name, layer, logits_layer, size
-        self.resize, self.take, self.batch_size = resize, take, batch_size
+        self.resize, self.take, self.batch_size, self.spatial = resize, take, batch_size, spatial_layer
+        optional = {"logits": logits_layer, "spatial": spatial_layer}
+        self._layers = {"features": layer} | {k: name for k, name in optional.items() if name is not None}
         self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
         if not np.all(self.std > 0):
             raise ConfigError(f"KerasFeatures.std is above 0. Received: {std}")
@@ -71,10 +77,13 @@ class KerasFeatures:
         @tf.function(reduce_retracing=True, autograph=False)
         def run(inputs):
             outputs = [tf.cast(value, tf.float32) for value in tf.nest.flatten(network(inputs))]
-            return self._vectors(outputs[0]), tf.reshape(outputs[-1], (tf.shape(inputs)[0], -1))
+            outputs = zip(self._layers, outputs, strict=False)  # a model may give more than what is asked for
+            return [self._rows(name, output) for name, output in outputs]
 
         try:
             run(tf.zeros((1, self.size, self.size, 3)))
+        except ConfigError:
+            raise
         except Exception as error:  # a model of somebody else's may raise anything
             raise ConfigError(
                 f"KerasFeatures.model: {self.model} does not take images: {first_line(error)}"
@@ -97,7 +106,7 @@ class KerasFeatures:
 
     def _outputs(self, model):
         """The part of a model that gives the features, and the logits if they are asked for."""
-        chosen = [self.layer, *([self.logits_layer] if self.logits_layer else [])]
+        chosen = list(self._layers.values())
         if chosen == [None]:
             return lambda inputs: model(inputs, training=False)
         try:
@@ -108,8 +117,10 @@ class KerasFeatures:
             raise ConfigError(f"KerasFeatures.layer: {self.model}: {first_line(error)}") from error
         return lambda inputs: part(inputs, training=False)
 
-    def _vectors(self, output):
-        if self.take == "all" or len(output.shape) == 2:
+    def _rows(self, name, output):
+        if name == "spatial":
+            return spatial_features.flat(output)
+        if self.take == "all" or name == "logits" or len(output.shape) == 2:
             return tf.reshape(output, (tf.shape(output)[0], -1))
         positions = tf.reshape(output, (tf.shape(output)[0], -1, output.shape[-1]))
         return positions[:, 0] if self.take == "first" else tf.reduce_mean(positions, axis=1)
@@ -122,13 +133,26 @@ class KerasFeatures:
         readers.hash_files(path, "a part of the features' model", digest)
         return digest.hexdigest()
 
-    def __call__(self, images):
+    def __call__(self, images, spatial=False):
         self.check()
         images = as_images(images)
         if images.shape[-1] not in (1, 3):
             raise ConfigError(f"{self.name} needs images with 1 or 3 channels. Received: {images.shape}")
-        outputs = in_batches(self._seen, images, self.batch_size)
-        return outputs if self.logits_layer else {"features": outputs["features"]}
+        outputs = in_batches(self._seen, images, self.batch_size, tuple(self._layers))
+        return {name: rows for name, rows in outputs.items() if spatial or name != "spatial"}
+
+    def of_pixels(self, images):
+        """Features [n, F] of images float32 [n, H, W, C] in about [0, 255] that are not rounded.
+
+        Raises: ConfigError if `resize` is of 8 bits.
+        """
+        self.check()
+        if self.resize not in UNROUNDED:
+            raise ConfigError(
+                f"{self.name}: KerasFeatures.resize = {self.resize!r} rounds images to 8 bits, path lengths need "
+                f"{' or '.join(UNROUNDED)}"
+            )
+        return in_batches(self._seen, images, self.batch_size, tuple(self._layers))["features"]
 
     def _seen(self, images):
         if images.shape[-1] == 1:

@@ -4,19 +4,31 @@ In the features of an extractor, in numpy and float64. Images are near in one ne
 another's: look at the pairs as well (`nearest.png`).
 """
 
+import logging
+
 import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.evaluate.scores import squared_distances
 
+logger = logging.getLogger(__name__)
+
+TRAINING_SAMPLES = 50_000  # at most
+_OTHERS = 8192
+
 
 def nearest(points, others):
-    """`(indices, distances)` of the nearest row of `others` [m, d] to each of `points` [n, d]."""
-    index, squared = np.empty(len(points), int), np.empty(len(points))
-    for start, block in squared_distances(points, others):
-        rows = slice(start, start + len(block))
-        index[rows] = block.argmin(axis=1)
-        squared[rows] = block.min(axis=1)
+    """`(indices, distances)` of the nearest row of `others` [m, d] to each of `points` [n, d].
+
+    Memory: beside the arguments as much as 8,192 rows of float64 take a few times, however many `others` there are.
+    """
+    index, squared = np.zeros(len(points), int), np.full(len(points), np.inf)
+    for first in range(0, len(others), _OTHERS):
+        for start, block in squared_distances(points, others[first : first + _OTHERS]):
+            rows, least = np.arange(start, start + len(block)), block.min(axis=1)
+            nearer = least < squared[rows]
+            index[rows[nearer]] = first + block.argmin(axis=1)[nearer]
+            squared[rows[nearer]] = least[nearer]
     return index, np.sqrt(squared)
 
 
@@ -56,7 +68,7 @@ def nearest_ratio(train, generated, held_out):
 
     Args: train [n, d], generated [m, d], held_out [k, d]: real samples that were not trained on.
     """
-    return float(np.median(nearest(generated, train)[1]) / np.median(nearest(held_out, train)[1]))
+    return _ratio(nearest(generated, train)[1], nearest(held_out, train)[1])
 
 
 def copying_score(train, generated, held_out):
@@ -67,7 +79,53 @@ def copying_score(train, generated, held_out):
 
     Args: train [n, d], generated [m, d], held_out [k, d].
     """
-    mine, theirs = nearest(generated, train)[1], np.sort(nearest(held_out, train)[1])
+    return _score(nearest(generated, train)[1], nearest(held_out, train)[1])
+
+
+def copying(train, generated, held_out):
+    """{"nearest_ratio", "copying_score"} of the two functions above, from the same distances.
+
+    The ratio is absent if half of the held-out samples are training samples.
+    """
+    mine, theirs = nearest(generated, train)[1], nearest(held_out, train)[1]
+    ratio = {"nearest_ratio": _ratio(mine, theirs)} if np.median(theirs) > 0 else {}
+    return ratio | {"copying_score": _score(mine, theirs)}
+
+
+class Copying:
+    """`copying` of generated images, with what a data set trains on and holds out."""
+
+    _told = False
+
+    def __call__(self, dataset, generated, statistics_of, most):
+        """Measures.
+
+        Args:
+            dataset: has `trained_on()` and `held_out()`, see `Dataset`.
+            generated: features [m, F] in random order.
+            statistics_of: `statistics_of(dataset, keep)` -> `Statistics` of its reference with `keep` features, or of
+                at least `most` where that is None.
+            most: generated and held-out images at most.
+        Returns: {} where no images are held out, and a line in the log says so, once.
+        """
+        held_out = dataset.held_out() if hasattr(dataset, "held_out") else None
+        if held_out is None:
+            if not self._told:
+                logger.warning(
+                    "there are no nearest_ratio and copying_score: no images are held out of training"
+                )
+            self._told = True
+            return {}
+        train = statistics_of(dataset.trained_on(), TRAINING_SAMPLES).kept
+        return copying(train, generated[:most], statistics_of(held_out, None).kept[:most])
+
+
+def _ratio(mine, theirs):
+    return float(np.median(mine) / np.median(theirs))
+
+
+def _score(mine, theirs):
+    theirs = np.sort(theirs)
     above = np.searchsorted(theirs, mine, "left")
     ties = np.searchsorted(theirs, mine, "right") - above
     pairs, both = len(mine) * len(theirs), len(mine) + len(theirs)

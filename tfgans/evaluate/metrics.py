@@ -2,6 +2,8 @@
 
 Of all samples:
 - `fid`: Frechet distance of the features' Gaussians (Heusel et al. 2017), squared, covariances over n - 1.
+- `sfid`: the same of features at positions of the image (Nash et al. 2021), see `spatial_features`. Refused where
+  the extractor has none.
 - `fid_infinity`: `fid_infinity`, `_slope`, `_error`, see `frechet.frechet_infinity`.
 - `inception_score`: it and `inception_score_std`, over 10 parts (Salimans et al. 2016). Needs logits.
 - `class_coverage`: `classes_covered`, `class_kl` in nats, of the classes that the extractor sees. Needs logits.
@@ -16,9 +18,18 @@ Of `neighbour_samples`, with closed balls:
 - `precision_recall`: `precision`, `recall` in [0, 1], 3 neighbours (Kynkaanniemi et al. 2019).
 - `density_coverage`: `density` >= 0, `coverage` in [0, 1], 5 neighbours (Naeem et al. 2020).
 - `memorization`: `auth_pct` in [0, 100] (Alaa et al. 2022), 0 if all are copies of the images compared with.
+- `copying`: distances to the nearest training image (of all, at most 50,000), against those of held-out images, of
+  another split: `nearest_ratio` of medians, near 0 for copies and 1 for new images; `copying_score`, a z-score, C_T
+  of one cell (Meehan et al. 2020), far below 0 for copies. Absent where no images are held out.
 
-Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`:
+Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`, or of the objects named:
 - `intra_class`: `intra_fid`, `intra_recall` and their worst, within each class, see `IntraClass`.
+- `classification_accuracy_score`: the share in [0, 1] of real images that a classifier of generated ones gets right
+  (Ravuri and Vinyals 2019), of 10,000; also `classification_samples`; see `ClassificationScore`. Needs classes.
+- `ppl_z`: path length along great circles between latents, the squared change of features over the squared step
+  (Karras et al. 2019), of 10,000 paths; also `ppl_samples`. The less, the smoother. The value's name says of which
+  features it is, such as `ppl_z_end_inception_clean`; see `PathLength`.
+- `ppl_w`: the same on straight lines between styles. Refused where the generator has none.
 - `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of square images.
 - `spectrum`: `spectrum_distance`, `_high`, `_all` in decibels, see `spectrum.compare`.
 """
@@ -30,6 +41,7 @@ from tfgans.config.names import meant
 from tfgans.evaluate import memorization, projections, scores
 from tfgans.evaluate.frechet import frechet_infinity
 from tfgans.evaluate.kernel_distances import cmmd, kernel_distance_of_blocks, kernel_distance_of_subsets
+from tfgans.evaluate.path_length import SPACES
 
 DEFAULT = ("fid", "inception_score", "kid", "precision_recall", "density_coverage")
 # Of all metrics' values, those of which more is better; of the others (distances, divergences) less is.
@@ -47,6 +59,9 @@ HIGHER_IS_BETTER = frozenset(
         "high_quality",
         "duality_maxmin",
         "auth_pct",
+        "classification_accuracy_score",
+        "nearest_ratio",
+        "copying_score",
     )
 )
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
@@ -106,15 +121,18 @@ OF_NEIGHBOURS = {
     "memorization": _memorization,
 }
 OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselves
-OF_IMAGES = ("sliced_wasserstein", "spectrum")  # of images themselves, not of features
+OF_IMAGES = ("sliced_wasserstein", "spectrum", "classification_accuracy_score")  # not of features
 NAMES = (
     "fid",
+    "sfid",
     "fid_infinity",
     "inception_score",
     *OF_MANY,
     *OF_NEIGHBOURS,
+    "copying",
     "class_coverage",
     "intra_class",
+    *SPACES,
     *OF_IMAGES,
 )
 
@@ -156,7 +174,8 @@ def of_features(metrics, real, fake, many, neighbours):
 def kept(metrics, many, neighbours):
     """How many features a side these metrics need."""
     needs = [many for metric in metrics if metric in OF_MANY]
-    needs += [neighbours for metric in metrics if metric in OF_NEIGHBOURS or not isinstance(metric, str)]
+    taking = (*OF_NEIGHBOURS, "copying")
+    needs += [neighbours for metric in metrics if metric in taking or not isinstance(metric, str)]
     return max(needs, default=0)
 
 

@@ -133,4 +133,5 @@ def run_inception(inputs, network):
     inception = module("inception_metrics")
     outputs = module("classifier_metrics").run_classifier_fn(tf.convert_to_tensor(inputs), network)
     pool, logits = inception.INCEPTION_FINAL_POOL, inception.INCEPTION_OUTPUT
-    return tf.reshape(outputs[pool], (len(inputs), -1)), tf.reshape(outputs[logits], (len(inputs), -1))
+    count = tf.shape(inputs)[0]
+    return tf.reshape(outputs[pool], (count, -1)), tf.reshape(outputs[logits], (count, -1))

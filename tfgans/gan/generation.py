@@ -17,12 +17,13 @@ from tfgans.gan.driver import stream_hash
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
 from tfgans.gan.label_draws import LabelDraws
+from tfgans.gan.paths import PathGeneration
 from tfgans.gan.styles import StyleGeneration, Truncation, in_batches
 
 _BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
 
-class Generation(LabelDraws, StyleGeneration):
+class Generation(LabelDraws, StyleGeneration, PathGeneration):
     """The part of `GAN` that makes images outside training.
 
     A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,

@@ -27,13 +27,13 @@ class StyleGeneration:
     @property
     def style_slots(self):
         """How many style slots the generator has; 0 if it has no styles."""
-        layers = _style_layers(self.generator)
+        layers = style_layers(self.generator)
         return layers[1].num_slots if layers else 0
 
     @property
     def style_layers(self):
         """How many dense layers map latents to W_1, W_2, ...; 0 if the generator has no styles."""
-        layers = _style_layers(self.generator)
+        layers = style_layers(self.generator)
         return layers[0].num_layers if layers else 0
 
     def styles(self, latents, weights=None, style_layer=None, **truncation):
@@ -41,7 +41,7 @@ class StyleGeneration:
         self.require_styles("styles")
         truncation = Truncation(**truncation)
         _, psi = self.truncations(truncation)
-        mapping, _ = _style_layers(self._shown(weights))
+        mapping, _ = style_layers(self._shown(weights))
         layer = self.fed_layer(style_layer)
         options = {"truncation": psi, "truncated_slots": truncation.truncated_slots, "style_layer": layer}
         return mapping(tf.constant(latents, tf.float32), **options, training=False).numpy()
@@ -67,7 +67,7 @@ class StyleGeneration:
         check_count("style_layer", style_layer)
         if style_layer > self.style_layers:
             raise ConfigError(f"style_layer is in [1, {self.style_layers}]. Received: {style_layer}")
-        usual = set(_style_layers(self.generator)[0].style_layers)
+        usual = set(style_layers(self.generator)[0].style_layers)
         return None if usual == {style_layer} else style_layer
 
     def truncations(self, options):
@@ -147,11 +147,11 @@ class StyleGeneration:
 
 def _style_renderer(gan, generator):
     """A function styles -> uint8 images."""
-    _, synthesis = _style_layers(generator)
+    _, synthesis = style_layers(generator)
     return lambda styles: to_uint8(synthesis(styles))
 
 
-def _style_layers(generator):
+def style_layers(generator):
     """The layers `(mapping, synthesis)` of a generator with styles, or None."""
     layers = {layer.name: layer for layer in generator.layers}
     mapping, synthesis = layers.get("mapping"), layers.get("synthesis")

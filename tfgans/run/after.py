@@ -37,7 +37,7 @@ def evaluate(
     began = time.perf_counter()
     with progress.phase(f"evaluating step {step}"):
         of_class = model.streams_of_classes(model.seed)
-        metrics = evaluator(model.stream_of(model.seed), dataset, of_class)
+        metrics = evaluator(model.stream_of(model.seed), dataset, of_class, model.paths(model.seed))
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):

@@ -159,7 +159,7 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
             evaluator.suit(dataset)
         if not evaluator.metrics and duality_gap is None:
             return None
-        evaluator.check(dataset if model is not None and model.num_classes else None)
+        evaluator.check(dataset if model is not None and model.num_classes else None, model)
         if duality_gap is not None:
             duality_gap.check(model, dataset)
             evaluator = WithDualityGap(evaluator, duality_gap, model, interrupt or (lambda: None))

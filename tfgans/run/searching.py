@@ -233,7 +233,8 @@ class SearchRun(training.Run):
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
-            measured = self.evaluator(generate, self.dataset, of_class)
+            paths = self.model.paths(self.model.seed)
+            measured = self.evaluator(generate, self.dataset, of_class, paths)
             if self.plan.best_metric not in measured:
                 raise ConfigError(
                     f"random search chooses by train.best_metric, and no {self.plan.best_metric} is measured"

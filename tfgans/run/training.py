@@ -292,7 +292,8 @@ class Run:
             return fixed.seen(stream(count))
 
         of_class = self.model.streams_of_classes(self.model.seed, check=self.signals.check)
-        metrics = self.evaluator(generate, self.dataset, of_class)
+        paths = self.model.paths(self.model.seed, check=self.signals.check)
+        metrics = self.evaluator(generate, self.dataset, of_class, paths)
         compared = None if self.evaluator.of_images_alone else self.evaluator
         metrics |= self.model.row_of_weights(compared, self.signals.check)
         self.output.draw_spectra(step, self.evaluator.spectra)
