@@ -73,8 +73,16 @@ def _evaluate():
     from tfgans.run import after, build
 
     _refuse_gin_files()
-    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap, FLAGS.weights
-    row = after.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
+    row = after.evaluate(
+        FLAGS.model_dir,
+        FLAGS.num_samples,
+        FLAGS.duality_gap,
+        FLAGS.pictures,
+        step=_step(),
+        gin_params=FLAGS.gin_param,
+        part=FLAGS.generator,
+        weights=FLAGS.weights,
+    )
     print(build.to_json(row))
 
 
@@ -178,9 +186,9 @@ def _fid(*sets):
         raise ConfigError("two sets of images, such as real/ generated/; or one and --save=stats.npz")
     features = image_sets.extractor(FLAGS.features, FLAGS.resize, FLAGS.gin_param)
     names = metrics.DEFAULT if FLAGS.metrics is None else [name.strip() for name in FLAGS.metrics]
-    found = image_sets.between(
-        sets[0], sets[1] if len(sets) == 2 else None, features, names, FLAGS.resolution, FLAGS.save
-    )
+    second = sets[1] if len(sets) == 2 else None
+    options = FLAGS.resolution, FLAGS.save, FLAGS.pictures
+    found = image_sets.between(sets[0], second, features, names, *options)
     if found is None:
         print(FLAGS.save)
     else:

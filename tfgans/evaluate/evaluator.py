@@ -8,6 +8,7 @@ from tfgans.config import AtLeast, Count, FilePath, Function, Instance, Several,
 from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage, scores
 from tfgans.evaluate import metrics as _metrics
+from tfgans.evaluate.evidence import KEPT
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
@@ -129,7 +130,7 @@ class Evaluator:
         if dataset is not None and self._within_classes is not None:
             self._within_classes.check(dataset)
 
-    def __call__(self, generate, dataset, of_class=None):
+    def __call__(self, generate, dataset, of_class=None, evidence=None):
         """Generates and measures.
 
         Args:
@@ -140,17 +141,21 @@ class Evaluator:
                 see `IntraClass`.
             of_class: for `intra_class`, `of_class(label)` -> a `generate(count)` of that class alone, such as
                 `GAN.streams_of_classes` gives; None for a generator without classes.
+            evidence: `evidence.Evidence` to fill; the features of all samples are kept then.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
             `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
             these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
-        reference = self._statistics(dataset)
+        reference = self._statistics(dataset, 0 if evidence is None else KEPT)
         self._reference = reference.moments
-        watch = _Watch(self, self._image_metrics.keep)
+        watch = _Watch(self, self._image_metrics.keep, evidence)
         batches = self._generated(generate, self.num_samples)
-        keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
+        every = evidence is not None or "fid_infinity" in self.metrics
+        keep = self.num_samples if every else self._keep()
         sample = collect(self.features, batches, self.num_samples, keep, 1, watch, label="generated images")
+        if evidence is not None:
+            evidence.reference, evidence.sample = reference, sample
         result, counts = self._compared(reference, sample), {"num_reference": reference.moments.count}
         if self.second_split is not None:
             second, end = self._statistics(dataset.against(self.second_split)), f"_{self.second_split}"
@@ -168,8 +173,8 @@ class Evaluator:
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
 
-    def _statistics(self, dataset):
-        return cached_reference(dataset, self.features, self._keep(), self.cache_dir)
+    def _statistics(self, dataset, least=0):
+        return cached_reference(dataset, self.features, max(self._keep(), least), self.cache_dir)
 
     def _compared(self, reference, sample):
         """The metrics of features that have a reference."""
@@ -208,12 +213,14 @@ class Evaluator:
 class _Watch:
     """Sees every generated batch: sums for scores of logits, and the samples other metrics need."""
 
-    def __init__(self, evaluator, images):
-        self._options = evaluator
+    def __init__(self, evaluator, images, evidence):
+        self._options, self._evidence = evaluator, evidence
         self._score = self._histogram = None
         self.points, self.images, self._places = [], [], images
 
     def __call__(self, samples, outputs):
+        if self._evidence is not None:
+            self._evidence.take(samples, outputs["features"])
         if samples.ndim == 2:
             self.points.append(samples)
         elif self._places:
