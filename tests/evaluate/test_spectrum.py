@@ -217,9 +217,7 @@ def test_the_picture_goes_to_the_corner_and_that_of_an_older_run_to_nyquist():
     ranges, shown = [], matplotlib.figure.Figure.add_subplot
     with pytest.MonkeyPatch.context() as patch:
         seen = []
-        patch.setattr(
-            figure_style.Figure, "add_subplot", lambda self: seen.append(shown(self)) or seen[-1]
-        )
+        patch.setattr(figure_style.Figure, "add_subplot", lambda self: seen.append(shown(self)) or seen[-1])
         pictures = [spectrum_figure.picture(each) for each in (numbers, older)]
         ranges = [axes.get_xlim()[1] for axes in seen]
         ends = [axes.get_lines()[1].get_ydata() for axes in seen]

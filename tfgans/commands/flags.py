@@ -75,8 +75,8 @@ def evaluate():
     flags.DEFINE_bool(
         "pictures",
         False,
-        "Draw the evaluation into evaluation/step_N of the run: samples beside their nearest training images, a map of "
-        "real and generated images, precision and recall, FID by the number of samples.",
+        "Draw the evaluation into evaluation/step_N of the run: samples beside their nearest training images, a map "
+        "of real and generated images, precision and recall, FID by the number of samples.",
     )
 
 
@@ -199,7 +199,9 @@ def fid():
     flags.DEFINE_list("metrics", None, "Names of metrics, joined by commas, such as fid,kid,mind.")
     flags.DEFINE_integer("resolution", None, "Brings both sets to this size first, as training does.", 1)
     flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
-    flags.DEFINE_string("pictures", None, "A folder for pictures of both sets, as evaluate --pictures draws them.")
+    flags.DEFINE_string(
+        "pictures", None, "A folder for pictures of both sets, as evaluate --pictures draws them."
+    )
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as InceptionFeatures.batch_size=16.")
 
 

@@ -1,6 +1,5 @@
 """The figures of an evaluation: functions of arrays that return pictures, uint8 [H, W, 3], 1120 pixels wide."""
 
-import matplotlib
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -8,33 +7,44 @@ from tfgans.evaluate import figure_style
 from tfgans.evaluate.figure_style import COLOURS, INK
 
 _MARKERS = {"real": "o", "generated": "^"}
+_WIDTH = 5.6  # inches
+_LEFT = {"x": 0.01, "ha": "left"}
+_DISTANCES = (
+    "Numbers: the distance, over that which training images typically have to the nearest\n"
+    "other one. About 1: as near as training images are to each other. Near 0: a copy."
+)
+_TWINS = "No distances: most of the images searched have another one that is the same."
 
 
 @figure_style.styled
-def nearest(groups, searched):
+def nearest(groups, title):
     """Generated images above the training images nearest to them.
 
     Args:
-        groups: {title: [(label of the row, uint8 images [n, H, W, C], texts [n] or None)]}, one below the other.
-        searched: what was searched, for the title.
+        groups: {heading: [(label of the row, uint8 images [n, H, W, C], numbers below them [n] or None)]}.
+        title: above all.
     """
     rows = [row for group in groups.values() for row in group]
     columns = max(len(images) for _, images, _ in rows)
-    height, width = np.max([images.shape[1:3] for _, images, _ in rows], axis=0)
-    cell = 4.5 / columns * height / width
-    heights = [len(group) * (cell + 0.22) + 0.3 for group in groups.values()]
-    figure = figure_style.new_figure(sum(heights) + 0.5)
-    figure.suptitle(f"Generated images and the nearest of {searched}", x=0.01, ha="left", fontsize=11)
-    parts = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for part, (title, group) in zip(parts, groups.items(), strict=True):
-        part.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    side = (_WIDTH - 1.0) / columns - 0.06  # of a cell, in inches
+    height, width = rows[0][1].shape[1:3]
+    heights = [0.28 + sum(side * height / width + (0.08 if n is None else 0.26) for *_, n in group)
+               for group in groups.values()]  # fmt: skip
+    figure = figure_style.new_figure(sum(heights) + 0.9)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, hspace=0.0, wspace=0.0)
+    above, *parts, below = figure.subfigures(len(groups) + 2, 1, height_ratios=[0.3, *heights, 0.6])
+    above.text(0.01, 0.4, title, va="center", fontsize=11)
+    for part, (heading, group) in zip(parts, groups.items(), strict=True):
+        part.suptitle(heading, **_LEFT, fontsize=10, fontweight="bold")
         grid = part.subplots(len(group), columns, squeeze=False)
-        for line, (label, images, texts) in zip(grid, group, strict=True):
-            line[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
-            for number, axes in enumerate(line):
-                _show(axes, images[number] if number < len(images) else None)
-                if texts is not None and number < len(images):
-                    axes.set_xlabel(texts[number], fontsize=9, labelpad=1)
+        for line, (label, images, numbers) in zip(grid, group, strict=True):
+            line[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=5)
+            for at, axes in enumerate(line):
+                _show(axes, images[at] if at < len(images) else None)
+                if numbers is not None and at < len(images):
+                    axes.set_xlabel(f"{numbers[at]:.2f}", fontsize=9, labelpad=1)
+    numbered = any(numbers is not None for *_, numbers in rows)
+    below.text(0.01, 0.5, _DISTANCES if numbered else _TWINS, fontsize=9, va="center", linespacing=1.3)
     return figure_style.pixels(figure)
 
 
@@ -69,10 +79,10 @@ def feature_map(maps, name):
     ):
         for (side, colour), points in zip(COLOURS.items(), sides, strict=True):
             style = {"s": 9, "alpha": 0.55, "linewidths": 0, "marker": _MARKERS[side]}
-            axes.scatter(*points.T, color=colour, label=f"{side} ({len(points):,})", **style)
+            axes.scatter(*points.T, color=colour, label=f"{len(points):,} {side}", **style)
         axes.set_title(title, loc="left", fontsize=10)
         if labels is None:
-            axes.set(xticks=[], yticks=[], xlabel="no units: only who is near whom counts")
+            axes.set(xticks=[], yticks=[], xlabel="no units: only nearness counts")
         else:
             axes.set(xlabel=labels[0], ylabel=labels[1])
             axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -81,7 +91,7 @@ def feature_map(maps, name):
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, markerscale=2)
     for handle in legend.legend_handles:
         handle.set_alpha(1.0)
-    figure.suptitle(f"Map of images by their features ({name})", x=0.01, ha="left", fontsize=11)
+    figure.suptitle(f"Map of images by their features ({name})", **_LEFT, fontsize=11)
     return figure_style.pixels(figure)
 
 
@@ -97,7 +107,7 @@ def precision_recall(precision, recall, marks, title):
     draw_precision_recall(axes)
     axes.fill_between(recall, precision, color=COLOURS["generated"], alpha=0.12, linewidth=0)
     axes.plot(recall, precision, color=COLOURS["generated"], linewidth=2.2)
-    text = f"F₈ (weighs recall) {marks[0]:.2f}\nF₁⸝₈ (weighs precision) {marks[1]:.2f}"
+    text = f"F₈ (recall counts more): {marks[0]:.2f}\nF₁/₈ (precision counts more): {marks[1]:.2f}"
     axes.text(0.03, 0.04, text, transform=axes.transAxes, va="bottom")
     axes.set_title(title, loc="left", fontsize=11)
     return figure_style.pixels(figure)
@@ -113,27 +123,33 @@ def draw_precision_recall(axes):
 
 
 @figure_style.styled
-def frechet_by_size(counts, values, line, name):
+def frechet_by_size(counts, values, line, fitted, name):
     """The Frechet distance of parts of the generated set, and where it goes with infinitely many samples.
 
     Args:
-        counts, values: [k], of `frechet.frechet_by_size`. line: what `frechet.infinity_line` returns of them.
+        counts, values: [k], of `frechet.frechet_by_size`.
+        line: what `frechet.infinity_line` returns of the last ones. fitted: how many these are.
         name: of the features.
     """
     limit, slope, error = (line[f"fid_infinity{part}"] for part in ("", "_slope", "_error"))
     figure = figure_style.new_figure(3.8)
-    axes = figure.add_subplot()
-    axes.plot(counts, values, "o", color=COLOURS["generated"], markersize=5, label="parts of the samples")
+    axes, colour = figure.add_subplot(), COLOURS["generated"]
+    rest = len(counts) - fitted
+    if rest:
+        axes.plot(counts[:rest], values[:rest], "o", color=colour, markersize=5, markerfacecolor="white",
+                  label="fewer samples, not fitted")  # fmt: skip
+    axes.plot(counts[rest:], values[rest:], "o", color=colour, markersize=5, label="parts of the samples")
     at = np.linspace(counts[0], 1.04 * counts[-1], 200)
-    fitted = "line fitted in 1/N: FID∞ + b/N"
-    axes.plot(at, limit + slope / at, color=COLOURS["generated"], linewidth=1.6, label=fitted)
-    axes.axhline(limit, color=INK, linestyle="--", linewidth=1.4, label="infinitely many samples (FID∞)")
-    axes.axhspan(limit - error, limit + error, color=INK, alpha=0.1, linewidth=0, label="its 95 % interval")
+    axes.plot(
+        at, limit + slope / at, color=colour, linewidth=1.6, label="fitted curve: FID∞ + b / N", zorder=1
+    )
+    axes.axhline(limit, color=INK, linestyle="--", linewidth=1.4, label="FID∞: infinitely many samples")
+    axes.axhspan(limit - error, limit + error, color=INK, alpha=0.12, linewidth=0, label="its 95 % interval")
     axes.set(xlabel="number of generated samples N", ylabel=f"Fréchet distance (FID),\nfeatures: {name}")
     axes.set_xlim(0, 1.04 * counts[-1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     title = f"FID {values[-1]:.4g} at {counts[-1]:,} samples, {limit:.4g} ± {error:.2g} at infinitely many"
     axes.set_title(title, loc="left", fontsize=11)
     return figure_style.pixels(figure)

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _OF_CURVE, _OF_MAP = 5000, 500  # a side
 _LEAST_OF_CURVE = 2 * prd.CLUSTERS
+_SMALLER = (0.1, 0.2, 0.4, 0.7)  # parts of the fewest samples of the line, to show what it leaves out
 _LEAST_OF_LINE, _LEAST_OF_MAP = 30, 10
 
 
@@ -57,7 +58,7 @@ def draw(folder, evidence, extractor, real=None, cache_dir=None, called="trainin
 
 
 def _training(evidence, extractor, real, cache_dir):
-    """`(features, images, how many there are in all)`: of images trained on, in the same order, as many as are kept."""
+    """`(features, images, how many there are)`: of images trained on, in one order, as many as are kept."""
     if real is None:
         raise _LeftOut("statistics hold no images")
     if not len(evidence.images):
@@ -83,7 +84,7 @@ def _nearest(evidence, training, called):
     order = np.argsort(found["features"].distances, kind="stable")
     count = len(evidence.images)
     chosen = {
-        f"Of {count} generated images the nearest to one of them": order[:COLUMNS],
+        f"The most similar of {count} generated images (by features)": order[:COLUMNS],
         "The first generated images": np.arange(min(count, COLUMNS)),
     }
     groups = {
@@ -91,16 +92,16 @@ def _nearest(evidence, training, called):
         for title, rows in chosen.items()
     }
     many = f"{len(kept):,} of {total:,}" if len(kept) < total else f"{total:,}"
-    return evaluation_figures.nearest(groups, f"{many} {called}")
+    return evaluation_figures.nearest(groups, f"Nearest {called} ({many} searched)")
 
 
 def _rows(found, rows, images):
     """The training images nearest to some generated ones: a row of the figure for each way to measure."""
     for way, neighbours in found.items():
         ratios = neighbours.ratios()[rows]
-        texts = [f"{ratio:.2f}" for ratio in ratios] if np.isfinite(ratios).all() else None
+        numbers = ratios if np.isfinite(ratios).all() else None
         nearest = np.concatenate([batch for batch, _ in images.reference(neighbours.items[rows])])
-        yield f"nearest\nby {way}", nearest, texts
+        yield f"nearest\nby {way}", nearest, numbers
 
 
 def _sides(evidence, least, most):
@@ -122,6 +123,8 @@ def _check_finite(*features):
 
 def _map(evidence, name):
     real, fake = _sides(evidence, _LEAST_OF_MAP, _OF_MAP)
+    size = min(len(real), len(fake))
+    real, fake = real[:size], fake[:size]
     both = np.concatenate([real, fake])
     if both.shape[1] == 2:
         return evaluation_figures.feature_map([("the points", real, fake, ("x", "y"))], name)
@@ -144,7 +147,8 @@ def _precision_recall(evidence, curves):
     marks = [prd.largest_f(precision, recall, beta) for beta in (8.0, 0.125)]
     found = {"precision": precision.tolist(), "recall": recall.tolist()}
     curves["precision_recall"] = found | dict(zip(("f_8", "f_1_8"), marks, strict=True))
-    title = f"Precision-recall curve (PRD), {min(len(real), len(fake)):,} images a side"
+    size = min(len(real), len(fake))
+    title = f"Precision-recall curve (PRD), {size:,} images a side,\nfeatures: {curves['features']}"
     return evaluation_figures.precision_recall(precision, recall, marks, title)
 
 
@@ -153,8 +157,11 @@ def _fid_by_samples(evidence, curves):
     if len(fake) < _LEAST_OF_LINE:
         raise _LeftOut(f"it needs {_LEAST_OF_LINE} generated images, and there are {len(fake)}")
     _check_finite(fake, real.mean)
-    counts = frechet.infinity_sizes(len(fake))
-    values = frechet.frechet_by_size(real, fake, counts)
-    line = frechet.infinity_line(counts, values)
+    many = frechet.infinity_sizes(len(fake))
+    few = [int(share * many[0]) for share in _SMALLER if many[0] >= 100]
+    values = frechet.frechet_by_size(real, fake, many)
+    line = frechet.infinity_line(many, values)
+    counts = np.array([*few, *many])
+    values = np.concatenate([frechet.frechet_by_size(real, fake, few), values])
     curves["fid_by_samples"] = {"num_samples": counts.tolist(), "fid": values.tolist()} | line
-    return evaluation_figures.frechet_by_size(counts, values, line, curves["features"])
+    return evaluation_figures.frechet_by_size(counts, values, line, len(many), curves["features"])

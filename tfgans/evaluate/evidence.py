@@ -45,4 +45,3 @@ class Evidence:
     @property
     def features(self):
         return np.concatenate(self._features)
-

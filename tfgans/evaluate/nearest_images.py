@@ -6,7 +6,6 @@ import numpy as np
 
 from tfgans.evaluate import memorization
 from tfgans.evaluate.scores import squared_distances
-from tfgans.evaluate.statistics import cached_reference, kept_items
 
 _WIDEST = 64
 _SOME = 256

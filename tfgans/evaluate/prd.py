@@ -1,12 +1,12 @@
 """Precision and recall of distributions as a curve (PRD; Sajjadi, Bachem, Lucic, Bousquet and Gelly 2018).
 
-Both sets are clustered together; p and q are the shares of the real and of the generated set in each cluster. For each
-slope lambda > 0, precision(lambda) = sum min(lambda p, q) and recall(lambda) = sum min(p, q / lambda): how much of the
-generated set, at most, is as the real one is, and how much of the real one is reached, at that exchange of one for the
-other. The mean over clusterings is taken, as in the paper: 10 of 20 clusters.
+Both sets are clustered together; p and q are the shares of the real and of the generated set in each cluster. For
+each slope lambda > 0, precision(lambda) = sum min(lambda p, q) and recall(lambda) = sum min(p, q / lambda): how much of
+the generated set, at most, is as the real one is, and how much of the real one is reached, at that exchange of one for
+the other. The mean over clusterings is taken, as in the paper: 10 of 20 clusters.
 
-Departures: the clusters are made of the first 50 principal components, by Lloyd's algorithm from k-means++ starts; the
-authors cluster Inception's 2048 features in small batches, which takes minutes.
+Departures: the clusters are made of the first 50 principal components, by Lloyd's algorithm from k-means++ starts;
+the authors cluster Inception's 2048 features in small batches, which takes minutes.
 """
 
 import numpy as np
@@ -38,7 +38,9 @@ def curve(real, fake, clusters=CLUSTERS, runs=RUNS, seed=0):
     """
     size = min(len(real), len(fake))
     if size <= clusters:
-        raise ConfigError(f"a precision-recall curve of {clusters} clusters needs more samples: {size} a side")
+        raise ConfigError(
+            f"a precision-recall curve of {clusters} clusters needs more samples: {size} a side"
+        )
     both = principal_components(np.concatenate([real[:size], fake[:size]]), _COMPONENTS)[0]
     found = []
     for run in range(runs):

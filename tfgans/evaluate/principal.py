@@ -15,7 +15,9 @@ def principal_components(features, count):
 
     count = min(count, *features.shape)
     model = PCA(count, svd_solver="randomized" if count < min(features.shape) / 4 else "full", random_state=0)
-    return model.fit_transform(features).astype(np.float64), model.explained_variance_ratio_.astype(np.float64)
+    return model.fit_transform(features).astype(np.float64), model.explained_variance_ratio_.astype(
+        np.float64
+    )
 
 
 def neighbour_map(features):
@@ -26,5 +28,7 @@ def neighbour_map(features):
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3.0)
     made = TSNE(init="pca", perplexity=perplexity, random_state=0)
     components = principal_components(features, _COMPONENTS)[0]
-    with threadpool_limits(1, "openmp"):  # its threads meet in every step, which takes for ever on a busy machine
+    with threadpool_limits(
+        1, "openmp"
+    ):  # its threads meet in every step, which takes for ever on a busy machine
         return made.fit_transform(components).astype(np.float64)

@@ -67,9 +67,7 @@ def _configuration(features):
     )
 
 
-def between(
-    first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None, drawn=None
-):
+def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None, drawn=None):
     """Metrics of one set of images against another.
 
     Args:
