@@ -75,16 +75,17 @@ def _training(evidence, extractor, real, cache_dir):
 
 def _nearest(evidence, training, called):
     kept, images, total = training
-    if not np.isfinite(evidence.features).all():
-        raise _LeftOut("the features of generated images are not all finite")
-    found = {"features": nearest_images.in_features(evidence.features, kept)}
-    shapes = [next(images.reference(np.arange(1)))[0].shape[1:], evidence.images.shape[1:]]
-    if shapes[0] == shapes[1]:
+    found = {}
+    if _unfit(kept, evidence.features) is None:
+        found["features"] = nearest_images.in_features(evidence.features, kept)
+    shape = next(images.reference(np.arange(1)))[0].shape[1:]
+    if shape == evidence.images.shape[1:]:
         found["pixels"] = nearest_images.in_pixels(evidence.images, images)
-    order = np.argsort(found["features"].distances, kind="stable")
-    count = len(evidence.images)
+    if not found:
+        raise _LeftOut(f"{_unfit(kept, evidence.features)}, and images are of two shapes")
+    way, count = next(iter(found)), len(evidence.images)
     chosen = {
-        f"The most similar of {count} generated images (by features)": order[:COLUMNS],
+        f"The most similar of {count} generated images (by {way})": np.argsort(found[way].distances)[:COLUMNS],
         "The first generated images": np.arange(min(count, COLUMNS)),
     }
     groups = {
@@ -112,13 +113,23 @@ def _sides(evidence, least, most):
     few = min(map(len, sides))
     if few < least:
         raise _LeftOut(f"it needs {least} images a side, and there are {few}")
-    _check_finite(*sides)
+    _check(*sides)
     return sides
 
 
-def _check_finite(*features):
+def _unfit(*features):
+    """Why nothing can be told from these sets of features, or None."""
     if not all(np.isfinite(each).all() for each in features):
-        raise _LeftOut("the features are not all finite")
+        return "the features are not all finite"
+    if all((each == features[0][0]).all() for each in features):
+        return "all images have the same features"
+    return None
+
+
+def _check(*features):
+    reason = _unfit(*features)
+    if reason is not None:
+        raise _LeftOut(reason)
 
 
 def _map(evidence, name):
@@ -128,8 +139,8 @@ def _map(evidence, name):
     both = np.concatenate([real, fake])
     if both.shape[1] == 2:
         return evaluation_figures.feature_map([("the points", real, fake, ("x", "y"))], name)
-    if both.shape[1] < 2 or not both.std(axis=0).any():
-        raise _LeftOut("the features have less than two dimensions")
+    if both.shape[1] < 2:
+        raise _LeftOut("features of one number make no map")
     scores, shares = principal.principal_components(both, 2)
     labels = tuple(
         f"{nth} component ({share:.0%} of variance)"
@@ -156,7 +167,7 @@ def _fid_by_samples(evidence, curves):
     fake, real = evidence.sample.kept, evidence.reference.moments
     if len(fake) < _LEAST_OF_LINE:
         raise _LeftOut(f"it needs {_LEAST_OF_LINE} generated images, and there are {len(fake)}")
-    _check_finite(fake, real.mean)
+    _check(fake, real.mean[None])
     many = frechet.infinity_sizes(len(fake))
     few = [int(share * many[0]) for share in _SMALLER if many[0] >= 100]
     values = frechet.frechet_by_size(real, fake, many)

@@ -1,9 +1,9 @@
 """Precision and recall of distributions as a curve (PRD; Sajjadi, Bachem, Lucic, Bousquet and Gelly 2018).
 
 Both sets are clustered together; p and q are the shares of the real and of the generated set in each cluster. For
-each slope lambda > 0, precision(lambda) = sum min(lambda p, q) and recall(lambda) = sum min(p, q / lambda): how much of
-the generated set, at most, is as the real one is, and how much of the real one is reached, at that exchange of one for
-the other. The mean over clusterings is taken, as in the paper: 10 of 20 clusters.
+each slope lambda > 0, precision(lambda) = sum min(lambda p, q) and recall(lambda) = sum min(p, q / lambda): how much
+of the generated set, at most, is as the real one is, and how much of the real one is reached, at that exchange of one
+for the other. The mean over clusterings is taken, as in the paper: 10 of 20 clusters.
 
 Departures: the clusters are made of the first 50 principal components, by Lloyd's algorithm from k-means++ starts;
 the authors cluster Inception's 2048 features in small batches, which takes minutes.
