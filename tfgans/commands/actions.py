@@ -157,9 +157,12 @@ def _compare():
 def _compared():
     """`(comparison, problems)` of what the flags name."""
     from tfgans.compare import run
+    from tfgans.config import ConfigError
 
     if FLAGS.from_runs:
         _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        if FLAGS.pictures:
+            raise ConfigError("--from_runs compares runs as they are: draw them by evaluate --pictures first")
         return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
     return run.compare_configurations(
         FLAGS.output_dir,
@@ -173,6 +176,7 @@ def _compared():
         evaluate_every=FLAGS.evaluate_every,
         primary_metric=FLAGS.metric,
         jobs=FLAGS.jobs,
+        pictures=FLAGS.pictures,
     )
 
 

@@ -255,6 +255,9 @@ def compare():
     )
     flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
     flags.DEFINE_integer("jobs", 1, "Runs at a time.")
+    flags.DEFINE_bool(
+        "pictures", False, "Also draw each finished run, as evaluate --pictures does; the page shows them."
+    )
 
 
 def architectures():

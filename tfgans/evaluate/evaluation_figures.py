@@ -1,5 +1,6 @@
 """The figures of an evaluation: functions of arrays that return pictures, uint8 [H, W, 3], 1120 pixels wide."""
 
+import matplotlib
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -118,7 +119,8 @@ def draw_precision_recall(axes):
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
     axes.set_xlabel("recall: share of the real images' variety that is reached")
     axes.set_ylabel("precision: share of generated\nimages that are like real ones")
-    axes.plot([1.0], [1.0], "*", color=INK, markersize=11, clip_on=False, zorder=5)
+    ink = matplotlib.rcParams["text.color"]
+    axes.plot([1.0], [1.0], "*", color=ink, markersize=11, clip_on=False, zorder=5)
     axes.annotate("best", (1.0, 1.0), xytext=(-12, -4), textcoords="offset points", ha="right", va="center")
 
 

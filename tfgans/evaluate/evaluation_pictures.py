@@ -26,6 +26,11 @@ class _LeftOut(Exception):
     """Why a picture cannot be drawn."""
 
 
+def folder_of_step(model_dir, step):
+    """Where the pictures of one step of a run are."""
+    return Path(model_dir) / "evaluation" / f"step_{step:08d}"
+
+
 def draw(folder, evidence, extractor, real=None, cache_dir=None, called="training images"):
     """Writes the pictures into a folder, which is made; those that cannot be drawn are removed if they are there.
 
@@ -55,6 +60,7 @@ def draw(folder, evidence, extractor, real=None, cache_dir=None, called="trainin
                 logger.warning("%s is left out: %s", path.name, reason)
                 path.unlink(missing_ok=True)
     files.write_text(folder / "curves.json", json.dumps(curves) + "\n")
+    logger.info("pictures: %s", folder)
 
 
 def _training(evidence, extractor, real, cache_dir):
@@ -85,7 +91,9 @@ def _nearest(evidence, training, called):
         raise _LeftOut(f"{_unfit(kept, evidence.features)}, and images are of two shapes")
     way, count = next(iter(found)), len(evidence.images)
     chosen = {
-        f"The most similar of {count} generated images (by {way})": np.argsort(found[way].distances)[:COLUMNS],
+        f"The most similar of {count} generated images (by {way})": np.argsort(found[way].distances)[
+            :COLUMNS
+        ],
         "The first generated images": np.arange(min(count, COLUMNS)),
     }
     groups = {

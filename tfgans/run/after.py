@@ -24,7 +24,8 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
     Args:
         num_samples: in place of `Evaluator.num_samples`.
         duality_gap: measures that, too, of the pair that was trained, whatever the generator.
-        pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_folder`.
+        pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_pictures.folder_of_step`,
+            in place of an earlier evaluation's.
         which: see `Which`; `generator` (the part) and `weights` stand in the row.
     """
     which = Which(**which)
@@ -55,14 +56,9 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         files.JsonLines(model_dir / "metrics.jsonl").append(row)
     if pictures:
         with files.if_possible("the pictures of the evaluation"):
-            drawn = evaluation_folder(model_dir, step)
-            evaluation_pictures.draw(drawn, evidence, evaluator.features, dataset, evaluator.cache_dir)
+            place = evaluation_pictures.folder_of_step(model_dir, step)
+            evaluation_pictures.draw(place, evidence, evaluator.features, dataset, evaluator.cache_dir)
     return row
-
-
-def evaluation_folder(model_dir, step):
-    """Where `evaluate` draws the pictures of a step of a run, in place of an earlier evaluation's."""
-    return Path(model_dir) / "evaluation" / f"step_{step:08d}"
 
 
 @dataclasses.dataclass(frozen=True)
