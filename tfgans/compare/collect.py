@@ -36,7 +36,8 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
         in decibels); `drawn`, see `_drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
-        `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and the message says why.
+        `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and
+        the message says why.
     """
     try:
         with readers.reading(folder, "a run"):

@@ -3,10 +3,9 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from tfgans.compare import collect, figures
-from tfgans.evaluate.evaluation_figures import draw_precision_recall
+from tfgans.evaluate.evaluation_figures import draw_precision_recall, show_measured
 
 TITLE = "Evaluations in pictures"
 PICTURES = {"nearest": "nearest training images", "map": "map of features"}
@@ -68,8 +67,10 @@ def _draw_precision_recall(axes, comparison):
 
 
 def _draw_fid_by_samples(axes, comparison):
+    values = []
     for index, configuration in enumerate(comparison["configurations"]):
         found, ink = curves(configuration, "fid_by_samples"), figures.colour(index)
+        values += [np.array(each["fid"]) for each in found]
         for each in found:
             axes.plot(each["num_samples"], each["fid"], ".", color=ink, alpha=0.45, markersize=4)
             if len(found) > 1:
@@ -81,8 +82,7 @@ def _draw_fid_by_samples(axes, comparison):
             limit = np.mean([each["fid_infinity"] for each in found])
             axes.axhline(limit, color=ink, linestyle="--", linewidth=1.2)
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    show_measured(axes, np.concatenate(values))
     axes.set_xlabel("number of generated samples N")
     axes.set_title("FID by the number of samples (lower is better)", loc="left")
 

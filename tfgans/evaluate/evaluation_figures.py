@@ -149,9 +149,17 @@ def frechet_by_size(counts, values, line, fitted, name):
     axes.axhspan(limit - error, limit + error, color=INK, alpha=0.12, linewidth=0, label="its 95 % interval")
     axes.set(xlabel="number of generated samples N", ylabel=f"Fréchet distance (FID),\nfeatures: {name}")
     axes.set_xlim(0, 1.04 * counts[-1])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    show_measured(axes, values)
     axes.legend(frameon=False, loc="upper right")
     title = f"FID {values[-1]:.4g} at {counts[-1]:,} samples, {limit:.4g} ± {error:.2g} at infinitely many"
     axes.set_title(title, loc="left", fontsize=11)
     return figure_style.pixels(figure)
+
+
+def show_measured(axes, values):
+    """Lets distances [k] fill the height, and not a curve that is fitted to some of them."""
+    low, high = axes.get_ylim()
+    most = values.max() + 0.25 * (values.max() - low)
+    axes.set_ylim(low, min(high, most) if most > low else high)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
