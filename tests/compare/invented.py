@@ -34,7 +34,8 @@ def run(label, seed, random, final=1.0, outcome="finished", message=None):
     return {"seed": seed, "folder": f"{label}/seed_{seed}", "outcome": outcome, "message": message,
             "suspicious": None, "step": steps[-1],
             "train_seconds": steps[-1] / rate, "compile_seconds": 12.25, "eval_seconds": 9.5,
-            "evaluations": evaluations, "curves": curves, "samples": None, "spectrum": None}  # fmt: skip
+            "evaluations": evaluations, "curves": curves, "samples": None, "spectrum": None,
+            "drawn": None}  # fmt: skip
 
 
 def configuration(label, runs, **differences):

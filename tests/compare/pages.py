@@ -72,7 +72,7 @@ def simple_run(seed, points, seconds_a_step=0.1, outcome="finished"):
     return {"seed": seed, "folder": f"seed_{seed}", "outcome": outcome, "message": None, "suspicious": None,
             "step": max(points),
             "train_seconds": 1.0, "compile_seconds": None, "eval_seconds": None, "evaluations": evaluations,
-            "curves": {}, "samples": None, "spectrum": None}  # fmt: skip
+            "curves": {}, "samples": None, "spectrum": None, "drawn": None}  # fmt: skip
 
 
 def two(first, second, third=None, labels=("a", "b", "c"), **settings):

@@ -6,7 +6,7 @@ import pytest
 
 from tfgans.config import ConfigError
 from tfgans.data.digits import digits_split
-from tfgans.evaluate import spectrum, spectrum_figure
+from tfgans.evaluate import figure_style, spectrum, spectrum_figure
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.evaluate.features import DigitsFeatures, PointFeatures
 from tfgans.evaluate.spectrum import MeanSpectrum, compare
@@ -217,9 +217,7 @@ def test_the_picture_goes_to_the_corner_and_that_of_an_older_run_to_nyquist():
     ranges, shown = [], matplotlib.figure.Figure.add_subplot
     with pytest.MonkeyPatch.context() as patch:
         seen = []
-        patch.setattr(
-            spectrum_figure.Figure, "add_subplot", lambda self: seen.append(shown(self)) or seen[-1]
-        )
+        patch.setattr(figure_style.Figure, "add_subplot", lambda self: seen.append(shown(self)) or seen[-1])
         pictures = [spectrum_figure.picture(each) for each in (numbers, older)]
         ranges = [axes.get_xlim()[1] for axes in seen]
         ends = [axes.get_lines()[1].get_ydata() for axes in seen]

@@ -73,8 +73,16 @@ def _evaluate():
     from tfgans.run import after, build
 
     _refuse_gin_files()
-    options = FLAGS.gin_param, FLAGS.generator, FLAGS.duality_gap, FLAGS.weights
-    row = after.evaluate(FLAGS.model_dir, FLAGS.num_samples, _step(), *options)
+    row = after.evaluate(
+        FLAGS.model_dir,
+        FLAGS.num_samples,
+        FLAGS.duality_gap,
+        FLAGS.pictures,
+        step=_step(),
+        gin_params=FLAGS.gin_param,
+        part=FLAGS.generator,
+        weights=FLAGS.weights,
+    )
     print(build.to_json(row))
 
 
@@ -149,9 +157,12 @@ def _compare():
 def _compared():
     """`(comparison, problems)` of what the flags name."""
     from tfgans.compare import run
+    from tfgans.config import ConfigError
 
     if FLAGS.from_runs:
         _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        if FLAGS.pictures:
+            raise ConfigError("--from_runs compares runs as they are: draw them by evaluate --pictures first")
         return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
     return run.compare_configurations(
         FLAGS.output_dir,
@@ -165,6 +176,7 @@ def _compared():
         evaluate_every=FLAGS.evaluate_every,
         primary_metric=FLAGS.metric,
         jobs=FLAGS.jobs,
+        pictures=FLAGS.pictures,
     )
 
 
@@ -178,9 +190,9 @@ def _fid(*sets):
         raise ConfigError("two sets of images, such as real/ generated/; or one and --save=stats.npz")
     features = image_sets.extractor(FLAGS.features, FLAGS.resize, FLAGS.gin_param)
     names = metrics.DEFAULT if FLAGS.metrics is None else [name.strip() for name in FLAGS.metrics]
-    found = image_sets.between(
-        sets[0], sets[1] if len(sets) == 2 else None, features, names, FLAGS.resolution, FLAGS.save
-    )
+    second = sets[1] if len(sets) == 2 else None
+    options = FLAGS.resolution, FLAGS.save, FLAGS.pictures
+    found = image_sets.between(sets[0], second, features, names, *options)
     if found is None:
         print(FLAGS.save)
     else:

@@ -78,6 +78,12 @@ def evaluate():
     _run_flags()
     flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
     flags.DEFINE_bool("duality_gap", False, "Measure the duality gap, too; DualityGap.* says how.")
+    flags.DEFINE_bool(
+        "pictures",
+        False,
+        "Draw the evaluation into evaluation/step_N of the run: samples beside their nearest training images, a map "
+        "of real and generated images, precision and recall, FID by the number of samples.",
+    )
 
 
 def generate():
@@ -199,6 +205,9 @@ def fid():
     flags.DEFINE_list("metrics", None, "Names of metrics, joined by commas, such as fid,kid,mind.")
     flags.DEFINE_integer("resolution", None, "Brings both sets to this size first, as training does.", 1)
     flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
+    flags.DEFINE_string(
+        "pictures", None, "A folder for pictures of both sets, as evaluate --pictures draws them."
+    )
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as InceptionFeatures.batch_size=16.")
 
 
@@ -256,6 +265,9 @@ def compare():
     )
     flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
     flags.DEFINE_integer("jobs", 1, "Runs at a time.")
+    flags.DEFINE_bool(
+        "pictures", False, "Also draw each finished run, as evaluate --pictures does; the page shows them."
+    )
 
 
 def architectures():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
+from tfgans.evaluate.evaluation_pictures import folder_of_step
 from tfgans.evaluate.metrics import higher_is_better
 from tfgans.run import identity
 from tfgans.run.free import free_names
@@ -35,8 +36,9 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         None), `step`, `train_seconds`, `compile_seconds`,
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
-        in decibels); `data`, see `_data`; and what belongs to the configuration: `operative`, `bindings`, `features`,
-        `num_samples`. A run whose files cannot be read has `failed`, and the message says why.
+        in decibels); `drawn`, see `_drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
+        `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and
+        the message says why.
     """
     try:
         with readers.reading(folder, "a run"):
@@ -72,6 +74,7 @@ def _facts(folder, root, seed, outcome, message):
         "curves": curves(folder / "train") if rows else {},
         "samples": relative(pictures[-1], root) if pictures else None,
         "spectrum": _spectrum(folder, last["step"]) if rows else None,
+        "drawn": _drawn(folder, last["step"], root) if rows else None,
         "data": _data(folder),
         "operative": text,
         "bindings": bindings,
@@ -83,8 +86,8 @@ def _facts(folder, root, seed, outcome, message):
 # The facts of a run that cannot be read, besides what `read_run` was given.
 _NOTHING = {
     "step": None, "train_seconds": None, "compile_seconds": None, "eval_seconds": None, "evaluations": [],
-    "curves": {}, "samples": None, "spectrum": None, "data": None, "operative": "", "bindings": {}, "features": None,
-    "num_samples": None, "suspicious": None,
+    "curves": {}, "samples": None, "spectrum": None, "drawn": None, "data": None, "operative": "",
+    "bindings": {}, "features": None, "num_samples": None, "suspicious": None,
 }  # fmt: skip
 
 
@@ -136,6 +139,42 @@ def _spectrum(folder, step):
         logger.warning("%s; left out", error)
         return None
     return found if finite else None
+
+
+def _drawn(folder, step, root):
+    """What `evaluate --pictures` left of a step; None if nothing.
+
+    Returns: dict of `nearest` and `map`, paths or None; `precision_recall` ({"precision", "recall"}: lists) and
+        `fid_by_samples` ({"num_samples", "fid": lists, "fid_infinity", "fid_infinity_slope"}), or None.
+    """
+    place = folder_of_step(folder, step)
+    if not (place / "curves.json").exists():
+        return None
+    found = {name: place / f"{name}.png" for name in ("nearest", "map")}
+    found = {name: relative(path, root) if path.exists() else None for name, path in found.items()}
+    return found | dict.fromkeys(_CURVES) | _curves_drawn(place / "curves.json")
+
+
+_CURVES = {
+    "precision_recall": (("precision", "recall"), ()),
+    "fid_by_samples": (("num_samples", "fid"), ("fid_infinity", "fid_infinity_slope")),
+}  # lists of one length, and numbers
+
+
+def _curves_drawn(path):
+    try:
+        with readers.reading(path, "curves of an evaluation"):
+            stored, found = json.loads(path.read_text(encoding="utf-8")), {}
+            for name in _CURVES.keys() & stored.keys():
+                lists, single = _CURVES[name]
+                found[name] = {key: [float(x) for x in stored[name][key]] for key in lists}
+                found[name] |= {key: float(stored[name][key]) for key in single}
+                if len({len(found[name][key]) for key in lists}) > 1:
+                    raise ValueError("its lists are of different lengths")
+    except ConfigError as error:
+        logger.warning("%s; left out", error)
+        return {}
+    return found
 
 
 def relative(path, root):

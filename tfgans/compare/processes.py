@@ -56,9 +56,7 @@ class Run:
 
     def ended(self, code):
         """Takes note of how its process ended; what the same command would only repeat is kept."""
-        lines = [line for line in re.split(r"[\r\n]+", self.log.read_text(errors="replace")) if line.strip()]
-        self.message = None if code == 0 else (lines[-1] if lines else f"ended with {code}").strip()
-        self.message = self.message and self.message.removeprefix("tfgans: ")
+        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
         self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
         self.refused = code == _REFUSED
         if code in (0, _DIVERGED):
@@ -80,6 +78,30 @@ class Run:
     def facts(self, output_dir):
         """What `collect.read_run` gives."""
         return collect.read_run(self.folder, output_dir, self.seed, self.outcome, self.message)
+
+
+class Drawing:
+    """The pictures of a finished run, drawn by `evaluate --pictures`; what `Runner` takes in place of a `Run`."""
+
+    def __init__(self, run):
+        self.folder, self.name, self.message = run.folder, run.name, None
+        self.log = run.folder.with_suffix(".pictures.log")
+
+    def is_done(self):
+        """Whether the last evaluation has pictures."""
+        return collect.read_run(self.folder, self.folder)["drawn"] is not None
+
+    def command(self):
+        """The process that draws them."""
+        return [sys.executable, "-m", "tfgans", "evaluate", f"--model_dir={self.folder}", "--pictures"]
+
+    def ended(self, code):
+        """Takes note of how its process ended."""
+        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
+
+    def progress(self):
+        """What it does, for the bar."""
+        return "evaluates"
 
 
 class Runner(signals.Keeper):
@@ -151,6 +173,12 @@ class Runner(signals.Keeper):
         )
         for process in list(self.processes.values()):
             process.send_signal(signal.SIGTERM)
+
+
+def _last_line(log):
+    """What a process said last, or an empty text."""
+    lines = [line for line in re.split(r"[\r\n]+", log.read_text(errors="replace")) if line.strip()]
+    return lines[-1].strip().removeprefix("tfgans: ") if lines else ""
 
 
 def _environment():

@@ -1,7 +1,5 @@
 """The page of a comparison: `report.html` (one file, needs no network), its pictures and `report.md`."""
 
-import base64
-import collections
 import html
 import re
 from pathlib import Path
@@ -10,17 +8,16 @@ import jinja2
 from markupsafe import Markup
 
 from tfgans import files
-from tfgans.compare import figures, spectra, tables
+from tfgans.compare import evaluations, figures, spectra, tables
+from tfgans.compare.embedded import drawn, samples
 from tfgans.compare.tables import number, pairs_with, percent, summary
-
-_MOST_PICTURES = 40  # of samples in the page; it would become too big to send round
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def write(output_dir, comparison):
     """Writes `report.html`, `report.png` and `report.md` into `output_dir`, each whole or not at all.
 
-    And `spectra.png`, if a run has a spectrum; otherwise one that is there is removed.
+    And `spectra.png`, if a run has a spectrum, and `evaluations.png`, if one was evaluated with pictures; otherwise
+    one that is there is removed.
 
     Args:
         output_dir: the folder that paths of samples are relative to.
@@ -29,11 +26,12 @@ def write(output_dir, comparison):
     output_dir = Path(output_dir)
     with files.replacing(output_dir / "report.png") as file:
         figures.picture(comparison, file)
-    if spectra.measured(comparison):
-        with files.replacing(output_dir / "spectra.png") as file:
-            spectra.picture(comparison, file)
-    else:
-        (output_dir / "spectra.png").unlink(missing_ok=True)
+    for part, name in ((spectra, "spectra.png"), (evaluations, "evaluations.png")):
+        if part.measured(comparison):
+            with files.replacing(output_dir / name) as file:
+                part.picture(comparison, file)
+        else:
+            (output_dir / name).unlink(missing_ok=True)
     for name, make in (("report.html", page), ("report.md", markdown)):
         with files.replacing(output_dir / name) as file:
             file.write(make(output_dir, comparison).encode("utf-8", "replace"))
@@ -196,41 +194,6 @@ def cautions(comparison):
     return lines + list(comparison["problems"])
 
 
-def samples(output_dir, comparison):
-    """The final samples: rows of `(seed, [picture or None a configuration])`, and how many rows are left out.
-
-    A picture is a dict of `uri`, its `width` on the page, and whether it is shown `sharp`. Rows are the seeds;
-    where a configuration has a seed twice, the second one has a row of its own.
-    """
-    by_row, configurations = {}, comparison["configurations"]
-    for column, configuration in enumerate(configurations):
-        seen = collections.Counter()
-        for run in configuration["runs"]:
-            row = (run["seed"], seen[run["seed"]])
-            seen[run["seed"]] += 1
-            by_row.setdefault(row, [None] * len(configurations))[column] = run
-    some = {row: runs for row, runs in by_row.items() if any(run and run["samples"] for run in runs)}
-    shown = list(some.items())[: max(1, _MOST_PICTURES // max(1, len(configurations)))]
-    rows = [
-        (row[0], [run and _picture(output_dir, run["samples"], len(configurations)) for run in runs])
-        for row, runs in shown
-    ]
-    return [row for row in rows if any(row[1])], len(some) - len(shown)
-
-
-def _picture(output_dir, path, columns):
-    try:
-        data = (Path(output_dir) / path).read_bytes() if path else b""
-    except OSError:
-        return None
-    if not data.startswith(_PNG) or len(data) < 24:
-        return None
-    width = int.from_bytes(data[16:20], "big")
-    shown = width * (240 // width) if 0 < width <= 120 else min(width, max(240, 1080 // max(columns, 2)))
-    uri = "data:image/png;base64," + base64.b64encode(data).decode()
-    return {"uri": uri, "width": shown, "sharp": shown >= width}  # whole multiples need no smoothing
-
-
 def _markup(svgs):
     """Those figures there are, as markup."""
     return [Markup(svg) for svg in svgs if svg]
@@ -278,6 +241,10 @@ def page(output_dir, comparison):
         spectra=spectra.measured(comparison) and Markup(spectra.svg(comparison, "spectra")),
         spectra_title=spectra.TITLE,
         spectra_caption=spectra.caption(comparison),
+        evaluations=_markup(evaluations.svgs(comparison, "evaluations")),
+        evaluations_title=evaluations.TITLE,
+        evaluations_caption=evaluations.caption(comparison),
+        drawn=drawn(output_dir, comparison),
         curve_figures=_markup(figures.curve_svg(comparison, key, f"c{i}") for i, key in enumerate(curves)),
         metric_name=figures.metric_name,
         direction=lambda metric: _direction(comparison, metric),
@@ -297,7 +264,7 @@ def _markdown_table(table):
 
 
 def markdown(output_dir, comparison):
-    """The text of `report.md`, in GitHub's dialect; it shows `report.png` and `spectra.png` beside it."""
+    """The text of `report.md`, in GitHub's dialect; it shows `report.png` and the other pictures beside it."""
     metric = comparison["settings"]["primary_metric"]
     parts = ["# Comparison of " + _escape(_listed(c["label"] for c in comparison["configurations"]))]
     parts += [_escape(line) for line in (verdict(comparison), *_on_runs(comparison)) if line]
@@ -311,6 +278,9 @@ def markdown(output_dir, comparison):
     if spectra.measured(comparison):
         picture = "![Power spectra of the configurations and of the real images](spectra.png)"
         parts += [f"## {spectra.TITLE}", picture, _escape(spectra.caption(comparison))]
+    if evaluations.measured(comparison):
+        picture = "![Precision-recall curves and FID by the number of samples](evaluations.png)"
+        parts += [f"## {evaluations.TITLE}", picture, _escape(evaluations.caption(comparison))]
     problems = cautions(comparison)
     if problems:
         parts += ["## Problems", "\n".join(f"- {_escape(line)}" for line in problems)]

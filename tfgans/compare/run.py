@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfgans import checkpoint, config, files
 from tfgans.compare import collect, comparison, plan
-from tfgans.compare.processes import Run, Runner
+from tfgans.compare.processes import Drawing, Run, Runner
 from tfgans.config import ConfigError
 
 
@@ -19,18 +19,19 @@ class NotWritten(OSError):
 
 
 def compare_configurations(
-    output_dir, gin_files, labels=(), gin_params=(), primary_metric="fid", jobs=1, **terms
+    output_dir, gin_files, labels=(), gin_params=(), primary_metric="fid", jobs=1, pictures=False, **terms
 ):
     """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
 
     Args:
         output_dir: gets `<label>/seed_<n>/` (runs) and `seed_<n>.log`, `compare.json`, `report.html`, `.png`, `.md`,
-            and `spectra.png` if the runs measure spectra.
+            `spectra.png` if the runs measure spectra, and `evaluations.png` if they have pictures.
         gin_files: a file for each configuration, or its flags in one text (`plan.parts`).
         labels: their names, or none for the files'.
         gin_params: bindings for all configurations.
         primary_metric: what ranks the configurations.
         jobs: runs at a time.
+        pictures: has `evaluate --pictures` draw the runs that finished.
         terms: of `plan.Terms`, such as `seeds` and `steps`.
     Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
         not be run; the others are compared all the same.
@@ -63,6 +64,8 @@ def compare_configurations(
         take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]
         Runner(runs, jobs).train()
+        if pictures:
+            problems += _draw(runs, jobs)
         settings = {
             "seeds": list(range(terms.seeds)),
             "steps": None if terms.seconds or terms.own_steps else configurations[0].steps,
@@ -82,6 +85,13 @@ def compare_configurations(
             for each in configurations
         ]
         return _finish(output_dir, found, settings, problems), problems + refused
+
+
+def _draw(runs, jobs):
+    """Draws the runs that finished; returns a line for each that could not be drawn."""
+    drawings = [Drawing(run) for run in runs if run.outcome is None and not run.refused]
+    Runner(drawings, jobs, "drawing").train()
+    return [f"{each.name}: no pictures: {each.message}" for each in drawings if each.message]
 
 
 def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):

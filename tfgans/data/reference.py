@@ -112,10 +112,6 @@ class Reference:
             return self
         return self.against("test") if "test" in self._origin.splits and self.split != "test" else None
 
-    def trained_on(self):
-        """A data set whose `reference` are the images that are trained on, without augmentation: `TrainedOn`."""
-        return TrainedOn(self)
-
     def against(self, split):
         """This data set, but generated images are compared with another split of its own.
 
@@ -127,6 +123,13 @@ class Reference:
         other = copy.copy(self)
         other.evaluation_split, other.evaluation_source, other._comparison = split, None, None
         return other
+
+    def trained_on(self, limit=None):
+        """The `TrainingImages`; of more than `limit`, a sample fixed once for all."""
+        items = self._indices
+        if limit is not None and limit < len(items):
+            items = np.sort(items[philox.permutation(len(items), 0, philox.LIMIT)[:limit]])
+        return TrainingImages(self, items)
 
     def _compared(self, split):
         """The data set that holds `reference(split)`: this one, or that of `evaluation_source`."""
@@ -141,24 +144,32 @@ class Reference:
         return self.split if split == "test" and "test" not in self._origin.splits else split
 
 
-class TrainedOn:
-    """The training images of a data set in the place of those to compare with.
+class TrainingImages:
+    """What a data set trains on, with the methods of one that evaluations compare with; without augmentation.
 
-    It has what `cached_reference` of `tfgans.evaluate.statistics` asks for.
+    Args:
+        dataset: the `Dataset`. items: int [n], the numbers of these images in its `split`.
     """
 
-    def __init__(self, dataset):
-        self._data = dataset
+    def __init__(self, dataset, items):
+        self._dataset, self._items = dataset, items
 
-    def reference(self):
-        """`Reference.examples`."""
-        return self._data.examples()
+    def reference(self, indices=None):
+        """As `Dataset.reference`: iterator of (images, labels or None). Args: indices: into these images."""
+        items = self._items if indices is None else self._items[indices]
+        return self._dataset.reference(self._dataset.split, indices=items)
+
+    def part(self, items):
+        """Some of these images, in this order. Args: items: int, into these images."""
+        return TrainingImages(self._dataset, self._items[items])
 
     def reference_size(self):
-        """Their number."""
-        return self._data.num_examples
+        return len(self._items)
 
     def fingerprint(self):
-        """A hash of the whole split, and of which of its images they are."""
-        whole = self._data.fingerprint(self._data.split)
-        return hashlib.sha256(f"{whole} {self._data.contents().fingerprint}".encode()).hexdigest()
+        """That of `reference(split)` if these are all of its images, in its order."""
+        split = self._dataset.split
+        whole = self._dataset.fingerprint(split)
+        if np.array_equal(self._items, np.arange(self._dataset.reference_size(split))):
+            return whole
+        return hashlib.sha256(whole.encode() + np.asarray(self._items, np.int64).tobytes()).hexdigest()

@@ -154,11 +154,10 @@ class WithDualityGap:
         self.evaluator, self.duality_gap = evaluator, duality_gap
         self.model, self.interrupt = model, interrupt
 
-    def __call__(self, generate, dataset, of_class=None, paths=None):
+    def __call__(self, generate, dataset, of_class=None, paths=None, evidence=None):
         """As `Evaluator` does."""
-        return self.evaluator(generate, dataset, of_class, paths) | self.duality_gap(
-            self.model, dataset, self.interrupt
-        )
+        found = self.evaluator(generate, dataset, of_class, paths, evidence)
+        return found | self.duality_gap(self.model, dataset, self.interrupt)
 
     def distance_of(self, generate, most):
         """That of the evaluator."""

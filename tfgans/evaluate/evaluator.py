@@ -19,6 +19,7 @@ from tfgans.config.kinds import Kind
 from tfgans.evaluate import coverage
 from tfgans.evaluate import metrics as _metrics
 from tfgans.evaluate.classification_score import ClassificationScore
+from tfgans.evaluate.evidence import KEPT
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
@@ -171,7 +172,7 @@ class Evaluator:
         if dataset is not None and self._classification is not None:
             self._classification.check(dataset, model)
 
-    def __call__(self, generate, dataset, of_class=None, paths=None):
+    def __call__(self, generate, dataset, of_class=None, paths=None, evidence=None):
         """Generates and measures.
 
         Args:
@@ -183,18 +184,22 @@ class Evaluator:
             of_class: for `intra_class` and `classification_accuracy_score`, `of_class(label)` -> a `generate(count)`
                 of that class alone, such as `GAN.streams_of_classes` gives; None for a generator without classes.
             paths: for `ppl_z` and `ppl_w`, what `GAN.paths` gives; None where there are none.
+            evidence: `evidence.Evidence` to fill; the features of all samples are kept then.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
             `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
             these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
-        reference = self._statistics(dataset)
+        reference = self._statistics(dataset, None if evidence is None else max(KEPT, self._keep()))
         self._reference = reference.moments
         splits, images = self.inception_splits, self._image_metrics.keep
-        watch = Watch(self.metrics, self.num_samples, splits, images)
+        watch = Watch(self.metrics, self.num_samples, splits, images, evidence)
         batches = self._generated(generate, self.num_samples)
-        keep = self.num_samples if "fid_infinity" in self.metrics else self._keep()
+        every = evidence is not None or "fid_infinity" in self.metrics
+        keep = self.num_samples if every else self._keep()
         sample = collect(self._extract, batches, self.num_samples, keep, 1, watch, label="generated images")
+        if evidence is not None:
+            evidence.reference, evidence.sample = reference, sample
         result = self._compared(reference, sample) | self._spatially(dataset, watch.spatial)
         counts = {"num_reference": reference.moments.count}
         if self.second_split is not None:

@@ -173,14 +173,28 @@ def frechet_infinity(real, fake, sizes=15, least=5000, seed=0, orders=None):
     Returns: {"fid_infinity", "fid_infinity_slope", "fid_infinity_error"}: the line at 1 / N = 0, its slope, and
         half of the 95 % interval of the former.
     """
-    real = real if isinstance(real, Moments) else Moments(real.shape[1]).update(real)
     counts = infinity_sizes(len(fake), sizes, least)
+    return infinity_line(counts, frechet_by_size(real, fake, counts, seed, orders))
+
+
+def frechet_by_size(real, fake, counts, seed=0, orders=None):
+    """The Frechet distances of parts of the generated set that have `counts` samples, float64 [k].
+
+    Args: counts: int [k], each at least 2. The others: see `frechet_infinity`.
+    """
+    real = real if isinstance(real, Moments) else Moments(real.shape[1]).update(real)
     shuffle = np.random.RandomState(seed)
     orders = [shuffle.permutation(len(fake)) for _ in counts] if orders is None else orders
-    values = [
-        frechet_distance(real, Moments(fake.shape[1]).update(fake[order[:n]]))
-        for n, order in zip(counts, orders, strict=True)
-    ]
+    return np.array(
+        [
+            frechet_distance(real, Moments(fake.shape[1]).update(fake[order[:n]]))
+            for n, order in zip(counts, orders, strict=True)
+        ]
+    )
+
+
+def infinity_line(counts, values):
+    """What `frechet_infinity` returns, of the distances [k] of parts with `counts` samples [k], k > 2."""
     line = stats.linregress(1.0 / counts, values)
     half = stats.t.ppf(0.975, len(counts) - 2) * line.intercept_stderr
     return {

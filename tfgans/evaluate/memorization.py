@@ -32,14 +32,19 @@ def nearest(points, others):
     return index, np.sqrt(squared)
 
 
-def nearest_of_own(points):
-    """Distance of each row of [n, d] to its nearest other one, n > 1."""
+def nearest_of_own(points, rows=None):
+    """Distance of rows of [n, d] to the nearest other row, n > 1.
+
+    Args: rows: int [k], of which ones; None: of all.
+    """
     if len(points) < 2:
         raise ConfigError(f"nearest neighbours need two samples. Received: {len(points)}")
-    found = np.empty(len(points))
-    for start, block in squared_distances(points, points):
-        block[np.arange(len(block)), start + np.arange(len(block))] = np.inf
-        found[start : start + len(block)] = block.min(axis=1)
+    rows = np.arange(len(points)) if rows is None else rows
+    found = np.empty(len(rows))
+    for start, block in squared_distances(points[rows], points):
+        some = slice(start, start + len(block))
+        block[np.arange(len(block)), rows[some]] = np.inf
+        found[some] = block.min(axis=1)
     return np.sqrt(found)
 
 

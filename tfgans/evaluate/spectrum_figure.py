@@ -7,27 +7,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import tensorflow as tf
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from tfgans import files, readers
 from tfgans.config import ConfigError
-from tfgans.evaluate import spectrum
+from tfgans.evaluate import figure_style, spectrum
 
 logger = logging.getLogger(__name__)
 
-# Colour and line of each side, told apart with any colour vision and without colour.
-_SIDES = {"real": ("#0072b2", "-"), "generated": ("#d55e00", "--")}
-_INK = "#1c1f24"
-_DPI = 200
-_STYLE = {
-    "axes.edgecolor": _INK, "axes.grid": True, "axes.labelcolor": _INK, "axes.spines.right": False,
-    "axes.spines.top": False, "axes.titlesize": 11, "figure.facecolor": "white", "font.size": 10,
-    "grid.alpha": 0.15, "grid.color": _INK, "text.color": _INK, "text.parse_math": False,
-    "xtick.color": _INK, "ytick.color": _INK,
-}  # fmt: skip
+_LINES = {"real": "-", "generated": "--"}  # told apart without colour, too
 
 
 class SpectrumFigure:
@@ -77,26 +65,25 @@ class SpectrumFigure:
 
     def _draw(self, step, numbers):
         image = picture(numbers)
-        with files.replacing(self.path(step)) as file:
-            Image.fromarray(image).save(file, "PNG", dpi=(_DPI, _DPI))
+        figure_style.save(self.path(step), image)
         if self.writer is not None:
             with self.writer.as_default(step=step):
                 tf.summary.image("spectrum", image[None])
             self.writer.flush()
 
 
-@matplotlib.rc_context(_STYLE)
+@figure_style.styled
 def picture(numbers):
     """The figure of `spectrum.numbers`, uint8 [H, W, 3]: means over images, and one standard deviation.
 
     Numbers of a run from before there was more go to the Nyquist frequency alone.
     """
     part = "all_" if "all_frequency" in numbers else ""
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained", dpi=_DPI)
-    canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
+    figure = figure_style.new_figure(3.8)
+    axes = figure.add_subplot()
     frequency = np.array(numbers[f"{part}frequency"])[1:]
-    for name, (colour, line) in _SIDES.items():
-        side = numbers[name]
+    for name, line in _LINES.items():
+        side, colour = numbers[name], figure_style.COLOURS[name]
         mean, deviation = (np.array(side[f"{part}decibels{kind}"])[1:] for kind in ("", "_std"))
         axes.fill_between(
             frequency, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0
@@ -113,8 +100,7 @@ def picture(numbers):
     if part:
         title += f",\nup to the corner {numbers['spectrum_distance_all']:.2f} dB"
     axes.set_title(title, loc="left")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return figure_style.pixels(figure)
 
 
 def show_range(axes, highest):

@@ -102,10 +102,18 @@ def batches_of(generate, total, batch_size):
 
 def _places(total, keep, seed):
     """For each position in the stream, its row among the kept ones, or -1."""
-    order = np.random.RandomState(seed).permutation(total)[:keep]
+    order = kept_items(total, keep, seed)
     places = np.full(total, -1)
     places[order] = np.arange(len(order))
     return places
+
+
+def kept_items(total, keep, seed=0):
+    """Which items of a stream of `total` the rows of `Statistics.kept` are of, int [min(keep, total)].
+
+    The seed is the one of `collect`; 0 for those of `cached_reference`.
+    """
+    return np.random.RandomState(seed).permutation(total)[:keep]
 
 
 def cached_reference(dataset, features, keep, cache_dir=None):

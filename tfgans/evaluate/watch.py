@@ -12,15 +12,19 @@ class Watch:
     Args:
         metrics: names of `tfgans.evaluate.metrics`. total: how many samples will come.
         splits: parts of the Inception score. images: how many images to keep.
+        evidence: an `evidence.Evidence` that sees the samples, too, or None.
     Attributes: `points`, arrays of all, and `images`, arrays of as many as to keep; `spatial`, `Moments` or None.
     """
 
-    def __init__(self, metrics, total, splits, images):
+    def __init__(self, metrics, total, splits, images, evidence=None):
         self.points, self.images, self.spatial = [], [], None
         self._metrics, self._parts, self._places = metrics, (total, splits), images
         self._score = self._histogram = None
+        self._evidence = evidence
 
     def __call__(self, samples, outputs):
+        if self._evidence is not None:
+            self._evidence.take(samples, outputs["features"])
         if samples.ndim == 2:
             self.points.append(samples)
         elif self._places:

@@ -7,72 +7,93 @@ from pathlib import Path
 from tfgans import config, files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate.duality import DualityGap
+from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import build, identity
 from tfgans.run.samples import SampleFolder, write_images
 
 
-def evaluate(
-    model_dir, num_samples=None, step=None, gin_params=(), part=None, duality_gap=False, weights=None
-):
+def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **which):
     """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
-
-    `part` and `weights` are those of `load`, and stand in the row as `generator` and `weights`. `duality_gap`
-    measures that, too, of the pair that was trained, whatever they are.
 
     With the metric `spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
     `spectra` holds those of training.
+
+    Args:
+        num_samples: in place of `Evaluator.num_samples`.
+        duality_gap: measures that, too, of the pair that was trained, whatever the generator.
+        pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_pictures.folder_of_step`,
+            in place of an earlier evaluation's.
+        which: see `Which`; `generator` (the part) and `weights` stand in the row.
     """
+    which = Which(**which)
     if num_samples is not None:
-        gin_params = [*gin_params, f"Evaluator.num_samples={num_samples}"]
+        params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
+        which = dataclasses.replace(which, gin_params=params)
     model_dir = Path(files.expanded(model_dir))
-    model, step = build.load(model_dir, gin_params, step, part, weights)
+    model, step = which.load(model_dir)
     with build.explained():
         dataset, gap = Dataset(), DualityGap() if duality_gap else None
     evaluator = build.build_evaluator(model, dataset, gap)
     if evaluator is None:
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @InceptionFeatures()")
-    config.refuse_unused(gin_params)
+    config.refuse_unused(which.gin_params)
+    evidence = Evidence() if pictures else None
     began = time.perf_counter()
     with progress.phase(f"evaluating step {step}"):
         of_class = model.streams_of_classes(model.seed)
-        metrics = evaluator(model.stream_of(model.seed), dataset, of_class, model.paths(model.seed))
+        paths = model.paths(model.seed)
+        metrics = evaluator(model.stream_of(model.seed), dataset, of_class, paths, evidence)
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):
         SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
     about = {"eval_seconds": seconds, "command": "evaluate"}
-    about |= {"generator": part} if part else model.row_of_weights()
+    about |= {"generator": which.part} if which.part else model.row_of_weights()
     row = {"step": step} | metrics | model.stated_labels() | about
     with files.if_possible("the row of metrics.jsonl"):
         files.JsonLines(model_dir / "metrics.jsonl").append(row)
+    if pictures:
+        with files.if_possible("the pictures of the evaluation"):
+            place = evaluation_pictures.folder_of_step(model_dir, step)
+            evaluation_pictures.draw(place, evidence, evaluator.features, dataset, evaluator.cache_dir)
     return row
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """The options that `generate`, `interpolate`, `mix_styles` and `feed_layers` share.
+class Which:
+    """Which generator of a run: see `build.load`."""
+
+    step: str | None = None
+    gin_params: tuple = ()
+    part: str | None = None
+    weights: str | None = None
+
+    def load(self, model_dir):
+        """`(model, step)`, see `build.load`."""
+        return build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
+
+
+@dataclasses.dataclass(frozen=True)
+class Look(Which):
+    """The options that `generate`, `interpolate`, `mix_styles` and `feed_layers` share, besides those of `Which`.
 
     Attributes:
         truncation, truncated_slots, seed: see `Generation`.
-        step, gin_params, part, weights: see `build.load`.
         overwrite: see `SampleFolder`.
     """
 
     truncation: float | None = None
     truncated_slots: int | None = None
     seed: int = 0
-    step: str | None = None
-    gin_params: tuple = ()
-    part: str | None = None
     overwrite: bool = False
-    weights: str | None = None
 
     def open(self, model_dir, output_dir):
         """`(SampleFolder, model)`; the folder is refused, if at all, before the model is loaded."""
         folder = SampleFolder(output_dir, self.overwrite)
-        model, _ = build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
+        model, _ = self.load(model_dir)
         config.refuse_unused(self.gin_params)
         return folder, model
 

@@ -11,8 +11,10 @@ import numpy as np
 from tfgans import config, files, readers
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate import metrics as all_metrics
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
@@ -65,7 +67,7 @@ def _configuration(features):
     )
 
 
-def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None):
+def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=None, save=None, drawn=None):
     """Metrics of one set of images against another.
 
     Args:
@@ -78,11 +80,13 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
         resolution: height and width to bring both to, as in training; None takes images as they are, which must then
             be of one size in each set.
         save: an .npz file for the statistics of `first`.
+        drawn: a folder for the pictures that `evaluation_pictures.draw` makes, `first` for the images trained on.
     Returns: a dictionary that JSON takes: the metrics, and what they are of; or None without `second`.
     Raises: ConfigError, in one line, for sets that cannot be read, damaged images, statistics of other features, and
         metrics that statistics alone do not allow.
     """
     all_metrics.check(list(metrics))
+    evidence = None if drawn is None else _place_for_pictures(drawn, second)
     with contextlib.ExitStack() as stack:
         real = _opened(first, resolution, features, stack)
         fake = None if second is None else _opened(second, resolution, features, stack)
@@ -93,9 +97,14 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
         if fake is None:
             return None
         if isinstance(real, Statistics) or isinstance(fake, Statistics):
-            found = _of_statistics(_statistics(real, features), _statistics(fake, features), metrics)
+            real, fake = _statistics(real, features), _statistics(fake, features)
+            found, shown = _of_statistics(real, fake, metrics), None
+            if evidence is not None:
+                evidence.reference, evidence.sample = real, fake
         else:
-            found = _of_images(real, fake, features, metrics)
+            found, shown = _of_images(real, fake, features, metrics, evidence), real
+        if evidence is not None:
+            evaluation_pictures.draw(drawn, evidence, features, shown, called="images of the first set")
     about = {"features": features.name, "first": str(first), "second": str(second)}
     return found | about
 
@@ -143,9 +152,20 @@ def _unpacked(path, stack):
     return folder
 
 
-def _of_images(real, fake, features, metrics):
+def _place_for_pictures(folder, second):
+    """Makes the folder; returns the `Evidence` to fill. Raises: ConfigError if that cannot be."""
+    if second is None:
+        raise ConfigError("--pictures shows two sets of images: name the second one, too")
+    try:
+        os.makedirs(files.expanded(folder), exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--pictures={folder} cannot be written to: {error}") from error
+    return Evidence()
+
+
+def _of_images(real, fake, features, metrics, evidence):
     evaluator = Evaluator(features, num_samples=fake.reference_size(), metrics=tuple(metrics))
-    return evaluator(_Stream(fake), real)
+    return evaluator(_Stream(fake), real, evidence=evidence)
 
 
 class _Stream:
