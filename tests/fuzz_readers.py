@@ -24,7 +24,8 @@ from tfgans.data.contents import Contents
 from tfgans.data.decode import BadImage, decode, header, open_image
 from tfgans.data.stylegan_labels import read_labels
 from tfgans.data.subset import read_classes
-from tfgans.evaluate import spectrum_figure
+from tfgans.evaluate import classifier, spectrum_figure
+from tfgans.evaluate.classifier_features import ClassifierFeatures
 from tfgans.evaluate.features import DigitsFeatures, InceptionFeatures
 from tfgans.evaluate.frechet import Moments
 from tfgans.evaluate.stability import FixedSamples
@@ -144,6 +145,11 @@ def _read_classifier(path):
     features.path = path
     features.fingerprint()
     features.check()
+
+
+def _own_classifier(path):
+    about = {"name": "own", "class_names": ["a", "b"], "accuracy": 0.5, "class_accuracy": [0.5, 0.5]}
+    classifier.save(classifier.network((4, 4, 1), 2), path, about)
 
 
 def _inception(path):
@@ -420,6 +426,7 @@ READERS = [
     Reader("statistics", _in("reference.npz", _statistics), Statistics.load),
     Reader("fixed samples", _in("fixed_samples.npz", _fixed_samples), _read_fixed_samples),
     Reader("digits classifier", _in("classifier.npz", _classifier), _read_classifier, 0.3),
+    Reader("own classifier", _in("own.keras", _own_classifier), lambda p: ClassifierFeatures(p).check(), 0.1),
     Reader("inception", _in("saved_model.pb", _inception), _read_inception, 0.1, named=False),
     Reader("genotype", _in("a.json", _genotype(load_genotype, "alphaGAN_s")), load_genotype),
     Reader("genotype biggan", _in("a.json", _genotype(load_biggan_genotype, "biggan")), load_biggan_genotype),

@@ -95,6 +95,12 @@ def test_by_hand(name, discriminator, generator):
         assert float(getattr(losses, f"{name}_generator")(fake)) == pytest.approx(generator, abs=1e-6)
 
 
+def test_the_drift_is_that_of_real_logits():
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    value = losses.drift_wasserstein_discriminator(real, fake, drift_weight=0.5)
+    assert float(value) == pytest.approx(0.5 - 1.0 + 0.5 * (0.0 + 4.0) / 2.0)
+
+
 def test_minimax_and_non_saturating():
     real, fake = tf.constant(REAL), tf.constant(FAKE)
     assert float(losses.minimax_discriminator(real, fake)) == float(

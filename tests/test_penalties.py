@@ -50,6 +50,14 @@ def test_penalties_of_a_quadratic_critic():
     assert float(penalty) == pytest.approx((0.5**2 + 1.0**2) / 2.0, rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_r1_and_r2_are_means_over_the_batch(count):
+    points = np.float32([[1.0, 2.0], [-3.0, 0.5], [0.0, -1.0], [4.0, 0.0]])[:count]
+    expected = np.mean(np.sum(points.astype("float64") ** 2, 1))
+    assert float(r1_penalty(quadratic, points)) == pytest.approx(expected, rel=1e-6)
+    assert float(r2_penalty(quadratic, points)) == pytest.approx(expected, rel=1e-6)
+
+
 def test_orthogonal_penalty_by_hand():
     """Columns (1, 2), (3, -1), (0, 1): products 1, 2, -1, each counted twice; the norms cost nothing."""
     kernel = tf.constant([[1.0, 3.0, 0.0], [2.0, -1.0, 1.0]])

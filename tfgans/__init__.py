@@ -23,6 +23,7 @@ _HOMES = {
     "compose": "tfgans.methods",
     "DiffAugmentGAN": "tfgans.methods.augmented",
     "FastGAN": "tfgans.methods.fastgan",
+    "FreezeDGAN": "tfgans.methods.freezed",
     "GradientPenaltyGAN": "tfgans.methods.regularized",
     "OctaveGAN": "tfgans.methods.octave.model",
     "OrthogonalGAN": "tfgans.methods.orthogonal",

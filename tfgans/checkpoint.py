@@ -35,6 +35,15 @@ def variables_of(model):
     return named
 
 
+def names_of(model):
+    """`{part: {name of a variable: its name in a checkpoint}}` of what another run can begin with."""
+    keys = {id(variable): key for key, variable in variables_of(model).items()}
+    return {
+        part: {name: keys[id(variable)] for name, variable in named.items()}
+        for part, named in model.carried_over().items()
+    }
+
+
 def read_state(model):
     """The values of `variables_of(model)` as arrays; [replicas, ...] for those that differ by replica."""
     separate = {id(v) for v in model.per_replica_variables()}
@@ -146,7 +155,8 @@ class Checkpoints:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with files.replacing(self.path(step), "w+b") as file:
-            np.savez(file, **state, **{_ABOUT: np.array(json.dumps({"step": step} | about))})
+            about = {"step": step, "names": names_of(model)} | about
+            np.savez(file, **state, **{_ABOUT: np.array(json.dumps(about))})
             with zipfile.ZipFile(file, "a") as archive:
                 archive.comment = _sum(archive)
         self._damaged.discard(step)
@@ -175,21 +185,30 @@ class Checkpoints:
         Raises: ConfigError if there are checkpoints and none can be read, or not the one asked for, or if it is of
             another model.
         """
-        if step is not None:
-            state, about = self.load(step)
-            write_state(model, state, replicas)
-            return about
+        found = self.newest() if step is None else self.load(step)
+        if found is None:
+            return None
+        state, about = found
+        write_state(model, state, replicas)
+        about.pop("names", None)  # of the weights, which the model knows
+        return about
+
+    def newest(self):
+        """`(state, about)` of the newest that can be read; what cannot is reported and left where it is.
+
+        Returns: None if there is no checkpoint.
+        Raises: ConfigError if there are some and none can be read.
+        """
         damaged = []
         for candidate in reversed(self.steps()):
             try:
-                state, about = self.load(candidate)
+                found = self.load(candidate)
             except ConfigError as error:
                 logger.warning("%s", error)
                 damaged.append(candidate)
                 continue
             self._damaged = set(damaged)
-            write_state(model, state, replicas)
-            return about
+            return found
         if damaged:
             names = ", ".join(self.path(candidate).name for candidate in damaged)
             raise ConfigError(f"no checkpoint in {self.folder} can be read: {names}")

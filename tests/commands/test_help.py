@@ -8,7 +8,17 @@ import time
 import pytest
 from short_runs import ROOT
 
-COMMANDS = ("train", "search", "evaluate", "generate", "describe", "compare", "architectures")
+COMMANDS = (
+    "train",
+    "search",
+    "evaluate",
+    "generate",
+    "describe",
+    "compare",
+    "architectures",
+    "classifier",
+    "doctor",
+)
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
@@ -46,6 +56,18 @@ FLAGS = {
         "thresholds",
         "jobs",
     ),
+    "classifier": (
+        "data",
+        "output",
+        "test_data",
+        "epochs",
+        "seed",
+        "flip",
+        "gin_param",
+        *NETWORKS[1:3],
+        "batch_size",
+    ),
+    "doctor": ("seconds",),
     "compare": (
         "gin_file",
         "gin_param",

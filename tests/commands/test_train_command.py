@@ -204,7 +204,7 @@ def test_a_folder_of_own_images_trains(call, images, tmp_path):
     ) as image:  # 28 of 30: an epoch of whole batches
         assert image.size == ((6 * 10 + 2) * 6, (5 * 10 + 2) * 6)
     assert rows(tmp_path / "run")[-1] == json.loads(out) and json.loads(out)["real_images"] == 8
-    assert "evaluation   none (Evaluator.features is not set)" in err
+    assert "evaluation   none (see Evaluator.features)" in err
     assert err.endswith(" --gin_param='Evaluator.features=@InceptionFeatures()'\n")
     code, out, err = call("train", *files, *flags[:-1], "--steps=2")  # done is done, and says so again
     assert code == 0 and json.loads(out)["step"] == 2 and err.startswith("resumed at step 2\ndone: ")

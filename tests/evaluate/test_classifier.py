@@ -134,9 +134,11 @@ def test_what_is_no_such_file_is_one_line(own, tmp_path):
     file("cut").write_bytes(path.read_bytes()[:-100])
     file("text").write_text("no zip")
     entries(path, file("nameless"), metadata(lambda m: m["classifier"].pop("name")))
+    entries(path, file("path"), metadata(lambda m: m["classifier"].update(name="../own")))
     entries(path, file("flat"), metadata(lambda m: m["classifier"].update(shape=[8, 8])))
     entries(path, file("four"), metadata(lambda m: m["classifier"].update(shape=[8, 8, 4])))
     entries(path, file("large"), metadata(lambda m: m["classifier"].update(shape=[16, 16, 3])))
+    entries(path, file("short"), metadata(lambda m: m["classifier"].update(class_names=["a", "b"])))
     entries(path, file("empty"), lambda name, content: content if name != "model.weights.h5" else b"")
     for name, message in (
         ("none", "ClassifierFeatures.path: there is no file .*none.keras"),
@@ -144,9 +146,11 @@ def test_what_is_no_such_file_is_one_line(own, tmp_path):
         ("cut", "cut.keras cannot be read as a classifier"),
         ("text", "text.keras cannot be read as a classifier: File is not a zip file"),
         ("nameless", "nameless.keras cannot be read as a classifier: it has no 'name'"),
+        ("path", "path.keras cannot be read as a classifier: its name is '../own'"),
         ("flat", r"flat.keras cannot be read as a classifier: its images are \[8, 8\]"),
         ("four", r"its images are \[8, 8, 4\]"),
-        ("large", "large.keras is damaged"),
+        ("large", "large.keras cannot be read as a classifier"),
+        ("short", r"short.keras cannot be read as a classifier: it gives .*\(1, 3\)"),
         ("empty", "empty.keras cannot be read as a classifier"),
     ):
         with pytest.raises(ConfigError, match=message) as error:

@@ -78,8 +78,8 @@ def test_training_digits_against_held_out_ones(tmp_path):
     evaluator.check()
     result = evaluator(stream(train), Digits())
     assert list(result) == [
-        *("fid", "inception_score", "inception_score_std", "classes_covered", "class_kl", "kid", "kid_std"),
-        *("precision", "recall", "density", "coverage", "sliced_wasserstein"),
+        *("fid", "kid", "kid_std", "precision", "recall", "density", "coverage"),
+        *("inception_score", "inception_score_std", "classes_covered", "class_kl", "sliced_wasserstein"),
         *("features", "num_samples", "num_reference"),
     ]
     assert (result["features"], result["num_samples"], result["num_reference"]) == (

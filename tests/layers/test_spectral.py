@@ -100,6 +100,21 @@ def test_gradient_is_orthogonal_to_the_kernel():
     assert abs(np.sum(gradient * layer.kernel)) < 1e-4
 
 
+def test_u_and_v_are_constants_in_a_training_call_too():
+    """Its gradient is that of the forward without an iteration that has the same pair."""
+    layer = SpectralDense(3)
+    inputs = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    layer(inputs)
+    gradients = []
+    for training in (True, False):  # the second takes the pair that the first one stored
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(layer(inputs, training=training)))
+        gradients.append(tape.gradient(loss, layer.kernel.value).numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
+    u, v = layer.u.numpy(), layer.v.numpy()
+    assert abs(np.dot(layer.kernel.numpy().T @ v, u) / np.linalg.norm(layer.kernel.numpy(), 2) - 1) > 1e-3
+
+
 def test_training_call_is_the_same_under_xla():
     inputs = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype("float32")
     layer = SpectralConv2D(4, 3)

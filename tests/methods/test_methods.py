@@ -19,6 +19,7 @@ from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.began import BEGAN
 from tfgans.methods.fastgan import FastGAN
+from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.progressive import ProgressiveGAN
@@ -39,6 +40,7 @@ NEUTRAL = [
     (StyleMixingGAN, {"mixing_probability": 0.0, "fresh_noise": False}),
     (WeightClippedGAN, {"clip_limit": float("inf")}),
     (OrthogonalGAN, {"orthogonal_weight": 0.0}),
+    (FreezeDGAN, {"frozen_layers": 0}),
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
     (ADAGAN, {"ada_speed": float("inf")}),
     (APAGAN, {"apa_speed": float("inf")}),

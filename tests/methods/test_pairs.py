@@ -41,6 +41,7 @@ OPTIONS = {
     "AlphaGAN": {"weight_steps": 1, "test_steps": 1, "architecture_steps": 1},
     "APAGAN": {"pseudo_batch_size": BATCH, "apa_speed": 0.001, "apa_interval": 1},
     "FastGAN": {"perturbation_batch_size": BATCH},
+    "FreezeDGAN": {"frozen_layers": 1},
     "PathLengthGAN": {"path_length_interval": 1},
     "ReGAN": {"warm_up_length": 0, "sparsity": 0.5},
     "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
@@ -50,6 +51,7 @@ REFUSED = {
     ("AdversarialNASGAN", "AlphaGAN"): "AdversarialNASGAN and AlphaGAN both define searched_networks",
     ("APAGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: pseudo_images keeps images",
     ("FastGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: perturbation keeps images",
+    ("FreezeDGAN", "ProgressiveGAN"): "FreezeDGAN.frozen_layers is below 1",  # its discriminator is one layer
 }
 
 

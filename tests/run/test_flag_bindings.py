@@ -53,6 +53,7 @@ def test_what_no_flag_names_stays(prepare):
 def test_every_flag_sets_its_parameter(prepare):
     given = {
         "steps": 7,
+        "initialize_from": "runs/other",
         "seed": 3,
         "data": "ring",
         "resolution": 16,

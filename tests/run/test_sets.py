@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from tfgans.config import ConfigError
-from tfgans.evaluate import kernel_distances
+from tfgans.evaluate import classifier, kernel_distances
 from tfgans.evaluate.features import DigitsFeatures
 from tfgans.run import build, sets
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 COUNTS = {"real": 40, "fake": 30}
+ABOUT = {"name": "letters", "class_names": ["a", "b"], "accuracy": 0.5, "class_accuracy": [0.5, 0.5]}
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +148,31 @@ def test_what_cannot_be_is_one_line(folders, tmp_path):
 )
 def test_shipped_files_of_features(path, tmp_path):
     features = sets.extractor(str(path), gin_params=["KerasFeatures.model = 'preset:here'"])
-    assert (
-        features.model == "preset:here" and features.size == 224 and path.stem.split("_")[0] in features.name
-    )
+    size = 336 if path.stem == "clip_large" else 224
+    assert (features.model, features.size) == ("preset:here", size)
+    assert path.stem.split("_")[0] in features.name
+
+
+def test_short_names_of_features(tmp_path):
+    found = {name: sets.extractor(name) for name in ("dinov2", "clip", "vgg16")}
+    assert {name: (features.name, features.layer) for name, features in found.items()} == {
+        "dinov2": ("dinov2_large", None),
+        "clip": ("clip_large_336", "vision_projection"),
+        "vgg16": ("vgg16_fc2", "fc2"),
+    }
+    classifier.save(classifier.network((8, 8, 1), 2), tmp_path / "x.keras", ABOUT)
+    assert sets.extractor(str(tmp_path / "x.keras")).name.startswith("classifier_letters_")
+
+
+def test_features_of_digits_are_said_to_be_so(folders, caplog):
+    root, _ = folders
+    between(root / "real", root / "fake")
+    said = [record.message for record in caplog.records if "digits classifier" in record.message]
+    about = "the features of a digits classifier say nothing about folder:"
+    assert said == [f"{about}{root / 'real'}; {about}{root / 'fake'}"]
+    caplog.clear()
+    between("digits@test", "digits@test")
+    assert "digits classifier" not in caplog.text
 
 
 def test_extractors_by_name(tmp_path):
@@ -163,7 +186,7 @@ def test_extractors_by_name(tmp_path):
         (
             "resnet",
             None,
-            "--features is inception, digits, a folder with saved_model.pb, or a .gin file. .*'resnet'",
+            "--features is inception, digits, dinov2, clip, vgg16, a classifier's .keras file, .*'resnet'",
         ),
         ("digits", "clean", "InceptionFeatures.resize"),
     ):

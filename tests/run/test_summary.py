@@ -42,7 +42,7 @@ def model():
 def test_the_whole_introduction(model, tmp_path):
     dataset = data(num_classes=3, class_names=["cat", "dog", "owl"], skipped=1, item_shape=(64, 48, 3))
     extractor = types.SimpleNamespace(name="inception")
-    evaluator = types.SimpleNamespace(features=extractor, num_samples=5000)
+    evaluator = types.SimpleNamespace(features=extractor, num_samples=5000, of_images_alone=False)
     run = make_run(tmp_path, model, dataset, evaluator=evaluator)
     size = summary.bytes_text(summary.checkpoint_size(model))
     sizes = [f"{cost.parameters(network):,}" for network in (model.generator, model.discriminator)]
@@ -68,9 +68,7 @@ def test_what_is_not_there_is_said(model, tmp_path):
     assert found["methods"] == "R1GAN" and "moving average" not in found["networks"]
     assert found["data"] == "folder:cats: 2,000 images of 8x8, gray, no classes"
     assert found["steps"] == "60 seconds of training, each update with 16 images"
-    assert found["evaluation"] == (
-        "none (Evaluator.features is not set); losses are noted every 1,000 updates"
-    )
+    assert found["evaluation"] == ("none (see Evaluator.features); losses are noted every 1,000 updates")
     assert "up to 3 stay" in found["checkpoints"]  # there is no best one
     twelve = data(num_classes=12, class_names=[str(i) for i in range(12)])
     assert summary.data(twelve, None).endswith(

@@ -196,6 +196,14 @@ def _classifier():
     print(build.to_json(about))
 
 
+def _doctor():
+    from tfgans.run import build, doctor
+
+    found = doctor.examine(FLAGS.seconds)
+    print("\n".join(doctor.told(found)), file=sys.stderr)
+    print(build.to_json(found))
+
+
 def _architectures():
     from tfgans.commands import architectures
     from tfgans.config import ConfigError
@@ -243,6 +251,7 @@ COMMANDS = {
     "architectures": (command_flags.architectures, _architectures),
     "fid": (command_flags.fid, _fid),
     "classifier": (command_flags.classifier, _classifier),
+    "doctor": (command_flags.doctor, _doctor),
 }
 WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
@@ -254,5 +263,6 @@ SUMMARIES = {
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
+    "doctor": "Says what this machine has, what is missing for what, and how fast it trains.",
     "classifier": "Trains a classifier of labelled images, whose features measure images of the same kind.",
 }

@@ -49,6 +49,12 @@ def train():
         "The name of a source comes first; ./digits is the folder.",
     )
     flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
+    flags.DEFINE(
+        _Path(),
+        "initialize_from",
+        None,
+        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras.",
+    )
     flags.DEFINE_bool(
         "accept_changed_data",
         False,
@@ -217,6 +223,10 @@ def classifier():
     flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images of a step; 64 if not given.", lower_bound=1)
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")
+
+
+def doctor():
+    flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
 
 
 def search():

@@ -166,7 +166,7 @@ def import_rooms(rooms=_ROOMS):
             importlib.import_module(module.name)
 
 
-def read(gin_files, flags=()):
+def read(gin_files, flags=(), left_open=None):
     """Reads gin files, then single bindings, from a clean slate; each overrides what came before.
 
     Args: as of `parse`, which also looks whether what they say can be.
@@ -174,7 +174,7 @@ def read(gin_files, flags=()):
     """
     global _read
     gin.clear_config()
-    _read = gin_reader.Reader()
+    _read = gin_reader.Reader(left_open)
     modules.look_here()  # gin's `import my_networks` finds the user's own modules
     for number, path in enumerate(gin_files, 1):
         _read.file(path, part=number < len(gin_files))
@@ -183,16 +183,17 @@ def read(gin_files, flags=()):
     return _read.given
 
 
-def parse(gin_files, flags=()):
+def parse(gin_files, flags=(), left_open=None):
     """Reads a configuration and checks it.
 
     Args:
         gin_files: paths; a relative one is looked up in the working directory, beside the package
             (a checkout) and inside it (an installed package), one that a file includes beside that file first.
         flags: bindings such as `GAN.latent_dim=64`.
+        left_open: {name of a macro: value} to take where the macro is "auto".
     Raises: ConfigError naming the file, line, name or parameter that is wrong.
     """
-    bindings.check(read(gin_files, flags))
+    bindings.check(read(gin_files, flags, left_open))
     try:
         gin.finalize()
     except Exception as error:  # gin's hooks, and those of a user's modules

@@ -85,10 +85,13 @@ class Reader:
         given: `{(scope, full name): {parameter: Given}}`; a macro is `value` of `gin.macro` in its name's scope.
         replaced: values that a later line replaced, with their keys: `[((scope, full name), value)]`.
         imported: names of the modules that `import` statements name, in their order.
+    Args:
+        left_open: {name of a macro: value} to take where the macro is "auto".
     """
 
-    def __init__(self):
+    def __init__(self, left_open=None):
         self.given, self.replaced, self.imported = {}, [], []
+        self._left_open = left_open or {}
         self._retired = {}  # of the record that is being read
 
     def file(self, path, part=False, within=(), beside=None):
@@ -147,7 +150,9 @@ class Reader:
             _configurable(statement.selector, context)
         elif not statement.arg_name:
             name = "/".join(part for part in (statement.scope, statement.selector) if part)
-            self._bind(name, "gin.macro", "value", Given(statement.value, place))
+            value = statement.value
+            value = self._left_open.get(name, value) if value == "auto" else value
+            self._bind(name, "gin.macro", "value", Given(value, place))
         else:
             full = _configurable(statement.selector, context).selector
             if statement.arg_name in retired.entries(names.target_of(full)):

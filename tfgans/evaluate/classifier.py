@@ -23,7 +23,6 @@ WIDTH = 128  # of the features
 _LAST = 4  # sides at which convolutions end
 _METADATA, _CONFIGURATION, _ENTRY = "metadata.json", "config.json", "classifier"
 _KINDS = {"name": str, "shape": list, "class_names": list, "class_accuracy": list, "accuracy": float}
-_WHAT = "a classifier"
 
 
 def network(shape, num_classes):
@@ -163,7 +162,7 @@ def read_about(path):
 
     Raises: ConfigError, in one line, if it is damaged, or another file.
     """
-    with readers.reading(path, _WHAT), open(path, "rb") as file:
+    with readers.reading(path, "a classifier"), open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         with zipfile.ZipFile(file) as archive:
             metadata = readers.parse_json(archive.read(_METADATA)) if _METADATA in archive.namelist() else {}
@@ -173,13 +172,9 @@ def read_about(path):
         for name, kind in _KINDS.items():
             if not isinstance(about[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
+        if not re.fullmatch(r"[\w.-]+", about["name"]):  # files of the cache have it in their names
+            raise ValueError(f"its name is {about['name']!r}")
         side = about["shape"][0] if about["shape"] else None
         if not isinstance(side, int) or about["shape"] not in ([side, side, 1], [side, side, 3]):
             raise ValueError(f"its images are {about['shape']}")
     return about, digest
-
-
-def load(path):
-    """The keras.Model of a classifier's file. Raises: ConfigError, in one line, if it cannot be read."""
-    with readers.reading(path, _WHAT):
-        return keras.models.load_model(path, compile=False)

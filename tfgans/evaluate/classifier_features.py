@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tfgans.config import ConfigError, Count, FilePath, configurable, first_line
+from tfgans import readers
+from tfgans.config import ConfigError, Count, FilePath, configurable
 from tfgans.evaluate import classifier, resizing
 from tfgans.evaluate.features import as_images, in_batches
 from tfgans.files import expanded
@@ -42,16 +43,18 @@ class ClassifierFeatures:
         """Loads the network and passes one image. Raises: ConfigError, in one line, if it cannot."""
         if self._run is not None:
             return
-        model = classifier.load(self.path)
-        try:
+        with readers.reading(self.path, "a classifier"):
+            model = keras.models.load_model(self.path, compile=False)
             outputs = [model.get_layer(name).output for name in (classifier.FEATURES, classifier.LOGITS)]
             part = keras.Model(model.inputs, outputs)
-            run = tf.function(
-                lambda images: part(images, training=False), reduce_retracing=True, autograph=False
-            )
-            run(tf.zeros((1, *self.shape)))
-        except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise ConfigError(f"{self.path} is damaged: {first_line(error)}") from error
+
+            @tf.function(reduce_retracing=True, autograph=False)
+            def run(images):
+                return part(images, training=False)
+
+            shapes = [tuple(output.shape) for output in run(tf.zeros((1, *self.shape)))]
+            if shapes != [(1, classifier.WIDTH), (1, len(self.class_names))]:
+                raise ValueError(f"it gives {shapes}")
         self._run = run
 
     def fingerprint(self):

@@ -106,17 +106,19 @@ class Evaluator:
         if self.second_split is not None:
             dataset.against(self.second_split)
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
-        if reason is not None:
-            asked = f"{type(self.features).__name__}.any_images = True"
-            left = ", ".join(self._leave_features_out())
-            line = "%s: %s left out; Evaluator.features = @InceptionFeatures() has them, or bind %s"
+        if reason is None:
+            return
+        asked = f"{type(self.features).__name__}.any_images = True"
+        left = ", ".join(self._leave_features_out())
+        line = "%s: %s left out; Evaluator.features = @InceptionFeatures() has them, or bind %s"
+        if left:
             logger.warning(line, reason, left, asked)
 
     def _leave_features_out(self):
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
-        self.features, self._within_classes = NoFeatures(), None
+        self.features, self._within_classes, self.second_split = NoFeatures(), None, None
         return [getattr(metric, "__name__", metric) for metric in left]
 
     def check(self, dataset=None):

@@ -2,6 +2,7 @@
 
 Each has a `name` that goes into every result, a `check()` that loads what it needs before training
 starts, and a `fingerprint()` of its weights, so that cached statistics of one are not used for another.
+It may have `unsuited(dataset)`: why its numbers would say nothing about a run's data, or None.
 """
 
 import hashlib

@@ -30,6 +30,7 @@ from tfgans.gan.objectives import Objectives
 from tfgans.gan.own_statistics import OwnStatistics
 from tfgans.gan.places import BatchPlaces
 from tfgans.layers.state import depends_on_batch
+from tfgans.weight_names import named_weights
 
 
 @configurable
@@ -195,6 +196,21 @@ class GAN(
     def optimizers(self):
         """Every optimizer by name; a method that has its own extends this."""
         return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+
+    @hook
+    def carried_over(self):
+        """`{part: {name: variable}}` that another run can begin with: the networks and the average with its counts.
+
+        Methods extend it. Names are the same in every process, see `weight_names`.
+        """
+        parts = {
+            "generator": named_weights(self.generator),
+            "discriminator": named_weights(self.discriminator),
+        }
+        if self.ema_generator is None:
+            return parts
+        counts = {"updates": self.average_updates, "images": self.average_images}
+        return parts | {"ema_generator": named_weights(self.ema_generator), "average": counts}
 
     def call(self, inputs, training=False):
         """The generator's output: `inputs` are latents, or latents and labels."""

@@ -23,7 +23,7 @@ from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
 from tfgans.optimizers import default_optimizer
-from tfgans.run import classes, flag_bindings, identity, own_code
+from tfgans.run import auto, classes, flag_bindings, identity, own_code
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
 ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
@@ -116,10 +116,14 @@ def prepare(gin_files, gin_params, plain_flags=None, run_folder=None):
         if run_folder is not None:
             own_code.find_again(Path(files.expanded(run_folder)), first=False)
         inputs.forget()
+        given = config.read(gin_files, gin_params)
         if plain_flags:
-            given = config.read(gin_files, gin_params)
             gin_params = [*gin_params, *flag_bindings.bindings(plain_flags, given)]
-        config.parse(gin_files, gin_params)
+        left_open = {}
+        if auto.wanted(given):
+            config.read(gin_files, gin_params)
+            left_open = auto.values(run_folder and files.expanded(run_folder))
+        config.parse(gin_files, gin_params, left_open)
 
 
 def build_model():

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def _parts(dataset, seed):
 def _about(dataset, output, of_classes, accuracy):
     names = dataset.class_names or [str(number) for number in range(dataset.num_classes)]
     return {
-        "name": output.stem,
+        "name": re.sub(r"[^\w.-]+", "_", output.stem),
         "class_names": list(names),
         "accuracy": accuracy,
         "class_accuracy": [None if np.isnan(value) else float(value) for value in of_classes],

@@ -16,6 +16,7 @@ from tfgans.files import expanded
 # The parameter that each flag sets; those of `Dataset` have a macro in most of the files in gin_configs.
 PARAMETERS = {
     "steps": "train.steps",
+    "initialize_from": "train.initialize_from",
     "seed": "numerics.seed",
     "data": "Dataset.source",
     "resolution": "Dataset.resolution",

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfgans.config import ConfigError, Count, Made, Positive, configurable
+from tfgans.config import ConfigError, Count, FilePath, Made, Positive, configurable
 
 
 @configurable(name="train")
@@ -24,6 +24,8 @@ class Plan:
         evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
         duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
         accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
+        initialize_from: another run's folder, a checkpoint or a Keras file of a generator, whose weights a new run
+            begins with as far as they fit, see `transfer.initialize`; a run that is taken up has them already.
     """
 
     steps: Count
@@ -40,6 +42,7 @@ class Plan:
     evaluate_every_seconds: Positive | None = None
     duality_gap: Made("@DualityGap()") | None = None
     accept_changed_data: bool = False
+    initialize_from: FilePath | None = None
 
     def check(self, steps_per_execution):
         """Refuses numbers of steps that fall inside an execution of several."""

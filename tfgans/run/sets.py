@@ -86,6 +86,7 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     with contextlib.ExitStack() as stack:
         real = _opened(first, resolution, features, stack)
         fake = None if second is None else _opened(second, resolution, features, stack)
+        _tell_unsuited(features, real, fake)
         features.check()
         if save is not None:
             _save(save, _statistics(real, features), features)
@@ -97,6 +98,15 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
             found = _of_images(real, fake, features, metrics)
     about = {"features": features.name, "first": str(first), "second": str(second)}
     return found | about
+
+
+def _tell_unsuited(features, *sides):
+    """A line if features that are for some data say nothing about these; they were asked for all the same."""
+    if hasattr(features, "unsuited"):
+        reasons = [features.unsuited(side) for side in sides if isinstance(side, Dataset)]
+        told = "; ".join(reason for reason in reasons if reason)
+        if told:
+            logger.warning("%s", told)
 
 
 def _opened(text, resolution, features, stack):
@@ -114,11 +124,7 @@ def _opened(text, resolution, features, stack):
     if resolution is not None:
         options["resolution"] = resolution
     source = source_of(text, "a set of images")
-    data = Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
-    reason = features.unsuited(data) if hasattr(features, "unsuited") else None
-    if reason is not None:
-        logger.warning("%s, unless that is of digits", reason)
-    return data
+    return Dataset(source, use_labels=False, **{"evaluation_split": "train"} | options)
 
 
 def _without_split(text):

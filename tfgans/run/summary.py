@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import checkpoint, config, distribute
+from tfgans import checkpoint, distribute
 from tfgans.evaluate import cost
 
 logger = logging.getLogger(__name__)
@@ -132,12 +132,7 @@ def steps(run, start):
 def evaluation(evaluator, every):
     """What evaluates the generator, or that nothing does."""
     if evaluator is None:
-        why = (
-            "no metric suits the data"
-            if config.is_bound("Evaluator", "features")
-            else "Evaluator.features is not set"
-        )
-        return f"none ({why}); losses are noted every {counted(every, 'update')}"
+        return f"none (see Evaluator.features); losses are noted every {counted(every, 'update')}"
     evaluator = getattr(evaluator, "evaluator", evaluator)
     samples = counted(evaluator.num_samples, "sample")
     features = "images alone" if evaluator.of_images_alone else evaluator.features.name

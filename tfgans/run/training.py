@@ -10,7 +10,18 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
-from tfgans.run import build, callbacks, classes, folder, identity, own_code, real_images, shown, summary
+from tfgans.run import (
+    build,
+    callbacks,
+    classes,
+    folder,
+    identity,
+    own_code,
+    real_images,
+    shown,
+    summary,
+    transfer,
+)
 from tfgans.run.folder import Output
 from tfgans.run.hand_over import hand_over, handed_over
 from tfgans.run.plan import Plan
@@ -64,6 +75,15 @@ class Run:
             raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
         plan.check(self.model.steps_per_execution)
         self.about, self.saved_step, self.finished = {}, None, False
+        self.origin = self._initialize()
+
+    def _initialize(self):
+        """Takes weights from where the plan says, for a run that has not begun; returns what was taken, or None."""
+        source = self.plan.initialize_from
+        if source is None or self.checkpoints.steps():
+            return None
+        with self.strategy.scope():
+            return transfer.initialize(self.model, source)
 
     def train(self):
         """Trains what the folder does not hold yet; returns the metrics of the last evaluation, or None."""
@@ -127,6 +147,8 @@ class Run:
     def _open_files(self, stack):
         """Opens what the run writes, as far as the newest checkpoint."""
         classes.save(self.folder, self.model, self.labelled_data())
+        if self.origin is not None:
+            transfer.tell(self.origin, self.folder)
         self.output.open(stack, self.saved_step)
         step = self.saved_step or 0
         real_images.draw(self, step)

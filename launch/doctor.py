@@ -1,0 +1,11 @@
+"""Says what this machine has, what is missing for what, and how fast it trains."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tfgans.commands import command_line
+
+if __name__ == "__main__":
+    command_line.run("doctor")

@@ -1,0 +1,126 @@
+"""What is left to the data: values by hand, who has the last word, what a run that goes on keeps."""
+
+import gin
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgans import config
+from tfgans.config import ConfigError
+from tfgans.config.bindings import MACRO
+from tfgans.run import build
+
+LEFT = """
+resolution = "auto"
+channels = "auto"
+num_classes = "auto"
+batch_size = "auto"
+r1_weight = "auto"
+ema_half_life = "auto"
+Dataset.source = "folder:images"
+Dataset.resolution = %resolution
+Dataset.channels = %channels
+Dataset.num_classes = %num_classes
+Dataset.batch_size = %batch_size
+R1GAN.r1_weight = %r1_weight
+GAN.ema_half_life = %ema_half_life
+"""
+NAMES = ("resolution", "channels", "num_classes", "batch_size", "r1_weight", "ema_half_life")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.gin").write_text(LEFT)
+    return tmp_path
+
+
+def draw(folder, sizes, mode="RGB", name="images"):
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for number, size in enumerate(sizes):
+        Image.new(mode, size).save(folder / name / f"{number:04d}.png")
+
+
+def found(*params, flags=None, run_folder=None):
+    build.prepare(["run.gin"], params, flags, run_folder)
+    return dict(zip(NAMES, (gin.query_parameter(f"%{name}") for name in NAMES), strict=True))
+
+
+def test_rules_by_hand(folder, caplog):
+    """Shorter sides 70, 130, 150: the median is 130, and 128 the largest power of two below it."""
+    caplog.set_level("INFO", "tfgans")
+    draw(folder, [(70, 90), (130, 131), (300, 150)] * 20)
+    values = found()
+    assert values["resolution"] == 128 and values["channels"] == 3 and values["num_classes"] is None
+    assert values["batch_size"] == 32  # min(4096 / 128, 32)
+    assert values["r1_weight"] == pytest.approx(0.0002 * 128**2 / 32, rel=1e-12)  # 0.1024 in the spec's table
+    assert values["ema_half_life"] == 10_000  # 32 * 10 / 32 thousand
+    for name in NAMES:
+        assert f"auto: {name} = {values[name]}, " in caplog.text
+    assert "as half of the images have 130 pixels or more" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sizes", "resolution"),
+    [([(128, 200)] * 3, 128), ([(127, 200)] * 3, 64), ([(2000, 2000)] * 3, 128), ([(5, 9)] * 3, 8)],
+)
+def test_the_resolution_is_a_power_of_two_within_bounds(folder, sizes, resolution):
+    draw(folder, sizes)
+    values = found()
+    assert values["resolution"] == resolution
+    assert values["batch_size"] == 3  # no more than there are
+
+
+def test_gray_images_and_classes(folder):
+    draw(folder, [(32, 32)] * 10, "L", "images/cat")
+    draw(folder, [(32, 32)] * 11, "L", "images/dog")
+    values = found()
+    assert (values["channels"], values["num_classes"]) == (1, 2)
+    Image.new("RGB", (32, 32)).save(folder / "images/dog/0000.png")
+    (folder / "images/cat/0009.png").unlink()
+    values = found()
+    assert (values["channels"], values["num_classes"]) == (3, None)
+
+
+def test_what_is_given_has_the_last_word_and_decides_the_rest(folder):
+    draw(folder, [(70, 90)] * 64)
+    values = found("resolution=16", flags={"batch_size": 8})
+    assert (values["resolution"], values["batch_size"]) == (16, 8)
+    assert values["r1_weight"] == pytest.approx(0.0002 * 256 / 8, rel=1e-12)
+    assert values["ema_half_life"] == 2500
+    assert found("num_classes=None")["num_classes"] is None
+
+
+def test_an_archive_is_looked_at_too(folder):
+    images = np.zeros((40, 20, 24, 3), np.uint8)
+    np.savez(folder / "set.npz", images=images, labels=np.arange(40) % 4)
+    values = found(flags={"data": "set.npz"})
+    assert (values["resolution"], values["channels"], values["num_classes"]) == (16, 3, 4)
+
+
+def test_a_run_keeps_what_it_began_with(folder):
+    draw(folder, [(70, 90)] * 40)
+    (folder / "run").mkdir()
+    (folder / "run/operative.gin").write_text(
+        "resolution = 32\nchannels = 1\nnum_classes = None\nbatch_size = 5\nr1_weight = 0.5\nema_half_life = 7.0\n"
+    )
+    assert list(found(run_folder="run").values()) == [32, 1, None, 5, 0.5, 7.0]
+
+
+def test_data_that_cannot_be_looked_at_are_one_line(folder):
+    with pytest.raises(ConfigError, match="folder images has no images: it does not exist"):
+        found()
+    (folder / "images").mkdir()
+    (folder / "images/a.png").write_bytes(b"no image")
+    with pytest.raises(ConfigError, match="folder:images: none of 1 images can be read"):
+        found()
+    with pytest.raises(ConfigError, match="ring has points"):
+        found(flags={"data": "ring"})
+
+
+def test_values_stand_where_auto_stood(folder):
+    """So one that nothing uses is let go like any in a file: it is no binding of the command line."""
+    draw(folder, [(20, 20)] * 3)
+    given = config.read(["run.gin"], (), {"batch_size": 3})[("batch_size", MACRO)]["value"]
+    assert (given.value, given.place.binding, given.place.file) == (3, None, "run.gin")
+    assert given.place.line == LEFT.splitlines().index('batch_size = "auto"') + 1

@@ -1,0 +1,173 @@
+"""Fine-tuning: what a run takes over from another, from a checkpoint, from a Keras file; what it refuses."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from short_runs import CONFIG, run
+
+from tfgans.checkpoint import Checkpoints
+from tfgans.config import ConfigError
+from tfgans.networks.dcgan import dcgan_generator
+from tfgans.weight_names import named_weights
+
+FEW = (
+    "train.steps=2",
+    "train.save_every=1",
+    "train.evaluate_every=2",
+    "train.sample_every=2",
+    "train.log_every=1",
+)
+RATE = "default_optimizer.learning_rate"
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+@pytest.fixture(scope="module")
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "run.gin"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def other(gin_file, tmp_path_factory):
+    """The run that others begin with."""
+    folder = tmp_path_factory.mktemp("other") / "run"
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    run(gin_file, folder, *FEW, "numerics.seed=1")
+    tf.config.run_functions_eagerly(False)
+    return folder
+
+
+def arrays(folder, step):
+    """`{network: {name: array}}` of a checkpoint, and what it holds besides."""
+    state, about = Checkpoints(folder / "checkpoints").load(step)
+    named = {net: {name: state.pop(key) for name, key in of.items()} for net, of in about["names"].items()}
+    return named, state
+
+
+def report(folder):
+    return json.loads((folder / "initialized_from.json").read_text())
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def test_weights_are_named_alike_whatever_was_made_before():
+    names = [list(named_weights(dcgan_generator(resolution=16, base_channels=4))) for _ in range(2)]
+    assert names[0] == names[1]
+    assert names[0][:2] == ["dense/kernel", "batch_normalization/gamma"]
+    assert "conv2d_transpose/kernel" in names[0] and "conv2d_transpose_1/kernel" in names[0]
+    block = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(2)], name="block_3")
+    network = keras.Sequential([keras.Input((2,)), block, keras.layers.Dense(1, name="head")])
+    found = [
+        "block/dense/kernel",
+        "block/dense/bias",
+        "block/dense_1/kernel",
+        "block/dense_1/bias",
+        "head/kernel",
+    ]
+    assert list(named_weights(network))[:5] == found
+
+
+@pytest.mark.parametrize("kind", ["run", "checkpoint"])
+def test_a_run_takes_over_both_networks_and_the_average(gin_file, other, tmp_path, kind):
+    source, step = (other, 2) if kind == "run" else (other / "checkpoints/step_00000001.npz", 1)
+    run(gin_file, tmp_path / "run", *FEW, f"train.initialize_from={str(source)!r}")
+    (before, _), (after, rest) = arrays(other, step), arrays(tmp_path / "run", 0)
+    for name in ("generator", "discriminator", "ema_generator", "average"):
+        assert_equal(after[name], before[name])
+    assert after["average"]["updates"] == step
+    moments = [value for key, value in rest.items() if key.startswith("optimizer/") and value.ndim]
+    assert moments and not any(value.any() for value in moments)
+    told = report(tmp_path / "run")
+    assert (told["source"], told["step"]) == (str(source), step)
+    assert told["generator"]["left"] == []
+    assert told["generator"]["taken"] == told["generator"]["arrays"] == len(before["generator"])
+
+
+def test_a_keras_file_gives_the_generator_and_the_average(gin_file, other, tmp_path):
+    run(gin_file, tmp_path / "plain", *FEW)
+    run(gin_file, tmp_path / "run", *FEW, f"train.initialize_from={str(other / 'generator.keras')!r}")
+    (before, _), (after, _) = arrays(other, 2), arrays(tmp_path / "run", 0)
+    drawn, _ = arrays(tmp_path / "plain", 0)
+    for name in before["ema_generator"]:  # statistics are handed over as they fit the average
+        same = after["generator"][name]
+        np.testing.assert_array_equal(same, after["ema_generator"][name])
+        assert "moving" in name or np.array_equal(same, before["ema_generator"][name])
+    assert_equal(after["discriminator"], drawn["discriminator"])
+    assert after["average"]["updates"] == 0
+    assert report(tmp_path / "run")["discriminator"]["taken"] == 0
+
+
+def test_of_other_networks_what_fits_is_taken(gin_file, other, tmp_path, caplog):
+    """With half as long latents, all but the first kernel fits."""
+    caplog.set_level("INFO", "tfgans")
+    run(
+        gin_file,
+        tmp_path / "run",
+        *FEW,
+        "dcgan_generator.latent_dim=4",
+        f"train.initialize_from={str(other)!r}",
+    )
+    (before, _), (after, _) = arrays(other, 2), arrays(tmp_path / "run", 0)
+    taken = report(tmp_path / "run")
+    assert taken["generator"]["left"] == taken["ema_generator"]["left"] == ["dense/kernel"]
+    assert after["generator"].pop("dense/kernel").shape == (4, 128)
+    assert before["generator"].pop("dense/kernel").shape == (8, 128)
+    assert_equal(after["generator"], before["generator"])
+    assert_equal(after["discriminator"], before["discriminator"])
+    count = taken["generator"]["arrays"]
+    assert f"{count - 1} of {count} arrays" in caplog.text and "drawn: dense/kernel" in caplog.text
+
+
+def test_a_fine_tuned_run_goes_on_without_its_source(gin_file, other, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(other, source)
+    start = f"train.initialize_from={str(source)!r}"
+    run(gin_file, tmp_path / "whole", *FEW, start)
+    run(gin_file, tmp_path / "split", *FEW, "train.steps=1", "train.evaluate_every=1", start)
+    shutil.rmtree(source)
+    run(gin_file, tmp_path / "split", *FEW, start)
+    for step in (1, 2):
+        (first, rest), (second, other_rest) = (arrays(tmp_path / name, step) for name in ("whole", "split"))
+        for name in first:
+            assert_equal(first[name], second[name])
+        assert_equal(rest, other_rest)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nothing", "which is not there"),
+        ("empty", "there is no checkpoint in"),
+        ("run.gin", "a .keras file. Received: .*, which is none"),
+        ("damaged.keras", "damaged.keras cannot be read as a Keras file"),
+        ("checkpoints/step_00000007.npz", "damaged|cannot be read as a checkpoint"),
+    ],
+)
+def test_what_is_no_source_is_refused_before_anything_is_written(gin_file, tmp_path, source, said):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "run.gin").touch()
+    (tmp_path / "damaged.keras").write_bytes(b"PK and more")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/step_00000007.npz").write_bytes(b"PK and more")
+    with pytest.raises(ConfigError, match=said):
+        run(gin_file, tmp_path / "new", *FEW, f"train.initialize_from={str(tmp_path / source)!r}")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_source_of_which_nothing_fits_is_refused(gin_file, other, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"nothing in .* fits the generator: dense/kernel is \[8, 128\] there"
+    ):
+        run(gin_file, tmp_path / "new", *FEW, "dcgan_generator.base_channels=4",
+            f"train.initialize_from={str(other)!r}")  # fmt: skip
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,160 @@
+"""What a configuration leaves to the data and the machine: those of its macros that are "auto".
+
+- `resolution`: the largest power of two that half of the images reach with their shorter side; at least 8, at most
+  128, or 256 where there is a GPU.
+- `channels`: 1 if the images are gray, else 3.
+- `num_classes`: that of the data if each class has at least 10 images, else None.
+- `batch_size`, `r1_weight`, `ema_half_life`: by StyleGAN2-ADA's rules for any data (Karras et al. 2020; `auto` in the
+  authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
+  than there are; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for each of a batch.
+
+Sizes and colours are those in the headers of up to 1,000 images, evenly spread over the data. A run that is taken up
+keeps what it began with.
+"""
+
+import ast
+import logging
+from pathlib import Path
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from tfgans import config, readers
+from tfgans.config import ConfigError
+from tfgans.config.bindings import MACRO
+from tfgans.data.decode import BadImage, header
+from tfgans.data.sources import find_source, title
+
+logger = logging.getLogger(__name__)
+
+NAMES = ("resolution", "channels", "num_classes", "batch_size", "r1_weight", "ema_half_life")
+_LOOKED_AT = 1000
+_LEAST_OF_CLASS = 10
+_LARGEST = {"cpu": 128, "gpu": 256}
+
+
+def wanted(given):
+    """Whether a configuration, as `config.read` gives it, leaves anything to this module."""
+    macros = {scope: bound["value"].value for (scope, full), bound in given.items() if full == MACRO}
+    return any(macros.get(name) == "auto" for name in NAMES)
+
+
+def values(run_folder=None):
+    """`{name: value}` of the macros that are "auto" in what gin has read last; the log has each, with its reason.
+
+    Args: run_folder: of a run to take up, or None.
+    Raises: ConfigError if the data cannot be looked at.
+    """
+    names = [name for name in NAMES if _macro(name) == "auto"]
+    kept = _kept(run_folder)
+    if all(name in kept for name in names):
+        return {name: ast.literal_eval(kept[name]) for name in names}
+    given = {name: _macro(name) for name in NAMES if name not in names}
+    found, reasons = _decided({name: value for name, value in given.items() if value is not None}, _Look())
+    for name in names:
+        logger.info("auto: %s = %s, %s", name, found[name], reasons[name])
+    return {name: found[name] for name in names}
+
+
+def _macro(name):
+    """What a macro is bound to, followed to its end; None if there is none."""
+    seen = set()
+    while name not in seen:
+        seen.add(name)
+        try:
+            value = gin.query_parameter(f"%{name}")
+        except ValueError:
+            return None
+        if not isinstance(value, gin.config.ConfigurableReference):
+            return value
+        name = "/".join(value.scopes) or name
+    return None
+
+
+def _kept(run_folder):
+    """What the run in a folder began with: {name: text}."""
+    path = run_folder and Path(run_folder) / "operative.gin"
+    if not path or not path.exists():
+        return {}
+    return config.bindings_of(readers.read_text(path, "the run's configuration"))
+
+
+class _Look:
+    """What the headers of a data set's images say."""
+
+    def __init__(self):
+        bound = gin.get_bindings("Dataset")
+        source = bound.get("source")
+        keys = {name: bound.get(name) for name in ("data_dir", "image_key", "label_key")}
+        items = find_source(source, **keys).open(bound.get("split", "train"))
+        self.count, self.labels = len(items), items.labels
+        if hasattr(items, "points"):
+            raise ConfigError(f"{title(source)} has points: what is 'auto' is for images")
+        self.names = items.class_names
+        chosen = np.unique(np.linspace(0, self.count - 1, min(self.count, _LOOKED_AT)).astype(int))
+        seen = [self._header(items, i) for i in chosen]
+        self.seen = [each for each in seen if each is not None]
+        if not self.seen:
+            raise ConfigError(f"{title(source)}: none of {len(chosen)} images can be read")
+
+    def _header(self, items, i):
+        """Of one image; None of one that cannot be read, which is named when the data are checked."""
+        try:
+            with items.read(int(i)) as image:
+                return header(image)
+        except BadImage:
+            return None
+
+    @property
+    def side(self):
+        """The median of the shorter sides."""
+        return int(np.median([min(size) for size, _ in self.seen]))
+
+    @property
+    def gray(self):
+        return all(gray for _, gray in self.seen)
+
+    @property
+    def class_counts(self):
+        if self.labels is None:
+            return np.zeros(0, int)
+        labels = np.asarray(self.labels)
+        return np.bincount(labels[labels >= 0], minlength=len(self.names or ()))
+
+
+def _decided(given, look):
+    """`(values, reasons)` of all names; those of `given` stay."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    largest, devices = _LARGEST["gpu" if gpus else "cpu"], max(gpus, 1)
+    counts, least = look.class_counts, min(look.class_counts, default=0)
+    classes = len(counts) if len(counts) > 1 and least >= _LEAST_OF_CLASS else None
+    found = {
+        "resolution": int(np.clip(2 ** int(np.log2(max(look.side, 1))), 8, largest)),
+        "channels": 1 if look.gray else 3,
+        "num_classes": classes,
+    } | given
+    resolution = found["resolution"]
+    batch = max(min(devices * min(4096 // resolution, 32), 64), devices)
+    found = {"batch_size": min(batch, look.count)} | found
+    size = found["batch_size"]
+    found = {"r1_weight": 0.0002 * resolution**2 / size, "ema_half_life": size * 10_000 / 32} | found
+    reasons = {
+        "resolution": f"as half of the images have {look.side:,} pixels or more in their shorter side; at most "
+        f"{largest}",
+        "channels": "as the images are gray" if look.gray else "as there are colours",
+        "num_classes": _of_classes(counts, least),
+        "batch_size": f"for {look.count:,} images of {resolution}x{resolution} on {devices} "
+        + ("processor" if not gpus else "GPU" if gpus == 1 else "GPUs"),
+        "r1_weight": f"0.0002 * {resolution}^2 / {size}",
+        "ema_half_life": f"images, {size} * 10,000 / 32",
+    }
+    return found, reasons
+
+
+def _of_classes(counts, least):
+    if len(counts) < 2:
+        return "as the images have no classes"
+    if least < _LEAST_OF_CLASS:
+        return f"as one of {len(counts)} classes has {least} images, fewer than {_LEAST_OF_CLASS}"
+    return f"classes of at least {least:,} images"

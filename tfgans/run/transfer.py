@@ -1,0 +1,130 @@
+"""Weights from another run, where a new one begins: fine-tuning."""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgans import checkpoint, files, readers
+from tfgans.config import ConfigError
+from tfgans.weight_names import named_weights
+
+logger = logging.getLogger(__name__)
+
+REPORT = "initialized_from.json"
+_SHOWN = 5
+_CHECKPOINT = re.compile(r"step_(\d{8,})\.npz")
+
+
+def initialize(model, source):
+    """Gives a model that has not been trained the weights of another run that fit, by name and by shape.
+
+    Both networks take what the other run's have; the moving average, if the model has one, that of the other run with
+    how far it has come, or else the other generator. Optimizers and the state of methods begin anew.
+
+    Args:
+        source: the folder of a run, for its newest checkpoint that can be read; a checkpoint, `step_*.npz`; or a
+            Keras file of a generator, which leaves the discriminator as it is drawn.
+    Returns: {"source", "step" (None of a Keras file), and for each of `GAN.carried_over` {"taken", "arrays": numbers
+        of arrays, "parameters_taken", "parameters", "left": names of arrays that are as they were drawn}}.
+    Raises: ConfigError if there is no such thing, it cannot be read, or no kernel of it fits the generator.
+    """
+    path = Path(files.expanded(source))
+    step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)
+    parts = model.carried_over()
+    fitting = _fitting(parts["generator"], arrays["generator"])
+    if max((len(variable.shape) for variable in fitting.values()), default=0) < 2:  # biases fit by chance
+        why = _why(parts["generator"], arrays["generator"])
+        raise ConfigError(f"train.initialize_from: nothing in {source} fits the generator: {why}")
+    arrays = {"ema_generator": arrays["generator"]} | arrays
+    given = {part: _give(named, arrays.get(part, {})) for part, named in parts.items()}
+    return {"source": str(source), "step": step} | given
+
+
+def tell(report, folder):
+    """Writes what was taken into a run's folder, and says it in the log."""
+    files.write_text(Path(folder) / REPORT, json.dumps(report, indent=1) + "\n")
+    step = "" if report["step"] is None else f", step {report['step']:,}"
+    logger.info("initialized from %s%s", report["source"], step)
+    for name, found in report.items():
+        if isinstance(found, dict):
+            logger.info("  %s: %s", name, _in_words(found))
+
+
+def _in_words(found):
+    if not found["taken"]:
+        return "as it was drawn"
+    text = (
+        f"{found['taken']:,} of {found['arrays']:,} arrays, "
+        f"{found['parameters_taken']:,} of {found['parameters']:,} parameters"
+    )
+    left = found["left"]
+    if left:
+        text += f"; as they were drawn: {', '.join(left[:_SHOWN])}{', ...' if len(left) > _SHOWN else ''}"
+    return text
+
+
+def _of_checkpoint(path):
+    """`(step, {part: {name: array}})` of a checkpoint or of a run's newest."""
+    match = _CHECKPOINT.fullmatch(path.name)
+    if path.is_dir():
+        found = checkpoint.Checkpoints(path / "checkpoints").newest()
+        if found is None:
+            raise ConfigError(f"train.initialize_from: there is no checkpoint in {path}")
+        state, about = found
+    elif match and path.is_file():
+        state, about = checkpoint.Checkpoints(path.parent).load(int(match[1]))
+    else:
+        raise ConfigError(
+            "train.initialize_from is a run's folder, a checkpoint (step_*.npz) or a .keras file. "
+            f"Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
+        )
+    with readers.reading(path, "a checkpoint"):
+        if "names" not in about:
+            raise ConfigError(
+                f"{path} was saved by a version that did not name its weights: give its generator.keras, or train it "
+                "one update further"
+            )
+        names = about["names"].items()
+        return about["step"], {part: {name: state[key] for name, key in keys.items()} for part, keys in names}
+
+
+def _of_keras_file(path):
+    with readers.reading(path, "a Keras file"):
+        network = keras.models.load_model(path, compile=False)
+        arrays = {name: checkpoint.as_array(weight) for name, weight in named_weights(network).items()}
+    return None, {"generator": arrays}
+
+
+def _fitting(named, arrays):
+    """Those of `{name: variable}` for which there is an array of their shape."""
+    return {n: v for n, v in named.items() if n in arrays and np.shape(arrays[n]) == tuple(v.shape)}
+
+
+def _give(named, arrays):
+    """Sets the variables that fit; returns what the report says of them."""
+    fitting = _fitting(named, arrays)
+    for name, variable in fitting.items():
+        variable.assign(arrays[name])
+    return {
+        "taken": len(fitting),
+        "arrays": len(named),
+        "parameters_taken": _size(fitting.values()),
+        "parameters": _size(named.values()),
+        "left": [name for name in named if name not in fitting],
+    }
+
+
+def _size(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def _why(named, arrays):
+    """How the first weight that both have differs."""
+    for name, variable in named.items():
+        if name in arrays:
+            return f"{name} is {list(arrays[name].shape)} there, {list(variable.shape)} here"
+    return "it has no weight of the same name"
