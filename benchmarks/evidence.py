@@ -77,7 +77,10 @@ def main():
             sys.exit(f"{name}: {error}")
         except Interrupted as error:
             code = 128 + error.number if clock.left() >= 1 else 0  # a signal from outside, not the clock
-        write_report(trial)
+        if trial.updates:
+            write_report(trial)
+        else:
+            print(f"{name}: nothing was trained in the time there was", file=sys.stderr)
         if code:
             sys.exit(code)
 

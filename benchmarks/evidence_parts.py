@@ -1,6 +1,7 @@
 """The trials of `evidence.py`, {name: Part}: those on emoji at 64x64, which want a GPU, and those of MNIST."""
 
 import evidence_mnist
+import evidence_search
 from evidence_pieces import Part, features
 
 EMOJI = ("data/npz.gin", 'Dataset.source = "npz:{data}/emoji64.npz"', *features("emoji"))
@@ -56,4 +57,5 @@ PARTS = {
     "octave": _octave("losses/non_saturating.gin", "DCGAN"),
     "octave_lsgan": _octave("losses/least_squares.gin", "LSGAN"),
     **evidence_mnist.PARTS,
+    **evidence_search.PARTS,
 }

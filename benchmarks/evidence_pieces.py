@@ -2,7 +2,8 @@
 
 An arm is a list of gin files below `gin_configs` and of bindings, as `launch/train.py` takes them. In bindings,
 {data} is the folder of the data sets, {classifiers} that of the classifiers whose features are compared, {updates}
-the generator updates of the run, {length} those of a run of the first arm, {tenth} a tenth of {length}.
+the generator updates of the run, {length} those of a run of the first arm, {tenth} a tenth of {length}, {genotype}
+the file of an architecture.
 """
 
 import dataclasses
@@ -18,6 +19,11 @@ class Part:
         arms: what each arm is made of besides, {name: list}; the others are compared with the first.
         metric: what ranks, one of a row of `metrics.jsonl`.
         updates: generator updates of the first arm.
+        searches: searches of architectures, {name: what it is made of}; each is made with each seed.
+        search: what all searches are made of.
+        found: arms that train what was found, with the same seed, {arm: name of the search}; `drawn` is no search but
+            architectures drawn uniformly. Their bindings have {genotype}, the file.
+        more_seeds: arms with another number of counted runs, {name: number}.
         flags: more flags of `evidence_run.py`.
         times: arms that make several times as many, {name: times}.
         equal: `updates`, or `seconds`: then each arm makes as many updates as take the same time, by what
@@ -38,6 +44,10 @@ class Part:
     evaluations: int = 20
     rates: dict = dataclasses.field(default_factory=dict)
     seeds: int = 3
+    searches: dict = dataclasses.field(default_factory=dict)
+    search: tuple = ()
+    found: dict = dataclasses.field(default_factory=dict)
+    more_seeds: dict = dataclasses.field(default_factory=dict)
     flags: tuple = ()
     times: dict = dataclasses.field(default_factory=dict)
 

@@ -22,12 +22,12 @@ _SAID = ("metrics.jsonl", "operative.gin", "data.json")  # files of a run's fold
 
 def write_report(trial):
     """Writes OUTPUT/PART.json, .md, .png and .tar.gz, and prints the table."""
-    found, place = report(trial), trial.options.output
-    files.write_text(place / f"{trial.name}.json", json.dumps(found) + "\n")
-    text = table(found)
+    told, place = report(trial), trial.options.output
+    files.write_text(place / f"{trial.name}.json", json.dumps(told) + "\n")
+    text = table(told)
     files.write_text(place / f"{trial.name}.md", text)
     print(text, flush=True)
-    draw_samples(trial, found, place / f"{trial.name}.png")
+    draw_samples(trial, told, place / f"{trial.name}.png")
     with tarfile.open(place / f"{trial.name}.tar.gz", "w:gz") as tar:
         for path in said(trial.folder):
             tar.add(path, path.relative_to(place))
@@ -54,12 +54,21 @@ def report(trial):
         "rates": {
             arm: {"chosen": name, "validation_fid": trial.tried[arm]} for arm, name in trial.chosen.items()
         },
+        "found": {arm: [found(trial, arm, n) for n in range(trial.seeds_of(arm))] for arm in part.found},
         "common": [*part.common, *trial.options.gin_param],
         "arms": {
             arm: {"made_of": list(part.arms[arm]), "runs": [_of_a_run(run) for run in facts[arm]]}
             for arm in part.arms
         },
     }
+
+
+def found(trial, arm, seed):
+    """The architecture that a run of an arm trains, and that which its search chose after its first step, or None."""
+    path, name = trial.genotype(arm, seed), trial.part.found[arm]
+    rows = files.JsonLines(path.parent / "search.jsonl").read() if name in trial.searches else []
+    first = next((row["genotype"] for row in rows if row["step"] == 1), None)
+    return {"last": json.loads(path.read_text()) if path.exists() else None, "first": first}
 
 
 def command(name, options):
@@ -104,11 +113,11 @@ def said(folder):
             yield from sorted(run.glob(pattern))[-1:]
 
 
-def draw_samples(trial, found, path):
+def draw_samples(trial, told, path):
     """One picture of the first images of each arm's first run, after as many updates, or at its end."""
     pictures = {}
     for arm, runs in trial.runs.items():
-        step = common_step(found, arm)
+        step = common_step(told, arm)
         place = runs[0].folder / "samples" / f"step_{step:08d}.png" if runs and step else None
         if place and place.exists():
             pictures[f"{arm}, {step} updates"] = np.asarray(Image.open(place).convert("RGB"))

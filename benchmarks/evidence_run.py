@@ -90,10 +90,10 @@ class MoreThan:
     """
 
     def __init__(self, evaluator, model):
-        self.evaluator, self.model, self._reference = evaluator, model, None
+        self._evaluator, self.model, self._reference = evaluator, model, None
 
     def __getattr__(self, name):
-        return getattr(self.evaluator, name)
+        return getattr(self._evaluator, name)
 
     def __call__(self, generate, dataset, of_class=None):
         seen = []
@@ -104,7 +104,7 @@ class MoreThan:
                 seen.append(images)
             return images
 
-        result = self.evaluator(kept, dataset, of_class)
+        result = self._evaluator(kept, dataset, of_class)
         real, moments = self._of_training(dataset)
         images = np.concatenate(seen)[: len(real)]
         slope = squared_slope(self.model, dataset) if FLAGS.advas_r else {}

@@ -102,6 +102,31 @@ def _against(ours, theirs, metric):
     return f"{verdict}, p = {found['p_value']:.2g} (least possible {found['smallest_p_value']:.2g})"
 
 
+def architecture_rows(report):
+    """Rows of what arms trained: each run's rank among the architectures drawn at random, and its up-samplings."""
+    rows = []
+    drawn = (
+        [v for v in values(report, "drawn", report["metric"]) if v is not None]
+        if "drawn" in report["arms"]
+        else []
+    )
+    for arm, found in report["found"].items():
+        ours = values(report, arm, report["metric"])
+        ranks = ["–" if v is None or not drawn else f"{1 + sum(other < v for other in drawn)}" for v in ours]
+        ranks = "" if arm == "drawn" or not drawn else f"{', '.join(ranks)} of {len(drawn) + 1}"
+        counts = [[deconvs(one[when]) for one in found] for when in ("last", "first")]
+        rows.append([arm, ranks, *(", ".join("–" if n is None else str(n) for n in each) for each in counts)])
+    return rows
+
+
+def deconvs(genotype):
+    """How many of an architecture's nine up-samplings are `deconv`; None without one."""
+    if genotype is None:
+        return None
+    ups = [*sum(genotype["up"], []), *genotype["skip_2"], *genotype["skip_3"]]
+    return ups.count("deconv")
+
+
 def markdown(header, rows):
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -124,4 +149,7 @@ def table(report):
         means = [statistics.summary(values(report, arm, name))["mean"] for name in names]
         rows.append([arm, *map(number, means), counts(report, arm)])
     parts += ["Means at the end", markdown(["arm", *names, "how the runs ended"], rows)]
+    if report.get("found"):
+        header = ["arm", "ranks among those drawn", "deconv of nine", "after the first step of the search"]
+        parts += ["Architectures", markdown(header, architecture_rows(report))]
     return "\n\n".join(parts) + "\n"

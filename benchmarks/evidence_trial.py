@@ -14,8 +14,11 @@ from pathlib import Path
 from tfgans import files
 from tfgans.compare import plan
 from tfgans.compare.processes import Run, Runner
+from tfgans.config import ConfigError
+from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
 
 HERE = Path(__file__).resolve().parent
+DRAWN, DRAWN_SEED = "drawn", 2024  # architectures drawn uniformly
 CHOOSING_SEED = 100  # of the runs that choose a rate; it is not counted
 PROBE_SECONDS = 15
 GRACE_SECONDS = 15  # for runs to save after the time is up
@@ -66,6 +69,14 @@ class EvidenceRun(Run):
         ]
 
 
+class SearchRun(Run):
+    """A search by `launch/search.py`."""
+
+    def command(self):
+        flags = self.configuration.flags(self.seed, self.folder)
+        return [sys.executable, "-m", "tfgans", "search", *flags]
+
+
 class Trial:
     """A part, with the options of the command line.
 
@@ -79,19 +90,54 @@ class Trial:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.seeds = options.seeds or part.seeds
         self.updates, self.cost, self.probed = {}, None, None
-        self.chosen, self.tried, self.runs = {}, {}, {arm: [] for arm in part.arms}
+        self.chosen, self.tried, self.runs, self.searches = {}, {}, {arm: [] for arm in part.arms}, {}
 
     def run(self):
         """Raises: `Interrupted` when the time is over or a signal has come, the runs saved."""
+        self._search()
         self._plan()
         self._choose()
-        rounds = [[self._run(arm, seed) for arm in self.part.arms] for seed in range(self.seeds)]
-        for arm, runs in zip(self.part.arms, zip(*rounds, strict=True), strict=True):
-            self.runs[arm] = list(runs)
+        rounds = []
+        for seed in range(max(map(self.seeds_of, self.part.arms))):
+            for arm in self.part.arms:
+                if seed < self.seeds_of(arm):
+                    self.runs[arm].append(self._run(arm, seed))
+                    rounds.append(self.runs[arm][-1])
         for _ in range(TRIES):
-            self._train([run for runs in rounds for run in runs])
-            if not any(run.outcome == "failed" and not run.refused for runs in rounds for run in runs):
+            self._train(rounds)
+            if not any(run.outcome == "failed" and not run.refused for run in rounds):
                 break
+
+    def seeds_of(self, arm):
+        """The number of an arm's counted runs."""
+        return self.options.seeds or self.part.more_seeds.get(arm, self.part.seeds)
+
+    def genotype(self, arm, seed):
+        """The file of the architecture that a run of an arm trains, or None."""
+        name = self.part.found.get(arm)
+        if name is None or name == DRAWN:
+            return name and self.folder / DRAWN / f"seed_{seed}.json"
+        return self.searches[name][seed].folder / "genotype.json"
+
+    def search_flags(self, name):
+        """Flags of a search as one text."""
+        return self._text([*self.part.search, *self.part.searches[name]], {})
+
+    def _search(self):
+        """Finds and draws the architectures that arms train; raises ConfigError if a search failed."""
+        for name in self.part.searches:
+            made = plan.Configuration(
+                f"search {name}", self.search_flags(name), self.options.gin_param, None, 1
+            )
+            self.searches[name] = [SearchRun(self.folder, made, seed) for seed in range(self.seeds)]
+        runs = [run for several in zip(*self.searches.values(), strict=True) for run in several]
+        self._train(runs)
+        if bad := [run for run in runs if run.outcome is not None or run.message]:
+            raise ConfigError(f"{bad[0].name}: {bad[0].message}")
+        for arm in [arm for arm, name in self.part.found.items() if name == DRAWN]:
+            (self.folder / DRAWN).mkdir(exist_ok=True)
+            for seed in range(self.seeds_of(arm)):
+                random_genotype((DRAWN_SEED, seed)).save(self.genotype(arm, seed))
 
     def _train(self, runs):
         runner = Runner(runs, self.options.processes, self.name)
@@ -101,12 +147,15 @@ class Trial:
         finally:
             self.clock.rest()
 
-    def flags(self, arm, updates, rate=None, more=()):
+    def flags(self, arm, updates, rate=None, more=(), seed=0):
         """Flags of an arm as one text, and so `plan.Configuration` takes them."""
         pieces = [*self.part.common, *self.part.arms[arm], *self.part.rates.get(rate, ()), *more]
-        values = {"data": self.options.data, "classifiers": self.options.classifiers}
         length = updates // self.part.times.get(arm, 1)
-        values |= {"updates": updates, "length": length, "tenth": max(1, length // 10)}
+        values = {"updates": updates, "length": length, "tenth": max(1, length // 10)}
+        return self._text(pieces, values | {"genotype": self.genotype(arm, seed)})
+
+    def _text(self, pieces, values):
+        values = values | {"data": self.options.data, "classifiers": self.options.classifiers}
         words = []
         for piece in pieces:
             for name, value in values.items():
@@ -122,7 +171,8 @@ class Trial:
             f"train.{name} = {every}" for name in ("evaluate_every", "sample_every", "save_every")
         ]
         label = arm if rate is None else f"{arm} rate {rate}"
-        text = self.flags(arm, updates, rate or self.chosen.get(arm), [*length, "train.keep_checkpoints = 1"])
+        length.append("train.keep_checkpoints = 1")
+        text = self.flags(arm, updates, rate or self.chosen.get(arm), length, seed)
         configuration = plan.Configuration(label, text, self.options.gin_param, updates, None)
         run = EvidenceRun(self.folder, configuration, seed)
         run.flags = self.part.flags

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 
+import gin
 import numpy as np
 import pytest
 
@@ -37,8 +38,13 @@ def trial(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_arm_is_a_configuration_of_its_own(trial, name):
+def test_every_arm_is_a_configuration_of_its_own(trial, name, tmp_path):
     part, made, seen = PARTS[name], trial(name), set()
+    made.searches = {each: [argparse.Namespace(folder=tmp_path / each)] for each in part.searches}
+    assert {*part.found.values()} <= {*part.searches, "drawn"}
+    for each in part.searches:
+        build.prepare(*plan.parts(made.search_flags(each)))
+        assert gin.query_parameter("train.steps") > 1
     assert set(part.times) <= set(part.arms) and part.equal in ("updates", "seconds")
     for arm in part.arms:
         for rate in part.rates or {None: ()}:
@@ -46,8 +52,8 @@ def test_every_arm_is_a_configuration_of_its_own(trial, name):
                 made.flags(arm, 60 * part.times.get(arm, 1), rate, ["train.steps = 60"])
             )
             build.prepare(files, params)
-            seen.add(tuple(files) + tuple(params))
-            assert config.is_bound("Evaluator", "features")
+            seen.add((*files, *params))
+            assert config.is_bound("Evaluator", "features") and "{" not in gin.config_str()
     assert len(seen) == len(part.arms) * max(1, len(part.rates))
 
 
@@ -118,6 +124,28 @@ def test_every_run_is_counted(report):
     assert evidence_table.counts(report, "c") == "1 runs, 1 collapsed"
     text = evidence_table.table(report)
     assert "| b | 200 | 7 | – | 7, – | – |" in text
+
+
+GENOTYPE = {
+    "normal": [["conv_1x1"] * 3] * 3,
+    "up": [["deconv", "nearest"], ["deconv", "deconv"], ["bilinear", "nearest"]],
+    "skip_2": ["nearest"],
+    "skip_3": ["deconv", "bilinear"],
+}
+
+
+def test_ranks_are_among_the_architectures_drawn(report):
+    del report["arms"]["c"]
+    report["arms"] = {"drawn" if arm == "a" else "found": about for arm, about in report["arms"].items()}
+    report["updates"] = {"drawn": 300, "found": 300}
+    report["found"] = {
+        "drawn": [{"last": GENOTYPE, "first": None}],
+        "found": [{"last": GENOTYPE, "first": GENOTYPE}, {"last": None, "first": None}],
+    }
+    assert evidence_table.architecture_rows(report) == [
+        ["drawn", "", "4", "–"],
+        ["found", "3, – of 3", "4, –", "4, –"],  # 7 is worse than the drawn ones' 4 and 5
+    ]
 
 
 def test_the_least_that_counts_as_varied():
