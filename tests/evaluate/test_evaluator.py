@@ -317,7 +317,7 @@ def test_gin_builds_it(tmp_path):
     [
         (
             ["fid", "kidd"],
-            "Evaluator.metrics: no metric is called 'kidd': did you mean kid.* Allowed: fid, fid_infinity, ",
+            "Evaluator.metrics: no metric is called 'kidd': did you mean kid.* Allowed: fid, sfid, fid_infinity, ",
         ),
         (["fid", "kid", "fid"], "Evaluator.metrics names 'fid' twice"),
         ("fid", r"Evaluator.metrics is a list \(each a metric's name or a function"),
