@@ -16,7 +16,6 @@ from tfgans.methods.advas import AdvAsGAN, untruncated
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
 
-
 EAGERLY = {"run_eagerly": True}  # takes a fifth of the time that a step takes to trace
 
 
