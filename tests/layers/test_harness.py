@@ -1,5 +1,6 @@
 """What must hold for every layer the package ships: one case each, collected from the packages that hold layers."""
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -228,10 +229,11 @@ def scalar(layer, inputs):
     return tf.reduce_sum(tf.nn.softplus(wide) * tf.constant(weights, wide.dtype))
 
 
-def derivatives(function, points, first_direction):
-    """f, |grad f|^2 and <grad |grad f|^2, d> at points, and the gradient of each."""
-    with tf.GradientTape(persistent=True) as outer:
-        outer.watch(points)
+def derivatives(function, points, first_direction, tape=None):
+    """f, |grad f|^2 and <grad |grad f|^2, d> at points; `tape` will be asked for their gradients."""
+    with tape or contextlib.nullcontext():
+        if tape:
+            tape.watch(points)
         with tf.GradientTape() as middle:
             middle.watch(points)
             with tf.GradientTape() as inner:
@@ -240,10 +242,7 @@ def derivatives(function, points, first_direction):
             square = tf.add_n([tf.reduce_sum(tf.square(g)) for g in inner.gradient(value, points)])
         slopes = middle.gradient(square, points)
         third = tf.add_n([tf.reduce_sum(s * d) for s, d in zip(slopes, first_direction, strict=True)])
-    values = (value, square, third)
-    return values, [
-        outer.gradient(v, points, unconnected_gradients=tf.UnconnectedGradients.ZERO) for v in values
-    ]
+    return value, square, third
 
 
 def check_three_orders(function, points, seed):
@@ -251,10 +250,12 @@ def check_three_orders(function, points, seed):
     first, second = ([tf.constant(random.normal(size=p.shape)) for p in points] for _ in range(2))
     step = 1e-6
     ahead, behind = (
-        derivatives(function, [p + sign * step * d for p, d in zip(points, second, strict=True)], first)[0]
+        derivatives(function, [p + sign * step * d for p, d in zip(points, second, strict=True)], first)
         for sign in (1.0, -1.0)
     )
-    _, gradients = derivatives(function, points, first)
+    tape = tf.GradientTape(persistent=True)
+    values = derivatives(function, points, first, tape)
+    gradients = [tape.gradient(v, points, unconnected_gradients="zero") for v in values]
     for order in range(3):
         pairs = zip(gradients[order], second, strict=True)
         exact = float(tf.add_n([tf.reduce_sum(g * d) for g, d in pairs]))

@@ -1,7 +1,6 @@
 """Layer state on two replicas, in a process of its own: logical devices are set before TensorFlow starts."""
 
-import subprocess
-import sys
+from replicas import assert_replicas_agree
 
 SCRIPT = """
 import keras, numpy as np, tensorflow as tf
@@ -59,5 +58,4 @@ print("replicas agree")
 
 
 def test_two_replicas_make_one_devices_step():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=200)
-    assert done.stdout.strip() == "replicas agree", done.stderr[-2000:]
+    assert_replicas_agree(SCRIPT)

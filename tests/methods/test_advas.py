@@ -27,7 +27,8 @@ CASES = {
     "wgangp": ((GradientPenaltyGAN,), WASSERSTEIN, {}),
     "wgangp_detach": ((GradientPenaltyGAN,), WASSERSTEIN, {"detach_penalties": True}),
 }
-MODES = pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+# Every case runs eagerly; compiled, of each structure one: a loss of its own, a penalty, one that gives no gradient.
+COMPILED = [("hinge_trunc", "xla"), ("wgangp", "graph"), ("wgangp_detach", "xla")]
 
 
 def golden_networks(data):
@@ -88,8 +89,7 @@ def assert_all_close(gradients, expected, tolerance=1e-6):
         np.testing.assert_allclose(gradient, value, rtol=tolerance, atol=tolerance * scale)
 
 
-@pytest.mark.parametrize("name", CASES)
-@MODES
+@pytest.mark.parametrize(("name", "mode"), [*((name, "eager") for name in CASES), *COMPILED])
 def test_golden(golden, name, mode):
     data = golden("advas_leaky")
     values, total = computed(golden_model(data, name), *golden_batch(data), mode)
@@ -120,8 +120,7 @@ def test_golden_parts(golden, name):
     assert_all_close(gradients, weights(data, f"{name}.gphi.", ("conv", "lin")))
 
 
-@pytest.mark.parametrize("norms", [True, False])
-@MODES
+@pytest.mark.parametrize(("mode", "norms"), [("eager", False), ("graph", True), ("xla", False)])
 def test_golden_fixed_weight(golden, mode, norms):
     data = golden("advas_leaky")
     model = golden_model(data, "ns", advas_weight=0.01, advas_norms=norms)
@@ -139,14 +138,13 @@ def test_golden_unbiased(golden, name):
     assert values["g/adversarial"] == pytest.approx(float(data[f"{name}.L_gen"]), rel=1e-6)
     # the golden halves are the first three and the last three, ours the even and the odd ones
     halves = golden_batch(data, (0, 3, 1, 4, 2, 5))
-    for mode in ("eager", "xla") if name == "ns" else ("graph",):
+    for mode in ("xla", "eager") if name == "ns" else ("eager",):
         values, _ = computed(golden_model(data, name, advas_estimator="split_half"), *halves, mode)
         assert values["g/advas_r"] == pytest.approx(float(data[f"{name}.r_split_half"]), rel=1e-6)
         assert values["g/adversarial"] == pytest.approx(float(data[f"{name}.L_gen"]), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["ns", "wgangp"])
-@MODES
+@pytest.mark.parametrize(("name", "mode"), [("ns", "eager"), ("wgangp", "eager"), ("wgangp", "graph")])
 def test_golden_unbiased_gradient(golden, name, mode):
     data = golden("advas_leaky")
     model = golden_model(data, name, advas_estimator="unbiased", advas_alone=True)
@@ -280,7 +278,7 @@ def test_estimators_of_many_batches_by_exact_sums():
     found = {}
     for estimator in ("biased", "unbiased", "split_half"):
         model.advas_estimator = estimator
-        pairs = [[i, j] for i in range(4) for j in range(4) if i != j]
+        pairs = [[i, j] for i in range(4) for j in range(i)]  # r is the same for a pair turned round
         rs = [model.generator_gradients(part(real, p), part(latents, p))[0]["g/advas_r"] for p in pairs]
         found[estimator] = float(sum(rs)) / len(rs)
     model.advas_estimator = "unbiased"

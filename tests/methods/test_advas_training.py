@@ -16,11 +16,13 @@ from tfgans.methods.advas import AdvAsGAN, untruncated
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
 
+EAGERLY = {"run_eagerly": True}  # takes a fifth of the time that a step takes to trace
 
-def make(*methods, networks=None, seed=0, compiled=(), optimizer=keras.optimizers.Adam, **options):
+
+def make(*methods, networks=None, seed=0, compiled=EAGERLY, **options):
     networks = networks or smooth_networks(spectral=True)
     model = compose(*methods)(*networks, num_classes=3, seed=seed, **options)
-    model.compile(optimizer(1e-3), optimizer(1e-3), **dict(compiled))
+    model.compile(*(keras.optimizers.SGD(1e-3, momentum=0.5) for _ in range(2)), **compiled)
     return model
 
 
@@ -33,19 +35,20 @@ def train(model, steps, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("estimator", "mode"),
+    ("methods", "estimator", "mode"),
     [
-        ("biased", {"run_eagerly": True}), ("biased", {}), ("biased", {"jit_compile": True}),
-        ("unbiased", {}), ("split_half", {"run_eagerly": True}),
+        ((AdvAsGAN, GradientPenaltyGAN), "biased", EAGERLY),
+        ((AdvAsGAN,), "unbiased", {}),
+        ((AdvAsGAN, GradientPenaltyGAN), "split_half", EAGERLY),
     ],
-    ids=["biased-eager", "biased-graph", "biased-xla", "unbiased-graph", "split_half-eager"],
-)  # fmt: skip
-def test_a_generator_step_leaves_the_discriminator_alone_bit_for_bit(mode, estimator):
-    model = make(AdvAsGAN, GradientPenaltyGAN, advas_estimator=estimator, compiled=mode)
+    ids=["biased-eager", "unbiased-graph", "split_half-eager"],
+)
+def test_a_generator_step_leaves_the_discriminator_alone_bit_for_bit(methods, estimator, mode):
+    model = make(*methods, advas_estimator=estimator, compiled=mode)
     real = {"images": tf.constant(toys.images(4)), "labels": tf.constant([0, 1, 2, 0])}
     model.discriminator_step(real)  # so that the optimizer has a past
     kept = [*model.discriminator.variables, *model.discriminator_optimizer.variables]
-    assert {v.name for v in kept} >= {"u", "v", "kernel", "bias", "gamma", "iteration"}
+    assert {v.name for v in kept} >= {"u", "v", "kernel", "bias", "gamma", "iteration"} and len(kept) > 20
     before = [v.numpy() for v in kept]
     generator = [v.numpy() for v in model.generator.trainable_variables]
     step = (
@@ -75,13 +78,12 @@ def test_with_batch_norm_statistics_stay_too_unless_asked_for():
         assert np.any(base)
 
 
-def test_eager_graph_and_xla_train_alike():
-    modes = [{"run_eagerly": True}, {}, {"jit_compile": True}]
-    methods, optimizer = (AdvAsGAN, GradientPenaltyGAN), keras.optimizers.SGD  # Adam would enlarge rounding
-    states = [toys.values(train(make(*methods, compiled=mode, optimizer=optimizer), 3)) for mode in modes]
-    for other in states[1:]:
-        for name, value in states[0].items():
-            np.testing.assert_allclose(other[name], value, atol=2e-6, rtol=0, err_msg=name)
+def test_xla_trains_as_eager_steps_do():
+    """The discriminator's u, v and optimizer too, which a generator step must leave alone."""
+    methods = (AdvAsGAN, GradientPenaltyGAN)
+    states = [toys.values(train(make(*methods, compiled=m), 3)) for m in (EAGERLY, {"jit_compile": True})]
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, atol=2e-6, rtol=0, err_msg=name)
 
 
 @pytest.mark.parametrize("methods", [(), (GradientPenaltyGAN, R1GAN), (FastGAN,)])
@@ -139,7 +141,7 @@ def test_the_last_batch_of_the_discriminator_or_one_of_its_own():
 
     for fresh in (False, True):
         seen.clear()
-        model = make(Watching, discriminator_steps=2, fresh_real_batch=fresh, compiled={"run_eagerly": True})
+        model = make(Watching, discriminator_steps=2, fresh_real_batch=fresh)
         assert model.batches_per_step == 2 + fresh
         train(model, 1)
         assert len(seen["d"]) == 2

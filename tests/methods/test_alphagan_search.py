@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import replicas
+import supernets
 import tensorflow as tf
 import toys
 from searches import BATCH, changed, data, fit, make, run_phase, weights
@@ -29,10 +30,10 @@ def test_counts_of_updates_and_the_counter_that_goes_on():
     for a, v in zip(first, model.generator.architecture_variables, strict=True):
         np.testing.assert_array_equal(a, v)  # the warm-up
     assert "search/duality_gap" not in logs[0]
-    logs = fit(model, 1, 3)
+    logs = fit(model, 1, 2)
     counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
     assert counts == {
-        "generator": 5, "discriminator": 9, "test_generator": 2, "test_discriminator": 2, "architecture": 4,
+        "generator": 3, "discriminator": 6, "test_generator": 2, "test_discriminator": 2, "architecture": 2,
     }  # fmt: skip
     for row in logs:
         gap = row["search/minmax"] - row["search/maxmin"]
@@ -117,18 +118,8 @@ def test_alphas_gradient_is_that_of_the_fakes_term_and_of_nothing_else():
     assert np.abs(np.asarray(logits) + 1.0).min() > 1e-3  # no kink near
     model.test_discriminator.layers[-1].bias.assign([float(-1.0 - np.median(logits))])  # some are dead
     _, gradients = model.architecture_gradients(None, latents)
-    for variable, gradient in zip(model.generator.architecture_variables, gradients, strict=True):
-        first, numbers = variable.numpy(), np.zeros(variable.shape)
-        for place in np.ndindex(*variable.shape):
-            ends = []
-            for step in (1e-6, -1e-6):
-                moved = first.copy()
-                moved[place] += step
-                variable.assign(moved)
-                ends.append(float(term()[0]))
-            numbers[place] = (ends[0] - ends[1]) / 2e-6
-        variable.assign(first)
-        np.testing.assert_allclose(gradient, numbers, rtol=1e-5, atol=1e-9)
+    flat = np.concatenate([np.ravel(g) for g in gradients])
+    supernets.assert_slopes(model.generator, flat, lambda: term()[0], step=1e-6, directions=3)
     assert max(np.abs(g).max() for g in gradients) > 1e-6
     model.test_discriminator.layers[-1].bias.assign([-1e3])  # every sample is dead
     _, gradients = model.architecture_gradients(None, latents)
@@ -159,11 +150,12 @@ def test_the_gradient_costs_one_generator_and_one_discriminator_pass():
 
 
 def test_a_resumed_search_goes_on_exactly():
-    whole = make(gumbel=True, discriminator_steps=2)
+    options = dict(gumbel=True, discriminator_steps=2, weight_steps=3, test_steps=1, architecture_steps=1)
+    whole = make(**options)
     fit(whole, 0, 1)
     saved = checkpoint.read_state(whole)
     fit(whole, 1, 2)
-    other = make(seed=5, gumbel=True, discriminator_steps=2)
+    other = make(seed=5, **options)
     checkpoint.write_state(other, saved)
     fit(other, 1, 2)
     toys.assert_same(toys.values(whole), toys.values(other))
@@ -242,7 +234,7 @@ for variable in [*model.variables, *[v for o in model.optimizers().values() for 
     one, two = variable.value.values
     np.testing.assert_array_equal(one.numpy(), two.numpy(), err_msg=variable.path)
     checked += 1
-assert checked > 200, checked
+assert checked > 150, checked
 assert all(np.all(v.numpy() != a) for v, a in zip(model.generator.architecture_variables, first))
 print("replicas agree")
 """

@@ -24,12 +24,14 @@ SOME = {"apa_target": -1.0, "apa_interval": 1, "apa_speed": 0.016, "pseudo_batch
 INFINITE = float("inf")
 
 
-def make(cls, seed=0, xla=False, **options):
+def make(cls, seed=0, compiled=False, xla=False, **options):
+    """Steps run eagerly, in a fifth of the time that it takes to trace them, unless they are to be compiled."""
     networks = toys.image_networks(batch_norm=False)
     if options.pop("conditional", False):
         networks, options = toys.image_networks(3, batch_norm=False), options | {"num_classes": 3}
     model = cls(*networks, seed=seed, **options)
-    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=xla)
+    sgd = (keras.optimizers.SGD(0.1, momentum=0.5) for _ in range(2))
+    model.compile(*sgd, run_eagerly=not compiled, jit_compile=xla)
     return model
 
 
@@ -310,15 +312,15 @@ def test_ada_transforms_a_share_p_of_images():
 
 
 def test_xla_gives_the_same_numbers():
-    cls = compose(DiffAugmentGAN, ADAGAN, R1GAN)
-    graph, compiled = (make(cls, xla=xla, **ALWAYS) for xla in (False, True))
-    assert_equal(train(graph), train(compiled), atol=2e-5)
+    cls = compose(DiffAugmentGAN, ADAGAN)
+    eager, compiled = make(cls, **ALWAYS), make(cls, compiled=True, xla=True, **ALWAYS)
+    assert_equal(train(eager), train(compiled), atol=2e-5)
     assert all(c.value() > 0.5 for c in compiled.controllers)
 
 
 def test_half_precision_trains():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    model = make(compose(ADAGAN, APAGAN), joint_batch=False, **ALWAYS, **SOME)
+    model = make(compose(ADAGAN, APAGAN), joint_batch=False, compiled=True, **ALWAYS, **SOME)
     train(model, 4)
     assert all(np.isfinite(w).all() for w in weights(model))
     assert min(float(c.value()) for c in model.controllers) >= 1.0

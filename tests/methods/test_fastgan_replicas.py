@@ -3,12 +3,10 @@
 from replicas import assert_replicas_agree
 
 SCRIPT = """
-import sys
 import keras, numpy as np, tensorflow as tf
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
 import toys
-from replicas import assert_replicas_agree
 from tfgans import checkpoint, losses
 from tfgans.config import ConfigError
 from tfgans.methods.fastgan import FastGAN
@@ -26,7 +24,8 @@ def make(strategy, seed=0, batch_size=8):
             perturbation_batch_size=batch_size, fake_class_loss=losses.class_uniform_divergence,
             ema_decay=0.9, seed=seed, label_distribution="uniform",
         )
-        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        eagerly = strategy is one_device  # for that which is compiled, one is enough
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=eagerly)
     return model
 
 
@@ -89,7 +88,8 @@ from tfgans.gan import GAN
 def plain(strategy, networks, **options):
     with strategy.scope():
         model = GAN(*networks, **options)
-        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        eagerly = strategy is one_device  # for that which is compiled, one is enough
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=eagerly)
     return model
 
 

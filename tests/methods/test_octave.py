@@ -98,10 +98,11 @@ def networks(alpha=0.5, seed=0):
     return octave_generator(latent_dim=4, **sizes), octave_discriminator(**sizes)
 
 
-def model(gan_class=OctaveGAN, networks=networks, jit_compile=False, **options):
+def model(gan_class=OctaveGAN, networks=networks, compiled=False, jit_compile=False, **options):
+    """Steps run eagerly, in a fifth of the time that it takes to trace them, unless they are to be compiled."""
     gan = gan_class(*networks(), **options)
-    adam = lambda: keras.optimizers.Adam(1e-3, beta_1=0.5)  # noqa: E731
-    gan.compile(adam(), adam(), jit_compile=jit_compile)
+    sgd = (keras.optimizers.SGD(0.1, momentum=0.5) for _ in range(2))
+    gan.compile(*sgd, run_eagerly=not (compiled or jit_compile), jit_compile=jit_compile)
     return gan
 
 
@@ -119,7 +120,7 @@ def betas(network):
 
 
 def test_betas_follow_the_schedule_in_every_network_before_each_step():
-    gan = model(beta_schedule=schedule.combi, beta_steps=10, ema_decay=0.9)
+    gan = model(beta_schedule=schedule.combi, beta_steps=10, ema_decay=0.9, compiled=True)
     np.testing.assert_allclose(betas(gan.generator), [[0.3, 0.7]] * 2, rtol=1e-6)  # before any training
     seen = []
 
@@ -171,14 +172,14 @@ def test_options_out_of_range_are_refused(options):
         OctaveGAN(*networks(), **options)
 
 
-def test_xla_trains_as_the_graph_does():
+def test_xla_trains_as_eager_steps_do():
     options = dict(beta_schedule=schedule.combi, beta_steps=4)
-    graph, compiled = train(model(**options)), train(model(jit_compile=True, **options))
+    eager, compiled = train(model(**options)), train(model(jit_compile=True, **options))
     for mine, theirs in zip(
-        compiled.discriminator.trainable_variables, graph.discriminator.trainable_variables, strict=True
+        compiled.discriminator.trainable_variables, eager.discriminator.trainable_variables, strict=True
     ):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=2e-4)
-    assert compiled.step_logs["d/adversarial"] == pytest.approx(graph.step_logs["d/adversarial"], rel=1e-3)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
+    assert compiled.step_logs["d/adversarial"] == pytest.approx(eager.step_logs["d/adversarial"], rel=1e-3)
 
 
 def test_composes_with_advas_and_its_second_derivatives():

@@ -19,7 +19,6 @@ from tfgans.gan import GAN
 from tfgans.methods import compose, parts
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.networks.began import began_discriminator
-from tfgans.optimizers import TorchAdam
 
 METHODS = {name: getattr(tfgans, name) for name in tfgans.__all__ if isinstance(getattr(tfgans, name), type)}
 METHODS = {name: m for name, m in METHODS.items() if issubclass(m, GAN) and m is not GAN}
@@ -79,7 +78,7 @@ def trained(names):
     options = {key: value for name in names for key, value in OPTIONS.get(name, {}).items()}
     with keras.device("cpu:0"):
         model = compose(*(METHODS[name] for name in names))(*networks(*(kinds[:1] or ["any"])), **options)
-        model.compile(TorchAdam(1e-3), TorchAdam(1e-3), run_eagerly=True)
+        model.compile(*(keras.optimizers.SGD(1e-3) for _ in range(2)), run_eagerly=True)
     count = BATCH * (sum(model.batches_of(0)) if hasattr(model, "batches_of") else model.batches_per_step)
     images = np.random.default_rng(0).uniform(-1, 1, (count, *model.sample_shape)).astype("float32")
     if hasattr(model, "batches_of"):  # a search takes batch after batch

@@ -1,11 +1,7 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+import replicas
 import tensorflow as tf
 import toys
 
@@ -308,7 +304,6 @@ def test_composition(stage_steps):
     ]
 
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
 REPLICATED = """
 include "gin_configs/data/digits.gin"
 num_classes = None
@@ -339,15 +334,9 @@ strategy.virtual_devices = 2
 
 def test_replicas_agree_through_a_change_of_stage(tmp_path):
     (tmp_path / "run.gin").write_text(REPLICATED)
-    arguments = [tmp_path / "run.gin", tmp_path / "run", "2", tmp_path / "state.npz"]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "worker.py"), *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    arguments = [str(tmp_path / "run.gin"), str(tmp_path / "run"), "2", str(tmp_path / "state.npz")]
+    code, said = replicas.run_alone(f"import worker\nworker.main(*{arguments})")
+    assert code == 0, said[-3000:]
     state = dict(np.load(tmp_path / "state.npz"))
     names = [name for name in state if name.startswith("replica/0/")]
     assert (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import replicas
 import short_runs
+import tensorflow as tf
 import toys
 
 from tfgans import checkpoint
@@ -32,7 +33,8 @@ def make(methods=(ReGAN,), networks=None, compiled=(), **options):
     networks = networks or toys.image_networks(batch_norm=False)
     model = compose(*methods)(*networks, **options)
     adam = lambda: keras.optimizers.Adam(1e-2, beta_1=0.0)  # noqa: E731
-    model.compile(**{"optimizer": adam(), "discriminator_optimizer": adam()} | dict(compiled))
+    usual = {"optimizer": adam(), "discriminator_optimizer": adam(), "run_eagerly": True}
+    model.compile(**usual | dict(compiled))
     return model
 
 
@@ -56,7 +58,7 @@ def masked_values(model, name="generator", average=False):
 @pytest.mark.parametrize("regrow", ["zero", "initializer"])
 def test_a_run_resumed_within_a_sparse_phase_goes_on_exactly(regrow):
     # Momentum and masks that are found once: what they are depends on more than the weights.
-    momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5), "run_eagerly": True}
+    momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5)}
     options = dict(rederive_masks=False, ema_decay=0.9, sparse_length=3, regrow=regrow)
     whole = make(compiled=momentum, **options)
     fit(whole, 0, 3)
@@ -65,7 +67,7 @@ def test_a_run_resumed_within_a_sparse_phase_goes_on_exactly(regrow):
     logs = fit(whole, 3, 8)
     assert [step["regan/phase"] for step in logs] == [1, 2, 2, 2, 1]
 
-    momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5), "run_eagerly": True}
+    momentum = {"optimizer": keras.optimizers.Adam(1e-2, beta_1=0.5)}
     other = make(compiled=momentum, networks=toys.image_networks(batch_norm=False, seed=7), **options)
     checkpoint.write_state(other, saved)
     fit(other, 3, 8)
@@ -73,7 +75,7 @@ def test_a_run_resumed_within_a_sparse_phase_goes_on_exactly(regrow):
 
 
 def test_phases_of_a_compiled_run():
-    model = make(compiled={"jit_compile": True}, dense_length=1)
+    model = make(compiled={"jit_compile": True, "run_eagerly": False}, dense_length=1)
     logs = fit(model, 0, 3)
     assert not masked_values(model).any() and len(masked_values(model)) > 100
     logs += fit(model, 3, 6)
@@ -91,7 +93,7 @@ def test_phases_of_a_compiled_run():
 
 def test_compiled_is_eager():
     states = []
-    for compiled in ({"run_eagerly": True}, {}):
+    for compiled in ({}, {"run_eagerly": False}):
         model = make(compiled=compiled, warm_up_length=0, sparse_length=1, regrow="initializer")
         fit(model, 0, 3)
         states.append(toys.values(model))
@@ -104,7 +106,6 @@ def test_a_pruned_discriminator_masks_raw_weights():
     discriminator = resnet_discriminator(resolution=8, channels=1, base_channels=4)
     model = make(
         networks=(generator, discriminator),
-        compiled={"run_eagerly": True},
         pruned_networks="both",
         warm_up_length=0,
         discriminator_steps=2,
@@ -118,7 +119,7 @@ def test_a_pruned_discriminator_masks_raw_weights():
     norms = [np.linalg.norm(v.numpy().reshape(-1, v.shape[-1]), 2) for v in kernels]
     assert max(abs(norm - 1) for norm in norms) > 0.05  # raw: the layers' own are divided by these
     assert 0.69 < logs[-1]["regan/density"] < 0.8
-    only = make(compiled={"run_eagerly": True}, pruned_networks="discriminator", warm_up_length=0)
+    only = make(pruned_networks="discriminator", warm_up_length=0)
     before = [v.numpy() for v in only.generator.trainable_variables]
     fit(only, 0, 1)
     assert set(only.masks) == {"discriminator"} and not masked_values(only, "discriminator").any()
@@ -136,7 +137,6 @@ def test_a_regularizers_step_is_masked_if_asked_for(order, masked):
     model = make(
         order,
         (generator, keras.Model(images, keras.layers.Dense(1)(features))),
-        {"run_eagerly": True},
         path_length_interval=2,
         warm_up_length=0,
         mask_regularizer_steps=masked,
@@ -163,7 +163,7 @@ def test_with_fastgan_a_run_goes_on_exactly():
     for seed, last in ((0, 5), (7, 3)):
         networks = toys.image_networks(batch_norm=False, seed=seed)
         options = dict(perturbation_batch_size=8, perturbation_radius=0.1, warm_up_length=1, sparse_length=3)
-        model = make((ReGAN, FastGAN), networks, {"run_eagerly": True}, **options)
+        model = make((ReGAN, FastGAN), networks, **options)
         states.append((model, last))
     whole, other = states[0][0], states[1][0]
     fit(whole, 0, 3)
@@ -178,7 +178,7 @@ def test_with_fastgan_a_run_goes_on_exactly():
 def test_with_autogans_generator():
     generator = autogan_generator(architecture="A", resolution=32, channels=1, base_channels=4, latent_dim=4)
     discriminator = resnet_discriminator(resolution=32, channels=1, base_channels=4)
-    model = make((ReGAN,), (generator, discriminator), {"run_eagerly": True}, warm_up_length=0, ema_decay=0.9)
+    model = make((ReGAN,), (generator, discriminator), warm_up_length=0, ema_decay=0.9)
     logs = fit(model, 0, 2)
     assert not masked_values(model).any() and not masked_values(model, average=True).any()
     assert 0.69 < logs[1]["regan/density"] < 0.8
@@ -191,7 +191,6 @@ def test_with_octave_networks():
     model = make(
         (OctaveGAN, ReGAN),
         (generator, octave_discriminator(**sizes)),
-        {"run_eagerly": True},
         warm_up_length=0,
     )
     logs = fit(model, 0, 2)
@@ -206,7 +205,6 @@ def test_with_growing_networks():
     model = make(
         (ReGAN, ProgressiveGAN),
         networks,
-        {"run_eagerly": True},
         stage_steps=1,
         sparse_length=1,
         fade_share=0.0,
@@ -224,7 +222,7 @@ def test_with_growing_networks():
 
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
-    model = make(compiled={"run_eagerly": True}, warm_up_length=0)
+    model = make(warm_up_length=0)
     logs = fit(model, 0, 2)
     assert np.isfinite(list(logs[1].values())).all() and not masked_values(model).any()
     assert {w.dtype for w in model.pruned_weights("generator")} == {"float32"}
@@ -274,21 +272,32 @@ def assert_pair(model, sparse, dense):
 
 
 def test_a_pruned_discriminator_alone_makes_no_pair():
-    model = make(compiled={"run_eagerly": True}, pruned_networks="discriminator", warm_up_length=0)
+    model = make(pruned_networks="discriminator", warm_up_length=0)
     fit(model, 0, 1)
     assert model.part_names() == ()
     with pytest.raises(ConfigError, match="one generator alone. Received: --generator=sparse"):
         model.use_part("sparse")
 
 
-def test_a_run_hands_over_the_pair(tmp_path):
+@pytest.fixture
+def eagerly():
+    """Tracing takes longer than a few steps do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_a_run_hands_over_the_pair(tmp_path, eagerly):
     gin_file, run = tmp_path / "run.gin", tmp_path / "run"
     gin_file.write_text(
         short_runs.CONFIG
-        + "build.methods = [@ReGAN]\nReGAN.warm_up_length = 2\nReGAN.sparse_length = 3\nReGAN.sparsity = 0.5\n"
+        + "build.methods = [@ReGAN]\nReGAN.warm_up_length = 1\nReGAN.sparse_length = 2\nReGAN.sparsity = 0.5\n"
         + "ReGAN.mask_after_update = True\n"  # so that the sparse generator is the present one bit for bit
     )
-    short_runs.run(str(gin_file), run, "train.steps = 10")  # warm-up, sparse 2-4, dense 5-7, sparse 8, 9
+    every = [f"train.{what}_every = 6" for what in ("save", "evaluate", "sample")]
+    short_runs.run(
+        str(gin_file), run, "train.steps = 6", *every
+    )  # warm-up, sparse 1, 2, dense 3, 4, sparse 5
     usual, sparse, dense = (
         keras.saving.load_model(run / f"generator{name}.keras") for name in ("", "_sparse", "_dense")
     )
@@ -304,7 +313,7 @@ def test_a_run_hands_over_the_pair(tmp_path):
     for part in (None, "sparse", "dense"):
         keras.backend.clear_session()
         row = after.evaluate(run, part=part)
-        assert row.get("generator") == part and row["step"] == 10
+        assert row.get("generator") == part and row["step"] == 6
         images[part] = row["fid"]
         after.generate(run, tmp_path / str(part), 2, part=part)
     assert images["sparse"] == pytest.approx(images[None], rel=1e-6) and images["dense"] != images[None]
@@ -333,7 +342,8 @@ def trained(strategy):
             *toys.classifier_networks(), num_classes=3, sparsity=0.3, warm_up_length=0, sparse_length=1,
             regrow="initializer", ema_decay=0.9, pruned_networks="both", mask_after_update=True,
         )
-        model.compile(keras.optimizers.SGD(0.1, momentum=0.5), keras.optimizers.SGD(0.1))
+        eagerly = strategy is not mirrored  # for that which is compiled, one is enough
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.5), keras.optimizers.SGD(0.1), run_eagerly=eagerly)
     states = []
     for part in (slice(0, 16), slice(16, 24)):  # a sparse and a dense step, then a sparse one
         model.fit(images[part], labels[part], batch_size=8, shuffle=False, verbose=0)
