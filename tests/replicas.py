@@ -1,22 +1,12 @@
 """Scripts that train on two logical devices, each in a process of its own: TensorFlow splits the CPU but once."""
 
-import os
-import pathlib
-import subprocess
-import sys
+import forks
 
-ROOT = pathlib.Path(__file__).parent.parent
+TESTS = forks.ROOT / "tests"
 
 
 def assert_replicas_agree(script, timeout=300):
     """Runs a script, which may import the tests' modules and must print "replicas agree" last."""
-    paths = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "methods")]
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.stdout.endswith("replicas agree\n"), done.stderr[-3000:]
+    paths = f"import sys; sys.path[:0] = [{str(TESTS)!r}, {str(TESTS / 'methods')!r}]\n"
+    _, out, err = forks.run(paths + script, timeout=timeout)
+    assert out.endswith("replicas agree\n"), err[-3000:]
