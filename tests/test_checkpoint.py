@@ -5,10 +5,10 @@ import json
 import logging
 import os
 import re
-import subprocess
-import sys
+import signal
 import zipfile
 
+import forks
 import keras
 import numpy as np
 import pytest
@@ -37,15 +37,18 @@ class DropoutGAN(GAN):
         return [self.perturbation]
 
 
-def make(seed=0, width=4, rate=1e-3):
-    """A model with batch norm, dropout (a seed generator), two Adams, EMA and a method's state."""
+def make(seed=0, width=4, rate=1e-3, compiled=False):
+    """A model with batch norm, dropout (a seed generator), two Adams, EMA and a method's state.
+
+    Steps run eagerly, which is sooner than to trace them, unless they are to be compiled.
+    """
     keras.utils.set_random_seed(seed)
     generator, _ = toys.image_networks(seed=seed)
     images = keras.Input((8, 8, 1))
     x = keras.layers.Dropout(0.5)(keras.layers.Dense(width)(keras.layers.Flatten()(images)))
     discriminator = keras.Model(images, keras.layers.Dense(1)(x), name="discriminator")
     model = DropoutGAN(generator, discriminator, ema_decay=0.9, seed=seed)
-    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate))
+    model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate), run_eagerly=not compiled)
     return model
 
 
@@ -73,7 +76,7 @@ def checkpoints(tmp_path):
 def test_every_variable_there_is_is_covered():
     gc.collect()
     before = {id(v) for v in gc.get_objects() if isinstance(v, keras.Variable)}
-    model = train(make(), 2)
+    model = train(make(compiled=True), 2)
     gc.collect()
     made = [v for v in gc.get_objects() if isinstance(v, keras.Variable) and id(v) not in before]
     named = checkpoint.variables_of(model)
@@ -94,11 +97,11 @@ def test_every_variable_there_is_is_covered():
 
 
 def test_a_fresh_model_goes_on_bit_for_bit(checkpoints):
-    whole = train(make(), 3)
+    whole = train(make(compiled=True), 3)
     start = checkpoint.read_state(whole)
     checkpoints.save(whole, 3, {})
     train(whole, 3, seed=1)
-    fresh = make(seed=5)
+    fresh = make(seed=5, compiled=True)
     fresh.seed = 0  # of the random streams: part of the configuration, not of the checkpoint
     assert checkpoints.restore(fresh) == {"step": 3}
     toys.assert_same(checkpoint.read_state(fresh), start)
@@ -149,9 +152,8 @@ with strategy.scope():
     np.testing.assert_array_equal(parts, values)
     np.testing.assert_array_equal(checkpoint.read_state(model)[name], values)
 """
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    code, _, err = forks.run(script)
+    assert code == 0, err[-2000:]
 
 
 @pytest.mark.parametrize(
@@ -409,17 +411,14 @@ with checkpoint.Lock(sys.argv[1]):
 
 
 def test_a_lock_keeps_others_out_until_its_process_is_dead(tmp_path):
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    holder = forks.Fork(HOLD, "hold", tmp_path)
     try:
-        assert holder.stdout.readline() == "held\n"
+        holder.wait_for("held\n")
         with pytest.raises(ConfigError, match=rf"trained by another process \(number {holder.pid}\)"):
             checkpoint.Lock(tmp_path).__enter__()
     finally:
         holder.kill()
-        holder.communicate()
+        assert holder.finish()[0] == -signal.SIGKILL
     with checkpoint.Lock(tmp_path):
         assert (tmp_path / "train.lock").read_text() == f"{os.getpid()}\n"
         with pytest.raises(ConfigError, match="another process"):

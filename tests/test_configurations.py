@@ -1,82 +1,26 @@
 """The gin files: every experiment of docs/configurations.md builds, and parts fit one another."""
 
-import inspect
 import re
 import subprocess
 
+import builds
 import gin
 import pytest
+from builds import OFFLINE, built, tiny
 from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, lines, prepare
 
-from tfgans import config
 from tfgans.compare import plan
 from tfgans.config import ConfigError
-from tfgans.data import Dataset
-from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build
 
 FEATURES = sorted(CONFIGS.glob("features/*.gin"))  # tried in tests/run/test_sets.py
 FILES = sorted({*CONFIGS.rglob("*.gin")} - {*FEATURES})
-DATA, NETWORKS, LOSSES, _ = ([p for p in FILES if p.parent.name == part] for part in PARTS)
-OFFLINE = ("digits", "photos", "ring", "grid")
-TINY = {
-    "base_channels": 8, "max_channels": 16, "mapping_layers": 1,
-    "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
-}  # fmt: skip
-TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # what it has other pools of
-TINY_RESOLUTION = {
-    "stylegan2_generator": 32,
-    "alphagan_stylegan2_supernet": 32,
-}  # of networks whose other arguments do not depend on it
 
 
-def tiny(files, bindings=()):
-    """The bindings that make the networks of these files small, for each function that `build` is given."""
-    build.prepare([str(f) for f in files], bindings)
-    small = []
-    for part in ("generator", "discriminator"):
-        network = gin.query_parameter(f"build.{part}")
-        name = network.selector.rsplit(".", 1)[-1]
-        parameters = inspect.signature(gin.get_configurable(network.selector)).parameters
-        chosen = TINY | TINY_OF.get(name, {})
-        small += [f"{name}.{key} = {value}" for key, value in chosen.items() if key in parameters]
-        small += [f"resolution = {TINY_RESOLUTION[name]}"] if name in TINY_RESOLUTION else []
-        if config.is_bound(name, "block_channels"):
-            widths = gin.query_parameter(f"{name}.block_channels")
-            small += [f"{name}.block_channels = {(8,) * len(widths)}"]
-    return small
-
-
-PHOTOS = {}  # of `built`: data sets by all that is said of them
-
-
-def built(files, bindings=(), strictly=True):
-    """Builds what a command would, small; returns `(model, dataset or None)`.
-
-    Nothing may be left unused; if not strictly, nothing that the command would refuse.
-    """
-    build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
-    model, _ = build.build_model()
-    if config.is_bound("Evaluator", "features"):
-        Evaluator()
-    source = gin.query_parameter("Dataset.source")
-    dataset, cut_before = None, False
-    if source in OFFLINE:
-        # Photographs are cut anew for every Dataset: files that say the same of it, macros too, share one.
-        asked = tuple(re.findall(r"^(?:Dataset\.|\w+ = ).*", gin.config_str(), re.MULTILINE))
-        cut_before = source == "photos" and asked in PHOTOS
-        dataset = PHOTOS[asked] if cut_before else Dataset()
-        if source == "photos":
-            PHOTOS[asked] = dataset
-        assert dataset.item_shape == model.sample_shape
-        assert model.num_classes in (None, dataset.num_classes)
-    later = ("train", "search") + (() if dataset is not None and not cut_before else ("Dataset",))
-    if strictly:
-        prefixes = tuple(f"{name}." for name in later) + (("batch_size",) if "Dataset" in later else ())
-        assert [name for name in config.unused_bindings() if not name.startswith(prefixes)] == []
-    else:
-        config.refuse_unused(apart_from=later)
-    return model, dataset
+@pytest.fixture(scope="module", autouse=True)
+def once():
+    with builds.once_for_each_network():
+        yield
 
 
 # Of what is not built of these, the values make no difference to what is.
@@ -113,7 +57,8 @@ def test_every_experiment_builds_and_uses_all_it_says(name):
 def test_every_file_is_a_part_of_an_experiment_or_tried_with_others():
     named = {ROOT / path for files, _ in ROWS.values() for path in files}
     included = {ROOT / path for file in named for path in includes(file)}
-    assert set(FILES) - named - included <= {*DATA, *NETWORKS, *LOSSES}
+    tried = {path for path in FILES if path.parent.name in ("data", "networks", "losses")}
+    assert set(FILES) - named - included <= tried  # in test_configuration_parts.py
     assert len(FILES) <= 130
 
 
@@ -172,53 +117,6 @@ def test_experiments_that_notes_name_are_in_the_table():
              for found in re.findall(rf"(?<![\w/])((?:{folders})/\w+)(?![\w/.])", text)}  # fmt: skip
     assert ("regan/obama256_progan", "progan/obama256") in named
     assert {found for _, found in named} <= set(ROWS)
-
-
-# Networks of one resolution; the others take any.
-RESOLUTIONS = {
-    "fastgan_cifar": 32, "sngan_cifar": 32, "fastgan_64": 64, "fastgan_128": 128, "fastgan_imagenet": 128,
-    "sagan_imagenet": 128, "biggan_128": 128, "mnist_wgan_gp": 28,
-}  # fmt: skip
-
-
-def fits(networks, data):
-    """Whether networks go with data: points with `mlp`, images with the others, at the resolution they are for."""
-    if networks.stem in RESOLUTIONS:
-        return f"resolution = {RESOLUTIONS[networks.stem]}\n" in data.read_text()
-    return (networks.stem == "mlp") == (data.stem in ("ring", "grid"))
-
-
-COMMON = ("digits32", "ring", "cifar10")
-FLEXIBLE = [n for n in NETWORKS if n.stem not in RESOLUTIONS]
-PAIRS = [(n, d) for n in NETWORKS for d in DATA if fits(n, d) and d.stem in COMMON]
-PAIRS += [(n, next(d for d in DATA if fits(n, d))) for n in NETWORKS if n not in {n for n, _ in PAIRS}]
-PAIRS += [(next(n for n in FLEXIBLE if fits(n, d)), d) for d in DATA if d not in {d for _, d in PAIRS}]
-
-
-@pytest.mark.parametrize(("networks", "data"), PAIRS, ids=lambda path: path.stem)
-def test_every_part_builds_with_one_that_fits_it(networks, data):
-    unconditional = re.search(r"num_classes (= |\()None", networks.read_text())  # as its comment says
-    built([data, networks], ["num_classes = None"] if unconditional else [])
-
-
-@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
-def test_losses_can_be_exchanged_by_one_flag(path):
-    """`--gin_param='include "..."'`, as the comments of experiments say."""
-    flag = f'include "gin_configs/losses/{path.stem}.gin"'
-    model, _ = built([ROOT / "gin_configs/fastgan/digits.gin"], [flag])
-    kinds = {"fastgan": "hinge", "acgan": "non_saturating", "robgan": "non_saturating"}
-    assert model.generator_loss.__name__ == kinds.get(path.stem, path.stem) + "_generator"
-
-
-def test_parts_are_all_tried():
-    assert {n for n, _ in PAIRS} == set(NETWORKS) and {d for _, d in PAIRS} == set(DATA)
-    assert NETWORKS and DATA
-
-
-def test_an_unused_binding_would_be_seen(tmp_path):
-    (tmp_path / "a.gin").write_text('include "gin_configs/quickstart.gin"\nR1GAN.r1_weight = 1.0\n')
-    with pytest.raises(AssertionError, match="R1GAN.r1_weight"):
-        built([tmp_path / "a.gin"])
 
 
 def includes(path):

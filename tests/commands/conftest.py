@@ -1,10 +1,10 @@
 """Ways to call a command, and a run to call it on."""
 
-import json
 import os
 import subprocess
 import sys
 
+import forks
 import numpy as np
 import pytest
 from short_runs import CONFIG, ROOT, without_progress
@@ -66,45 +66,19 @@ def script(start):
     return script
 
 
-# Runs commands as the launch scripts do, each in a fork of a process that has loaded TensorFlow but not used it.
-FORKS = """
-import json, os, sys
-import tensorflow
-from tfgans import config
-from tfgans.commands import command_line
-config.import_rooms()
-for line in sys.stdin:
-    command, flags, folder = json.loads(line)
-    child = os.fork()
-    if not child:
-        for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        sys.argv = [f"launch/{command}.py", *flags]
-        command_line.run(command)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(status, flush=True)
-"""
-
-
 @pytest.fixture(scope="session")
-def call(environment, tmp_path_factory):
+def call(tmp_path_factory):
     """`(exit code, stdout, stderr)` of a command; as `script`, without the seconds that TensorFlow takes to load.
 
     What it shows of its progress is left out.
     """
-    folder = tmp_path_factory.mktemp("said")
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    variables = environment | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen([sys.executable, "-c", FORKS], env=variables, **pipes) as forks:
+    cache = str(tmp_path_factory.mktemp("cache"))
 
-        def call(command, *flags):
-            forks.stdin.write(json.dumps([command, list(map(str, flags)), str(folder)]) + "\n")
-            forks.stdin.flush()
-            status = int(forks.stdout.readline())
-            said = without_progress((folder / "err").read_text())
-            return status, (folder / "out").read_text(), said
+    def call(command, *flags):
+        code, out, err = forks.command(command, *flags, XDG_CACHE_HOME=cache).finish()
+        return code, out, without_progress(err)
 
-        yield call
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,155 @@
+"""Models of the experiments, small; of networks that were made before nothing is made again."""
+
+import contextlib
+import functools
+import inspect
+import re
+
+import gin
+import keras
+import pytest
+from configurations import lines
+
+from tfgans import config
+from tfgans.data import Dataset
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.gan import average
+from tfgans.run import build
+
+OFFLINE = ("digits", "photos", "ring", "grid")
+TINY = {
+    "base_channels": 8, "max_channels": 16, "mapping_layers": 1,
+    "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
+}  # fmt: skip
+TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # what it has other pools of
+TINY_RESOLUTION = {
+    "stylegan2_generator": 32,
+    "alphagan_stylegan2_supernet": 32,
+}  # of networks whose other arguments do not depend on it
+
+
+def tiny(files, bindings=()):
+    """The bindings that make the networks of these files small, for each function that `build` is given."""
+    build.prepare([str(f) for f in files], bindings)
+    small = []
+    for part in ("generator", "discriminator"):
+        network = gin.query_parameter(f"build.{part}")
+        name = network.selector.rsplit(".", 1)[-1]
+        parameters = inspect.signature(gin.get_configurable(network.selector)).parameters
+        chosen = TINY | TINY_OF.get(name, {})
+        small += [f"{name}.{key} = {value}" for key, value in chosen.items() if key in parameters]
+        small += [f"resolution = {TINY_RESOLUTION[name]}"] if name in TINY_RESOLUTION else []
+        if config.is_bound(name, "block_channels"):
+            widths = gin.query_parameter(f"{name}.block_channels")
+            small += [f"{name}.block_channels = {(8,) * len(widths)}"]
+    return small
+
+
+# All that was made, by all that is said of it.
+NETWORKS, PHOTOS = {}, {}
+
+
+def said_of(reference):
+    """What is bound of a value such as `@name`: its own bindings, and those of what they refer to."""
+    found, names, all_lines = set(), set(_referred(reference)), lines()
+    while names:
+        name = re.escape(names.pop())
+        own = {line for line in all_lines if re.match(rf"{name}(\.\w+)? = ", line)} - found
+        found |= own
+        names |= {other for line in own for other in _referred(line.partition(" = ")[2])}
+    return frozenset({reference, keras.config.dtype_policy().name} | found)
+
+
+def _referred(value):
+    return re.findall(r"[@%]([\w/.]+)", value)
+
+
+@contextlib.contextmanager
+def once_for_each_network():
+    """The average of a network, and what optimizers keep of it, are made once; networks that were made are kept."""
+    kept, original = {}, keras.optimizers.Optimizer.add_optimizer_variables
+
+    def add_optimizer_variables(optimizer, variables, *args):
+        key = (tuple(map(id, variables)), repr(args))
+        if key not in kept:
+            kept[key] = original(optimizer, variables, *args), variables  # whose ids are then no other's
+        return kept[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.optimizers.Optimizer, "add_optimizer_variables", add_optimizer_variables)
+        patch.setattr(average, "clone", functools.cache(average.clone))
+        yield
+    NETWORKS.clear()
+    PHOTOS.clear()
+
+
+def _with_specs_kept(network):
+    """The network, which runs symbolically once for all inputs of the same shapes."""
+    kept, original = {}, network.compute_output_spec
+
+    def compute_output_spec(*args, **kwargs):
+        key = repr(keras.tree.map_structure(_without_name, (args, kwargs)))
+        if key not in kept:
+            kept[key] = original(*args, **kwargs)
+        return kept[key]
+
+    network.compute_output_spec = compute_output_spec
+    return network
+
+
+def _without_name(value):
+    return (value.shape, value.dtype) if isinstance(value, keras.KerasTensor) else value
+
+
+def _model():
+    """The model of what was parsed, and the names of those of its networks that had been made before."""
+    build.numerics()
+    made_before = []
+    for part in ("generator", "discriminator"):
+        reference = gin.query_parameter(f"build.{part}")
+        said = said_of(str(reference))
+        if said in NETWORKS:
+            made_before.append(reference.selector.rsplit(".", 1)[-1])
+        else:
+            NETWORKS[said] = _with_specs_kept(reference.scoped_configurable_fn())
+        with gin.unlock_config():  # a function, as gin makes copies of what is none
+            gin.bind_parameter(f"build.{part}", lambda said=said: NETWORKS[said])
+    model, _ = build.build_model()
+    return model, made_before
+
+
+def _dataset(source):
+    """`(the data set of what was parsed, whether it had been made before)`."""
+    if source != "photos":
+        return Dataset(), False
+    # Photographs are cut anew for every Dataset: files that say the same of it, macros too, share one.
+    said = tuple(re.findall(r"^(?:Dataset\.|\w+ = ).*", gin.config_str(), re.MULTILINE))
+    made_before = said in PHOTOS
+    if not made_before:
+        PHOTOS[said] = Dataset()
+    return PHOTOS[said], made_before
+
+
+def built(files, bindings=(), strictly=True):
+    """Builds what a command would, small; returns `(model, dataset or None)`.
+
+    Nothing may be left unused; if not strictly, nothing that the command would refuse.
+    """
+    build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
+    source = gin.query_parameter("Dataset.source")
+    model, not_called = _model()
+    if config.is_bound("Evaluator", "features"):
+        Evaluator()
+    not_called += ["train", "search"]
+    dataset, made_before = _dataset(source) if source in OFFLINE else (None, True)
+    if dataset is not None:
+        assert dataset.item_shape == model.sample_shape
+        assert model.num_classes in (None, dataset.num_classes)
+    if made_before:
+        not_called.append("Dataset")
+    if strictly:
+        prefixes = tuple(f"{name}." for name in not_called) + ("batch_size",) * made_before
+        assert [name for name in config.unused_bindings() if not name.startswith(prefixes)] == []
+    else:
+        config.refuse_unused(apart_from=not_called)
+    return model, dataset
