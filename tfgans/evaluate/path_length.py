@@ -20,7 +20,8 @@ class PathLength:
     `features` is a network whose outputs differ by it, such as NVIDIA's `vgg16` as a SavedModel, this is the path
     length in other features, and compares runs of the same features alone. So the value's name says all of it:
     `ppl_w_end_inception_legacy_tensorflow`, or with `crop` `ppl_w_end_crop_...`; `ppl_samples` is beside it.
-    Departures besides: one fixed noise for all images, and labels drawn as the model draws them.
+    Departures besides: one fixed noise for all images, and labels drawn as the model draws them. A generator that
+    computes in bfloat16 has too few digits for such a step: measure it with `numerics.precision = "float32"`.
 
     Args:
         samples: paths; 50,000 in the papers.
