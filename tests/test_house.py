@@ -45,6 +45,7 @@ ALLOWED = {
     "augment": {"config", "distribute", "layers", "losses"},
     "networks": PARTS | {"config"},
     "pruning": set(),
+    "weight_names": set(),
     "optimizers": {"config", "keras_internals"},
     "gan": PARTS
     | {
@@ -57,10 +58,11 @@ ALLOWED = {
         "files",
         "keras_lookup",
         "readers",
+        "weight_names",
         "xla",
     },
     "methods": PARTS | LEAVES | {"networks", "gan", "optimizers", "pruning"},
-    "run": PARTS | LEAVES | {"errors", "networks", "gan", "methods", "optimizers"},
+    "run": PARTS | LEAVES | {"errors", "networks", "gan", "methods", "optimizers", "weight_names"},
     "compare": PARTS | LEAVES | {"networks", "gan", "methods", "run"},
     "commands": LEAVES | {"environment", "errors", "methods", "run", "compare"},
     "__main__": {"commands"},

@@ -199,6 +199,18 @@ def _markup(svgs):
     return [Markup(svg) for svg in svgs if svg]
 
 
+def _of_last_evaluations(comparison):
+    """What the page draws of the spectra and the curves of last evaluations, with titles and captions."""
+    return {
+        "spectra": spectra.measured(comparison) and Markup(spectra.svg(comparison, "spectra")),
+        "spectra_title": spectra.TITLE,
+        "spectra_caption": spectra.caption(comparison),
+        "evaluations": _markup(evaluations.svgs(comparison, "evaluations")),
+        "evaluations_title": evaluations.TITLE,
+        "evaluations_caption": evaluations.caption(comparison),
+    }
+
+
 def page(output_dir, comparison):
     """The text of `report.html`."""
     metrics, configurations = comparison["metrics"], comparison["configurations"]
@@ -238,12 +250,7 @@ def page(output_dir, comparison):
         samples_left_out=left_out,
         last_values=last and Markup(last),
         metric_figures={metric: svgs for metric, svgs in against.items() if svgs},
-        spectra=spectra.measured(comparison) and Markup(spectra.svg(comparison, "spectra")),
-        spectra_title=spectra.TITLE,
-        spectra_caption=spectra.caption(comparison),
-        evaluations=_markup(evaluations.svgs(comparison, "evaluations")),
-        evaluations_title=evaluations.TITLE,
-        evaluations_caption=evaluations.caption(comparison),
+        **_of_last_evaluations(comparison),
         drawn=drawn(output_dir, comparison),
         curve_figures=_markup(figures.curve_svg(comparison, key, f"c{i}") for i, key in enumerate(curves)),
         metric_name=figures.metric_name,
