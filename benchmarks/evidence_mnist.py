@@ -1,6 +1,6 @@
 """The trials of `evidence_parts.py` on MNIST at 32x32, sized for a core a run."""
 
-from evidence_pieces import Part, features
+from evidence_pieces import Part, features, together
 
 MNIST = (
     "data/npz.gin",
@@ -117,19 +117,6 @@ def _regan(share, common):
     )
 
 
-def _together(claim, common, arms, **options):
-    return Part(
-        claim=claim,
-        source="no paper: whether a pair helps more than each alone",
-        common=common,
-        arms=arms,
-        metric="fid",
-        equal="seconds",
-        evaluations=10,
-        **options,
-    )
-
-
 PARTS = {
     "fastgan": Part(
         claim="In the same time FastGAN is better than RobGAN and than SNGAN with five discriminator steps, without "
@@ -216,7 +203,7 @@ PARTS = {
         evaluations=10,
         seeds=5,
     ),
-    "advas_fastgan": _together(
+    "advas_fastgan": together(
         "AdvAs and FastGAN together are better than each alone, on a tenth of MNIST.",
         (*MNIST, *CLASSES, *TENTH, *ADAM, *adam(2e-4, 2e-4), *FASTGAN, *metrics()),
         {
@@ -227,7 +214,7 @@ PARTS = {
         },
         updates=800,
     ),
-    "regan_ada": _together(
+    "regan_ada": together(
         "Re-GAN and ADA together are better than each alone, on a tenth of MNIST.",
         (*MNIST, *NO_CLASSES, *TENTH, *RESNET, *metrics()),
         {

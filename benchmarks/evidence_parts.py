@@ -2,7 +2,7 @@
 
 import evidence_mnist
 import evidence_search
-from evidence_pieces import Part, features
+from evidence_pieces import Part, features, together
 
 EMOJI = ("data/npz.gin", 'Dataset.source = "npz:{data}/emoji64.npz"', *features("emoji"))
 # Few samples: an evaluation is to take less than a tenth of the time of a thousand updates.
@@ -57,5 +57,24 @@ PARTS = {
     "octave": _octave("losses/non_saturating.gin", "DCGAN"),
     "octave_lsgan": _octave("losses/least_squares.gin", "LSGAN"),
     **evidence_mnist.PARTS,
+    "octave_advas": together(
+        "Octave networks and AdvAs together are better than each alone, on emoji at 32x32.",
+        (
+            *EMOJI,
+            "networks/octave_dcgan.gin",
+            "losses/non_saturating.gin",
+            "resolution = 32",
+            "Dataset.use_labels = False",
+            *TORCH_ADAM,
+            *SHORT_EVALUATION,
+        ),
+        {
+            "both": ("build.methods = [@AdvAsGAN]",),
+            "AdvAs": ("build.methods = [@AdvAsGAN]", "alpha = 0.0"),
+            "octave": (),
+            "neither": ("alpha = 0.0",),
+        },
+        updates=1500,
+    ),
     **evidence_search.PARTS,
 }

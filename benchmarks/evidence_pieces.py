@@ -58,3 +58,17 @@ def features(name):
         "Evaluator.features = @ClassifierFeatures()",
         f'ClassifierFeatures.path = "{{classifiers}}/{name}.keras"',
     )
+
+
+def together(claim, common, arms, **options):
+    """The trial of a pair of methods, at equal seconds; the first arm is both."""
+    return Part(
+        claim=claim,
+        source="no paper: whether a pair helps more than each alone",
+        common=common,
+        arms=arms,
+        metric="fid",
+        equal="seconds",
+        evaluations=10,
+        **options,
+    )
