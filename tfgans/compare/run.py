@@ -45,30 +45,17 @@ def compare_configurations(
         raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
     terms = plan.Terms(**terms)
     terms.check()
-    labels = plan.labels_of(gin_files, labels)
-    configurations, problems = [], []
-    for label, gin_file in zip(labels, gin_files, strict=True):
-        try:
-            configurations.append(plan.Configuration(label, gin_file, gin_params, terms.steps, terms.seconds))
-        except ConfigError as error:
-            problems.append(f"{label}: {config.first_line(error)}")
-    if not configurations:
-        raise ConfigError(
-            problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
-        )
-    terms.check_steps(configurations)
-    plan.refuse_different_features([(each.label, each.features) for each in configurations])
-    for configuration in configurations:
-        configuration.set_length(terms.seconds, terms.evaluate_every)
+    configurations, problems = _configurations(gin_files, labels, gin_params, terms)
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]
         Runner(runs, jobs).train()
         if pictures:
             problems += _draw(runs, jobs)
+        steps = None if terms.seconds or terms.own_steps else configurations[0].steps
         settings = {
             "seeds": list(range(terms.seeds)),
-            "steps": None if terms.seconds or terms.own_steps else configurations[0].steps,
+            "steps": steps,
             "seconds": terms.seconds,
             "evaluate_every": terms.evaluate_every,
             "primary_metric": primary_metric,
@@ -85,6 +72,25 @@ def compare_configurations(
             for each in configurations
         ]
         return _finish(output_dir, found, settings, problems), problems + refused
+
+
+def _configurations(gin_files, labels, gin_params, terms):
+    """`(configurations, problems)`: those that can be run, with their lengths, and a line for each other one."""
+    found, problems = [], []
+    for label, gin_file in zip(plan.labels_of(gin_files, labels), gin_files, strict=True):
+        try:
+            found.append(plan.Configuration(label, gin_file, gin_params, terms.steps, terms.seconds))
+        except ConfigError as error:
+            problems.append(f"{label}: {config.first_line(error)}")
+    if not found:
+        raise ConfigError(
+            problems[0] if len(problems) == 1 else f"no configuration can be run: {problems[0]}"
+        )
+    terms.check_steps(found)
+    plan.refuse_different_features([(each.label, each.features) for each in found])
+    for configuration in found:
+        configuration.set_length(terms.seconds, terms.evaluate_every)
+    return found, problems
 
 
 def _draw(runs, jobs):
