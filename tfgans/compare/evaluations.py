@@ -76,9 +76,9 @@ def _draw_fid_by_samples(axes, comparison):
             if len(found) > 1:
                 axes.plot(*_fitted([each]), color=ink, linewidth=0.8, alpha=0.45)
         if found:
-            at, values = _fitted(found)
+            at, curve = _fitted(found)
             style = {"linewidth": 2.2, "marker": figures.marker(index), "markersize": 5, "markevery": 25}
-            axes.plot(at, values, color=ink, **style)
+            axes.plot(at, curve, color=ink, **style)
             limit = np.mean([each["fid_infinity"] for each in found])
             axes.axhline(limit, color=ink, linestyle="--", linewidth=1.2)
     axes.set_xlim(left=0)
