@@ -42,11 +42,11 @@ def test_single_level_moves_everything_on_the_validation_half():
     counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
     assert counts["generator"] == counts["discriminator"] == counts["architecture"] == 2
     for name, old in before.items():
-        assert all(
-            c
-            for c, v in zip(changed(old, getattr(model, name)), getattr(model, name).weights, strict=True)
-            if v.trainable
-        )
+        weights_now = getattr(model, name).weights
+        moved = [v.path for v, w in zip(weights_now, old, strict=True) if np.any(v.numpy() != w)]
+        # biases in front of a batch norm, or of a hinge loss where no sample is beyond it, need not
+        kernels = [v.path for v in weights_now if v.trainable and v.path.endswith("kernel")]
+        assert set(kernels) <= set(moved) and len(kernels) == (29 if name == "generator" else 2)
 
 
 def test_a_single_level_has_nothing_lazy():
@@ -74,7 +74,7 @@ def test_gumbel_noise_is_for_g_and_not_for_the_test_networks():
 
 def test_gumbel_reaches_a_searched_discriminator():
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
-    model = make(gumbel=True, discriminator=discriminator)
+    model = make(gumbel=True, discriminator=discriminator, weight_steps=1, test_steps=1)
     logs = fit(model, 0, 1)
     assert np.isfinite(list(logs[0].values())).all()
     counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
@@ -113,13 +113,13 @@ def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
     model = make(AdversarialNASGAN, discriminator=discriminator, discriminator_steps=2)
     before = [[v.numpy() for v in n.architecture_variables] for n in (model.generator, model.discriminator)]
-    model.fit(toys.images(8 * BATCH), batch_size=2 * BATCH, shuffle=False, verbose=0)
+    model.fit(toys.images(4 * BATCH), batch_size=2 * BATCH, shuffle=False, verbose=0)
     counts = {name: int(o.iterations.numpy()) for name, o in model.optimizers().items()}
     assert counts == {
-        "generator": 4,
-        "discriminator": 8,
-        "generator_architecture": 4,
-        "discriminator_architecture": 8,
+        "generator": 2,
+        "discriminator": 4,
+        "generator_architecture": 2,
+        "discriminator_architecture": 4,
     }
     for old, network in zip(before, (model.generator, model.discriminator), strict=True):
         assert all(np.all(v.numpy() != o) for v, o in zip(network.architecture_variables, old, strict=True))
@@ -133,7 +133,8 @@ def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
 def test_lazy_r1_is_due_in_the_updates_of_d_and_of_its_copy(discriminator_steps):
     """Every third update of D counted through the run from 0, and of D-bar: 3 and 2 of them an outer step."""
     method = compose(AlphaGAN, R1GAN)
-    model = make(method, **SMALL, discriminator_steps=discriminator_steps, r1_interval=3)
+    small = SMALL | {"architecture_steps": 1}
+    model = make(method, **small, discriminator_steps=discriminator_steps, r1_interval=3)
     done = []
     step, taken = model.r1_step, model.discriminator_step
     model.r1_step = lambda real: done.append((model.phase, "r1")) or step(real)
@@ -146,8 +147,7 @@ def test_lazy_r1_is_due_in_the_updates_of_d_and_of_its_copy(discriminator_steps)
         expected = [kind for i in range(count) for kind in ("adversarial",) + ("r1",) * (i in due)]
         assert kinds == expected
     assert all(log[name] > 0.0 for log in logs for name in ("d/r1", "test/d/r1"))
-    lazy, plain = planned_cost(model, BATCH, 6), planned_cost(make(method, r1_weight=0.0, **SMALL), BATCH, 6)
-    assert (discriminator_steps == 2) or (
-        lazy["training_flops"] - plain["training_flops"]
-        == 2 * BATCH * (6 * (6 + 4)) * cost.macs(model.discriminator)
-    )
+    if discriminator_steps == 1:
+        plain = planned_cost(make(method, r1_weight=0.0, **small), BATCH, 6)["training_flops"]
+        extra = 2 * BATCH * (6 * (6 + 4)) * cost.macs(model.discriminator)
+        assert planned_cost(model, BATCH, 6)["training_flops"] - plain == extra
