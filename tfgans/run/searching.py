@@ -55,6 +55,12 @@ def search(
     return " ".join([*command, f"--model_dir={model_dir}-retrained", *flags])
 
 
+def genotype_of(generator, discriminator):
+    """What the largest architecture weights choose; with the discriminator's choice, if genotypes hold one."""
+    chosen = discriminator.chosen() if hasattr(discriminator, "chosen") else {}
+    return dataclasses.replace(generator.genotype(), **chosen)
+
+
 class SearchRun(training.Run):
     """A run whose model has a supernet for a generator."""
 
@@ -146,10 +152,8 @@ class SearchRun(training.Run):
         super().save(step)
 
     def genotype(self):
-        """What the largest architecture weights choose; with the discriminator's choice, if genotypes hold one."""
-        found, discriminator = self.model.generator.genotype(), self.model.discriminator
-        chosen = discriminator.chosen() if hasattr(discriminator, "chosen") else {}
-        return dataclasses.replace(found, **chosen)
+        """That of the networks as they are."""
+        return genotype_of(self.model.generator, self.model.discriminator)
 
     def mixing(self):
         """The operations' weights on every edge of the searched networks, by the architecture weight's name."""
