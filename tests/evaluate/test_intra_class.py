@@ -269,6 +269,7 @@ def test_random_search_can_choose_by_it(tmp_path):
     real, labels = clouds([8, 8])
     model = types.SimpleNamespace(num_candidates=2, seed=3)
     model.streams_of_classes = lambda seed: of_class_in(real + seed, labels)
+    model.paths = lambda seed: None  # of points
     model.final_genotype = lambda score: (types.SimpleNamespace(), [score(stream(real))] * 2)
     search = types.SimpleNamespace(model=model, evaluator=evaluator(tmp_path), dataset=Points(real, labels))
     search.plan, search.folder = Plan(1, best_metric="intra_fid", best_is_highest=False), tmp_path

@@ -59,7 +59,9 @@ class KerasFeatures:
         self.name, self.layer, self.logits_layer, self.size = name, layer, logits_layer, size
         self.resize, self.take, self.batch_size, self.spatial = resize, take, batch_size, spatial_layer
         optional = {"logits": logits_layer, "spatial": spatial_layer}
-        self._layers = {"features": layer} | {k: name for k, name in optional.items() if name is not None}
+        self._named_layers = {"features": layer} | {
+            k: name for k, name in optional.items() if name is not None
+        }
         self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
         if not np.all(self.std > 0):
             raise ConfigError(f"KerasFeatures.std is above 0. Received: {std}")
@@ -77,7 +79,9 @@ class KerasFeatures:
         @tf.function(reduce_retracing=True, autograph=False)
         def run(inputs):
             outputs = [tf.cast(value, tf.float32) for value in tf.nest.flatten(network(inputs))]
-            outputs = zip(self._layers, outputs, strict=False)  # a model may give more than what is asked for
+            outputs = zip(
+                self._named_layers, outputs, strict=False
+            )  # a model may give more than what is asked for
             return [self._rows(name, output) for name, output in outputs]
 
         try:
@@ -106,7 +110,7 @@ class KerasFeatures:
 
     def _outputs(self, model):
         """The part of a model that gives the features, and the logits if they are asked for."""
-        chosen = list(self._layers.values())
+        chosen = list(self._named_layers.values())
         if chosen == [None]:
             return lambda inputs: model(inputs, training=False)
         try:
@@ -138,7 +142,7 @@ class KerasFeatures:
         images = as_images(images)
         if images.shape[-1] not in (1, 3):
             raise ConfigError(f"{self.name} needs images with 1 or 3 channels. Received: {images.shape}")
-        outputs = in_batches(self._seen, images, self.batch_size, tuple(self._layers))
+        outputs = in_batches(self._seen, images, self.batch_size, tuple(self._named_layers))
         return {name: rows for name, rows in outputs.items() if spatial or name != "spatial"}
 
     def of_pixels(self, images):
@@ -152,7 +156,7 @@ class KerasFeatures:
                 f"{self.name}: KerasFeatures.resize = {self.resize!r} rounds images to 8 bits, path lengths need "
                 f"{' or '.join(UNROUNDED)}"
             )
-        return in_batches(self._seen, images, self.batch_size, tuple(self._layers))["features"]
+        return in_batches(self._seen, images, self.batch_size, tuple(self._named_layers))["features"]
 
     def _seen(self, images):
         if images.shape[-1] == 1:
