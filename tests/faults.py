@@ -73,6 +73,20 @@ FAULTS = [
         "tests/gan/test_average.py -k own_statistics",
     ),
     Fault(
+        "average: its statistics are of one batch, eight times",
+        "tfgans/gan/own_statistics.py",
+        "self.latents_at(first, BATCH, self.seed)",
+        "self.latents_at(0, BATCH, self.seed)",
+        "tests/gan/test_average.py -k own_statistics",
+    ),
+    Fault(
+        "joint batch: labels of fakes come first",
+        "tfgans/gan/forwards.py",
+        'tf.concat([real["labels"], fake["labels"]], 0)',
+        'tf.concat([fake["labels"], real["labels"]], 0)',
+        "tests/gan/test_joint_batch.py",
+    ),
+    Fault(
         "average: a larger batch of the generator counts as the data's",
         "tfgans/gan/model.py",
         "self.update_average(batch_size(batches[-1]) * self.generator_batch_ratio)",
@@ -406,14 +420,14 @@ FAULTS = [
         "tfgans/methods/began.py",
         '"began/convergence": real + tf.abs(difference)',
         '"began/convergence": fake + tf.abs(difference)',
-        "tests/methods/test_began.py",
+        "tests/methods/test_method_rules.py -k balance",
     ),
     Fault(
         "BEGAN: k may be negative",
         "tfgans/methods/began.py",
         "self.balance_rate * difference, 0.0, 1.0)",
         "self.balance_rate * difference, -1.0, 1.0)",
-        "tests/methods/test_began.py",
+        "tests/methods/test_method_rules.py -k balance",
     ),
     Fault(
         "orthogonal: transposed kernels as they lie",
@@ -807,14 +821,14 @@ FAULTS = [
         "tfgans/evaluate/statistics.py",
         "features.name, features.fingerprint(), keep]",
         "features.name, keep]",
-        "tests/evaluate/test_reference_cache.py",
+        "tests/evaluate/test_reference_statistics.py",
     ),
     Fault(
         "reference cache: the number kept is left out",
         "tfgans/evaluate/statistics.py",
         "features.fingerprint(), keep]",
         "features.fingerprint()]",
-        "tests/evaluate/test_reference_cache.py",
+        "tests/evaluate/test_reference_statistics.py",
     ),
     Fault(
         "evaluation: the first features are kept",
@@ -857,6 +871,20 @@ FAULTS = [
         "parts = order[held_out:], order[:held_out]",
         "parts = order[learn // 2 :], order[:held_out]",
         "tests/evaluate/test_duality.py -k learnt",
+    ),
+    Fault(
+        "duality gap: measured with the latents learnt from",
+        "tfgans/evaluate/duality.py",
+        "game.draws.assign(to_measure)",
+        "game.draws.assign(to_learn)",
+        "tests/evaluate/test_duality_latents.py",
+    ),
+    Fault(
+        "raw weights: measured on all that may be",
+        "tfgans/evaluate/evaluator.py",
+        "count = min(self.num_samples, most)",
+        "count = max(self.num_samples, most)",
+        "tests/evaluate/test_reference_statistics.py -k another",
     ),
     Fault(
         "duality gap: rates as a schedule left them",
@@ -990,7 +1018,7 @@ FAULTS = [
         "tfgans/data/mixtures.py",
         'philox.normal_pairs(count, split == "test", ',
         "philox.normal_pairs(count, False, ",
-        "tests/data/test_sources.py -k mixtures",
+        "tests/data/test_mixture_points.py",
     ),
     # Checkpoints and runs
     Fault(

@@ -6,7 +6,9 @@ import tensorflow as tf
 import toys
 
 from tfgans import distribute
+from tfgans.gan import GAN
 from tfgans.methods.augmented.adaptive import Controller
+from tfgans.methods.began import BEGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import _first_of_each
 from tfgans.methods.style import PathLengthGAN
@@ -50,3 +52,15 @@ def test_a_real_image_meets_the_first_of_its_fakes():
     fakes = tf.reshape(tf.range(6.0), (6, 1))
     np.testing.assert_array_equal(_first_of_each(fakes, 3), [[0.0], [2.0], [4.0]])
     np.testing.assert_array_equal(_first_of_each(fakes, 6), fakes)
+
+
+def test_the_balance_of_errors_stays_between_0_and_1(monkeypatch):
+    model, errors = BEGAN(*toys.scalar_networks(), diversity=0.5, balance_rate=0.1), []
+    logs = lambda self, data: dict(zip(("d/real_error", "g/adversarial"), errors.pop(0), strict=True))  # noqa: E731
+    monkeypatch.setattr(GAN, "train_step", logs)
+    cases = [((1.0, 8.0), 0.0, 8.5), ((4.0, 1.0), 0.1, 5.0), ((40.0, 0.0), 1.0, 60.0), ((0.0, 1.0), 0.9, 1.0)]
+    for pair, balance, convergence in cases:
+        errors.append(tf.unstack(tf.constant(pair)))
+        found = model.train_step(None)
+        assert float(model.began_balance.value) == float(found["began/k"]) == pytest.approx(balance)
+        assert float(found["began/convergence"]) == pytest.approx(convergence)

@@ -1,9 +1,12 @@
-"""By what the cache of reference statistics knows its files."""
+"""Statistics of the images compared with: by what the cache knows them, and distances to them."""
 
 import itertools
 
 import numpy as np
+import pytest
 
+from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.frechet import frechet_distance_of
 from tfgans.evaluate.statistics import cached_reference
 
 
@@ -48,3 +51,13 @@ def test_data_extractor_its_weights_and_the_number_kept_have_files_of_their_own(
         again = cached_reference(images, features, keep, tmp_path)
         np.testing.assert_allclose(again.moments.mean, [4.5 * features.weight])
     assert len(list(tmp_path.iterdir())) == len(cases)
+
+
+@pytest.mark.parametrize(("most", "count"), [(3, 3), (6, 6), (50, 6)])
+def test_the_distance_of_another_generator_is_of_so_many_samples_at_most(tmp_path, most, count):
+    evaluator = Evaluator(Times(2.0), num_samples=6, batch_size=4, metrics=["fid"], cache_dir=tmp_path)
+    evaluator(lambda count: np.linspace(0.0, 1.0, count)[:, None], Images())
+    left = iter(np.arange(50.0) ** 2)
+    found = evaluator.distance_of(lambda count: np.array([[next(left)] for _ in range(count)]), most)
+    real, fake = 2.0 * np.arange(10.0)[:, None], 2.0 * np.arange(float(count))[:, None] ** 2
+    assert found == (pytest.approx(frechet_distance_of(real, fake), rel=1e-9), count)
