@@ -26,6 +26,7 @@ dcgan_generator.base_channels = 8
 dcgan_generator.latent_dim = 4
 dcgan_discriminator.base_channels = 8
 Evaluator.features = @DigitsFeatures()
+DigitsFeatures.any_images = True
 Evaluator.num_samples = 64
 train.steps = 2
 train.save_every = 2
