@@ -36,7 +36,8 @@ class Fork:
 
     def said(self):
         """`(stdout, stderr)` so far."""
-        return tuple((pathlib.Path(self._folder.name) / name).read_text() for name in ("out", "err"))
+        files = (pathlib.Path(self._folder.name) / name for name in ("out", "err"))
+        return tuple(file.read_text() if file.exists() else "" for file in files)  # it may not have begun
 
     def poll(self):
         """The exit code, or None while it runs."""

@@ -431,6 +431,6 @@ def test_a_file_is_plain_arrays(model, checkpoints):
     checkpoints.save(model, 2, {})
     with np.load(checkpoints.path(2)) as data:
         assert set(data.files) == set(checkpoint.variables_of(model)) | {"about"}
-        assert json.loads(str(data["about"])) == {"step": 2}
+        assert json.loads(str(data["about"])) == {"step": 2, "names": checkpoint.names_of(model)}
         step = next(k for k, v in checkpoint.variables_of(model).items() if v is model.step)
         assert data[step] == 2 == int(tf.convert_to_tensor(model.step.value))

@@ -24,7 +24,7 @@ from tfgans.config import ConfigError
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"step_(\d{8,})\.npz$")
-_ABOUT = "about"
+_ABOUT, _NAMES = "about", "names"
 
 
 def variables_of(model):
@@ -155,7 +155,7 @@ class Checkpoints:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with files.replacing(self.path(step), "w+b") as file:
-            about = {"step": step, "names": names_of(model)} | about
+            about = {"step": step, _NAMES: names_of(model)} | about
             np.savez(file, **state, **{_ABOUT: np.array(json.dumps(about))})
             with zipfile.ZipFile(file, "a") as archive:
                 archive.comment = _sum(archive)
@@ -173,7 +173,14 @@ class Checkpoints:
             about = json.loads(str(state.pop(_ABOUT)))
             if about["step"] != step:
                 raise ValueError(f"it holds step {about['step']}")
+        about.pop(_NAMES, None)
         return state, about
+
+    def names(self, step):
+        """`names_of` the model that was saved; None of a file of an earlier version. Raises: as `load`."""
+        kept = readers.read_npz(self.path(step), "a checkpoint", (_ABOUT,))
+        with readers.reading(self.path(step), "a checkpoint"):
+            return json.loads(str(kept[_ABOUT])).get(_NAMES)
 
     def restore(self, model, step=None, replicas=True):
         """Restores one step, or the newest that can be read; what cannot is reported and left where it is.
@@ -190,7 +197,6 @@ class Checkpoints:
             return None
         state, about = found
         write_state(model, state, replicas)
-        about.pop("names", None)  # of the weights, which the model knows
         return about
 
     def newest(self):

@@ -45,8 +45,9 @@ def other(gin_file, tmp_path_factory):
 
 def arrays(folder, step):
     """`{network: {name: array}}` of a checkpoint, and what it holds besides."""
-    state, about = Checkpoints(folder / "checkpoints").load(step)
-    named = {net: {name: state.pop(key) for name, key in of.items()} for net, of in about["names"].items()}
+    checkpoints = Checkpoints(folder / "checkpoints")
+    state, names = checkpoints.load(step)[0], checkpoints.names(step)
+    named = {net: {name: state.pop(key) for name, key in of.items()} for net, of in names.items()}
     return named, state
 
 

@@ -71,25 +71,28 @@ def _of_checkpoint(path):
     """`(step, {part: {name: array}})` of a checkpoint or of a run's newest."""
     match = _CHECKPOINT.fullmatch(path.name)
     if path.is_dir():
-        found = checkpoint.Checkpoints(path / "checkpoints").newest()
+        checkpoints = checkpoint.Checkpoints(path / "checkpoints")
+        found = checkpoints.newest()
         if found is None:
             raise ConfigError(f"train.initialize_from: there is no checkpoint in {path}")
         state, about = found
     elif match and path.is_file():
-        state, about = checkpoint.Checkpoints(path.parent).load(int(match[1]))
+        checkpoints = checkpoint.Checkpoints(path.parent)
+        state, about = checkpoints.load(int(match[1]))
     else:
         raise ConfigError(
             "train.initialize_from is a run's folder, a checkpoint (step_*.npz) or a .keras file. "
             f"Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
         )
+    names = checkpoints.names(about["step"])
+    if names is None:
+        raise ConfigError(
+            f"{path} was saved by a version that did not name its weights: give its generator.keras, or train it "
+            "one update further"
+        )
     with readers.reading(path, "a checkpoint"):
-        if "names" not in about:
-            raise ConfigError(
-                f"{path} was saved by a version that did not name its weights: give its generator.keras, or train it "
-                "one update further"
-            )
-        names = about["names"].items()
-        return about["step"], {part: {name: state[key] for name, key in keys.items()} for part, keys in names}
+        parts = {part: {name: state[key] for name, key in keys.items()} for part, keys in names.items()}
+    return about["step"], parts
 
 
 def _of_keras_file(path):
