@@ -149,7 +149,8 @@ def built(files, bindings=(), strictly=True):
         not_called.append("Dataset")
     if strictly:
         prefixes = tuple(f"{name}." for name in not_called) + ("batch_size",) * made_before
-        assert [name for name in config.unused_bindings() if not name.startswith(prefixes)] == []
+        unused = [name for name in config.unused_bindings() if not name.startswith(prefixes)]
+        assert unused == [], unused  # said here, as pytest explains only what stands in tests
     else:
         config.refuse_unused(apart_from=not_called)
     return model, dataset
