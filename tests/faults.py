@@ -536,6 +536,27 @@ FAULTS = [
         "tests/methods/test_alphagan_search.py -k alphas_gradient",
     ),
     Fault(
+        "AlphaGAN: the measured gap has D in the place of D-bar",
+        "tfgans/methods/alphagan/gap.py",
+        'with self.playing(**self.test_players("discriminator")):\n                minmax',
+        "with self.playing():\n                minmax",
+        "tests/methods/test_alphagan_rules.py -k measured",
+    ),
+    Fault(
+        "AlphaGAN: the measured gap has the same latents twice",
+        "tfgans/methods/alphagan/gap.py",
+        'other_latents | {"images": self.synthesize(other_latents, training=True)}',
+        'latents | {"images": self.synthesize(latents, training=True)}',
+        "tests/methods/test_alphagan_rules.py -k measured",
+    ),
+    Fault(
+        "AlphaGAN: D's architecture descends against G",
+        "tfgans/methods/alphagan/gap.py",
+        'with self.playing(**self.test_players("generator")), frozen_state():',
+        "with self.playing(), frozen_state():",
+        "tests/methods/test_alphagan_rules.py -k architecture_of_d",
+    ),
+    Fault(
         "AlphaGAN: the generator moves with the last, not the first",
         "tfgans/methods/alphagan/loop.py",
         "if count % self.discriminator_steps == 0",
