@@ -762,11 +762,18 @@ FAULTS = [
     ),
     # Evaluation
     Fault(
-        "FID: covariance over n",
+        "moments: covariance over n",
         "tfgans/evaluate/frechet.py",
-        "return self._upper / max(self.count - 1, 1)",
-        "return self._upper / max(self.count, 1)",
+        "return _both_triangles(self._upper) / max(self.count - 1, 1)",
+        "return _both_triangles(self._upper) / max(self.count, 1)",
         "tests/evaluate/test_frechet.py -k streaming",
+    ),
+    Fault(
+        "FID: covariances over n",
+        "tfgans/evaluate/frechet.py",
+        "(moments1.count - 1, moments2.count - 1)",
+        "(moments1.count, moments2.count)",
+        "tests/evaluate/test_frechet.py -k 'dimension or scipy'",
     ),
     Fault(
         "FID of few: covariance over n",
