@@ -536,6 +536,27 @@ FAULTS = [
         "tests/methods/test_alphagan_search.py -k alphas_gradient",
     ),
     Fault(
+        "AlphaGAN: the measured gap has D in the place of D-bar",
+        "tfgans/methods/alphagan/gap.py",
+        'with self.playing(**self.test_players("discriminator")):\n                minmax',
+        "with self.playing():\n                minmax",
+        "tests/methods/test_alphagan_rules.py -k measured",
+    ),
+    Fault(
+        "AlphaGAN: the measured gap has the same latents twice",
+        "tfgans/methods/alphagan/gap.py",
+        'other_latents | {"images": self.synthesize(other_latents, training=True)}',
+        'latents | {"images": self.synthesize(latents, training=True)}',
+        "tests/methods/test_alphagan_rules.py -k measured",
+    ),
+    Fault(
+        "AlphaGAN: D's architecture descends against G",
+        "tfgans/methods/alphagan/gap.py",
+        'with self.playing(**self.test_players("generator")), frozen_state():',
+        "with self.playing(), frozen_state():",
+        "tests/methods/test_alphagan_rules.py -k architecture_of_d",
+    ),
+    Fault(
         "AlphaGAN: the generator moves with the last, not the first",
         "tfgans/methods/alphagan/loop.py",
         "if count % self.discriminator_steps == 0",
@@ -674,7 +695,7 @@ FAULTS = [
         "tfgans/layers/spectral.py",
         "tf.reshape(tf.transpose(kernel, (0, 1, 3, 2)), (-1, outputs))",
         "tf.reshape(kernel, (-1, outputs))",
-        "tests/layers/test_spectral.py -k one_power",
+        "tests/layers/test_spectral.py -k flattened",
     ),
     Fault(
         "minibatch deviation: groups of neighbours",
@@ -741,11 +762,18 @@ FAULTS = [
     ),
     # Evaluation
     Fault(
-        "FID: covariance over n",
+        "moments: covariance over n",
         "tfgans/evaluate/frechet.py",
-        "return self._upper / max(self.count - 1, 1)",
-        "return self._upper / max(self.count, 1)",
+        "return _both_triangles(self._upper) / max(self.count - 1, 1)",
+        "return _both_triangles(self._upper) / max(self.count, 1)",
         "tests/evaluate/test_frechet.py -k streaming",
+    ),
+    Fault(
+        "FID: covariances over n",
+        "tfgans/evaluate/frechet.py",
+        "(moments1.count - 1, moments2.count - 1)",
+        "(moments1.count, moments2.count)",
+        "tests/evaluate/test_frechet.py -k 'dimension or scipy'",
     ),
     Fault(
         "FID of few: covariance over n",
