@@ -660,7 +660,7 @@ FAULTS = [
         "tfgans/layers/norms.py",
         "tf.square(inputs - mean)",
         "tf.square(inputs - tf.stop_gradient(mean))",
-        "tests/layers/test_harness.py -k 'derivatives_by_inputs and BatchNormalization'",
+        "tests/layers/test_derivatives.py -k 'derivatives_by_inputs and batch_norm'",
     ),
     Fault(
         "norms: epsilon outside the root",

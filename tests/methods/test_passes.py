@@ -14,12 +14,12 @@ from tfgans.methods.robgan import RobGAN
 # those down to the image, in units of one batch.
 PASSES = [
     (GAN, {}, (2, 3, 2, 1)),
-    (GAN, {"discriminator_steps": 5}, (6, 11, 10, 1)),
+    (GAN, {"discriminator_steps": 3}, (4, 7, 6, 1)),
     (FastGAN, {"perturbation_batch_size": 8}, (2, 5, 4, 3)),
     (FastGAN, {"perturbation_radius": 0.0}, (2, 5, 4, 1)),
     (FastGAN, {"perturbation_batch_size": 8, "perturb_fakes": True}, (2, 5, 4, 5)),
-    (RobGAN, {"discriminator_steps": 5}, (6, 26, 10, 16)),
-    (RobGAN, {"discriminator_steps": 5, "attack_steps": 5}, (6, 36, 10, 26)),
+    (RobGAN, {"discriminator_steps": 2}, (3, 11, 4, 7)),
+    (RobGAN, {"discriminator_steps": 2, "attack_steps": 5}, (3, 15, 4, 11)),
 ]
 
 

@@ -15,9 +15,10 @@ from tfgans.methods.lazy import lazy_adam
 from tfgans.methods.regularized import R1GAN, WeightClippedGAN
 
 
-def make(cls=R1GAN, compiled=(), **options):
+def make(cls=R1GAN, compiled=(), optimizer=lambda _: keras.optimizers.SGD(0.01, momentum=0.5), **options):
+    """Steps run eagerly, in a fifth of the time that it takes to trace them, unless `compiled` says otherwise."""
     model = cls(*toys.image_networks(batch_norm=False), **options)
-    model.compile(lazy_adam(1e-3), lazy_adam(1e-3, interval=16), **dict(compiled))
+    model.compile(optimizer(4), optimizer(16), **{"run_eagerly": True} | dict(compiled))
     return model
 
 
@@ -100,9 +101,10 @@ def test_a_step_without_it_has_no_more_operations():
     assert size(lazy, 1) == size(base, 1) == size(base, 0) < size(lazy, 4)
 
 
-@pytest.mark.parametrize("compiled", [{"jit_compile": True}, {"steps_per_execution": 2}], ids=str)
-def test_resume_inside_an_interval(compiled):
-    whole, resumed = make(r1_interval=3, compiled=compiled), make(r1_interval=3, compiled=compiled)
+def test_resume_inside_an_interval():
+    compiled = {"run_eagerly": False, "jit_compile": True, "steps_per_execution": 2}
+    options = {"r1_interval": 3, "compiled": compiled, "optimizer": lambda n: lazy_adam(1e-3, interval=n)}
+    whole, resumed = make(**options), make(**options)
     train(whole, 2)
     checkpoint.write_state(resumed, checkpoint.read_state(whole))
     for model in (whole, resumed):
@@ -113,13 +115,12 @@ def test_resume_inside_an_interval(compiled):
 
 def test_xla_and_eager_train_alike():
     states = []
-    for compiled in ({}, {"jit_compile": True}, {"run_eagerly": True}):
+    for compiled in ({}, {"run_eagerly": False, "jit_compile": True}):
         model = make(r1_interval=2, compiled=compiled)
         train(model, 3)
         states.append(toys.values(model))
-    for other in states[1:]:
-        for name, value in states[0].items():
-            np.testing.assert_allclose(other[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 def test_other_methods_follow_its_update_too():

@@ -1,5 +1,7 @@
 """`to_octave` on our networks and on a user's."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ LAYERS = {
     "resnet_generator_classes": 10,
     "resnet_discriminator": 10,
 }
+made = functools.cache(lambda name: NETWORKS[name]())  # which nothing changes
 all_networks = pytest.mark.parametrize("name", NETWORKS)
 
 
@@ -53,7 +56,7 @@ def trainable(network):
 
 @all_networks
 def test_swapped_network_fits_in_its_place(name, tmp_path):
-    network = NETWORKS[name]()
+    network = made(name)
     octave = to_octave(network, 0.5)
     assert octave.name == network.name
     assert len(soft_layers(octave)) == LAYERS[name]
@@ -76,7 +79,7 @@ def test_swapped_network_fits_in_its_place(name, tmp_path):
 
 @all_networks
 def test_without_low_channels_it_is_the_network_itself(name):
-    network = NETWORKS[name]()
+    network = made(name)
     plain = to_octave(network, 0.0)
     assert not soft_layers(plain)
     inputs = inputs_of(network)
@@ -87,7 +90,7 @@ def test_without_low_channels_it_is_the_network_itself(name):
 
 
 def test_gradients_reach_every_weight():
-    network = to_octave(NETWORKS["resnet_discriminator"](), 0.5)
+    network = to_octave(made("resnet_discriminator"), 0.5)
     with tf.GradientTape() as tape:
         value = tf.reduce_sum(network(inputs_of(network), training=True)["adversarial"])
     for variable, gradient in zip(
