@@ -6,6 +6,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Two workers share two cores, and the products of the tests are small: threads would wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 
@@ -36,6 +39,16 @@ def clean_state():
     from tensorflow.python.framework import config  # the only way back from enable_op_determinism
 
     config.disable_op_determinism()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def libraries():
+    """What importing TensorFlow and Keras leaves stays for good: looking for garbage in it takes 0.3 seconds."""
+    import keras  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,7 +1,7 @@
 """Processes that find TensorFlow loaded: forks of one that has loaded it and never used it.
 
 As a script, it is that process. It reads lines from stdin, each a JSON object: {"fork": {"code", "arguments",
-"variables", "folder"}} is answered by the number of a new process, {"wait": number, "seconds"} by its exit code, that
+"variables", "said"}} is answered by the number of a new process, {"wait": number, "seconds"} by its exit code, that
 of `subprocess`, or null if it has not ended by then.
 """
 
@@ -16,7 +16,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).parent.parent
-LAUNCH = "import os, sys\nfrom tfgans.commands import command_line\ncommand_line.run({command!r})"
+LAUNCH = "from tfgans.commands import command_line\ncommand_line.run({command!r})"
 
 
 class Fork:
@@ -25,41 +25,48 @@ class Fork:
     Args:
         code: the text of a script.
         arguments: its `sys.argv`, the first its own name.
+        said: a file that gets all it says at its end; in place of those of `said()`.
         variables: of the environment, besides those of this process.
     """
 
-    def __init__(self, code, *arguments, **variables):
+    def __init__(self, code, *arguments, said=None, **variables):
         self._folder = tempfile.TemporaryDirectory()
+        self._files = [str(said or f"{self._folder.name}/{name}") for name in ("out", "err")]
         asked = {"code": code, "arguments": list(map(str, arguments)), "variables": variables}
-        self.pid = _ask({"fork": asked | {"folder": self._folder.name}})
+        self.pid = _ask({"fork": asked | {"said": self._files}})
         self.returncode = None
 
     def said(self):
         """`(stdout, stderr)` so far."""
-        files = (pathlib.Path(self._folder.name) / name for name in ("out", "err"))
-        return tuple(file.read_text() if file.exists() else "" for file in files)  # it may not have begun
+        return tuple(pathlib.Path(name).read_text() for name in self._files)
 
     def poll(self):
         """The exit code, or None while it runs."""
         return self._ended(0)
 
-    def wait_for(self, words, timeout=60):
-        """Waits until it has said something on stdout."""
+    def wait_for(self, words, timeout=120):
+        """Waits until it has said something; returns what it has said on that stream."""
         end = time.monotonic() + timeout
-        while words not in self.said()[0]:
+        while not (found := [text for text in self.said() if words in text]):
             assert self.poll() is None and time.monotonic() < end, self.said()
             time.sleep(0.01)
+        return found[0]
 
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+    def kill(self, number=signal.SIGKILL):
+        """Sends it a signal."""
+        os.kill(self.pid, number)
 
-    def finish(self, timeout=240):
-        """`(exit code, stdout, stderr)` at its end."""
+    def wait(self, timeout=240):
+        """Its exit code, at its end."""
         if self._ended(timeout) is None:
             self.kill()
             self._ended(timeout)
             raise TimeoutError(f"not done in {timeout} s: {self.said()}")
-        return self.returncode, *self.said()
+        return self.returncode
+
+    def finish(self, timeout=240):
+        """`(exit code, stdout, stderr)` at its end."""
+        return self.wait(timeout), *self.said()
 
     def _ended(self, seconds):
         if self.returncode is None:
@@ -67,9 +74,9 @@ class Fork:
         return self.returncode
 
 
-def command(name, *flags, **variables):
+def command(name, *flags, said=None, **variables):
     """A command, as `launch/NAME.py` runs it."""
-    return Fork(LAUNCH.format(command=name), f"launch/{name}.py", *flags, **variables)
+    return Fork(LAUNCH.format(command=name), f"launch/{name}.py", *flags, said=said, **variables)
 
 
 def run(code, *arguments, timeout=240, **variables):
@@ -127,11 +134,10 @@ def _wait(pid, end):
         time.sleep(0.01)
 
 
-def _in_child(code, arguments, variables, folder):
-    ways = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+def _in_child(code, arguments, variables, said):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(os.path.join(folder, name), ways), number)
+    for number, name in enumerate(said, 1):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
     os.environ.update(variables)
     sys.argv = arguments
     return code
