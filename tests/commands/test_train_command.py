@@ -115,7 +115,7 @@ def test_an_interrupt_while_the_first_step_is_compiled_is_answered_at_once(gin_f
     folder = tmp_path / "run"
     process = forks.command("train", f"--gin_file={gin_file}", f"--model_dir={folder}")
     said = process.wait_for("compiling the first step")
-    process.kill(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     sent = time.monotonic()
     returned, out, err = process.finish(timeout=120)
     seconds = time.monotonic() - sent
@@ -138,7 +138,7 @@ def test_a_signal_saves_and_leaves_with_128_and_its_number(gin_file, tmp_path):
     ):
         assert process.poll() is None
         time.sleep(0.05)
-    process.kill(number)
+    process.send_signal(number)
     returned, out, err = process.finish(timeout=120)
     assert returned == 128 + number
     assert out == "" and "Traceback" not in err
