@@ -119,11 +119,15 @@ def _end():
 def _serve():
     import gc
 
+    import sklearn.datasets  # noqa: F401
+    import tensorboard.summary  # noqa: F401
     import tensorflow  # noqa: F401
+    from PIL import Image
 
     from tfgans import config
 
     config.import_rooms()
+    Image.init()
     gc.freeze()
     sys.path = [path for path in sys.path if path != str(ROOT / "tests")]
     for line in sys.stdin:

@@ -7,7 +7,7 @@ import builds
 import gin
 import pytest
 from builds import OFFLINE, built, tiny
-from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, lines, prepare
+from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, includes, lines, prepare, used
 
 from tfgans.compare import plan
 from tfgans.config import ConfigError
@@ -55,10 +55,8 @@ def test_every_experiment_builds_and_uses_all_it_says(name):
 
 
 def test_every_file_is_a_part_of_an_experiment_or_tried_with_others():
-    named = {ROOT / path for files, _ in ROWS.values() for path in files}
-    included = {ROOT / path for file in named for path in includes(file)}
     tried = {path for path in FILES if path.parent.name in ("data", "networks", "losses")}
-    assert set(FILES) - named - included <= tried  # in test_configuration_parts.py
+    assert set(FILES) - used() <= tried  # in test_configuration_parts.py
     assert len(FILES) <= 130
 
 
@@ -117,10 +115,6 @@ def test_experiments_that_notes_name_are_in_the_table():
              for found in re.findall(rf"(?<![\w/])((?:{folders})/\w+)(?![\w/.])", text)}  # fmt: skip
     assert ("regan/obama256_progan", "progan/obama256") in named
     assert {found for _, found in named} <= set(ROWS)
-
-
-def includes(path):
-    return re.findall(r'^include "(.+)"', path.read_text(), re.MULTILINE)
 
 
 def test_includes_are_at_most_two_deep():
