@@ -59,6 +59,16 @@ def forget_graphs():
 
 
 @pytest.fixture
+def eagerly():
+    """Without graphs: for runs of few steps, tracing takes longer than they do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def golden():
     """Opens a file of `tests/golden` as a dictionary of arrays."""
     import numpy as np

@@ -256,14 +256,6 @@ def gin_file(tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture
-def eagerly():
-    """Without graphs: for runs of few steps, tracing takes longer than they do."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(scope="module")
 def measured(gin_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gap") / "run"

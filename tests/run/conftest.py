@@ -1,4 +1,4 @@
-"""Uninterrupted runs, to compare with, and runs without graphs."""
+"""Uninterrupted runs, to compare with."""
 
 import pytest
 import tensorflow as tf
@@ -18,14 +18,6 @@ def whole(gin_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     run(gin_file, folder)
     return folder
-
-
-@pytest.fixture
-def eagerly():
-    """Without graphs: for runs of few steps, tracing takes longer than they do."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
