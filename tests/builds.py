@@ -8,12 +8,15 @@ import re
 import gin
 import keras
 import pytest
-from configurations import lines
+import tensorflow as tf
+from configurations import ROOT, ROWS, lines
 
 from tfgans import config
-from tfgans.data import Dataset
+from tfgans.data import Dataset, sources
+from tfgans.data.sources import PhotoItems
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import average
+from tfgans.layers import initializers
 from tfgans.run import build
 
 OFFLINE = ("digits", "photos", "ring", "grid")
@@ -25,6 +28,8 @@ TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # wha
 TINY_RESOLUTION = {
     "stylegan2_generator": 32,
     "alphagan_stylegan2_supernet": 32,
+    "alphagan_biggan_generator": 32,
+    "alphagan_biggan_supernet": 32,
 }  # of networks whose other arguments do not depend on it
 
 
@@ -45,8 +50,11 @@ def tiny(files, bindings=()):
     return small
 
 
-# All that was made, by all that is said of it.
-NETWORKS, PHOTOS = {}, {}
+DRAWN = (
+    keras.initializers.VarianceScaling, keras.initializers.RandomUniform, keras.initializers.RandomNormal,
+    initializers.Orthogonal,
+)  # fmt: skip
+NETWORKS = {}  # those that were made, by all that is said of them
 
 
 def said_of(reference):
@@ -66,21 +74,31 @@ def _referred(value):
 
 @contextlib.contextmanager
 def once_for_each_network():
-    """The average of a network, and what optimizers keep of it, are made once; networks that were made are kept."""
-    kept, original = {}, keras.optimizers.Optimizer.add_optimizer_variables
+    """Networks that were made are kept, with their average; weights are zeros, photographs few.
+
+    What optimizers keep depends on the shapes of weights alone: once it was made for a kind of optimizer, a zero
+    stands for it.
+    """
+    zero, seen, original = keras.Variable(0.0), set(), keras.optimizers.Optimizer.add_optimizer_variables
 
     def add_optimizer_variables(optimizer, variables, *args):
-        key = (tuple(map(id, variables)), repr(args))
-        if key not in kept:
-            kept[key] = original(optimizer, variables, *args), variables  # whose ids are then no other's
-        return kept[key][0]
+        kind = (type(optimizer), repr(args))
+        if kind in seen:
+            zeros = [zero] * len(variables)
+            return zeros if isinstance(args[0], str) else [zeros] * len(args[0])
+        seen.add(kind)
+        return original(optimizer, variables, *args)
 
+    zeros = lambda self, shape, dtype=None, **_: tf.zeros(shape, dtype or "float32")  # noqa: E731
+    few = lambda photos, count, *columns: PhotoItems(photos, count // 40, *columns)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.optimizers.Optimizer, "add_optimizer_variables", add_optimizer_variables)
+        for drawn in DRAWN:
+            patch.setattr(drawn, "__call__", zeros)
         patch.setattr(average, "clone", functools.cache(average.clone))
+        patch.setattr(sources, "PhotoItems", few)
         yield
     NETWORKS.clear()
-    PHOTOS.clear()
 
 
 def _with_specs_kept(network):
@@ -118,39 +136,59 @@ def _model():
     return model, made_before
 
 
-def _dataset(source):
-    """`(the data set of what was parsed, whether it had been made before)`."""
-    if source != "photos":
-        return Dataset(), False
-    # Photographs are cut anew for every Dataset: files that say the same of it, macros too, share one.
-    said = tuple(re.findall(r"^(?:Dataset\.|\w+ = ).*", gin.config_str(), re.MULTILINE))
-    made_before = said in PHOTOS
-    if not made_before:
-        PHOTOS[said] = Dataset()
-    return PHOTOS[said], made_before
-
-
 def built(files, bindings=(), strictly=True):
     """Builds what a command would, small; returns `(model, dataset or None)`.
 
     Nothing may be left unused; if not strictly, nothing that the command would refuse.
     """
     build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
-    source = gin.query_parameter("Dataset.source")
     model, not_called = _model()
     if config.is_bound("Evaluator", "features"):
         Evaluator()
     not_called += ["train", "search"]
-    dataset, made_before = _dataset(source) if source in OFFLINE else (None, True)
-    if dataset is not None:
+    dataset = Dataset() if gin.query_parameter("Dataset.source") in OFFLINE else None
+    if dataset is None:
+        not_called.append("Dataset")
+    else:
         assert dataset.item_shape == model.sample_shape
         assert model.num_classes in (None, dataset.num_classes)
-    if made_before:
-        not_called.append("Dataset")
     if strictly:
-        prefixes = tuple(f"{name}." for name in not_called) + ("batch_size",) * made_before
+        prefixes = tuple(f"{name}." for name in not_called) + ("batch_size",) * (dataset is None)
         unused = [name for name in config.unused_bindings() if not name.startswith(prefixes)]
         assert unused == [], unused  # said here, as pytest explains only what stands in tests
     else:
         config.refuse_unused(apart_from=not_called)
     return model, dataset
+
+
+# Of what is not built of these, the values make no difference to what is.
+NOT_BUILT = ("train.", "search.", "Dataset.source", "Dataset.fraction", "Dataset.evaluation_", "Dataset.crop")
+KNOWN = {}  # what was built: `(num_classes, label_distribution)` by all that was said of it
+# A file on its own has use for all it says, but those of these include optimizers that they replace.
+REPLACING = ("regan/cifar10_dcgan",)
+
+
+def is_of_a_search(name):
+    return name.startswith("alphagan")
+
+
+def said(files, bindings):
+    """The configuration that `built` builds: bindings, and names alone of what makes no difference."""
+    build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
+    return frozenset(line.split(" = ")[0] if line.startswith(NOT_BUILT) else line for line in lines())
+
+
+def try_experiment(name):
+    """Builds an experiment of the table and uses all it says."""
+    files, bindings = ROWS[name]
+    files = [ROOT / path for path in files]
+    alone = len(files) == 1 and not bindings and "updates" not in files[0].read_text()
+    strictly = alone and name not in REPLACING
+    asked = said(files, bindings)
+    ours = gin.query_parameter("Dataset.source") in OFFLINE
+    if ours or strictly or asked not in KNOWN:
+        model, _ = built(files, bindings, strictly)
+        KNOWN[asked] = model.num_classes, model.label_distribution
+    num_classes, distribution = KNOWN[asked]
+    if num_classes:  # published ones draw labels as their authors do, ours as the data has them
+        assert distribution == ("data" if ours else "uniform")

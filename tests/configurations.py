@@ -45,6 +45,20 @@ def _notes():
 ROWS, NOTES = _rows(), _notes()
 
 
+def includes(path):
+    """The names of the files that a gin file includes."""
+    return re.findall(r'^include "(.+)"', path.read_text(), re.MULTILINE)
+
+
+def used():
+    """The files of the experiments, those that they include among them."""
+    found, left = set(), {ROOT / path for files, _ in ROWS.values() for path in files}
+    while left:
+        found |= left
+        left = {ROOT / name for path in left for name in includes(path)} - found
+    return found
+
+
 def of(name):
     """What the parsed configuration binds to a parameter, a macro's value in its place."""
     value = gin.query_parameter(name)

@@ -6,6 +6,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Two workers share two cores, and the products of the tests are small: threads would wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 
@@ -38,11 +41,31 @@ def clean_state():
     config.disable_op_determinism()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def libraries():
+    """What importing TensorFlow and Keras leaves stays for good: looking for garbage in it takes 0.3 seconds."""
+    import keras  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_graphs():
     """Compiled functions hold each other in circles: after some thousand tests they fill gigabytes."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def eagerly():
+    """Without graphs: for runs of few steps, tracing takes longer than they do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Processes that find TensorFlow loaded: forks of one that has loaded it and never used it.
 
 As a script, it is that process. It reads lines from stdin, each a JSON object: {"fork": {"code", "arguments",
-"variables", "folder"}} is answered by the number of a new process, {"wait": number, "seconds"} by its exit code, that
-of `subprocess`, or null if it has not ended by then.
+"variables", "said"}} is answered by the number of a new process, {"ended": number} by its exit code, that of
+`subprocess`, or null while it runs.
 """
 
 import atexit
@@ -10,13 +10,14 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
+from subprocess import PIPE, Popen  # which tests may replace in its module
 
 ROOT = pathlib.Path(__file__).parent.parent
-LAUNCH = "import os, sys\nfrom tfgans.commands import command_line\ncommand_line.run({command!r})"
+LAUNCH = "from tfgans.commands import command_line\ncommand_line.run({command!r})"
 
 
 class Fork:
@@ -25,51 +26,68 @@ class Fork:
     Args:
         code: the text of a script.
         arguments: its `sys.argv`, the first its own name.
+        said: a file that gets all it says at its end; in place of those of `said()`.
         variables: of the environment, besides those of this process.
     """
 
-    def __init__(self, code, *arguments, **variables):
+    def __init__(self, code, *arguments, said=None, **variables):
         self._folder = tempfile.TemporaryDirectory()
+        self._files = [str(said or f"{self._folder.name}/{name}") for name in ("out", "err")]
         asked = {"code": code, "arguments": list(map(str, arguments)), "variables": variables}
-        self.pid = _ask({"fork": asked | {"folder": self._folder.name}})
+        for name in self._files:
+            pathlib.Path(name).touch()
+        self.pid = _ask({"fork": asked | {"said": self._files}})
         self.returncode = None
 
     def said(self):
         """`(stdout, stderr)` so far."""
-        files = (pathlib.Path(self._folder.name) / name for name in ("out", "err"))
-        return tuple(file.read_text() if file.exists() else "" for file in files)  # it may not have begun
+        return tuple(pathlib.Path(name).read_text() for name in self._files)
 
     def poll(self):
         """The exit code, or None while it runs."""
-        return self._ended(0)
+        if self.returncode is None:
+            self.returncode = _ask({"ended": self.pid})
+        return self.returncode
 
-    def wait_for(self, words, timeout=60):
-        """Waits until it has said something on stdout."""
+    def wait_for(self, words, timeout=120):
+        """Waits until it has said something; returns what it has said on that stream."""
         end = time.monotonic() + timeout
-        while words not in self.said()[0]:
+        while not (found := [text for text in self.said() if words in text]):
             assert self.poll() is None and time.monotonic() < end, self.said()
             time.sleep(0.01)
+        return found[0]
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
 
     def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout=240):
+        """Its exit code, at its end."""
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                self.kill()
+                raise TimeoutError(f"not done in {timeout} s: {self.said()}")
+            time.sleep(0.01)
+        return self.returncode
 
     def finish(self, timeout=240):
         """`(exit code, stdout, stderr)` at its end."""
-        if self._ended(timeout) is None:
-            self.kill()
-            self._ended(timeout)
-            raise TimeoutError(f"not done in {timeout} s: {self.said()}")
-        return self.returncode, *self.said()
-
-    def _ended(self, seconds):
-        if self.returncode is None:
-            self.returncode = _ask({"wait": self.pid, "seconds": seconds})
-        return self.returncode
+        return self.wait(timeout), *self.said()
 
 
-def command(name, *flags, **variables):
+def command(name, *flags, said=None, **variables):
     """A command, as `launch/NAME.py` runs it."""
-    return Fork(LAUNCH.format(command=name), f"launch/{name}.py", *flags, **variables)
+    return Fork(LAUNCH.format(command=name), f"launch/{name}.py", *flags, said=said, **variables)
+
+
+def tfgans(*arguments, said=None):
+    """`python -m tfgans`."""
+    return Fork(
+        "import runpy; runpy.run_module('tfgans', run_name='__main__')", "tfgans", *arguments, said=said
+    )
 
 
 def run(code, *arguments, timeout=240, **variables):
@@ -78,17 +96,19 @@ def run(code, *arguments, timeout=240, **variables):
 
 
 _loaded = []  # the process, once one was asked for
+_one_at_a_time = threading.Lock()
 
 
 def _ask(question):
-    if not _loaded:
-        variables = os.environ | {"PYTHONPATH": str(ROOT)}
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        _loaded.append(subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=variables, **pipes))
-        atexit.register(_end)
-    _loaded[0].stdin.write(json.dumps(question) + "\n")
-    _loaded[0].stdin.flush()
-    return json.loads(_loaded[0].stdout.readline())
+    with _one_at_a_time:
+        if not _loaded:
+            variables = os.environ | {"PYTHONPATH": str(ROOT)}
+            pipes = dict(stdin=PIPE, stdout=PIPE, text=True)
+            _loaded.append(Popen([sys.executable, __file__], cwd=ROOT, env=variables, **pipes))
+            atexit.register(_end)
+        _loaded[0].stdin.write(json.dumps(question) + "\n")
+        _loaded[0].stdin.flush()
+        return json.loads(_loaded[0].stdout.readline())
 
 
 def _end():
@@ -99,17 +119,22 @@ def _end():
 def _serve():
     import gc
 
+    import sklearn.datasets  # noqa: F401
+    import tensorboard.summary  # noqa: F401
     import tensorflow  # noqa: F401
+    from PIL import Image
 
     from tfgans import config
 
     config.import_rooms()
+    Image.init()
     gc.freeze()
     sys.path = [path for path in sys.path if path != str(ROOT / "tests")]
     for line in sys.stdin:
         question = json.loads(line)
-        if "wait" in question:
-            answer = _wait(question["wait"], time.monotonic() + question["seconds"])
+        if "ended" in question:
+            ended, status = os.waitpid(question["ended"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if ended else None
         else:
             answer = os.fork()
             if not answer:
@@ -117,21 +142,10 @@ def _serve():
         print(json.dumps(answer), flush=True)
 
 
-def _wait(pid, end):
-    while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.01)
-
-
-def _in_child(code, arguments, variables, folder):
-    ways = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+def _in_child(code, arguments, variables, said):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(os.path.join(folder, name), ways), number)
+    for number, name in enumerate(said, 1):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
     os.environ.update(variables)
     sys.argv = arguments
     return code

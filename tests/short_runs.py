@@ -40,6 +40,7 @@ include "gin_configs/networks/mlp.gin"
 batch_size = 16
 Evaluator.features = @PointFeatures()
 Evaluator.num_samples = 64
+Evaluator.metrics = ["fid"]
 """
 RING = (
     POINTS

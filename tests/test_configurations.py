@@ -1,13 +1,11 @@
-"""The gin files: every experiment of docs/configurations.md builds, and parts fit one another."""
+"""The gin files and their pages: what they name is there, and what they show can be copied."""
 
 import re
 import subprocess
 
-import builds
 import gin
 import pytest
-from builds import OFFLINE, built, tiny
-from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, lines, prepare
+from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, includes, prepare, used
 
 from tfgans.compare import plan
 from tfgans.config import ConfigError
@@ -17,48 +15,9 @@ FEATURES = sorted(CONFIGS.glob("features/*.gin"))  # tried in tests/run/test_set
 FILES = sorted({*CONFIGS.rglob("*.gin")} - {*FEATURES})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def once():
-    with builds.once_for_each_network():
-        yield
-
-
-# Of what is not built of these, the values make no difference to what is.
-NOT_BUILT = ("train.", "search.", "Dataset.source", "Dataset.fraction", "Dataset.evaluation_", "Dataset.crop")
-KNOWN = {}  # what was built: `(num_classes, label_distribution)` by all that was said of it
-
-
-def said(files, bindings):
-    """The configuration that `built` builds: bindings, and names alone of what makes no difference."""
-    build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
-    return frozenset(line.split(" = ")[0] if line.startswith(NOT_BUILT) else line for line in lines())
-
-
-# A file on its own has use for all it says, but those of these include optimizers that they replace.
-REPLACING = ("regan/cifar10_dcgan",)
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_every_experiment_builds_and_uses_all_it_says(name):
-    files, bindings = ROWS[name]
-    files = [ROOT / path for path in files]
-    alone = len(files) == 1 and not bindings and "updates" not in files[0].read_text()
-    strictly = alone and name not in REPLACING
-    asked = said(files, bindings)
-    ours = gin.query_parameter("Dataset.source") in OFFLINE
-    if ours or strictly or asked not in KNOWN:
-        model, _ = built(files, bindings, strictly)
-        KNOWN[asked] = model.num_classes, model.label_distribution
-    num_classes, distribution = KNOWN[asked]
-    if num_classes:  # published ones draw labels as their authors do, ours as the data has them
-        assert distribution == ("data" if ours else "uniform")
-
-
 def test_every_file_is_a_part_of_an_experiment_or_tried_with_others():
-    named = {ROOT / path for files, _ in ROWS.values() for path in files}
-    included = {ROOT / path for file in named for path in includes(file)}
     tried = {path for path in FILES if path.parent.name in ("data", "networks", "losses")}
-    assert set(FILES) - named - included <= tried  # in test_configuration_parts.py
+    assert set(FILES) - used() <= tried  # in test_configuration_parts.py
     assert len(FILES) <= 130
 
 
@@ -117,10 +76,6 @@ def test_experiments_that_notes_name_are_in_the_table():
              for found in re.findall(rf"(?<![\w/])((?:{folders})/\w+)(?![\w/.])", text)}  # fmt: skip
     assert ("regan/obama256_progan", "progan/obama256") in named
     assert {found for _, found in named} <= set(ROWS)
-
-
-def includes(path):
-    return re.findall(r'^include "(.+)"', path.read_text(), re.MULTILINE)
 
 
 def test_includes_are_at_most_two_deep():

@@ -1,16 +1,15 @@
 """Replicated training on this machine: two logical devices, and two worker processes on loopback."""
 
 import json
-import os
-import pathlib
+import signal
 import socket
-import subprocess
-import sys
 
+import forks
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tfgans import checkpoint
+
 STEPS = 8
 
 CONFIG = """
@@ -47,28 +46,33 @@ def config(tmp_path_factory):
     return str(path)
 
 
-def start(config, model_dir, output, bindings=(), steps=STEPS, **environment):
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "worker.py"),
-        config,
-        str(model_dir),
-        str(steps),
-        str(output),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", **environment}
-    return subprocess.Popen(
-        [*command, *bindings], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+WORKER = (forks.ROOT / "tests" / "worker.py").read_text()
+DIES = """
+import os, signal
+from tfgans.run import shown
+
+def after(bar, step):
+    if step == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+shown.ProgressBar.after = after
+"""
+
+
+def start(config, model_dir, output, bindings=(), steps=STEPS, before="", **environment):
+    return forks.Fork(
+        before + WORKER, "worker.py", config, model_dir, steps, output, *bindings, **environment
     )
 
 
-def finish(*processes, timeout=240):
+def finish(*processes):
     for process in processes:
-        error = process.communicate(timeout=timeout)[1].decode()
-        assert process.returncode == 0, error[-3000:]
+        code, _, err = process.finish()
+        assert code == 0, err[-3000:]
 
 
-def start_workers(config, folder, bindings=(), steps=STEPS):
+def start_workers(config, folder, bindings=(), steps=STEPS, before=("", "")):
+    folder.mkdir(exist_ok=True)
     ports = []
     for _ in range(2):
         with socket.socket() as free:
@@ -77,9 +81,23 @@ def start_workers(config, folder, bindings=(), steps=STEPS):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     task = lambda i: json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})  # noqa: E731
     return [
-        start(config, folder / "run", folder / f"worker{i}.npz", bindings, steps, TF_CONFIG=task(i))
+        start(
+            config, folder / "run", folder / f"worker{i}.npz", bindings, steps, before[i], TF_CONFIG=task(i)
+        )
         for i in (0, 1)
     ]
+
+
+def states(folder, *names):
+    return (dict(np.load(folder / f"{name}.npz")) for name in names)
+
+
+@pytest.fixture(scope="module")
+def one(config, tmp_path_factory):
+    """What one device trains, without batch normalisation."""
+    folder = tmp_path_factory.mktemp("one")
+    finish(start(config, folder / "run", folder / "one.npz", PLAIN))
+    return next(states(folder, "one"))
 
 
 def assert_close(first, second, tolerance):
@@ -89,16 +107,13 @@ def assert_close(first, second, tolerance):
         np.testing.assert_allclose(first[name], second[name], atol=tolerance, rtol=0, err_msg=name)
 
 
-def test_two_devices_train_as_one_does(config, tmp_path):
-    bindings = [*PLAIN, "numerics.seed=3"]
+def test_two_devices_train_as_one_does(config, one, tmp_path):
+    bindings = [*PLAIN, *MIRRORED]
     finish(
-        start(config, tmp_path / "one", tmp_path / "one.npz", bindings),
-        start(config, tmp_path / "two", tmp_path / "two.npz", [*bindings, *MIRRORED]),
-        start(
-            config, tmp_path / "xla", tmp_path / "xla.npz", [*bindings, *MIRRORED, "build.jit_compile=True"]
-        ),
+        start(config, tmp_path / "two", tmp_path / "two.npz", bindings),
+        start(config, tmp_path / "xla", tmp_path / "xla.npz", [*bindings, "build.jit_compile=True"]),
     )
-    one, two, xla = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("one", "two", "xla"))
+    two, xla = states(tmp_path, "two", "xla")
     assert "replica/1/0000" in two and "replica/1/0000" not in one
     assert_close(one, two, 1e-6)
     assert_close(one, xla, 1e-6)
@@ -113,11 +128,9 @@ def test_replicas_agree_on_statistics_too(config, tmp_path):
         np.testing.assert_array_equal(state[name], state[name.replace("replica/0", "replica/1")])
 
 
-def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, tmp_path):
-    finish(
-        *start_workers(config, tmp_path, PLAIN), start(config, tmp_path / "one", tmp_path / "one.npz", PLAIN)
-    )
-    one, chief, other = (dict(np.load(tmp_path / f"{n}.npz")) for n in ("one", "worker0", "worker1"))
+def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, one, tmp_path):
+    finish(*start_workers(config, tmp_path, PLAIN))
+    chief, other = states(tmp_path, "worker0", "worker1")
     assert_close(one, chief, 1e-6)
     for name in chief:
         np.testing.assert_array_equal(chief[name], other[name], err_msg=name)
@@ -125,39 +138,20 @@ def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, 
     assert (tmp_path / "run" / "generator.keras").exists()
 
 
-def test_workers_agree_on_statistics_and_resume_after_one_is_killed(config, tmp_path):
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    finish(*start_workers(config, whole, steps=12))
-    chief, other = (dict(np.load(whole / f"worker{i}.npz")) for i in (0, 1))
+def test_workers_agree_on_statistics_and_resume_after_they_are_killed(config, tmp_path):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    finish(*start_workers(config, straight, steps=10))
+    chief, other = states(straight, "worker0", "worker1")
     for name in chief:
         np.testing.assert_array_equal(chief[name], other[name], err_msg=name)
 
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    workers = start_workers(config, broken, steps=2000)
-    wait_for(broken / "run" / "checkpoints" / "step_00000005.npz", workers)
-    workers[1].kill()
-    workers[0].kill()  # what a cluster's manager does when it restarts a job
-    for worker in workers:
-        worker.communicate()
-    steps = sorted(int(p.stem[5:]) for p in (broken / "run" / "checkpoints").glob("step_*.npz"))
-    end = steps[-1] + 5
-    finish(*start_workers(config, broken, steps=end))
-    straight = tmp_path / "straight"
-    straight.mkdir()
-    finish(*start_workers(config, straight, steps=end))
-    resumed, expected = (dict(np.load(folder / "worker0.npz")) for folder in (broken, straight))
-    for name in expected:
-        np.testing.assert_array_equal(resumed[name], expected[name], err_msg=name)
-
-
-def wait_for(path, processes, seconds=180):
-    import time
-
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end and all(p.poll() is None for p in processes), (
-            "no checkpoint was written"
-        )
-        time.sleep(0.1)
+    chief_process, worker = start_workers(config, broken, steps=10, before=(DIES, ""))
+    assert chief_process.finish()[0] == -signal.SIGKILL
+    if worker.poll() is None:  # what a cluster's manager does when it restarts a job
+        worker.kill()
+    assert worker.finish()[0] != 0
+    assert checkpoint.Checkpoints(broken / "run" / "checkpoints").steps() == [0, 5]
+    finish(*start_workers(config, broken, steps=10))
+    resumed = next(states(broken, "worker0"))
+    for name in chief:
+        np.testing.assert_array_equal(resumed[name], chief[name], err_msg=name)

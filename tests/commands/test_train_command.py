@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
+import forks
 import numpy as np
 import pytest
 from PIL import Image
-from short_runs import ROOT, rows, without_progress
+from short_runs import rows, without_progress
 
 from tfgans import checkpoint
 
@@ -112,22 +111,27 @@ def test_a_command_speaks_before_tensorflow_and_stops_while_it_loads(start, gin_
     assert seconds < 8.0 and os.listdir(tmp_path) == []
 
 
-def test_an_interrupt_while_the_first_step_is_compiled_is_answered_at_once(start, gin_file, tmp_path):
+def test_an_interrupt_while_the_first_step_is_compiled_is_answered_at_once(gin_file, tmp_path):
     folder = tmp_path / "run"
-    process = start("train", f"--gin_file={gin_file}", f"--model_dir={folder}")
-    read_until(process, "compiling the first step")
-    returned, err, seconds = stopped(process, signal.SIGINT)
-    assert (returned, err) == (130, "train.py: stopped by signal 2; nothing was trained yet\n")
-    assert seconds < 5.0
+    process = forks.command("train", f"--gin_file={gin_file}", f"--model_dir={folder}")
+    said = process.wait_for("compiling the first step")
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    returned, out, err = process.finish(timeout=120)
+    seconds = time.monotonic() - sent
+    assert (returned, out) == (130, "")
+    assert err.removeprefix(said).endswith("train.py: stopped by signal 2; nothing was trained yet\n")
+    assert seconds < 5.0 and "Traceback" not in err
     checkpoints = checkpoint.Checkpoints(folder / "checkpoints")
     assert checkpoints.steps() == [0] and checkpoints.load(0)[1]["step"] == 0
 
 
-def test_a_signal_saves_and_leaves_with_128_and_its_number(start, gin_file, tmp_path):
+def test_a_signal_saves_and_leaves_with_128_and_its_number(gin_file, tmp_path):
     folder, number = tmp_path / "run", signal.SIGTERM
-    process = start("train", f"--gin_file={gin_file}", f"--model_dir={folder}", "--steps=1000000",
-                    "--gin_param=train.save_every=20", "--gin_param=train.evaluate_every=1000000",
-                    "--gin_param=train.keep_checkpoints=1")  # fmt: skip
+    every = [f"--gin_param=train.{name}_every=1000000" for name in ("evaluate", "sample")]
+    process = forks.command("train", f"--gin_file={gin_file}", f"--model_dir={folder}", "--steps=1000000",
+                            "--gin_param=train.save_every=20", "--gin_param=train.keep_checkpoints=1",
+                            *every)  # fmt: skip
     end = time.monotonic() + 120
     while (
         time.monotonic() < end and max(checkpoint.Checkpoints(folder / "checkpoints").steps(), default=0) < 40
@@ -135,8 +139,8 @@ def test_a_signal_saves_and_leaves_with_128_and_its_number(start, gin_file, tmp_
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 128 + number
+    returned, out, err = process.finish(timeout=120)
+    assert returned == 128 + number
     assert out == "" and "Traceback" not in err
     assert f"train.py: stopped by signal {int(number)}; the same command goes on from there" in err
     steps = checkpoint.Checkpoints(folder / "checkpoints").steps()
@@ -145,7 +149,7 @@ def test_a_signal_saves_and_leaves_with_128_and_its_number(start, gin_file, tmp_
         assert json.loads(str(data["about"]))["step"] == steps[-1]
 
 
-def test_a_full_disk_is_one_line_and_1(gin_file, environment, tmp_path):
+def test_a_full_disk_is_one_line_and_1(gin_file, tmp_path):
     script = f"""
 import os, sys
 sys.argv = ["launch/train.py", "--gin_file={gin_file}", "--model_dir={tmp_path / "run"}"]
@@ -158,14 +162,9 @@ os.replace = full
 from tfgans.commands import command_line
 command_line.run("train")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+    code, _, err = forks.run(script)
+    assert code == 1 and "Traceback" not in err
+    last = err.strip().splitlines()[-1]
     path = tmp_path / "run/checkpoints/step_00000002.npz"
     assert last == f"train.py: [Errno 28] No space left on device: '{path}'"
     assert os.listdir(tmp_path / "run" / "checkpoints") == ["step_00000000.npz"]

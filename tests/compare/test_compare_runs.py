@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import forks
 import pytest
 import short_runs
 
@@ -29,6 +30,12 @@ def gin_files(tmp_path):
     for name, body in bodies.items():
         (tmp_path / f"{name}.gin").write_text(body)
     return {name: str(tmp_path / f"{name}.gin") for name in bodies}
+
+
+def forked(command, stderr, **_):
+    """A process of a comparison, but a fork of one that has loaded TensorFlow already."""
+    assert command[:3] == [sys.executable, "-m", "tfgans"]
+    return forks.tfgans(*command[3:], said=stderr.name)
 
 
 def stamps(folder):
@@ -70,7 +77,9 @@ def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(
     done = stamps(out)
     assert 1 <= len(done) < 6
 
-    result, problems = run.compare_configurations(out, given, seeds=2, jobs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.subprocess, "Popen", forked)
+        result, problems = run.compare_configurations(out, given, seeds=2, jobs=2)
     assert len(problems) == 1 and problems[0].startswith("broken: ") and "broken.gin" in problems[0]
     assert {name: when for name, when in stamps(out).items() if name in done} == done
     _check_result(result, out)

@@ -66,7 +66,7 @@ def test_a_generator_of_the_classes_teaches_them_and_one_that_mixes_them_up_does
     assert turned["classification_accuracy_score"] == 0.0
 
 
-def test_it_repeats_itself_and_leaves_no_trace():
+def test_it_repeats_itself_and_leaves_no_trace(eagerly):
     keras.config.set_dtype_policy("mixed_bfloat16")
     state, seen = random.getstate(), []
     score = ClassificationScore(30, epochs=1, batch_size=16, seed=3)
@@ -81,7 +81,7 @@ def test_it_repeats_itself_and_leaves_no_trace():
     assert random.getstate() == state and keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-def test_large_images_are_squashed_on_both_sides(monkeypatch):
+def test_large_images_are_squashed_on_both_sides(monkeypatch, eagerly):
     sizes = []
     fit, accuracies = classifier.fit, classifier.accuracies
 

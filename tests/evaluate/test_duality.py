@@ -3,15 +3,14 @@
 import json
 import random
 import shutil
-import subprocess
-import sys
 
+import forks
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from short_runs import POINTS, ROOT, rows, run
+from short_runs import POINTS, rows, run
 
 from tfgans import losses, schedules
 from tfgans.config import ConfigError
@@ -158,8 +157,10 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("method", "options"), METHODS, ids=lambda each: getattr(each, "__name__", ""))
-def test_nothing_of_a_trained_model_changes(method, options):
+def test_nothing_of_a_trained_model_changes(method, options, request):
     """The first has a classifier; the others, by name, each something that losses, draws or updates go through."""
+    if method is not GAN:
+        request.getfixturevalue("eagerly")
     networks, more = toys.image_networks(num_classes=3), {"num_classes": 3} | HINGE
     if method is GAN:
         networks, more = toys.classifier_networks(), toys.FASTGAN_LOSSES
@@ -258,11 +259,13 @@ def gin_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(gin_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gap") / "run"
+    tf.config.run_functions_eagerly(True)
     run(gin_file, folder, *MEASURED)
+    tf.config.run_functions_eagerly(False)
     return folder
 
 
-def test_a_run_with_it_is_the_run_without(gin_file, measured, tmp_path):
+def test_a_run_with_it_is_the_run_without(gin_file, measured, tmp_path, eagerly):
     run(gin_file, tmp_path / "plain", *SHORT)
     assert [row["step"] for row in rows(measured)] == [0, 2, 4]
     for row, plain in zip(rows(measured), rows(tmp_path / "plain"), strict=True):
@@ -291,18 +294,16 @@ def test_tensorboard_and_the_comparison_page_have_it(measured):
     assert ordered_metrics(metrics, "fid") == {"duality_gap": {"higher_is_better": False}}
 
 
-def test_the_command_measures_the_same_later(measured, tmp_path):
+def test_the_command_measures_the_same_later(measured, tmp_path, eagerly):
     folder = tmp_path / "run"
     shutil.copytree(measured, folder)
     row = after.evaluate(folder, step="2", duality_gap=True)
     assert [row[key] for key in KEYS] == [rows(measured)[1][key] for key in KEYS]
     assert rows(folder)[-1] == row
-    command = ["launch/evaluate.py", f"--model_dir={folder}", "--step=2", "--duality_gap"]
-    done = subprocess.run(
-        [sys.executable, *command, "--gin_param=DualityGap.seed=1"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout)
+    flags = [f"--model_dir={folder}", "--step=2", "--duality_gap", "--gin_param=DualityGap.seed=1"]
+    code, out, err = forks.command("evaluate", *flags).finish()
+    assert code == 0, err
+    printed = json.loads(out)
     assert printed["duality_gap"] != row["duality_gap"] and printed["fid"] == row["fid"]
 
 

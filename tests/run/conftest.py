@@ -1,4 +1,4 @@
-"""One uninterrupted run, to compare with, and runs without graphs."""
+"""Uninterrupted runs, to compare with."""
 
 import pytest
 import tensorflow as tf
@@ -20,9 +20,17 @@ def whole(gin_file, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def eagerly():
-    """Without graphs: for runs of few steps, tracing takes longer than they do."""
+@pytest.fixture(scope="session")
+def eager_run(gin_file, tmp_path_factory):
+    """An uninterrupted run without graphs."""
+    folder = tmp_path_factory.mktemp("eager") / "run"
     tf.config.run_functions_eagerly(True)
-    yield
+    run(gin_file, folder)
     tf.config.run_functions_eagerly(False)
+    return folder
+
+
+@pytest.fixture
+def whole_eagerly(eager_run, eagerly):
+    """An uninterrupted run without graphs, and so are those of the test."""
+    return eager_run

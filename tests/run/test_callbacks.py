@@ -20,8 +20,9 @@ from tfgans.run import callbacks, shown
 
 def make(steps_per_execution=1, **options):
     model = GAN(*toys.image_networks(num_classes=options.get("num_classes")), **options)
-    rates = keras.optimizers.Adam(1e-3), keras.optimizers.Adam(2e-3)
-    model.compile(*rates, steps_per_execution=steps_per_execution)
+    rates = keras.optimizers.SGD(1e-3), keras.optimizers.SGD(2e-3)
+    eagerly = steps_per_execution == 1  # sooner done than traced
+    model.compile(*rates, steps_per_execution=steps_per_execution, run_eagerly=eagerly)
     return model
 
 

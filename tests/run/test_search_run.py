@@ -23,9 +23,12 @@ num_classes = None
 batch_size = 8
 alphagan_supernet.base_channels = 2
 alphagan_supernet.latent_dim = 4
-alphagan_supernet.normal_operations = ("conv_1x1", "sep_conv_3x3")
+alphagan_supernet.normal_operations = ("conv_1x1", "conv_3x3")
 alphagan_supernet.up_operations = ("deconv", "nearest")
 autogan_discriminator.base_channels = 2
+build.generator_optimizer = @SGD
+build.discriminator_optimizer = @SGD
+SGD.learning_rate = 0.01
 AlphaGAN.weight_steps = 2
 AlphaGAN.test_steps = 1
 AlphaGAN.architecture_steps = 2
@@ -84,7 +87,7 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, 
     found = load_genotype(str(whole / "genotype.json"))
     assert json.loads(found.text()) == rows[3]["genotype"]
     best = [np.argmax(v, 1) for v in rows[3]["mixing"].values()]
-    assert found.normal[0] == tuple(("conv_1x1", "sep_conv_3x3")[i] for i in best[0])
+    assert found.normal[0] == tuple(("conv_1x1", "conv_3x3")[i] for i in best[0])
     kept = sorted(p.name for p in (whole / "genotypes").iterdir())
     assert kept == [f"step_{step:08d}.json" for step in range(4)]
     assert all((whole / name).stat().st_size > 1000 for name in PICTURES)
@@ -157,7 +160,7 @@ def test_random_search_hands_over_the_best_candidate(gin_file, tmp_path):
     scores = json.loads((tmp_path / "run" / "candidates.json").read_text())
     assert len(scores) == 3 and all(score > 0 for score in scores)
     found = load_genotype(str(tmp_path / "run" / "genotype.json"))
-    pools = ("conv_1x1", "sep_conv_3x3"), ("deconv", "nearest")
+    pools = ("conv_1x1", "conv_3x3"), ("deconv", "nearest")
     from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
 
     assert found == random_genotype((0, int(np.argmin(scores))), *pools)

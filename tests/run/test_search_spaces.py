@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import types
 
 import gin
@@ -64,11 +65,13 @@ search.retrain_gin_file = "gin_configs/alphagan_stylegan2/photos64_adversarialna
     "biggan": (
         "alphagan_biggan_supernet",
         COMMON + SEARCH + """
-TorchAdam.learning_rate = 1e-3
+build.generator_optimizer = @SGD
+build.discriminator_optimizer = @SGD
+SGD.learning_rate = 0.01
 alphagan_biggan_supernet.latent_dim = 8
 alphagan_biggan_supernet.base_channels = 4
 alphagan_biggan_supernet.embedding_dim = 2
-alphagan_biggan_supernet.normal_operations = ("conv_1x1", "sep_conv_3x3")
+alphagan_biggan_supernet.normal_operations = ("conv_1x1", "conv_3x3")
 biggan_discriminator.block_channels = (4, 4)
 biggan_discriminator.downsample = (True, False)
 search.retrain_gin_file = "gin_configs/alphagan_biggan/photos64_retrain.gin"
@@ -77,7 +80,7 @@ search.retrain_gin_file = "gin_configs/alphagan_biggan/photos64_retrain.gin"
 }  # fmt: skip
 KERNELS = ("conv_1x1", "conv_3x3", "conv_5x5")
 POOLS = {
-    ("biggan", "normal"): ("conv_1x1", "sep_conv_3x3"),
+    ("biggan", "normal"): ("conv_1x1", "conv_3x3"),
     ("biggan", "up"): ("nearest", "bilinear"),
 } | {
     (name, group): pool
@@ -121,7 +124,8 @@ def test_a_search_hands_over_a_genotype(name, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = search(gin_file, whole)
     if name == "stylegan2":
-        search(gin_file, parts, "train.steps = 1")
+        shutil.copytree(whole, parts)
+        (parts / "checkpoints/step_00000002.npz").unlink()
         search(gin_file, parts)
         assert history(parts) == history(whole)
         short_runs.assert_same_run(whole, parts)

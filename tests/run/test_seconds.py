@@ -8,6 +8,8 @@ from tfgans.config import ConfigError
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build, callbacks
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 TIMED = ["train.steps=1000000000", "train.evaluate_every=1000000000", "train.save_every=1000000000",
          "train.sample_every=1000000000", "train.seconds=6", "train.evaluate_every_seconds=2"]  # fmt: skip
 

@@ -13,7 +13,7 @@ from tfgans.run import callbacks, shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_the_run_goes_on_exactly(whole, gin_file, tmp_path, number, monkeypatch):
+def test_a_signal_saves_and_the_run_goes_on_exactly(whole_eagerly, gin_file, tmp_path, number, monkeypatch):
     folder = tmp_path / "run"
     handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
@@ -26,13 +26,17 @@ def test_a_signal_saves_and_the_run_goes_on_exactly(whole, gin_file, tmp_path, n
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
     run(gin_file, folder)
     (folder / "checkpoints" / "step_00000005.npz").unlink(missing_ok=True)  # the one that is not on schedule
-    (whole_steps, steps) = (checkpoint.Checkpoints(f / "checkpoints").steps() for f in (whole, folder))
+    (whole_steps, steps) = (
+        checkpoint.Checkpoints(f / "checkpoints").steps() for f in (whole_eagerly, folder)
+    )
     assert steps[-1] == whole_steps[-1] == STEPS
-    assert rows(folder)[-1]["fid"] == rows(whole)[-1]["fid"]
-    assert [d for d in kill_and_resume.differences(whole, folder) if "files of checkpoints" not in d] == []
+    assert rows(folder)[-1]["fid"] == rows(whole_eagerly)[-1]["fid"]
+    assert [
+        d for d in kill_and_resume.differences(whole_eagerly, folder) if "files of checkpoints" not in d
+    ] == []
 
 
-def test_a_signal_does_not_wait_for_a_long_evaluation(whole, gin_file, tmp_path, monkeypatch):
+def test_a_signal_does_not_wait_for_a_long_evaluation(whole_eagerly, gin_file, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     asked = []
 
@@ -47,7 +51,7 @@ def test_a_signal_does_not_wait_for_a_long_evaluation(whole, gin_file, tmp_path,
             run(gin_file, folder, "Evaluator.batch_size=16")
     assert asked == [16]  # of 64
     run(gin_file, folder)
-    assert_same_run(whole, folder)
+    assert_same_run(whole_eagerly, folder)
 
 
 def test_a_signal_while_the_first_step_is_traced_is_answered_at_once(whole, gin_file, tmp_path, monkeypatch):

@@ -1,0 +1,17 @@
+"""Every experiment of docs/configurations.md builds: searches, and training of what they find."""
+
+import builds
+import pytest
+from builds import is_of_a_search
+from configurations import ROWS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once():
+    with builds.once_for_each_network():
+        yield
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if is_of_a_search(name)])
+def test_every_experiment_builds_and_uses_all_it_says(name):
+    builds.try_experiment(name)
