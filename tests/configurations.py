@@ -10,6 +10,10 @@ from tfgans.run import build
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIGS = ROOT / "gin_configs"
+# Of configurations that leave them to the data, which tests do not have: as if these were images of 64x64 in colour.
+AUTO = {
+    "resolution": 64, "channels": 3, "num_classes": None, "batch_size": 8, "r1_weight": 0.1, "ema_half_life": 2500.0,
+}  # fmt: skip
 PARTS = ("data", "networks", "losses", "presets")  # folders of files that are no experiments
 FLAG = re.compile(r"--gin_param=(?:\"([^\"]+)\"|'([^']+)'|(\S+))")
 
@@ -25,8 +29,15 @@ def _rows():
         files, bindings = (
             [value for flag, _, value in flags if flag == kind] for kind in ("--gin_file", "--gin_param")
         )
-        found[name] = files, bindings
+        found[name] = files, bindings + given_for_auto(ROOT / path for path in files)
     return found
+
+
+def given_for_auto(paths):
+    """Bindings in place of what gin files leave to the data."""
+    left = set(with_includes(paths))
+    texts = "".join(path.read_text() for path in left)
+    return [f"{name} = {value}" for name, value in AUTO.items() if f'\n{name} = "auto"\n' in texts]
 
 
 def _notes():
@@ -42,21 +53,26 @@ def _notes():
     return found
 
 
-ROWS, NOTES = _rows(), _notes()
-
-
 def includes(path):
     """The names of the files that a gin file includes."""
     return re.findall(r'^include "(.+)"', path.read_text(), re.MULTILINE)
 
 
-def used():
-    """The files of the experiments, those that they include among them."""
-    found, left = set(), {ROOT / path for files, _ in ROWS.values() for path in files}
+def with_includes(paths):
+    """Gin files, and all that they include."""
+    found, left = set(), set(paths)
     while left:
         found |= left
         left = {ROOT / name for path in left for name in includes(path)} - found
     return found
+
+
+ROWS, NOTES = _rows(), _notes()
+
+
+def used():
+    """The files of the experiments, those that they include among them."""
+    return with_includes(ROOT / path for files, _ in ROWS.values() for path in files)
 
 
 def of(name):

@@ -5,7 +5,7 @@ import re
 import builds
 import pytest
 from builds import built
-from configurations import CONFIGS, ROOT, used
+from configurations import CONFIGS, ROOT, given_for_auto, used
 
 DATA, NETWORKS, LOSSES = (sorted(CONFIGS.glob(f"{part}/*.gin")) for part in ("data", "networks", "losses"))
 
@@ -46,7 +46,8 @@ PAIRS += [(next(n for n in FLEXIBLE if fits(n, d)), d) for d in DATA if d not in
 @pytest.mark.parametrize(("networks", "data"), PAIRS, ids=lambda path: path.stem)
 def test_every_part_builds_with_one_that_fits_it(networks, data):
     unconditional = re.search(r"num_classes (= |\()None", networks.read_text())  # as its comment says
-    built([data, networks], ["num_classes = None"] if unconditional else [])
+    bindings = given_for_auto([data])
+    built([data, networks], [*bindings, "num_classes = None"] if unconditional else bindings)
 
 
 @pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)

@@ -17,6 +17,8 @@ FOLDER = """
 include "gin_configs/data/folder.gin"
 include "gin_configs/networks/dcgan.gin"
 resolution = 16
+channels = 3
+num_classes = None
 batch_size = 8
 dcgan_generator.base_channels = 8
 dcgan_discriminator.base_channels = 8

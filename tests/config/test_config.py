@@ -279,12 +279,12 @@ def test_files_are_found_from_any_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config.import_rooms()
     importlib.import_module("tfgans.run.training")
-    config.parse(["gin_configs/base/folder.gin"], ["Dataset.source='folder:mine'"])
-    assert config.is_bound("Dataset", "crop") and config.is_bound("train", "steps")
+    config.parse(["gin_configs/base/ring.gin"], ["Dataset.source='folder:mine'"])
+    assert config.is_bound("GAN", "ema_decay") and config.is_bound("train", "steps")
     (tmp_path / "gin_configs/base").mkdir(parents=True)
-    (tmp_path / "gin_configs/base/folder.gin").write_text("train.steps = 3\n")
-    config.parse(["gin_configs/base/folder.gin"])  # the working directory's comes first
-    assert not config.is_bound("Dataset", "crop")
+    (tmp_path / "gin_configs/base/ring.gin").write_text("train.steps = 3\n")
+    config.parse(["gin_configs/base/ring.gin"])  # the working directory's comes first
+    assert not config.is_bound("GAN", "ema_decay")
 
 
 @config.configurable(name="config_alias")

@@ -124,3 +124,9 @@ def test_values_stand_where_auto_stood(folder):
     given = config.read(["run.gin"], (), {"batch_size": 3})[("batch_size", MACRO)]["value"]
     assert (given.value, given.place.binding, given.place.file) == (3, None, "run.gin")
     assert given.place.line == LEFT.splitlines().index('batch_size = "auto"') + 1
+
+
+def test_a_batch_leaves_images_for_each_discriminator_step(folder):
+    draw(folder, [(64, 64)] * 23)
+    assert found()["batch_size"] == 23
+    assert found("GAN.discriminator_steps = 5")["batch_size"] == 4

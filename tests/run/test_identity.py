@@ -253,6 +253,8 @@ NETWORKS = """
 include "gin_configs/data/folder.gin"
 include "gin_configs/networks/dcgan.gin"
 resolution = 8
+channels = 3
+num_classes = None
 batch_size = 4
 dcgan_generator.base_channels = 8
 dcgan_generator.latent_dim = 8

@@ -132,7 +132,7 @@ def _describe():
     from tfgans.run import build
     from tfgans.run import describe as description
 
-    facts, model = build.describe(FLAGS.gin_file, FLAGS.gin_param, _plain_flags())
+    facts, model = build.describe(FLAGS.gin_file, FLAGS.gin_param, _plain_flags(), FLAGS.measure)
     if FLAGS.summary:
         print(description.table(facts, model))
     else:

@@ -42,12 +42,7 @@ def _run_flags():
 def train():
     _gin_flags()
     _define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
-    flags.DEFINE_string(
-        "data",
-        None,
-        "What to train on: a folder of images, an .npz file, or any Dataset.source, such as digits or tfds:cifar10. "
-        "The name of a source comes first; ./digits is the folder.",
-    )
+    _data_flag()
     flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
     flags.DEFINE(
         _Path(),
@@ -183,10 +178,25 @@ def two_numbers(values, name, separator, form):
     return int(found[1]), int(found[2])
 
 
+def _data_flag():
+    flags.DEFINE_string(
+        "data",
+        None,
+        "What to train on: a folder of images, an .npz file, or any Dataset.source, such as digits or tfds:cifar10. "
+        "The name of a source comes first; ./digits is the folder.",
+    )
+
+
 def describe():
     _gin_flags()
+    _data_flag()
     _model_flags()
     flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
+    flags.DEFINE_bool(
+        "measure",
+        False,
+        "Trains five steps, on random images, and says how long the run takes here, and what memory.",
+    )
 
 
 def fid():

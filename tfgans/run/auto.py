@@ -6,7 +6,8 @@
 - `num_classes`: that of the data if each class has at least 10 images, else None.
 - `batch_size`, `r1_weight`, `ema_half_life`: by StyleGAN2-ADA's rules for any data (Karras et al. 2020; `auto` in the
   authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
-  than there are; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for each of a batch.
+  than there are for each of `GAN.discriminator_steps`; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
+  each of a batch.
 
 Sizes and colours are those in the headers of up to 1,000 images, evenly spread over the data. A run that is taken up
 keeps what it began with.
@@ -136,7 +137,8 @@ def _decided(given, look):
     } | given
     resolution = found["resolution"]
     batch = max(min(devices * min(4096 // resolution, 32), 64), devices)
-    found = {"batch_size": min(batch, look.count)} | found
+    steps = gin.get_bindings("GAN").get("discriminator_steps", 1)
+    found = {"batch_size": max(min(batch, look.count // steps), 1)} | found
     size = found["batch_size"]
     found = {"r1_weight": 0.0002 * resolution**2 / size, "ema_half_life": size * 10_000 / 32} | found
     reasons = {

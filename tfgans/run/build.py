@@ -24,6 +24,7 @@ from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
 from tfgans.optimizers import default_optimizer
 from tfgans.run import auto, classes, flag_bindings, identity, own_code
+from tfgans.run.trial import trial
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
 ON_ONE_DEVICE = ("strategy.kind = 'one_device'", "strategy.virtual_devices = None")
@@ -214,11 +215,15 @@ def best_step(folder, steps, metric="fid", highest=False):
     return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
 
 
-def describe(gin_files, gin_params=(), plain_flags=None):
+def describe(gin_files, gin_params=(), plain_flags=None, measure=False):
     """`(facts, model)` of a configuration: parameters and multiply-accumulates, methods, shapes.
 
     A network that has `own_facts`, a function without arguments that gives a dictionary, has those told, too. Of a
     run's own `operative.gin` there are `classes`: their names and numbers of training images.
+
+    Args:
+        measure: trains five steps besides, on random images; `measured` is what `trial` gives, with the `hours` that
+            the run takes on this machine without evaluations, if it is known how many steps it has.
     """
     prepare(gin_files, gin_params, plain_flags)
     model, _ = build_model()
@@ -232,17 +237,22 @@ def describe(gin_files, gin_params=(), plain_flags=None):
     if sizes:  # the number of architectures of the supernets
         facts["search_space"] = math.prod(sizes)
     methods = getattr(type(model), "composed_of", (type(model),))
-    return facts | {
-        "methods": [method.__name__ for method in methods if method is not GAN],
-        "model": type(model).__name__,
-        "latent_dim": model.latent_dim,
-        "image_shape": list(model.sample_shape),
-        "num_classes": model.num_classes,
-        "discriminator_steps": model.discriminator_steps,
-        "ema_decay": model.ema_decay,
-        "ema_half_life": model.ema_half_life,
-        "ema_ramp": model.ema_ramp,
-    } | _planned(model) | classes.beside(gin_files), model
+    facts |= (
+        {
+            "methods": [method.__name__ for method in methods if method is not GAN],
+            "model": type(model).__name__,
+            "latent_dim": model.latent_dim,
+            "image_shape": list(model.sample_shape),
+            "num_classes": model.num_classes,
+            "discriminator_steps": model.discriminator_steps,
+            "ema_decay": model.ema_decay,
+            "ema_half_life": model.ema_half_life,
+            "ema_ramp": model.ema_ramp,
+        }
+        | _planned(model)
+        | classes.beside(gin_files)
+    )
+    return facts | (_measured(model, facts) if measure else {}), model
 
 
 def _own_facts(network):
@@ -257,6 +267,17 @@ def _planned(model):
         return {}
     steps, batch_size = gin.get_bindings("train")["steps"], gin.get_bindings("Dataset")["batch_size"]
     return {"training": {"steps": steps} | planned_cost(model, batch_size, steps)}
+
+
+def _measured(model, facts):
+    """{"measured": ...} of `describe`; the model is of no use afterwards."""
+    if not config.is_bound("Dataset", "batch_size"):
+        raise ConfigError("to measure steps Dataset.batch_size has to be bound")
+    found = trial(model, gin.get_bindings("Dataset")["batch_size"], "the run")
+    if "training" in facts:
+        hours = facts["training"]["steps"] * found["seconds_per_step"] / 3600
+        found["hours"] = float(f"{hours:.3g}")
+    return {"measured": found}
 
 
 def to_json(value):

@@ -23,8 +23,20 @@ def table(facts, model):
             f"{spent['training_flops']:.3g} floating-point operations "
             f"({spent['generator_flops']:.3g} by the generator's forward for each real image alone)",
         ]
+    if "measured" in facts:
+        lines += ["", _measured(facts["measured"])]
     if "classes" in facts:
         names, counts = facts["classes"]["names"], facts["classes"]["counts"]
         lines += ["", f"{len(counts)} classes, with so many training images:"]
         lines += [f"  {k}  {repr(names[k]) if names else ''}  {count:,}" for k, count in enumerate(counts)]
     return "\n".join(lines)
+
+
+def _measured(found):
+    text = (
+        f"here: {found['seconds_per_step']:.3g} s a step after {found['compile_seconds']:.0f} s of compiling"
+    )
+    if "hours" in found:
+        text += f", {found['hours']:.3g} hours in all, without evaluations"
+    gpu = f" and {found['peak_gpu_memory_gb']:.1f} GB of the GPU's" if "peak_gpu_memory_gb" in found else ""
+    return f"{text}; {found['peak_memory_gb']:.1f} GB of memory{gpu}"

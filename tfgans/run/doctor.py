@@ -5,15 +5,13 @@ import importlib.util
 import os
 import platform
 import shutil
-import time
 
 import gin
-import numpy as np
 import tensorflow as tf
 
-from tfgans import progress
 from tfgans.run import build
 from tfgans.run.summary import lines
+from tfgans.run.trial import trial
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "gin-config")
 # What a module is for, and what to do where it is missing.
@@ -82,21 +80,5 @@ def _speed(seconds):
     """Trains the quickstart's networks on random images."""
     build.prepare([_QUICKSTART], [])
     model, _ = build.build_model()
-    batch = gin.query_parameter("%batch_size")
-    shape = (model.batches_per_step, batch)
-    generator = np.random.default_rng(0)
-    images = generator.uniform(-1, 1, (*shape, *model.sample_shape)).astype("float32")
-    labels = generator.integers(0, model.num_classes, shape).astype("int32")
-    data = iter(tf.data.Dataset.from_tensors({"images": images, "labels": labels}).repeat())
-    train, began = model.make_train_function(), time.perf_counter()
-    with progress.phase("compiling the quickstart's step"):
-        train(data)
-    compiled, took = time.perf_counter() - began, []
-    with progress.phase(f"training it for {seconds:g} s"):
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or not took:
-            start = time.perf_counter()
-            for value in train(data).values():
-                float(value)  # waits for the device
-            took.append(time.perf_counter() - start)
-    return {"ms_per_update": 1000 * float(np.median(took)), "compile_seconds": round(compiled, 1)}
+    found = trial(model, gin.query_parameter("%batch_size"), "the quickstart", steps=1, seconds=seconds)
+    return {"ms_per_update": 1000 * found["seconds_per_step"], "compile_seconds": found["compile_seconds"]}

@@ -1,0 +1,57 @@
+"""`describe --measure`: what is measured is a step, and a run is as many of them."""
+
+import json
+import time
+
+import pytest
+
+from tfgans.config import ConfigError
+from tfgans.run import build, describe, trial
+
+FLAGS = (
+    ["gin_configs/quickstart.gin"],
+    ["resnet_generator.base_channels = 8", "resnet_discriminator.base_channels = 8"],
+)
+
+
+@pytest.fixture
+def slow(monkeypatch, eagerly):
+    """Steps that take half a second longer, the first one a second."""
+    original, took = trial.trial, [1.0]
+
+    def measured(model, *args):
+        train = model.make_train_function()
+        model.make_train_function = lambda: (
+            lambda data: time.sleep(took.pop() if took else 0.5) or train(data)
+        )
+        return original(model, *args)
+
+    monkeypatch.setattr(build, "trial", measured)
+
+
+def test_a_run_takes_as_long_as_its_steps(slow):
+    facts, model = build.describe(*FLAGS, measure=True)
+    found = facts["measured"]
+    assert 0.5 < found["seconds_per_step"] < 5 and found["compile_seconds"] >= 1.0
+    assert found["hours"] == pytest.approx(1000 * found["seconds_per_step"] / 3600, rel=5e-3)
+    assert 0.2 < found["peak_memory_gb"] < 100 and json.dumps(facts)
+    said = describe.table(facts, model)
+    assert (
+        f"{found['seconds_per_step']:.3g} s a step" in said and f"{found['hours']:.3g} hours in all" in said
+    )
+    assert model.step.value.numpy() == 6
+
+
+def test_nothing_is_measured_unasked(monkeypatch):
+    monkeypatch.setattr(build, "trial", None)
+    facts, model = build.describe(*FLAGS)
+    assert "measured" not in facts and "s a step" not in describe.table(facts, model)
+
+
+def test_searches_are_refused():
+    class Search:
+        def batches_of(self):
+            pass
+
+    with pytest.raises(ConfigError, match="a search cannot be measured by single steps. Received: Search"):
+        trial.trial(Search(), 4, "it")
