@@ -31,7 +31,7 @@ CORE = tests/test_house.py tests/config tests/gan/test_gan.py tests/methods/test
   tests/commands/test_finished_runs.py::test_evaluate_prints_and_appends_one_repeatable_row \
   tests/commands/test_finished_runs.py::test_generate_writes_images_and_a_grid
 check: lint
-	$(RUN) -m pytest $(CORE) --deselect tests/test_house.py::test_readme_python_runs --numprocesses=$(JOBS) --dist=worksteal
+	$(RUN) -m pytest $(CORE) --deselect tests/test_house.py::test_python_of_pages_runs --numprocesses=$(JOBS) --dist=worksteal
 
 lint: venv
 	$(RUN) -m ruff check .

@@ -5,7 +5,7 @@ import subprocess
 
 import gin
 import pytest
-from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, includes, prepare, used
+from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, given_for_auto, includes, prepare, used
 
 from tfgans.compare import plan
 from tfgans.config import ConfigError
@@ -27,8 +27,10 @@ def test_the_readmes_have_the_experiments_of_the_table():
     assert {name.split("/")[0] for name in NOTES} == folders
 
 
-GIN_FILE = re.compile(r"[A-Za-z0-9_/]+\.gin\b")
-PAGES = [*sorted(CONFIGS.rglob("README.md")), ROOT / "docs/configurations.md"]
+GIN_FILE = re.compile(
+    r"(?<![\w/])(?!runs/)[A-Za-z0-9_/]{2,}(?<!operative)\.gin\b"
+)  # not A.gin, nor those of runs
+PAGES = [*sorted(CONFIGS.rglob("README.md")), *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*FILES, *PAGES]
 
 
@@ -66,7 +68,7 @@ def test_commands_that_pages_show_can_be_copied(path):
             for files, own in map(plan.parts, texts):
                 build.prepare(files, [*own, *params])
         elif texts:
-            build.prepare(texts, params)
+            build.prepare(texts, [*params, *given_for_auto(ROOT / text for text in texts)])
 
 
 def test_experiments_that_notes_name_are_in_the_table():

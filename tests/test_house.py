@@ -263,14 +263,15 @@ def test_other_names_are_not():
         tfgans.nothing  # noqa: B018
 
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_readme_python_runs(tmp_path):
+@pytest.mark.parametrize("page", ["README.md", "docs/library.md"])
+def test_python_of_pages_runs(page, tmp_path):
     """The blocks are one program, as a reader runs them one after the other."""
-    assert BLOCKS, "README.md has no ```python example"
-    (tmp_path / "example.py").write_text("\n".join(BLOCKS))
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks, f"{page} has no ```python example"
+    (tmp_path / "example.py").write_text("\n".join(blocks))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "example.py"],
@@ -283,7 +284,8 @@ def test_readme_python_runs(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_readme_names_files_that_are_there():
-    files = set(re.findall(r"(?:gin_configs|launch|benchmarks|tests|docs)/[\w/]+\.\w+", README))
+def test_pages_name_files_that_are_there():
+    texts = "".join(page.read_text() for page in PAGES)
+    files = set(re.findall(r"(?<![\w/])(?:gin_configs|launch|benchmarks|tests|docs)/[\w/]+\.\w+", texts))
     assert "launch/describe.py" in files  # the pattern finds names at all
     assert {file for file in files if not (ROOT / file).exists()} == set()
