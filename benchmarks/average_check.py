@@ -12,6 +12,7 @@ JSON is left alone. Prints a table; exits 1 if the rule is broken.
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -44,17 +45,23 @@ def steps_of(gin_flags):
     return facts["training"]["steps"]
 
 
-def measured(model_dir, step):
-    """`{"average": fid, "raw": fid}` of a run that has just come to `step`; one measured before is not again."""
-    rows = [json.loads(line) for line in (model_dir / "metrics.jsonl").read_text().splitlines()]
-    found = {}
-    for weights in ("average", "raw"):
-        known = [row for row in rows if row["step"] == step and row.get("weights") == weights]
-        if not known:
-            flags = (f"--model_dir={model_dir}", f"--step={step}", f"--weights={weights}")
-            known = [json.loads(call("evaluate", *flags))]
-        found[weights] = known[-1]["fid"]
-    return found | {"average_difference": known[-1].get("average_difference")}
+def known(model_dir, step):
+    """`{weights: row}` of what a run has measured at `step`."""
+    path = model_dir / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return {row["weights"]: row for row in rows if row["step"] == step and row.get("weights")}
+
+
+def measured(model_dir, step, train):
+    """`{"average": fid, "raw": fid}` of a run at `step`; what was measured before is not again, nor trained."""
+    if len(known(model_dir, step)) < 2:
+        train()
+    found = known(model_dir, step)
+    for weights in {"average", "raw"} - set(found):
+        flags = (f"--model_dir={model_dir}", f"--step={step}", f"--weights={weights}")
+        found[weights] = json.loads(call("evaluate", *flags))
+    distances = {weights: found[weights]["fid"] for weights in ("average", "raw")}
+    return distances | {"average_difference": found["raw"].get("average_difference")}
 
 
 def check(name, gin_files, gin_params, options):
@@ -65,8 +72,8 @@ def check(name, gin_files, gin_params, options):
     rarely = [f"--gin_param=train.{what}_every={10**9}" for what in ("save", "evaluate", "sample")]
     for share in SHARES:
         step = max(round(share * total), 1)
-        call("train", *gin_flags, *rarely, f"--model_dir={model_dir}", f"--steps={step}")
-        rows.append({"share": share, "step": step} | measured(model_dir, step))
+        flags = (*gin_flags, *rarely, f"--model_dir={model_dir}", f"--steps={step}")
+        rows.append({"share": share, "step": step} | measured(model_dir, step, functools.partial(call, "train", *flags))
     return {"gin_files": gin_files, "gin_params": gin_params, "rows": rows}
 
 
