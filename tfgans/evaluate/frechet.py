@@ -40,12 +40,14 @@ class Moments:
         batch = np.asarray(batch)
         if batch.ndim != 2 or batch.shape[1] != len(self.mean):
             raise ConfigError(f"features must have shape [n, {len(self.mean)}]. Received: {batch.shape}")
+        memory = np.empty(
+            (min(len(batch), _ROWS) + 1, len(self.mean))
+        )  # the same for all: new pages take their time
         for start in range(0, len(batch), _ROWS):
             part = batch[start : start + _ROWS]
-            rows = np.empty((len(part) + 1, len(self.mean)))
-            rows[:-1] = part
-            mean = rows[:-1].mean(axis=0)
-            rows[:-1] -= mean
+            rows = memory[: len(part) + 1]
+            mean = part.mean(axis=0, dtype=np.float64)
+            np.subtract(part, mean, out=rows[:-1])
             self._fold(len(part), mean, rows)
         return self
 
