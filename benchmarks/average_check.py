@@ -73,7 +73,8 @@ def check(name, gin_files, gin_params, options):
     for share in SHARES:
         step = max(round(share * total), 1)
         flags = (*gin_flags, *rarely, f"--model_dir={model_dir}", f"--steps={step}")
-        rows.append({"share": share, "step": step} | measured(model_dir, step, functools.partial(call, "train", *flags))
+        train = functools.partial(call, "train", *flags)
+        rows.append({"share": share, "step": step} | measured(model_dir, step, train))
     return {"gin_files": gin_files, "gin_params": gin_params, "rows": rows}
 
 
