@@ -649,11 +649,11 @@ FAULTS = [
         "tests/layers/test_norms.py -k momentum",
     ),
     Fault(
-        "batch norm: moves in frozen forwards",
-        "tfgans/layers/norms.py",
-        "if not state_is_frozen():",
-        "if training:",
-        "tests/layers/test_harness.py -k 'frozen_forward and Batch'",
+        "frozen forwards: layers' state moves",
+        "tfgans/layers/state.py",
+        "else keras.StatelessScope():",
+        "else contextlib.nullcontext():",
+        "tests/layers/test_state.py -k stock",
     ),
     Fault(
         "batch norm: a stopped gradient in the variance",
@@ -688,7 +688,7 @@ FAULTS = [
         "tfgans/layers/spectral.py",
         "if training and not state_is_frozen():",
         "if training:",
-        "tests/layers/test_harness.py -k 'frozen_forward and Spectral'",
+        "tests/layers/test_spectral.py -k one_power",
     ),
     Fault(
         "spectral norm: transposed kernels as they lie",

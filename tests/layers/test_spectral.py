@@ -41,13 +41,15 @@ def test_sigma_is_negated_by_nothing():
 def step_of(layer, inputs, **options):
     """Number of power iterations a call makes, counted by redoing them in numpy."""
     matrix = layer.kernel_matrix(tf.convert_to_tensor(layer.kernel)).numpy()
-    u, before = layer.u.numpy(), layer.u.numpy()
+    u, v, before = layer.u.numpy(), layer.v.numpy(), layer.u.numpy()
     layer(inputs, **options)
     for count in range(4):
         if np.allclose(layer.u.numpy(), u, atol=1e-6):
+            np.testing.assert_allclose(layer.v, v, atol=1e-6)
             return count
         v = matrix @ u
-        u = matrix.T @ (v / np.linalg.norm(v))
+        v = v / np.linalg.norm(v)
+        u = matrix.T @ v
         u = u / np.linalg.norm(u)
     raise AssertionError(f"u moved elsewhere: {before} -> {layer.u.numpy()}")
 
@@ -75,6 +77,8 @@ def test_one_power_iteration_for_each_training_call_and_none_else(layer, shape, 
     assert step_of(layer, inputs, training=False) == 0
     with frozen_state():
         assert step_of(layer, inputs, training=True) == 0
+        frozen = layer(inputs, training=True)  # with the vectors as they are, too
+    np.testing.assert_array_equal(frozen, layer(inputs, training=False))
     np.testing.assert_array_equal(layer.kernel, kernel)
 
 
