@@ -1,5 +1,7 @@
 """Power spectra: both definitions against goldens and by hand, their mean over a stream, their distance."""
 
+import types
+
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -134,6 +136,18 @@ def test_distances_by_hand(size):
     assert half["spectrum_difference_high"] == pytest.approx(-decibels, abs=1e-6)
     back = compare(mean_spectrum(array / 2 + 0.4), mean_spectrum(array))
     assert back["spectrum_difference_high"] == pytest.approx(decibels, abs=1e-6)
+
+
+@pytest.mark.parametrize(("ring", "high"), [(5, 0.0), (6, 4.0), (7, 4.0)])
+def test_the_highest_quarter_by_hand(ring, high):
+    """Of 8 rings below Nyquist it is the rings 6 and 7; 4 dB in one of two are 2 in the mean and 8 in that of squares."""
+    flat, other = (
+        types.SimpleNamespace(size=16, decibels=np.zeros(8), all_decibels=np.zeros(12)) for _ in "ab"
+    )
+    other.all_decibels[ring] = 4.0
+    found = compare(flat, other)
+    assert found["spectrum_difference_high"] == pytest.approx(high / 2)
+    assert found["spectrum_distance_high"] == pytest.approx(high / 2**0.5)
 
 
 def stripes(kind, height, width):
