@@ -140,7 +140,7 @@ def test_distances_by_hand(size):
 
 @pytest.mark.parametrize(("ring", "high"), [(5, 0.0), (6, 4.0), (7, 4.0)])
 def test_the_highest_quarter_by_hand(ring, high):
-    """Of 8 rings below Nyquist it is the rings 6 and 7; 4 dB in one of two are 2 in the mean and 8 in that of squares."""
+    """Of 8 rings below Nyquist it is 6 and 7: 4 dB in one of the two are 2 in the mean, sqrt(8) in the distance."""
     flat, other = (
         types.SimpleNamespace(size=16, decibels=np.zeros(8), all_decibels=np.zeros(12)) for _ in "ab"
     )
