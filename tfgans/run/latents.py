@@ -1,8 +1,9 @@
 """`latents.npz`: what pictures are made of, beside the pictures, so that each can be made again.
 
 Arrays: `space`, `z` or `w`; `latents` float32 [N, latent_dim] or `styles` [N, slots, style_dim]; of conditional
-generators `labels` int32 [N], or `shares` float32 [N, num_classes] where classes are mixed; `noise_0`, `noise_1` ... float32
-[N, h, w, 1], if the generator's noise is not its own; `seeds` int64 [N], if they were drawn: see `GAN.codes_at`.
+generators `labels` int32 [N], or `shares` float32 [N, num_classes] where classes are mixed; `noise_0`, `noise_1` ...
+float32 [N, h, w, 1], if the generator's noise is not its own; `seeds` int64 [N], if they were drawn: see
+`GAN.codes_at`.
 """
 
 import numpy as np

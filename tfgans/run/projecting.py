@@ -10,7 +10,7 @@ from tfgans import config, files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.data.single import image_files, read_image
 from tfgans.gan.codes import Codes
-from tfgans.gan.projection import Projector
+from tfgans.gan.projection import ProjectionOptions, Projector
 from tfgans.run import latents
 from tfgans.run.look import Which
 from tfgans.run.samples import Moving, SampleFolder
@@ -32,7 +32,7 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
         options: `ProjectionOptions`. labels: classes of the images in turn; None finds them.
         moving: a `Moving`, whose `frames` are not used. overwrite: replace what an earlier call left there.
         which: see `Which`.
-    Returns: dictionaries of `image`, `folder`, the `losses` (see `Projected`) and, of conditional generators, `label`.
+    Returns: dictionaries of `image`, `folder`, `losses` (see `Projected`) and, of conditional generators, `label`.
     Raises: ConfigError, one line, before any file is written, if an image cannot be used.
     """
     moving, which, output_dir = moving or Moving(), Which(**which), Path(files.expanded(output_dir))
@@ -41,7 +41,7 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
     folders = [SampleFolder(output_dir / name, overwrite, "project") for name in _names(paths)]
     model, _ = which.load(model_dir)
     config.refuse_unused(which.gin_params)
-    projector = Projector(model, options, labels)
+    projector = Projector(model, options or ProjectionOptions(), labels)
     how = gin.get_bindings("Dataset")
     targets = [
         read_image(path, model.sample_shape, how.get("crop", "center"), how.get("min_size")) for path in paths

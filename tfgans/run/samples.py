@@ -1,8 +1,8 @@
 """What `generate` and `project` leave in their folders: samples in a folder of their own, and pictures beside that.
 
 `images/image_00000.png`, `image_00001.png` ... are the samples alone, so that `images` is a data set and a folder for
-other FID tools. Beside it lie `latents.npz` (`run.latents`) and `grid.png`, or the figures and films of `_MADE`; points
-are in `points.npy` and `points.png`.
+other FID tools. Beside it lie `latents.npz` (`run.latents`) and `grid.png`, or the figures and films of `_MADE`;
+points are in `points.npy` and `points.png`.
 """
 
 import contextlib
@@ -71,8 +71,8 @@ class SampleFolder:
         made = self._made()
         if made:
             raise ConfigError(
-                f"{self.path} holds {len(made)} files of an earlier {self.command}, such as {made[0].name}: choose another "
-                "folder, or --overwrite to replace them"
+                f"{self.path} holds {len(made)} files of an earlier {self.command}, such as {made[0].name}: choose "
+                "another folder, or --overwrite to replace them"
             )
         others = [path for path in _visible(self.path) if path.name.lower().endswith(EXTENSIONS)]
         if others:

@@ -15,7 +15,7 @@ _LARGEST = 256  # pixels that a walk of smaller pictures is enlarged to
 def walk(model_dir, output_dir, chosen, space=None, moving=None, **look):
     """Writes a film `walk` that goes through key pictures and back to the first, those, and their latents.
 
-    `grid.png` and `latents.npz` are of the key pictures, in their order; frame k * frames of the film is key picture k.
+    `grid.png` and `latents.npz` are of the key pictures in their order; frame k * frames of the film is number k.
 
     Args:
         chosen: `Chosen`, the key pictures, at least 2; one may come again.
