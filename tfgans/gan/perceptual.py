@@ -32,7 +32,7 @@ class DiscriminatorDistance:
     def features(self, images, labels=None):
         """What `of` compares, for images [N, H, W, C] in [-1, 1], and labels [N] or None."""
         inputs = [images, labels] if self.labelled else images
-        maps = self._network(inputs, training=False)
+        maps = tf.nest.flatten(self._network(inputs, training=False))
         return [_unit(tf.cast(found, tf.float32)) for found in maps]
 
     def of(self, first, second):
