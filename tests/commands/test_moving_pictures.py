@@ -67,7 +67,9 @@ def test_latents_give_the_same_pixels_again(made, run_dir, styled_run_dir):
             [path.read_bytes() for path in two],
             [path.read_bytes() for path in two[::-1]],  # seeds 9, 3 are files 3, 9
         )
-    other = made(run_dir, "other", f"--latents={made(run_dir, 'some', '--seeds=0')}/latents.npz", "--labels=7")
+    other = made(
+        run_dir, "other", f"--latents={made(run_dir, 'some', '--seeds=0')}/latents.npz", "--labels=7"
+    )
     model = build.load(run_dir)[0]
     found = latents.load(other / "latents.npz", model)
     assert found.labels.tolist() == [7] and np.array_equal(found.values, model.codes_at([0]).values)
@@ -90,13 +92,17 @@ def test_a_walk_is_a_film_that_closes(made, run_dir, styled_run_dir):
         assert np.abs(found.astype(int) - images[0]).max() <= 1
         grid = pixels(folder / "grid.png")
         assert np.abs(grid[12:60:6, 72:120:6].astype(int) - images[1]).max() <= 1
-    only = made(styled_run_dir, "mp4", "--walk", "--num_images=2", "--frames=2", "--video=mp4", "--truncation=0.5")
+    only = made(
+        styled_run_dir, "mp4", "--walk", "--num_images=2", "--frames=2", "--video=mp4", "--truncation=0.5"
+    )
     assert sorted(os.listdir(only)) == ["grid.png", "latents.npz", "walk.mp4"]
 
 
 def test_pictures_go_from_class_to_class(made, run_dir):
     folder = made(run_dir, "classes", "--class_walk=3,8,1", "--num_images=2", "--frames=3")
-    assert sorted(os.listdir(folder)) == [f"class_walk.{kind}" for kind in ("gif", "mp4", "png")] + ["latents.npz"]
+    assert sorted(os.listdir(folder)) == [f"class_walk.{kind}" for kind in ("gif", "mp4", "png")] + [
+        "latents.npz"
+    ]
     assert film(folder / "class_walk.mp4")[0] == 9
     sheet = pixels(folder / "class_walk.png")
     assert sheet.shape == (2 * 50 + 2, 13 * 48 + 4)
@@ -174,10 +180,15 @@ def test_what_cannot_be_made(refused, run_dir, tmp_path, flags, said):
 
 
 def test_latents_and_directions_of_another_run(refused, made, run_dir, styled_run_dir, tmp_path):
-    folder = made(styled_run_dir, "styles", "--directions=sefa", "--num_directions=1", "--frames=2", "--video=gif")
+    folder = made(
+        styled_run_dir, "styles", "--directions=sefa", "--num_directions=1", "--frames=2", "--video=gif"
+    )
     for flags, said in (
         ([f"--latents={folder / 'latents.npz'}"], "latents.npz: codes in w: the generator has no styles"),
-        ([f"--directions={folder / 'directions.npz'}"], "directions of this generator are in z, of 8 numbers"),
+        (
+            [f"--directions={folder / 'directions.npz'}"],
+            "directions of this generator are in z, of 8 numbers",
+        ),
         ([f"--latents={folder / 'directions.npz'}"], "directions.npz cannot be read as latents"),
         ([f"--directions={folder / 'latents.npz'}"], "latents.npz cannot be read as directions"),
     ):
@@ -189,7 +200,7 @@ def test_latents_and_directions_of_another_run(refused, made, run_dir, styled_ru
 
 
 def test_the_commands_of_the_page_work(call, run_dir, styled_run_dir, tmp_path):
-    """Each line of docs/generate.md, in its order, on a short run of digits, or on one of styles where it needs those."""
+    """Each line of docs/generate.md, in its order, on short runs of the two kinds."""
     lines = re.findall(r"^ *python launch/generate.py (.*)$", TEXT, re.MULTILINE)
     assert len(lines) >= 10
     places = {"runs/faces": str(styled_run_dir), "runs/mine": str(run_dir), "=out": f"={tmp_path}/out"}

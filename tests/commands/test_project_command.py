@@ -59,7 +59,11 @@ def test_each_image_gets_a_folder(call, run_dir, images, tmp_path):
         assert np.abs(right.astype(int) - found).max() <= 1
         frames, _ = imageio_ffmpeg.count_frames_and_secs(str(out / name / "projection.mp4"))
         assert frames == 21 + 20 and set(row["losses"]) == {"pixels", "features", "all"}
-    again = [f"--model_dir={run_dir}", f"--output_dir={tmp_path / 'again'}", f"--latents={out / 'latents.npz'}"]
+    again = [
+        f"--model_dir={run_dir}",
+        f"--output_dir={tmp_path / 'again'}",
+        f"--latents={out / 'latents.npz'}",
+    ]
     assert call("generate", *again)[0] == 0
     for number, name in enumerate(names):
         made = (tmp_path / "again/images" / f"image_{number:05d}.png").read_bytes()
@@ -76,15 +80,24 @@ def test_nothing_is_replaced_unasked(call, refused, run_dir, images, tmp_path):
     (tmp_path / "three/notes.txt").write_text("mine")
     code, out, err = call("project", *flags, three, "--overwrite", "--feature_weight=0")
     assert (code, err) == (0, "") and set(json.loads(out)["images"][0]["losses"]) == {"pixels", "all"}
-    assert sorted(os.listdir(tmp_path / "three")) == sorted(
-        {*FILES, "notes.txt"} - {"projection.mp4"}
-    ), before
+    assert sorted(os.listdir(tmp_path / "three")) == sorted({*FILES, "notes.txt"} - {"projection.mp4"}), (
+        before
+    )
 
 
 def test_styles_with_their_noise(call, styled_run_dir, images, tmp_path):
-    flags = [f"--model_dir={styled_run_dir}", f"--image={images / 'in/three.png'}", "--steps=5", "--video=gif"]
+    flags = [
+        f"--model_dir={styled_run_dir}",
+        f"--image={images / 'in/three.png'}",
+        "--steps=5",
+        "--video=gif",
+    ]
     model = build.load(styled_run_dir)[0]
-    for space, more, noise in (("w", [], 3), ("w_plus", ["--space=w_plus", "--nonoise"], 0), ("z", ["--space=z"], 3)):
+    for space, more, noise in (
+        ("w", [], 3),
+        ("w_plus", ["--space=w_plus", "--nonoise"], 0),
+        ("z", ["--space=z"], 3),
+    ):
         code, _, err = call("project", *flags, *more, f"--output_dir={tmp_path / space}")
         assert code == 0, err
         codes = latents.load(tmp_path / space / "three/latents.npz", model)
@@ -144,7 +157,9 @@ command_line.run("project")
     code, out, err = forks.run(script)
     assert (code, out) == (1, "") and "Traceback" not in err
     assert err.strip().splitlines()[-1].startswith("project.py: [Errno 28] No space left on device")
-    assert os.listdir(tmp_path / "out") == ["eight"]  # whole, as it was done before; of three there is nothing
+    assert os.listdir(tmp_path / "out") == [
+        "eight"
+    ]  # whole, as it was done before; of three there is nothing
     assert len(os.listdir(tmp_path / "out/eight")) == 4
 
 

@@ -82,12 +82,17 @@ def test_a_damaged_file_is_one_line(styled, tmp_path):
     whole = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
     for path in ("a.npz", "none.npz"):
-        with pytest.raises(ConfigError, match=f"{path} cannot be read as latents that generate or project wrote"):
+        with pytest.raises(
+            ConfigError, match=f"{path} cannot be read as latents that generate or project wrote"
+        ):
             latents.load(tmp_path / path, styled)
 
 
 def test_directions_are_read_as_they_were_written(styled, classes, tmp_path):
-    for model, found in ((styled, styled.directions("pca", 3, (1, 3))), (classes, classes.directions("sefa", 2))):
+    for model, found in (
+        (styled, styled.directions("pca", 3, (1, 3))),
+        (classes, classes.directions("sefa", 2)),
+    ):
         directions.save(tmp_path / "d.npz", found)
         again = directions.load(tmp_path / "d.npz", model)
         for name in ("vectors", "values", "deviations"):

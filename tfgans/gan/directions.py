@@ -140,11 +140,10 @@ class DirectionGeneration:
             raise ConfigError(
                 f"directions by sefa: what {layer.name} sees of the latent is not told"
             ) from error
-        latents, labels = self.latents_at(0, 64), self.labels_at(0, 64, None, 0)
-        latents = tf.constant(latents)
+        latents, labels = tf.constant(self.latents_at(0, 64)), self.labels_at(0, 64, None, 0)
         with tf.GradientTape() as tape:
             tape.watch(latents)
-            seen = before([latents, *([] if len(generator.inputs) < 2 else [labels])])
+            seen = before([latents, *([] if labels is None else [tf.constant(labels)])][: len(before.inputs)])
         return tf.reduce_mean(tape.batch_jacobian(seen, latents), 0).numpy().T
 
 
