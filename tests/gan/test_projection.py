@@ -24,8 +24,11 @@ def styled(strength=0.0):
     generator = stylegan2_generator(16, 1, latent_dim=8, style_dim=8, mapping_layers=2, max_channels=8)
     for number, layer in enumerate(generator.get_layer("mapping").dense):
         layer.bias.assign(np.random.default_rng(number).normal(size=8) * 20)
-    for layer in generator.get_layer("synthesis").convolutions:
+    synthesis = generator.get_layer("synthesis")
+    for layer in synthesis.convolutions:
         layer.noise.strength.assign(strength)
+    for layer in synthesis.images:  # few pixels are black or white
+        layer.kernel.assign(0.3 * layer.kernel)
     return GAN(generator, stylegan2_discriminator(16, 1, max_channels=8), seed=3)
 
 
@@ -63,7 +66,7 @@ def test_a_latent_of_the_generator_comes_back():
     found = Projector(model, options)(image, every=30, stepped=lambda: calls.append(1))
     assert len(calls) == 300 and len(found.history) == 11
     spread = np.abs(model.generate(64, seed=1).astype(int) - image).mean()
-    assert spread > 20 and error(model, found.codes, image) < 1
+    assert spread > 5 and error(model, found.codes, image) < 0.5
     np.testing.assert_allclose(found.codes.values, known.values, atol=0.1)
     distances = [error(model, found.history.rows([i]), image) for i in range(11)]
     assert distances[-1] < 0.2 * distances[0]
@@ -79,29 +82,31 @@ def test_a_style_of_the_generator_comes_back(space):
     if space == "w_plus":  # which no single style makes
         known.values[0, 3:] = known.values[1, 3:]
     (image,) = model.show(known.rows([0]))
-    found = Projector(model, ProjectionOptions(space=space, steps=400, noise=False))(image)
+    found = Projector(model, ProjectionOptions(space=space, steps=250, noise=False))(image)
     spread = np.abs(model.generate(64, seed=1).astype(int) - image).mean()
-    assert spread > 20 and error(model, found.codes, image) < 0.1 * spread
+    assert spread > 10 and error(model, found.codes, image) < 0.1 * spread
     assert found.codes.space == "w" and found.codes.values.shape == (1, 6, 8)
     assert np.all(found.codes.values == found.codes.values[:, :1]) == (space == "w")
 
 
 def test_noise_is_found_too_and_stays_noise():
-    model = styled(strength=0.5)
+    """Little held back, it explains what is left; held back, it has little structure."""
+    model = styled(strength=0.3)
     synthesis = model.generator.get_layer("synthesis")
     rng = np.random.default_rng(0)
     noise = tuple(rng.normal(size=(1, *shape)).astype("float32") for shape in synthesis.noise_shapes)
     image = model.show(dataclasses.replace(model.codes_at([3]), noise=noise))[0]
-    errors = {}
-    for moved in (True, False):
-        found = Projector(model, ProjectionOptions(steps=150, noise=moved))(image, every=50)
-        errors[moved] = error(model, found.codes, image)
-        assert [part.shape[1:] for part in found.codes.noise] == ([*synthesis.noise_shapes] if moved else [])
-        for part in found.codes.noise:
+    found = {}
+    for weight in (None, 0.0, 1e5):
+        options = ProjectionOptions(steps=100, noise=weight is not None, noise_weight=weight or 0.0)
+        found[weight] = Projector(model, options)(image, every=50).codes
+        shapes = [part.shape[1:] for part in found[weight].noise]
+        assert shapes == ([] if weight is None else [*synthesis.noise_shapes])
+        for part in found[weight].noise:
             assert abs(part.mean()) < 1e-5 and part.std() == pytest.approx(1.0, abs=1e-4)
-    assert errors[True] < 0.7 * errors[False]
-    found = Projector(model, ProjectionOptions(space="z", steps=20, candidates=2, draws=8))(image)
-    assert found.codes.space == "z" and len(found.codes.noise) == len(synthesis.noise_shapes)
+    assert error(model, found[0.0], image) < 0.7 * error(model, found[None], image)
+    structures = {w: float(structure(tf.constant(found[w].noise[-1]))) for w in (0.0, 1e5)}
+    assert structures[1e5] < 0.2 * structures[0.0]
 
 
 def test_the_class_is_found_or_taken():
@@ -129,7 +134,7 @@ def test_long_latents_are_held_back():
     # z = c for all four, image 0.08 c: the loss (1 - 0.08 c)^2 + (c^2 - 1 - 3 / sqrt 2)^2 is least where
     # -0.16 (1 - 0.08 c) + 4 c (c^2 - 3.1213) = 0
     roots = np.roots([4.0, 0.0, 0.0128 - 4 * (1 + 3 / np.sqrt(2)), -0.16])
-    np.testing.assert_allclose(found.codes.values, np.full((1, 4), roots.real.max()), rtol=2e-3)
+    np.testing.assert_allclose(found.codes.values, np.full((1, 4), roots.real.max()), rtol=1e-2)
     assert set(found.losses) == {"pixels", "all"}
 
 

@@ -114,7 +114,7 @@ class Descent:
         return synthesis(styles, list(noise) or None)
 
     def _losses(self, code, labels, noise, target, features):
-        images = tf.cast(self._images(code, labels, noise), tf.float32)
+        images = _clipped(tf.cast(self._images(code, labels, noise), tf.float32))
         losses = {"pixels": tf.reduce_mean(tf.math.squared_difference(images, target), (1, 2, 3))}
         total = self.options.pixel_weight * losses["pixels"]
         if features:
@@ -141,6 +141,11 @@ class Descent:
             return tf.zeros(code.shape[0])
         longest = 1.0 + 3.0 * math.sqrt(2.0 / code.shape[1])
         return tf.square(tf.nn.relu(tf.reduce_mean(tf.square(code), 1) - longest))
+
+
+def _clipped(images):
+    """Images as they are shown, within [-1, 1]; gradients pass where they were beyond, to bring them back."""
+    return images + tf.stop_gradient(tf.clip_by_value(images, -1.0, 1.0) - images)
 
 
 def schedules(done):

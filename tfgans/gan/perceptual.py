@@ -31,7 +31,7 @@ class DiscriminatorDistance:
 
     def features(self, images, labels=None):
         """What `of` compares, for images [N, H, W, C] in [-1, 1], and labels [N] or None."""
-        inputs = [images, labels] if self.labelled else images
+        inputs = [images, labels] if self.labelled else [images]
         maps = tf.nest.flatten(self._network(inputs, training=False))
         return [_unit(tf.cast(found, tf.float32)) for found in maps]
 
