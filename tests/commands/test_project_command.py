@@ -54,8 +54,11 @@ def test_each_image_gets_a_folder(call, run_dir, images, tmp_path):
             found = np.asarray(image)
         assert np.abs(found.astype(int) - model.show(codes)[0, ..., 0]).max() <= 1
         with Image.open(out / name / "side_by_side.png") as image:
-            assert image.size == (528, 288)  # two of 8 + 2 pixels and 2, six times, and four times that
-            right = np.asarray(image)[48:, 288:][12:192:24, 12:192:24]
+            assert image.size == (
+                396,
+                216,
+            )  # 22 x 12 pixels with lines between, six times, and three times that
+            right = np.asarray(image)[36:, 216:][9:144:18, 9:144:18]
         assert np.abs(right.astype(int) - found).max() <= 1
         frames, _ = imageio_ffmpeg.count_frames_and_secs(str(out / name / "projection.mp4"))
         assert frames == 21 + 20 and set(row["losses"]) == {"pixels", "features", "all"}

@@ -67,10 +67,12 @@ class CodeGeneration:
         return codes if psi is None and layer is None else self.in_w(codes, weights, layer, truncation)
 
     def _labels_of_seeds(self, seeds, labels, seed):
-        if not self.num_classes or labels is not None:
-            chosen = self.labels_at(0, len(labels or [0]), labels, 0)  # refused where there are no classes
-            return None if chosen is None else chosen[seeds % len(chosen)]
-        return _rows(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
+        if not self.num_classes:
+            return self.labels_at(0, 1, labels, 0)  # which refuses labels
+        if labels is None:
+            return _rows(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
+        chosen = self.class_indices(labels)
+        return chosen[seeds % len(chosen)]
 
     def in_w(self, codes, weights=None, style_layer=None, truncation=None):
         """The codes as styles, truncated as `Generation` says; those that are styles already stay as they are.
