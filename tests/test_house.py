@@ -19,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PARTS = {"losses", "penalties", "layers", "augment", "schedules", "keras_internals"}
 LEAVES = {
     "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "progress", "readers",
+    "videos",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
@@ -33,6 +34,7 @@ ALLOWED = {
     "progress": set(),
     "keras_lookup": {"config", "keras_internals"},
     "pictures": {"files"},
+    "videos": {"errors", "files", "pictures"},
     "cluster": {"errors"},
     "distribute": {"config", "cluster", "keras_internals"},
     "data": {"config", "files", "readers", "progress"},

@@ -39,7 +39,15 @@ def strips(images, columns, border=2):
 
 def _enlarged(picture, height, width):
     """A picture whose images of `height` x `width` get the larger side of about 48 pixels if it is smaller."""
-    factor = max(1, 48 // max(height, width))
+    return _repeated(picture, max(1, 48 // max(height, width)))
+
+
+def enlarged(picture, side):
+    """A picture [H, W, C] whose larger side is made about `side` pixels, by whole numbers, if it is smaller."""
+    return _repeated(picture, max(1, side // max(picture.shape[:2])))
+
+
+def _repeated(picture, factor):
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
@@ -50,18 +58,19 @@ def save_png(path, picture):
         Image.fromarray(picture).save(file, "PNG")
 
 
-def save_gif(path, frames, frames_per_second=20.0):
-    """Writes uint8 pictures [F, H, W, 1 or 3] as a GIF that goes there and back for ever, whole or not at all.
+def save_gif(path, frames, frames_per_second=20.0, back=True):
+    """Writes uint8 pictures [F, H, W, 1 or 3] as a GIF that goes on for ever, whole or not at all.
 
-    The way back leaves out both ends: 2 F - 2 frames. Grey pictures keep their values; coloured ones get 256
-    colours of their own each, and errors are diffused. Frames that are the same become one that lasts longer.
+    With `back` it goes there and back; the way back leaves out both ends: 2 F - 2 frames. Grey pictures keep their
+    values; coloured ones get 256 colours of their own each, and errors are diffused. Frames that are the same become
+    one that lasts longer.
 
     Args:
         frames_per_second: GIF counts in 1/100 s, so a frame takes the nearest number of those. Above 50, what
             a reader sees is slow: browsers take a frame of 1/100 s for one of a tenth.
     """
     there = [_paletted(frame) for frame in frames]
-    first, *others = there + there[-2:0:-1]
+    first, *others = there + (there[-2:0:-1] if back else [])
     duration = 10 * round(100 / frames_per_second)
     options = {"save_all": True, "append_images": others, "duration": duration, "loop": 0}
     with files.replacing(path) as file:

@@ -90,9 +90,9 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
     for name, options in variants.items():
         code, out, err = call("generate", *flags, f"--output_dir={tmp_path / name}", *options)
         assert (code, err) == (0, ""), err
-        moving = ["interpolation.png", "interpolation.gif"] if name == "between" else []
-        assert out == f"{7 + len(moving)} files in {tmp_path / name}, the last {['grid.png', *moving][-1]}\n"
-        assert sorted(os.listdir(tmp_path / name)) == sorted(["images", "grid.png", *moving])
+        moving = [f"interpolation.{kind}" for kind in ("png", "mp4", "gif")] if name == "between" else []
+        assert out == f"{8 + len(moving)} files in {tmp_path / name}, the last {['grid.png', *moving][-1]}\n"
+        assert sorted(os.listdir(tmp_path / name)) == sorted(["images", "latents.npz", "grid.png", *moving])
         files[name] = {n: (tmp_path / name / n).read_bytes() for n in names}
     assert files["plain"] == files["again"]
     best = min((row for row in rows(run_dir) if "command" not in row), key=lambda row: row["fid"])["step"]
@@ -119,7 +119,7 @@ def test_generate_does_not_mix_samples(call, refused, run_dir, tmp_path):
     flags = [f"--model_dir={run_dir}", f"--output_dir={tmp_path}"]
     assert call("generate", *flags, "--num_images=3")[0] == 0
     line = refused("generate", *flags, "--num_images=2")
-    assert f"{tmp_path} holds 4 files of an earlier generate" in line and "--overwrite" in line
+    assert f"{tmp_path} holds 5 files of an earlier generate" in line and "--overwrite" in line
     assert len(os.listdir(tmp_path / "images")) == 3
     assert call("generate", *flags, "--num_images=2", "--overwrite")[0] == 0
     assert sorted(os.listdir(tmp_path / "images")) == ["image_00000.png", "image_00001.png"]

@@ -12,6 +12,7 @@ from tfgans.config import ConfigError
 from tfgans.data import to_uint8
 from tfgans.gan import GAN
 from tfgans.run import after, build
+from tfgans.run.samples import Moving
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +121,8 @@ def test_an_interpolation_of_points_writes_no_pictures_of_images(monkeypatch, tm
     model = GAN(*_planes())
     monkeypatch.setattr(build, "load", lambda *_: (model, 0))
     paths = after.interpolate("run", tmp_path, 12, seed=1)
-    assert [path.name for path in paths] == ["points.npy", "points.png"]
-    np.testing.assert_array_equal(np.load(paths[0]), model.interpolate(2, 8, seed=1)[:12])
+    assert [path.name for path in paths] == ["latents.npz", "points.npy", "points.png"]
+    np.testing.assert_array_equal(np.load(paths[1]), model.interpolate(2, 8, seed=1)[:12])
 
 
 def _planes():
@@ -132,7 +133,7 @@ def _planes():
 @pytest.mark.parametrize("wrong", [dict(frames=1), dict(frames_per_second=0.5), dict(frames_per_second=60)])
 def test_pictures_that_move_have_frames_and_a_speed(wrong, tmp_path):
     with pytest.raises(ConfigError, match=f"--{next(iter(wrong))} is .*Received: "):
-        after.interpolate("run", tmp_path / "out", 8, **wrong)
+        after.interpolate("run", tmp_path / "out", 8, moving=Moving(**wrong))
     assert not (tmp_path / "out").exists()
 
 

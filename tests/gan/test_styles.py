@@ -11,6 +11,7 @@ from tfgans.data import to_uint8
 from tfgans.gan import GAN
 from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
 from tfgans.run import after, build
+from tfgans.run.samples import Moving
 
 CENTER = np.random.default_rng(1).normal(size=(2, 8)).astype("float32")
 SLOTS = 4
@@ -260,8 +261,9 @@ def test_files_hold_what_the_model_makes(model, monkeypatch, tmp_path):
             top, left = 12 + row * 60, 12 + column * 60
             np.testing.assert_array_equal(page[top : top + 48 : 6, left : left + 48 : 6], figure[row, column])
 
-    paths = after.interpolate("run", tmp_path / "between", 3, frames=4, frames_per_second=10.0, seed=3)
-    assert [p.name for p in paths[-3:]] == ["grid.png", "interpolation.png", "interpolation.gif"]
+    paths = after.interpolate("run", tmp_path / "between", 3, moving=Moving(4, 10.0, "gif"), seed=3)
+    names = ["latents.npz", "grid.png", "interpolation.png", "interpolation.gif"]
+    assert [p.name for p in paths[-4:]] == names
     with Image.open(tmp_path / "between" / "interpolation.png") as image:
         strip = np.asarray(image)
     row = model.interpolate(1, 3, seed=3)

@@ -161,5 +161,5 @@ def test_points(tmp_path):
         with Image.open(tmp_path / "run/samples" / name) as image:
             assert image.size == (480, 480) and image.mode == "RGB"
     paths = after.generate(tmp_path / "run", tmp_path / "out", 5)
-    assert [p.name for p in paths] == ["points.npy", "points.png"]
-    assert np.load(paths[0]).shape == (5, 2)
+    assert [p.name for p in paths] == ["latents.npz", "points.npy", "points.png"]
+    assert np.load(paths[1]).shape == (5, 2)

@@ -12,6 +12,7 @@ from PIL import Image
 from tfgans import pictures
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.gan.codes import Codes
 from tfgans.run import after, build
 from tfgans.run.samples import SampleFolder, write_images
 
@@ -20,8 +21,12 @@ def images(count, level=0):
     return np.full((count, 4, 4, 1), level, np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
 
 
+def write(part, pixels):
+    return write_images(part, pixels, Codes("z", np.zeros((len(pixels), 2), np.float32)))
+
+
 def fill(path, count, level=0, **options):
-    return SampleFolder(path, **options).fill(lambda part: write_images(part, images(count, level)))
+    return SampleFolder(path, **options).fill(lambda part: write(part, images(count, level)))
 
 
 def listing(folder):
@@ -32,8 +37,8 @@ def listing(folder):
 def test_samples_are_a_data_set_and_the_grid_lies_beside_them(tmp_path):
     paths = fill(tmp_path / "out", 3)
     names = [f"images/image_{i:05d}.png" for i in range(3)]
-    assert [str(p.relative_to(tmp_path / "out")) for p in paths] == [*names, "grid.png"]
-    assert listing(tmp_path / "out") == ["grid.png", *names] and all(p.exists() for p in paths)
+    assert [str(p.relative_to(tmp_path / "out")) for p in paths] == [*names, "latents.npz", "grid.png"]
+    assert listing(tmp_path / "out") == ["grid.png", *names, "latents.npz"] and all(p.exists() for p in paths)
     dataset = Dataset(f"folder:{tmp_path / 'out' / 'images'}", batch_size=1)
     assert (dataset.num_examples, dataset.item_shape, dataset.class_names) == (3, (4, 4, 1), None)
     ((found, _),) = dataset.reference()
@@ -42,8 +47,8 @@ def test_samples_are_a_data_set_and_the_grid_lies_beside_them(tmp_path):
 
 def test_points_have_a_plot(tmp_path):
     points = np.zeros((5, 2), np.float32)
-    paths = SampleFolder(tmp_path).fill(lambda part: write_images(part, points))
-    assert [p.name for p in paths] == listing(tmp_path) == ["points.npy", "points.png"]
+    paths = SampleFolder(tmp_path).fill(lambda part: write(part, points))
+    assert [p.name for p in paths] == listing(tmp_path) == ["latents.npz", "points.npy", "points.png"]
 
 
 def test_samples_of_two_calls_are_not_mixed(tmp_path):
@@ -53,7 +58,7 @@ def test_samples_of_two_calls_are_not_mixed(tmp_path):
     (out / "mine.png").write_bytes(b"mine")
     (out / "image_00000.png").write_bytes(b"where earlier versions put samples")
     before = {name: (out / name).read_bytes() for name in listing(out)}
-    line = f"{out} holds 7 files of an earlier generate, such as image_00000.png: choose another folder, or --over"
+    line = f"{out} holds 8 files of an earlier generate, such as image_00000.png: choose another folder, or --over"
     with pytest.raises(ConfigError, match=line):
         fill(out, 2)
     assert {name: (out / name).read_bytes() for name in listing(out)} == before
@@ -62,6 +67,7 @@ def test_samples_of_two_calls_are_not_mixed(tmp_path):
         "grid.png",
         "images/image_00000.png",
         "images/image_00001.png",
+        "latents.npz",
         "mine.png",
         "notes.txt",
     ]
@@ -69,11 +75,11 @@ def test_samples_of_two_calls_are_not_mixed(tmp_path):
         assert image.getpixel((0, 0)) == 10
     assert (out / "mine.png").read_bytes() == b"mine"
 
-    def write(part):
+    def write_another(part):
         (part / "style_mixing.png").write_bytes(b"")
         return [part / "style_mixing.png"]
 
-    assert SampleFolder(out, overwrite=True).fill(write) == [out / "style_mixing.png"]
+    assert SampleFolder(out, overwrite=True).fill(write_another) == [out / "style_mixing.png"]
     assert listing(out) == ["mine.png", "notes.txt", "style_mixing.png"]
 
 
@@ -92,19 +98,19 @@ def test_other_peoples_images_are_not_samples(tmp_path):
     (tmp_path / "images").write_text("a file")
     with pytest.raises(ConfigError, match="images was not made by generate"):
         SampleFolder(tmp_path, overwrite=True)
-    assert before == ["grid.png", "images/cat.png", "images/image_00000.png", "photo.JPG"]
+    assert before == ["grid.png", "images/cat.png", "images/image_00000.png", "latents.npz", "photo.JPG"]
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
-    def write(part):
-        write_images(part, images(2, 50))
+    def write_half(part):
+        write(part, images(2, 50))
         raise OSError(28, "No space left on device")
 
     fill(tmp_path / "out", 1)
     for path in (tmp_path / "out", tmp_path / "deep" / "new"):
         with pytest.raises(OSError, match="No space"):
-            SampleFolder(path, overwrite=True).fill(write)
-    assert listing(tmp_path) == ["out/grid.png", "out/images/image_00000.png"]
+            SampleFolder(path, overwrite=True).fill(write_half)
+    assert listing(tmp_path) == ["out/grid.png", "out/images/image_00000.png", "out/latents.npz"]
     assert not (tmp_path / "deep" / "new").exists()
 
 
@@ -123,13 +129,14 @@ def test_what_a_killed_process_leaves_is_seen_by_nobody(tmp_path):
         pictures.save_png = dies
         fill(tmp_path, 5)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert len(listing(tmp_path)) == 3 and all(
+    assert len(listing(tmp_path)) == 4 and all(
         name.startswith(".generate.part") for name in listing(tmp_path)
     )
     with pytest.raises(ConfigError, match="has no images"):
         Dataset(f"folder:{tmp_path}")
     fill(tmp_path, 2)
-    assert listing(tmp_path) == ["grid.png", "images/image_00000.png", "images/image_00001.png"]
+    names = ["grid.png", "images/image_00000.png", "images/image_00001.png", "latents.npz"]
+    assert listing(tmp_path) == names
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_images_are_made(tmp_path, monkeypatch):

@@ -1,12 +1,13 @@
 """What each command does once its flags are read; TensorFlow is imported by then, or soon."""
 
 import os
-import re
 import sys
 
 from absl import flags
 
 from tfgans.commands import flags as command_flags
+from tfgans.commands import picture_flags, picturing
+from tfgans.commands.given import refuse_gin_files, step
 from tfgans.commands.words import call, complain
 
 FLAGS = flags.FLAGS
@@ -72,60 +73,18 @@ def _search():
 def _evaluate():
     from tfgans.run import after, build
 
-    _refuse_gin_files()
+    refuse_gin_files()
     row = after.evaluate(
         FLAGS.model_dir,
         FLAGS.num_samples,
         FLAGS.duality_gap,
         FLAGS.pictures,
-        step=_step(),
+        step=step(),
         gin_params=FLAGS.gin_param,
         part=FLAGS.generator,
         weights=FLAGS.weights,
     )
     print(build.to_json(row))
-
-
-def _generate():
-    from tfgans.run import after
-
-    _refuse_gin_files()
-    command_flags.check_generate(FLAGS)
-    options = dict(
-        truncation=FLAGS.truncation,
-        truncated_slots=FLAGS.truncated_slots,
-        seed=FLAGS.seed,
-        step=_step(),
-        gin_params=FLAGS.gin_param,
-        part=FLAGS.generator,
-        overwrite=FLAGS.overwrite,
-        weights=FLAGS.weights,
-    )
-    where = FLAGS.model_dir, FLAGS.output_dir
-    if FLAGS.style_mixing is not None:
-        rows, columns = command_flags.two_numbers(FLAGS, "style_mixing", "x", "ROWSxCOLUMNS, such as 4x6")
-        slots = command_flags.two_numbers(FLAGS, "mixed_slots", ":", "A:B, such as 0:4")
-        paths = after.mix_styles(*where, rows, columns, slots, **options)
-    elif FLAGS.style_layer == "all":
-        columns = FLAGS.num_images if FLAGS["num_images"].present else 8
-        paths = after.feed_layers(*where, columns, **options)
-    elif FLAGS.interpolate:
-        paths = after.interpolate(
-            *where,
-            FLAGS.num_images,
-            space=FLAGS.interpolate_in,
-            frames=FLAGS.frames,
-            frames_per_second=FLAGS.frames_per_second,
-            **options,
-        )
-    else:
-        layer = None if FLAGS.style_layer is None else int(FLAGS.style_layer)
-        paths = after.generate(*where, FLAGS.num_images, labels=_labels(), style_layer=layer, **options)
-    print(f"{len(paths)} file{'s' * (len(paths) > 1)} in {FLAGS.output_dir}, the last {paths[-1].name}")
-
-
-def _labels():
-    return None if FLAGS.labels is None else [label.strip() for label in FLAGS.labels]
 
 
 def _describe():
@@ -160,7 +119,7 @@ def _compared():
     from tfgans.config import ConfigError
 
     if FLAGS.from_runs:
-        _refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
+        refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
         if FLAGS.pictures:
             raise ConfigError("--from_runs compares runs as they are: draw them by evaluate --pictures first")
         return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
@@ -238,26 +197,12 @@ def _architectures():
     return 2 if problems else 0
 
 
-def _step():
-    from tfgans.config import ConfigError
-
-    if FLAGS.step is None or FLAGS.step == "best" or re.fullmatch("[0-9]{1,18}", FLAGS.step):
-        return FLAGS.step
-    raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
-
-
-def _refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
-    from tfgans.config import ConfigError
-
-    if FLAGS.gin_file:
-        raise ConfigError(message)
-
-
 COMMANDS = {
     "train": (command_flags.train, _train),
     "search": (command_flags.search, _search),
     "evaluate": (command_flags.evaluate, _evaluate),
-    "generate": (command_flags.generate, _generate),
+    "generate": (picture_flags.generate, picturing.generate),
+    "project": (picture_flags.project, picturing.project),
     "describe": (command_flags.describe, _describe),
     "compare": (command_flags.compare, _compare),
     "architectures": (command_flags.architectures, _architectures),
@@ -270,7 +215,8 @@ SUMMARIES = {
     "train": "Trains a GAN, or goes on where a run stopped.",
     "search": "Searches an architecture, or goes on where a search stopped; writes genotype.json.",
     "evaluate": "Evaluates a run's generator: prints one JSON object and appends it to metrics.jsonl.",
-    "generate": "Writes images that a run's generator makes.",
+    "generate": "Writes images that a run's generator makes, films between them and directions in which they change.",
+    "project": "Finds the latents of given images: what a run's generator makes of them.",
     "describe": "Prints what a configuration builds: parameters, multiply-accumulates, methods.",
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",

@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from tfgans import files, progress
 from tfgans.commands import flags as command_flags
+from tfgans.commands import picture_flags
 from tfgans.commands.actions import COMMANDS, SUMMARIES, WITH_ARGUMENTS
 from tfgans.commands.words import complain, program
 from tfgans.run import signals
@@ -30,8 +31,9 @@ def run(command):
     signals.watch(lambda line: signals.write(f"{program()}: {line}"), files.remove_open)
     define, action = COMMANDS[command]
     define()
-    for flag in FLAGS.flags_by_module_dict().get(command_flags.__name__, ()):
-        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    for module in (command_flags, picture_flags):
+        for flag in FLAGS.flags_by_module_dict().get(module.__name__, ()):
+            FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     taken = command in WITH_ARGUMENTS
     main = lambda given: sys.exit(_guarded(command, lambda: action(*given[1:])))  # noqa: E731
     app.run(main, flags_parser=lambda arguments: _parse(arguments, taken))

@@ -8,27 +8,27 @@ from tfgans.errors import ConfigError
 from tfgans.files import expanded
 
 
-class _Path(flags.ArgumentParser):
+class PathParser(flags.ArgumentParser):
     syntactic_help = "a path"
 
     def parse(self, argument):
         return expanded(argument)
 
 
-def _define_folder(name, about):
-    flags.DEFINE(_Path(), name, None, about, required=True)
+def define_folder(name, about):
+    flags.DEFINE(PathParser(), name, None, about, required=True)
 
 
-def _gin_flags(required=True, about="Configuration file; may be given several times."):
+def gin_flags(required=True, about="Configuration file; may be given several times."):
     flags.DEFINE_multi_string("gin_file", [], about)
     flags.DEFINE_multi_string("gin_param", [], "One binding, Name.parameter=value; overrides the files.")
     if required:
         flags.register_validator("gin_file", bool, message="Flag --gin_file must have a value.")
 
 
-def _run_flags():
-    _gin_flags(required=False)
-    _define_folder("model_dir", "Folder of the run.")
+def run_flags():
+    gin_flags(required=False)
+    define_folder("model_dir", "Folder of the run.")
     flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
     flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
     flags.DEFINE_enum(
@@ -40,12 +40,12 @@ def _run_flags():
 
 
 def train():
-    _gin_flags()
-    _define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
+    gin_flags()
+    define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
     _data_flag()
     flags.DEFINE_integer("seed", None, "Seed of everything random.", 0, 2**32 - 1)
     flags.DEFINE(
-        _Path(),
+        PathParser(),
         "initialize_from",
         None,
         "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras.",
@@ -70,7 +70,7 @@ def _model_flags():
 
 
 def evaluate():
-    _run_flags()
+    run_flags()
     flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
     flags.DEFINE_bool("duality_gap", False, "Measure the duality gap, too; DualityGap.* says how.")
     flags.DEFINE_bool(
@@ -79,103 +79,6 @@ def evaluate():
         "Draw the evaluation into evaluation/step_N of the run: samples beside their nearest training images, a map "
         "of real and generated images, precision and recall, FID by the number of samples.",
     )
-
-
-def generate():
-    _run_flags()
-    _define_folder("output_dir", "Folder to write to.")
-    flags.DEFINE_integer("num_images", 64, "Images to write.", lower_bound=1)
-    flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
-    flags.DEFINE_list(
-        "labels", None, "Classes to go round, by name or index, such as cat,dog or 0,1; drawn if not given."
-    )
-    flags.DEFINE_float(
-        "truncation",
-        None,
-        "Generators with styles (StyleGAN2): psi in [0, 1], w = mean_w + psi (w - mean_w); 1 changes nothing, 0 "
-        "gives the mean's image. Others: bound, above 0, of the latents' absolute values.",
-    )
-    flags.DEFINE_integer(
-        "truncated_slots", None, "With --truncation=psi: only this many of the first style slots; else all."
-    )
-    flags.DEFINE_bool(
-        "interpolate",
-        False,
-        "Rows of up to 8 images between two latents, also as interpolation.png and interpolation.gif.",
-    )
-    flags.DEFINE_enum(
-        "interpolate_in",
-        None,
-        ["z", "w"],
-        "With --interpolate: z, the great circle through two latents, or w, the line between their styles; w if "
-        "not given and the generator has styles, else z.",
-    )
-    flags.DEFINE_integer(
-        "frames", 32, "With --interpolate: frames of the GIF from end to end.", lower_bound=2
-    )
-    flags.DEFINE_float("frames_per_second", 20.0, "With --interpolate: of the GIF, in [1, 50].", 1.0, 50.0)
-    flags.DEFINE_integer("seed", 0, "Seed of the latents.", 0, 2**32 - 1)
-    _style_flags()
-
-
-def _style_flags():
-    """Flags that are for generators with styles only."""
-    flags.DEFINE_string(
-        "style_mixing",
-        None,
-        "ROWSxCOLUMNS: write style_mixing.png alone: sources at the left and at the top, and their mixtures.",
-    )
-    flags.DEFINE_string(
-        "mixed_slots",
-        None,
-        "With --style_mixing: A:B, slots A to B - 1 come from the left, the others from the top; if not given 0:4, "
-        "the coarse ones, or the first half of less than eight.",
-    )
-    flags.DEFINE_string(
-        "style_layer",
-        None,
-        "Generators with styles: all style slots take W_i, the output of the mapping's i-th dense layer, truncated "
-        "towards its own mean. A number; or `all`: write style_layers.png alone, a row for each W_i, of the same "
-        "--num_images latents (8 if not given).",
-    )
-
-
-def check_generate(values):
-    """Refuses flags that would have no effect."""
-    layer = values.style_layer
-    if layer is not None and layer != "all" and not re.fullmatch("[0-9]{1,9}", layer):
-        raise ConfigError(f"--style_layer is the number of a dense layer or all. Received: {layer!r}")
-    chosen = {
-        "interpolate": values.interpolate,
-        "style_mixing": values.style_mixing is not None,
-        "style_layer=all": layer == "all",
-    }
-    needs = {
-        "interpolate": ("interpolate_in", "frames", "frames_per_second"),
-        "style_mixing": ("mixed_slots",),
-        "style_layer=all": (),
-    }
-    refuses = {
-        "interpolate": ("labels", "style_layer"),
-        "style_mixing": ("labels", "num_images", "interpolate", "style_layer"),
-        "style_layer=all": ("labels",),
-    }
-    for mode, on in chosen.items():
-        for name in refuses[mode] if on else needs[mode]:
-            if values[name].present:
-                raise ConfigError(
-                    f"--{name} does not go with --{mode}" if on else f"--{name} is for --{mode}"
-                )
-
-
-def two_numbers(values, name, separator, form):
-    """The numbers of a flag, such as 4x6, or None."""
-    if values[name].value is None:
-        return None
-    found = re.fullmatch(f"([0-9]+){separator}([0-9]+)", values[name].value)
-    if not found:
-        raise ConfigError(f"--{name} is {form}. Received: {values[name].value!r}")
-    return int(found[1]), int(found[2])
 
 
 def _data_flag():
@@ -188,7 +91,7 @@ def _data_flag():
 
 
 def describe():
-    _gin_flags()
+    gin_flags()
     _data_flag()
     _model_flags()
     flags.DEFINE_bool("summary", False, "A readable table instead of JSON.")
@@ -253,13 +156,13 @@ def search():
 
 
 def compare():
-    _gin_flags(
+    gin_flags(
         required=False,
         about="A configuration: its file, or the --gin_file and --gin_param flags of its training in one text; may "
         "be given several times.",
     )
     flags.DEFINE_alias("configuration", "gin_file")
-    _define_folder("output_dir", "Folder of the runs and of the page.")
+    define_folder("output_dir", "Folder of the runs and of the page.")
     flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
     flags.DEFINE_multi_string(
         "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."
@@ -281,8 +184,8 @@ def compare():
 
 
 def architectures():
-    _gin_flags()
-    _define_folder("output_dir", "Folder of the runs, architectures.jsonl and the pictures.")
+    gin_flags()
+    define_folder("output_dir", "Folder of the runs, architectures.jsonl and the pictures.")
     flags.DEFINE_integer("count", 20, "Architectures to draw and train.")
     flags.DEFINE_integer("steps", None, "Generator updates of each; train.steps if not given.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of the drawing and of each training.", 0, 2**32 - 1)

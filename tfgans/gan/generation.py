@@ -1,7 +1,6 @@
-"""Images out of a trained model: repeatable streams, truncation, interpolation, style mixing, export."""
+"""Images out of a trained model: repeatable streams, truncation, export."""
 
 import contextlib
-import dataclasses
 import math
 import shutil
 from pathlib import Path
@@ -11,19 +10,21 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import files
-from tfgans.config import ConfigError, check_count
-from tfgans.data.scaling import to_uint8
+from tfgans.config import ConfigError
+from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
+from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
 from tfgans.gan.label_draws import LabelDraws
 from tfgans.gan.paths import PathGeneration
-from tfgans.gan.styles import StyleGeneration, Truncation, in_batches
+from tfgans.gan.styles import StyleGeneration, Truncation
+from tfgans.gan.walks import WalkGeneration
 
-_BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
-
-class Generation(LabelDraws, StyleGeneration, PathGeneration):
+class Generation(
+    LabelDraws, StyleGeneration, PathGeneration, CodeGeneration, WalkGeneration, DirectionGeneration
+):
     """The part of `GAN` that makes images outside training.
 
     A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,
@@ -45,7 +46,7 @@ class Generation(LabelDraws, StyleGeneration, PathGeneration):
         weights=None,
         seed=None,
         start=None,
-        batch_size=_BLOCK,
+        batch_size=BLOCK,
         style_layer=None,
         **truncation,
     ):
@@ -136,14 +137,14 @@ class Generation(LabelDraws, StyleGeneration, PathGeneration):
         if labels is not None:
             labels = self.class_indices(labels)
             return labels[(offset + np.arange(count)) % len(labels)]
-        return self._at(start, count, lambda key: self.labels_from(key, _BLOCK), seed, "labels")
+        return self._at(start, count, lambda key: self.labels_from(key, BLOCK), seed, "labels")
 
     def _at(self, start, count, draw, seed, purpose):
         """Rows [start, start + count) of the endless array whose blocks `draw` makes from a key."""
         number = stream_hash(self.seed if seed is None else seed, f"generate/{purpose}")
-        first, last = start // _BLOCK, (start + count - 1) // _BLOCK
+        first, last = start // BLOCK, (start + count - 1) // BLOCK
         blocks = [draw(tf.constant([number, b], tf.int64)).numpy() for b in range(first, last + 1)]
-        return np.concatenate(blocks)[start - first * _BLOCK :][:count]
+        return np.concatenate(blocks)[start - first * BLOCK :][:count]
 
     def render(self, latents, labels=None, weights=None):
         """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
@@ -221,54 +222,6 @@ class Generation(LabelDraws, StyleGeneration, PathGeneration):
         chosen = self.chosen_weights(weights or self._weights)
         return self.ema_generator if chosen == "average" else self.generator
 
-    def interpolate(
-        self,
-        rows,
-        columns,
-        seed=0,
-        weights=None,
-        space=None,
-        batch_size=_BLOCK,
-        **truncation,
-    ):
-        """Images between pairs of latents.
-
-        Args:
-            rows: pairs; row i goes from latent 2i of the stream to latent 2i + 1, its class fixed.
-            columns: images of each row, both ends included.
-            space: `z` goes along the great circle through the two latents, `w` straight from the styles of one
-                to those of the other; None is `w` where the generator has styles, else `z`.
-            truncation: `truncation` and `truncated_slots`, see the class.
-        Returns: uint8 [rows * columns, H, W, C], or points, row by row.
-        Raises: ConfigError if a value leaves its range, or for `w` without styles.
-        """
-        space = space or ("w" if self.style_slots else "z")
-        if space not in ("z", "w"):
-            raise ConfigError(f"interpolation is in z or w. Received: {space!r}")
-        if space == "w":
-            self.require_styles("interpolation in w")
-        check_count("rows", rows)
-        check_count("columns", columns)
-        truncation = Truncation(**truncation)
-        bound, psi = self.truncations(truncation)
-        ends = self.latents_at(0, 2 * rows, seed, bound)
-        steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
-        if space == "w":
-            styles = self.styles(ends, weights, **dataclasses.asdict(truncation))
-            flat = styles.reshape(rows, 2, 1, -1)
-            path = (1 - steps) * flat[:, 0] + steps * flat[:, 1]
-            path = path.reshape(rows * columns, *styles.shape[1:])
-            return in_batches(lambda part: self.render_styles(part, weights), batch_size, path)
-        ends = ends.reshape(rows, 2, 1, self.latent_dim)
-        path = _great_circle(ends[:, 0], ends[:, 1], steps).reshape(rows * columns, self.latent_dim)
-        labels = self.labels_at(0, rows, None, 0, seed)
-        given = [] if labels is None else [np.repeat(labels, columns)]
-
-        def render(part, of=None):
-            return self._render_truncated(part, of, weights, psi, truncation.truncated_slots)
-
-        return in_batches(render, batch_size, path, *given)
-
     def save_generator(self, path, network=None, weights=None):
         """Writes the generator of `weights` (see `generate`), or `network`, as `keras_files.save_network` does."""
         with contextlib.nullcontext(network) if network is not None else self.shown(weights) as generator:
@@ -291,16 +244,6 @@ class Generation(LabelDraws, StyleGeneration, PathGeneration):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def renderer(gan, generator):
-    """A function (latents, labels) -> what people see: uint8 images, or points as they are."""
-
-    def render(latents, labels=None):
-        images = gan.synthesize({"latents": latents, "labels": labels}, generator=generator)
-        return to_uint8(images) if images.shape.rank == 4 else images
-
-    return render
-
-
 def _export(gan, generator, folder):
     render = renderer(gan, generator)
     signature = [tf.TensorSpec((None, gan.latent_dim), tf.float32, name="latents")]
@@ -314,20 +257,7 @@ def _export(gan, generator, folder):
 
 def _normal(key, size, truncation):
     if truncation is None:
-        return tf.random.stateless_normal([_BLOCK, size], key, alg="philox")
+        return tf.random.stateless_normal([BLOCK, size], key, alg="philox")
     inside = math.erf(truncation / math.sqrt(2))  # the probability of [-truncation, truncation]
-    uniform = tf.random.stateless_uniform([_BLOCK, size], key, dtype=tf.float64, alg="philox")
+    uniform = tf.random.stateless_uniform([BLOCK, size], key, dtype=tf.float64, alg="philox")
     return tf.cast(tf.math.erfinv((2 * uniform - 1) * inside) * math.sqrt(2), tf.float32)
-
-
-def _great_circle(first, last, steps):
-    """Spherical interpolation of vectors [..., D]; falls back to a straight line for parallel ones."""
-    cosine = np.sum(first * last, -1, keepdims=True)
-    cosine = cosine / (
-        np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True)
-    )
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.any(np.sin(angle) < 1e-6):
-        return (1 - steps) * first + steps * last
-    # Divided before they are multiplied, so that both ends are exact.
-    return np.sin((1 - steps) * angle) / np.sin(angle) * first + np.sin(steps * angle) / np.sin(angle) * last

@@ -1,7 +1,27 @@
 """Rows of class tables, with dense gradients."""
 
+import contextlib
+import threading
+
 import keras
 import tensorflow as tf
+
+_local = threading.local()
+
+
+@contextlib.contextmanager
+def mixed_classes(shares):
+    """Inside it, every look-up of a class gives a mixture of all classes' rows, whatever the labels are.
+
+    Args: shares: [N, classes] for labels [N]; each sample's sum to 1 where it is between classes.
+    Yields: a list that has an entry for each look-up so far.
+    """
+    before = getattr(_local, "mixture", None)
+    _local.mixture = shares, (lookups := [])
+    try:
+        yield lookups
+    finally:
+        _local.mixture = before
 
 
 def class_rows(table, labels):
@@ -9,6 +29,11 @@ def class_rows(table, labels):
 
     The product makes it dense: what squares or sums gradients (AdvAs, norms) cannot take IndexedSlices.
     """
+    mixture = getattr(_local, "mixture", None)
+    if mixture is not None:
+        shares, lookups = mixture
+        lookups.append(labels)
+        return tf.matmul(tf.cast(shares, table.dtype), tf.convert_to_tensor(table))
     return tf.gather(tf.convert_to_tensor(table) * tf.ones((), table.dtype), labels)
 
 

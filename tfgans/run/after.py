@@ -12,7 +12,8 @@ from tfgans.evaluate.duality import DualityGap
 from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import build, identity
-from tfgans.run.samples import SampleFolder, write_images
+from tfgans.run.look import Chosen, Look, Which
+from tfgans.run.samples import Moving, write_images
 
 
 def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **which):
@@ -62,97 +63,58 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
     return row
 
 
-@dataclasses.dataclass(frozen=True)
-class Which:
-    """Which generator of a run: see `build.load`."""
-
-    step: str | None = None
-    gin_params: tuple = ()
-    part: str | None = None
-    weights: str | None = None
-
-    def load(self, model_dir):
-        """`(model, step)`, see `build.load`."""
-        return build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
-
-
-@dataclasses.dataclass(frozen=True)
-class Look(Which):
-    """The options that `generate`, `interpolate`, `mix_styles` and `feed_layers` share, besides those of `Which`.
-
-    Attributes:
-        truncation, truncated_slots, seed: see `Generation`.
-        overwrite: see `SampleFolder`.
-    """
-
-    truncation: float | None = None
-    truncated_slots: int | None = None
-    seed: int = 0
-    overwrite: bool = False
-
-    def open(self, model_dir, output_dir):
-        """`(SampleFolder, model)`; the folder is refused, if at all, before the model is loaded."""
-        folder = SampleFolder(output_dir, self.overwrite)
-        model, _ = self.load(model_dir)
-        config.refuse_unused(self.gin_params)
-        return folder, model
-
-    def drawing(self):
-        """Those of the options that the functions of the model take, such as `GAN.generate`."""
-        return {name: getattr(self, name) for name in ("truncation", "truncated_slots", "seed")}
-
-
-def generate(model_dir, output_dir, num_images, labels=None, style_layer=None, **look):
-    """Writes `num_images` PNGs and `grid.png` (or `points.npy` and a plot) into a folder; returns their paths.
+def generate(model_dir, output_dir, num_images=64, labels=None, style_layer=None, chosen=None, **look):
+    """Writes PNGs, `grid.png` and `latents.npz` (or `points.npy` and a plot) into a folder; returns their paths.
 
     Args:
-        labels, style_layer: see `Generation`.
+        num_images: the first of the stream, with `labels` to go round; in place of both, `chosen`, a `Chosen`. With
+            seeds, a picture's file has its seed as number.
+        style_layer: see `Generation`.
         output_dir: see `SampleFolder`; it is refused, if at all, before images are made.
         look: see `Look`.
     """
-    config.check_count("--num_images", num_images)
-    look = Look(**look)
+    chosen, look = chosen or Chosen(num_images, labels=labels), Look(**look)
+    if chosen.seeds is not None and len(set(chosen.seeds)) < len(chosen.seeds):
+        raise ConfigError("--seeds names a picture twice")
     folder, model = look.open(model_dir, output_dir)
-    with progress.phase(f"making {num_images} images"):
-        images = model.generate(num_images, labels=labels, style_layer=style_layer, **look.drawing())
-    return folder.fill(lambda part: write_images(part, images))
+    codes = chosen.codes(model, look, style_layer)
+    with progress.phase(f"making {len(codes)} images"):
+        images = model.show(codes)
+    return folder.fill(lambda part: write_images(part, images, codes, numbers=chosen.seeds))
 
 
-def interpolate(model_dir, output_dir, num_images, space=None, frames=32, frames_per_second=20.0, **look):
+def interpolate(model_dir, output_dir, num_images, space=None, moving=None, **look):
     """Writes rows of up to 8 images between two latents each; returns the paths of what it wrote.
 
     The files of `generate`; if there are images and not points, also `interpolation.png`, every row a strip
-    from one end to the other, and `interpolation.gif`, in which the first 16 rows go there and back at once.
+    from one end to the other, and a film `interpolation`, in which the first 16 rows go there and back at once.
 
     Args:
-        space: see `Generation.interpolate`.
-        frames: of the GIF from one end to the other, both included, at least 2.
-        frames_per_second: of the GIF, in [1, 50].
+        space: see `Generation.interpolation`.
+        moving: a `Moving`; its frames are from one end to the other, both included.
         look: see `Look`.
     """
     config.check_count("--num_images", num_images)
-    config.check_count("--frames", frames, least=2)
-    if not 1.0 <= frames_per_second <= 50.0:
-        raise ConfigError(f"--frames_per_second is in [1, 50]. Received: {frames_per_second}")
-    look = Look(**look)
+    moving, look = moving or Moving(), Look(**look)
     folder, model = look.open(model_dir, output_dir)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
     with progress.phase("making the images"):
-        images = model.interpolate(rows, columns, space=space, **look.drawing())
+        codes = model.interpolation(rows, columns, space=space, **look.drawing())
+        images = model.show(codes)
+    codes, shown = codes.rows(slice(num_images)), images[:num_images]
     if images.ndim == 2:
-        return folder.fill(lambda part: write_images(part, images[:num_images], columns))
+        return folder.fill(lambda part: write_images(part, shown, codes, columns))
     rows = min(rows, 16)
     with progress.phase("making the frames between"):
-        between = model.interpolate(rows, frames, space=space, **look.drawing())
-    between = between.reshape(rows, frames, *images.shape[1:]).swapaxes(0, 1)
+        between = model.interpolate(rows, moving.frames, space=space, **look.drawing())
+    between = between.reshape(rows, moving.frames, *images.shape[1:])
 
     def write(part):
-        paths = write_images(part, images[:num_images], columns)
-        moving = [part / "interpolation.png", part / "interpolation.gif"]
-        pictures.save_png(moving[0], pictures.strips(images[: 50 * columns], columns))
-        pictures.save_gif(moving[1], [pictures.grid(frame) for frame in between], frames_per_second)
-        return [*paths, *moving]
+        paths = write_images(part, shown, codes, columns)
+        strips = part / "interpolation.png"
+        pictures.save_png(strips, pictures.strips(images[: 50 * columns], columns))
+        return [*paths, strips, *moving.save_rows(part / "interpolation", between, back=True)]
 
     return folder.fill(write)
 

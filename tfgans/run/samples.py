@@ -1,11 +1,12 @@
-"""What `generate` leaves in its folder: samples in a folder of their own, and pictures beside that.
+"""What `generate` and `project` leave in their folders: samples in a folder of their own, and pictures beside that.
 
 `images/image_00000.png`, `image_00001.png` ... are the samples alone, so that `images` is a data set and a folder for
-other FID tools. Beside it lie `grid.png`, `interpolation.png` and `.gif`, `style_mixing.png` or
-`style_layers.png`; points are in `points.npy` and `points.png`.
+other FID tools. Beside it lie `latents.npz` (`run.latents`) and `grid.png`, or the figures and films of `_MADE`;
+points are in `points.npy` and `points.png`.
 """
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -14,34 +15,32 @@ from pathlib import Path
 
 import numpy as np
 
-from tfgans import files, pictures, progress
+from tfgans import config, files, pictures, progress, videos
 from tfgans.config import ConfigError
 from tfgans.data.folder import EXTENSIONS
+from tfgans.run import latents
 
 _SAMPLE = re.compile(r"image_\d{5,}\.png")
-_PICTURES = (
-    "grid.png",
-    "points.npy",
-    "points.png",
-    "interpolation.png",
-    "interpolation.gif",
-    "style_mixing.png",
-    "style_layers.png",
+_MADE = re.compile(
+    r"image_\d{5,}\.png|grid\.png|(latents|directions)\.npz|points\.(npy|png)|style_(mixing|layers)\.png"
+    r"|(interpolation|walk|class_walk|direction_\d{2,}|projection)\.(png|gif|mp4)"
+    r"|(reconstruction|side_by_side)\.png"
 )
 
 
 class SampleFolder:
-    """The folder that one call of `generate` fills, all at once: samples of two calls are never mixed.
+    """The folder that one call of a command fills, all at once: samples of two calls are never mixed.
 
     Args:
         path: the folder; it need not be there.
         overwrite: remove what an earlier call made, when the new files are ready. Other files always stay.
+        command: that fills it, for messages.
     Raises: ConfigError if the folder cannot be written to, or holds samples or other images and `overwrite` is false,
         or if there are files in `images` that `generate` has not made.
     """
 
-    def __init__(self, path, overwrite=False):
-        self.path = Path(files.expanded(path))
+    def __init__(self, path, overwrite=False, command="generate"):
+        self.path, self.command = Path(files.expanded(path)), command
         self.images = self.path / "images"
         try:
             self._check_place()
@@ -64,14 +63,16 @@ class SampleFolder:
         foreign = [path for path in _visible(self.images) if not _SAMPLE.fullmatch(path.name)]
         if foreign or (self.images.exists() and not self.images.is_dir()):
             other = foreign[0] if foreign else self.images
-            raise ConfigError(f"{other} was not made by generate, which needs that place for its samples")
+            raise ConfigError(
+                f"{other} was not made by {self.command}, which needs that place for its samples"
+            )
         if overwrite:
             return
         made = self._made()
         if made:
             raise ConfigError(
-                f"{self.path} holds {len(made)} files of an earlier generate, such as {made[0].name}: choose another "
-                "folder, or --overwrite to replace them"
+                f"{self.path} holds {len(made)} files of an earlier {self.command}, such as {made[0].name}: choose "
+                "another folder, or --overwrite to replace them"
             )
         others = [path for path in _visible(self.path) if path.name.lower().endswith(EXTENSIONS)]
         if others:
@@ -94,9 +95,9 @@ class SampleFolder:
         """
         new = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
-        for left in self.path.glob(".generate.part*"):  # of a process that was killed
+        for left in self.path.glob(f".{self.command}.part*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
-        part = self.path / f".generate.part{os.getpid()}"
+        part = self.path / f".{self.command}.part{os.getpid()}"
         try:
             part.mkdir()
             paths = write(part)
@@ -117,25 +118,57 @@ class SampleFolder:
             path.rename(self.path / path.name)
 
 
-def write_images(folder, images, columns=None):
-    """Writes samples and their grid (or points and their plot) into a folder; returns the paths.
+@dataclasses.dataclass(frozen=True)
+class Moving:
+    """How films are made.
+
+    Attributes:
+        frames: from one picture to the next, at least 2.
+        frames_per_second: in [1, 50].
+        kind: `mp4`, `gif` or `both`.
+    Raises: ConfigError if a value leaves its range, or there is no encoder.
+    """
+
+    frames: int = 32
+    frames_per_second: float = 20.0
+    kind: str = "both"
+
+    def __post_init__(self):
+        config.check_count("--frames", self.frames, least=2)
+        videos.check(self.kind, self.frames_per_second)
+
+    def save(self, path, frames, back=False):
+        """Writes pictures as the film `path`, see `videos.save`."""
+        with progress.phase(f"writing {path.name}"):
+            return videos.save(path, frames, self.kind, self.frames_per_second, back)
+
+    def save_rows(self, path, rows, back=False):
+        """Writes images uint8 [R, F, H, W, C] as a film of F frames, in which the rows move in a grid."""
+        return self.save(path, [pictures.grid(frame) for frame in np.stack(rows, 1)], back)
+
+
+def write_images(folder, images, codes, columns=None, numbers=None):
+    """Writes samples, their codes and their grid (or points and their plot) into a folder; returns the paths.
 
     Args:
-        images: uint8 [N, H, W, C], or points float32 [N, 2]. columns: of the grid.
+        images: uint8 [N, H, W, C], or points float32 [N, 2]. codes: their `Codes`.
+        columns: of the grid. numbers: of the files; None: 0, 1, ...
     """
+    latents.save(folder / latents.FILE, codes)
     if images.ndim == 2:
         with files.replacing(folder / "points.npy") as file:
             np.save(file, images)
         pictures.save_png(folder / "points.png", pictures.scatter(images))
-        return [folder / "points.npy", folder / "points.png"]
+        return [folder / name for name in (latents.FILE, "points.npy", "points.png")]
     (folder / "images").mkdir()
-    paths = [folder / "images" / f"image_{i:05d}.png" for i in range(len(images))]
+    numbers = range(len(images)) if numbers is None else numbers
+    paths = [folder / "images" / f"image_{number:05d}.png" for number in numbers]
     with progress.Bar("writing", len(paths), "image") as bar:
         for path, image in zip(paths, images, strict=True):
             pictures.save_png(path, image)
             bar.update()
     pictures.save_png(folder / "grid.png", pictures.grid(images[:400], columns))
-    return [*paths, folder / "grid.png"]
+    return [*paths, folder / latents.FILE, folder / "grid.png"]
 
 
 def _visible(folder):
@@ -145,4 +178,4 @@ def _visible(folder):
 
 
 def _is_made(path):
-    return path.is_file() and bool(path.name in _PICTURES or _SAMPLE.fullmatch(path.name))
+    return path.is_file() and bool(_MADE.fullmatch(path.name))

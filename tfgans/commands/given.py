@@ -1,0 +1,24 @@
+"""What flags that several commands share say."""
+
+import re
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+
+def step():
+    """The step of a run's checkpoint: a text of digits, `best`, or None."""
+    from tfgans.config import ConfigError
+
+    if FLAGS.step is None or FLAGS.step == "best" or re.fullmatch("[0-9]{1,18}", FLAGS.step):
+        return FLAGS.step
+    raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
+
+
+def refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
+    """Raises ConfigError if there are --gin_file flags."""
+    from tfgans.config import ConfigError
+
+    if FLAGS.gin_file:
+        raise ConfigError(message)

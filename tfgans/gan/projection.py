@@ -1,0 +1,209 @@
+"""From an image to the code of a generator's image that is most like it (Karras et al. 2020, appendix D).
+
+Adam moves a code so that its image comes near in pixels and in the discriminator's features. The authors have LPIPS
+on VGG16, a network that has to be fetched; the discriminator is there, and was trained on such images. As theirs are
+the schedules, of a run of `steps` steps: the learning rate rises from 0 over the first twentieth and falls to 0 along
+a cosine over the last quarter; noise on the code, in proportion to the spread of codes, falls quadratically to 0
+over the first three quarters. The noise inputs of styled generators are moved, too, brought back to mean 0 and
+variance 1 after each step, and kept free of structure.
+
+Departures: latents (`z`) have no mean worth beginning at. They begin at the best of many that are drawn, several at a
+time, of which the best goes on after a fifth of the steps; they are held back where they get longer than drawn ones.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tfgans.config import ConfigError, check_count
+from tfgans.data.scaling import to_float
+from tfgans.gan.codes import BLOCK, Codes
+from tfgans.gan.descent import Descent
+from tfgans.gan.driver import stream_hash
+from tfgans.gan.perceptual import DiscriminatorDistance
+from tfgans.gan.styles import style_layers
+
+SPACES = ("w", "w_plus", "z")
+_SCOUTING = 0.2  # share of the steps that several beginnings share
+_SAMPLES = 10_000  # of w, for its mean and spread
+_DRAWS_OF_A_CLASS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ProjectionOptions:
+    """How to project.
+
+    Attributes:
+        space: `w`, one style for all slots; `w_plus`, one for each; `z`, a latent; None: `w` where the generator has
+            styles, else `z`.
+        steps: updates of the code.
+        learning_rate: of Adam at its highest.
+        pixel_weight, feature_weight: of the mean squared difference of pixels in [-1, 1], and of the
+            `DiscriminatorDistance`.
+        noise: whether noise inputs are moved, too, where the generator has styles.
+        noise_weight: of their regularisation.
+        code_noise: of the noise on the code at the beginning, in spreads of codes.
+        candidates: beginnings in `z`.
+        draws: latents that they are chosen from.
+        seed: of what is drawn.
+    """
+
+    space: str | None = None
+    steps: int = 1000
+    learning_rate: float = 0.1
+    pixel_weight: float = 1.0
+    feature_weight: float = 1.0
+    noise: bool = True
+    noise_weight: float = 1e5
+    code_noise: float = 0.05
+    candidates: int = 8
+    draws: int = 512
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Projected:
+    """What became of an image.
+
+    Attributes:
+        codes: `Codes` of one picture.
+        history: `Codes` on the way, with the noise of `codes`; the last one is `codes`.
+        losses: {name: float} of its picture before rounding: `pixels`, the mean squared difference in [-1, 1],
+            `features`, the `DiscriminatorDistance`, if it has layers, and `all`, both as they were weighed.
+    """
+
+    codes: Codes
+    history: Codes
+    losses: dict
+
+
+class Projector:
+    """Projects images onto the generator that a model shows.
+
+    Args:
+        model: a `GAN` of images.
+        options: `ProjectionOptions`; None: all as they are.
+        labels: classes, an index or name each, for images in turn; None: the class is found, too. It is that of the
+            latent that goes on.
+    Attributes: `space`, and `distance`, a `DiscriminatorDistance`.
+    Raises: ConfigError, one line, if the generator has no such space, makes points or has no classes.
+    """
+
+    def __init__(self, model, options=None, labels=None):
+        self.model, self.options = model, options or ProjectionOptions()
+        if len(model.sample_shape) != 3:
+            raise ConfigError("projection is of images, and this generator makes points")
+        check_count("steps", self.options.steps)
+        self.space = self.options.space or ("w" if model.style_slots else "z")
+        if self.space not in SPACES:
+            raise ConfigError(f"projection is into {', '.join(SPACES)}. Received: {self.space!r}")
+        if self.space != "z":
+            model.require_styles(f"projection into {self.space}")
+        if labels is not None and not model.num_classes:
+            raise ConfigError("labels were given, but the model has no classes")
+        self.labels = None if labels is None else model.class_indices(labels)
+        self.distance = DiscriminatorDistance(model, self.options.feature_weight > 0)
+        self._descents = {}
+
+    @property
+    def code_shape(self):
+        """`(slots that are free, size)` of a code; of a latent `(1, latent_dim)`."""
+        if self.space == "z":
+            return 1, self.model.latent_dim
+        slots = 1 if self.space == "w" else self.model.style_slots
+        return slots, style_layers(self.model.generator)[0].style_dim
+
+    def __call__(self, image, number=0, every=1, stepped=lambda: None):
+        """Projects one image.
+
+        Args:
+            image: uint8 [H, W, C] of the generator's shape.
+            number: of the image, whose turn it is among the labels.
+            every: steps from one code of the history to the next.
+            stepped: called after each step.
+        Returns: `Projected`.
+        Raises: ConfigError if the image has another shape.
+        """
+        if tuple(image.shape) != tuple(self.model.sample_shape):
+            wanted = list(self.model.sample_shape)
+            raise ConfigError(f"this generator makes images {wanted}. Received: {list(image.shape)}")
+        target, steps = tf.constant(to_float(image[None])), self.options.steps
+        with self.model.shown() as generator:
+            start, done, history = self._start(target, number, generator), 0, []
+            if len(start) > 1:
+                done = max(1, round(_SCOUTING * steps))
+                scouts = self._descent(len(start), generator)
+                scouts.begin(start)
+                seen = scouts.run(target, (0, done), every, stepped)
+                best = int(np.argmin(scouts.judge(target)["all"]))
+                start, *history = (codes.rows(slice(best, best + 1)) for codes in [scouts.codes(), *seen])
+            descent = self._descent(1, generator)
+            descent.begin(start)
+            history += descent.run(target, (done, steps), every, stepped)
+            losses = {name: float(found[0]) for name, found in descent.judge(target).items()}
+            codes = descent.codes()
+        return Projected(codes, _joined([*history, codes]), losses)
+
+    def _descent(self, count, generator):
+        if count not in self._descents:
+            self._descents[count] = Descent(self, generator, count, self._center[1])
+        return self._descents[count]
+
+    @functools.cached_property
+    def _center(self):
+        """`(mean of codes, float32 [size], their spread)`, the root of the mean square distance from it."""
+        if self.space == "z":
+            return np.zeros(self.model.latent_dim, np.float32), self.model.latent_dim**0.5
+        latents = self.model.latents_at(0, _SAMPLES, self._stream)
+        styles = self.model.styles(latents)[:, -1].astype(np.float64)
+        mean = styles.mean(0)
+        return mean.astype(np.float32), float(np.sqrt(np.square(styles - mean).sum(1).mean()))
+
+    def _start(self, target, number, generator):
+        """`Codes` to begin at."""
+        if self.space == "z":
+            classes = self.model.num_classes
+            found = list(range(classes)) if classes else None
+            given = found if self.labels is None else [int(self.labels[number % len(self.labels)])]
+            return self._nearest_drawn(target, generator, given)
+        mean = self._center[0]
+        return Codes("w", np.broadcast_to(mean, (1, self.model.style_slots, len(mean))).copy())
+
+    @property
+    def _stream(self):
+        return stream_hash(self.options.seed, "projection")
+
+    def _nearest_drawn(self, target, generator, given):
+        """The drawn latents whose images come nearest; where the class is not given, first the nearest of each.
+
+        Args: given: the classes to draw of, or None where there are none.
+        """
+        options = self.options
+        count = max(options.draws, options.candidates, _DRAWS_OF_A_CLASS * len(given or [0]))
+        drawn = self.model.codes_at(np.arange(count), given, self._stream)
+        descent, losses = self._descent(options.candidates, generator), []
+        for first in range(0, count, BLOCK):
+            part = drawn.rows(np.arange(first, first + BLOCK) % count)
+            losses.append(descent.judge_others(part, target)["all"])
+        order = np.argsort(np.concatenate(losses)[:count], kind="stable")
+        if given is not None:
+            order = _in_turn(order, drawn.labels)
+        return dataclasses.replace(drawn.rows(order[: options.candidates]), seeds=None)
+
+
+def _in_turn(order, labels):
+    """Indices by rank, `order` [N], so that the best of each class come first, then the second best of each."""
+    rank, seen = np.zeros(len(order), np.int64), {}
+    for place, index in enumerate(order):
+        rank[place] = seen[labels[index]] = seen.get(labels[index], -1) + 1
+    return order[np.argsort(rank, kind="stable")]
+
+
+def _joined(codes):
+    """Those of several as one, with the noise of the last."""
+    last = codes[-1]
+    noise = tuple(np.broadcast_to(part, (len(codes), *part.shape[1:])) for part in last.noise)
+    labels = None if last.labels is None else np.concatenate([each.labels for each in codes])
+    return Codes(last.space, np.concatenate([each.values for each in codes]), labels, noise)

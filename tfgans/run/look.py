@@ -1,0 +1,104 @@
+"""Which generator of a run is looked at, and which of its pictures."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from tfgans import config, files
+from tfgans.config import ConfigError
+from tfgans.run import build, latents
+from tfgans.run.samples import SampleFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Which:
+    """Which generator of a run: see `build.load`."""
+
+    step: str | None = None
+    gin_params: tuple = ()
+    part: str | None = None
+    weights: str | None = None
+
+    def load(self, model_dir):
+        """`(model, step)`, see `build.load`."""
+        return build.load(
+            Path(files.expanded(model_dir)), self.gin_params, self.step, self.part, self.weights
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Look(Which):
+    """The options that all that makes pictures of a run share, besides those of `Which`.
+
+    Attributes:
+        truncation, truncated_slots, seed: see `Generation`.
+        overwrite: see `SampleFolder`.
+    """
+
+    truncation: float | None = None
+    truncated_slots: int | None = None
+    seed: int = 0
+    overwrite: bool = False
+
+    def open(self, model_dir, output_dir):
+        """`(SampleFolder, model)`; the folder is refused, if at all, before the model is loaded."""
+        folder = SampleFolder(output_dir, self.overwrite)
+        model, _ = self.load(model_dir)
+        config.refuse_unused(self.gin_params)
+        return folder, model
+
+    def truncating(self):
+        """Those of the options that say how to truncate."""
+        return {name: getattr(self, name) for name in ("truncation", "truncated_slots")}
+
+    def drawing(self):
+        """Those of the options that the functions of the model take, such as `GAN.generate`."""
+        return self.truncating() | {"seed": self.seed}
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Which pictures of a run: the first ones of the stream, others of it by their seeds, or those of a file.
+
+    Attributes:
+        count: how many of the first.
+        seeds: numbers in the stream, in place of `count`, see `GAN.codes_at`.
+        latents: a file that `run.latents` wrote, in place of both.
+        labels: classes to go round, by name or index: by the seed, or by the place in the file.
+    """
+
+    count: int = 64
+    seeds: tuple | None = None
+    latents: str | None = None
+    labels: tuple | None = None
+
+    def __post_init__(self):
+        config.check_count("--num_images", self.count)
+        if self.seeds is not None and not len(self.seeds):
+            raise ConfigError("--seeds names no picture")
+
+    def codes(self, model, look, style_layer=None, truncates=True):
+        """Their `Codes`. Raises: ConfigError, one line, for what the model or the file does not have.
+
+        Args:
+            look: a `Look`. truncates: whether its psi is applied here, so that the codes are in w.
+        """
+        if self.latents is not None:
+            return self._of_file(model)
+        seeds = np.arange(self.count) if self.seeds is None else np.asarray(self.seeds)
+        options = look.drawing()
+        if not truncates and model.style_slots:
+            options |= {"truncation": None, "truncated_slots": None}
+        return model.codes_at(seeds, self.labels, style_layer=style_layer, **options)
+
+    def _of_file(self, model):
+        codes = latents.load(self.latents, model)
+        if self.labels is None:
+            return codes
+        if not model.num_classes:
+            raise ConfigError("labels were given, but the model has no classes")
+        if codes.space != "z":
+            raise ConfigError(f"--labels: {self.latents} has styles, which have no class of their own")
+        chosen = model.class_indices(list(self.labels))
+        return dataclasses.replace(codes, labels=chosen[np.arange(len(codes)) % len(chosen)])
