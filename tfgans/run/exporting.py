@@ -102,7 +102,7 @@ class _Shown(keras.layers.Layer):
     def __init__(self, model, generator):
         super().__init__(name="images", autocast=False)
         self.generator = generator  # tracked, for its weights; the model, with its optimizers, is not
-        numbers = [(v, v.numpy()) for v in generator.non_trainable_variables if not v.shape]
+        numbers = [(v, v.numpy()) for v in generator.non_trainable_variables if len(v.shape) == 0]
         points = len(model.sample_shape) == 1
         self.key, shape = ("points" if points else "images"), (None, *model.sample_shape)
 
