@@ -156,7 +156,7 @@ def blurred(x, around, gain=1.0):
 def modulated(layer, x, w, up=False, demodulate=True):
     """One sample after the other, each with a kernel of its own."""
     outputs = []
-    for image, scales in zip(x, connected(layer.affine, w)):
+    for image, scales in zip(x, connected(layer.affine, w), strict=True):
         kernel = layer.weight * layer.weight_gain * scales[None, :, None, None]
         if demodulate:
             kernel = kernel / (kernel.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
@@ -183,7 +183,7 @@ def images_of(network, z, psi=1.0):
     w = z / (z.square().mean(1, keepdim=True) + 1e-8).sqrt()
     for number in range(LAYERS):
         w = lrelu(connected(getattr(network.mapping, f"fc{number}"), w))
-    w, image = network.mapping.w_avg + psi * (w - network.mapping.w_avg), None
+    w, x, image = network.mapping.w_avg + psi * (w - network.mapping.w_avg), None, None
     for size in WIDTHS:
         block = getattr(network.synthesis, f"b{size}")
         x = layer_of(block.conv0, x, w, up=True) if size > 4 else block.const.expand(len(z), -1, -1, -1)
