@@ -88,8 +88,8 @@ def _of_checkpoint(path):
         state, about = checkpoints.load(int(match[1]))
     else:
         raise ConfigError(
-            "train.initialize_from is a run's folder, a checkpoint (step_*.npz), a .pkl of NVIDIA's or a .keras file. "
-            f"Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
+            "train.initialize_from is a run's folder, a checkpoint (step_*.npz), a .pkl of NVIDIA's or a .keras file"
+            f". Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
         )
     names = checkpoints.names(about["step"])
     if names is None:
