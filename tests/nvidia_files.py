@@ -104,7 +104,7 @@ def tensor(array, order=None, offset=0, size=None, stride=None, **wrong):
     """A tensor whose axes lie in memory in an order, after `offset` numbers of something else."""
     array = np.asarray(array)
     order = tuple(range(array.ndim)) if order is None else order
-    laid = np.ascontiguousarray(array.transpose(order))
+    laid = array.transpose(order).copy()
     numbers = np.concatenate([np.full(offset, 9, array.dtype), laid.ravel()])
     strides = dict(zip(order, (step // array.itemsize for step in laid.strides), strict=True))
     size = array.shape if size is None else size
