@@ -27,7 +27,7 @@ def classes_dir(tmp_path_factory):
     build.prepare([str(folder / "operative.gin")], ["numerics.precision = 'mixed_bfloat16'"])
     model, _ = build.build_model()
     for weight in model.ema_generator.trainable_variables:
-        weight.assign(weight.numpy() * 1.5)
+        weight.assign(weight.numpy() * 3.0)
     checkpoint.Checkpoints(folder / "checkpoints").save(model, 3, {})
     return folder
 
