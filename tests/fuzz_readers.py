@@ -34,6 +34,7 @@ from tfgans.gan import GAN
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
 from tfgans.methods.alphagan.spaces.biggan.genotype import load_biggan_genotype
 from tfgans.methods.alphagan.spaces.stylegan2.published import load_stylegan2_genotype
+from tfgans.networks.stylegan2_pickles import read_stylegan2
 from tfgans.run import build, classes, hand_over, identity, shown
 
 REFUSALS = (ConfigError, BadImage)
@@ -74,6 +75,7 @@ def _in(name, write):
     return make
 
 
+NVIDIA = Path(__file__).parent / "golden/nvidia.pkl"
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 
 
@@ -435,6 +437,7 @@ READERS = [
         _in("a.json", _genotype(load_stylegan2_genotype, "adversarialnas_celeba_micro_w")),
         load_stylegan2_genotype,
     ),
+    Reader("nvidia pickle", _in("a.pkl", lambda p: p.write_bytes(NVIDIA.read_bytes())), read_stylegan2),
     Reader("classes", _in("list.txt", lambda p: p.write_text("# two\n1\nn02085620\n")), read_classes),
     Reader("metrics", _in("metrics.jsonl", _lines(ROWS)), _read_rows, named=False),
     Reader("search history", _in("search.jsonl", _lines(SEARCHED)), lambda p: files.JsonLines(p).read()),

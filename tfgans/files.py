@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from tfgans import readers
@@ -59,6 +60,17 @@ def remove_open():
     """Removes what this process is in the middle of writing: it is about to end."""
     for part in list(_open):
         part.unlink(missing_ok=True)
+
+
+def check_place(folder):
+    """Raises OSError if a folder, which need not be there, cannot be made or written to."""
+    place = Path(folder)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place} is not a folder")
+    with tempfile.TemporaryFile(dir=place):  # permission bits do not tell of read-only file systems
+        pass
 
 
 def user_cache():

@@ -26,6 +26,21 @@ def talk():
     logger.handlers, logger.propagate = [_Above()], False
 
 
+@contextlib.contextmanager
+def quiet():
+    """Throws away what libraries write to stderr from C++ in the block; what is written to `sys.stderr` is seen."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    own, sys.stderr = sys.stderr, open(kept, "w", closefd=False)  # noqa: SIM115 - what is ours is still seen
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        sys.stderr = own
+        os.close(kept)
+        os.close(nowhere)
+
+
 class _Above(logging.Handler):
     def emit(self, record):
         tqdm.tqdm.write(self.format(record), file=sys.stderr)

@@ -19,6 +19,7 @@ COMMANDS = (
     "architectures",
     "classifier",
     "doctor",
+    "export",
 )
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
@@ -98,6 +99,7 @@ FLAGS = {
         "batch_size",
     ),
     "doctor": ("seconds",),
+    "export": ("model_dir", "output_dir", "formats", "quantize", "overwrite", "step", "weights", "generator"),
     "compare": (
         "gin_file",
         "gin_param",

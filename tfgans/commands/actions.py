@@ -175,6 +175,20 @@ def _doctor():
     print(build.to_json(found))
 
 
+def _export():
+    from tfgans.run import build, exporting
+
+    _refuse_gin_files()
+    which = dict(step=_step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+    formats, quantize = ([name.strip() for name in FLAGS[flag].value] for flag in ("formats", "quantize"))
+    where = FLAGS.model_dir, FLAGS.output_dir
+    report = exporting.export(*where, formats, quantize, FLAGS.overwrite, **which)
+    print(build.to_json(report))
+    for name, why in report["failed"].items():
+        complain(f"{name} was not written: {why}")
+    return 2 if report["failed"] else 0
+
+
 def _architectures():
     from tfgans.commands import architectures
     from tfgans.config import ConfigError
@@ -209,6 +223,7 @@ COMMANDS = {
     "fid": (command_flags.fid, _fid),
     "classifier": (command_flags.classifier, _classifier),
     "doctor": (command_flags.doctor, _doctor),
+    "export": (command_flags.export, _export),
 }
 WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
@@ -222,5 +237,6 @@ SUMMARIES = {
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
     "doctor": "Says what this machine has, what is missing for what, and how fast it trains.",
+    "export": "Writes a run's generator as a SavedModel, ONNX, LiteRT or TensorFlow.js, each compared with Keras.",
     "classifier": "Trains a classifier of labelled images, whose features measure images of the same kind.",
 }

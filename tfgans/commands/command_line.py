@@ -99,11 +99,8 @@ def _import_tensorflow(command):
     """TensorFlow, imported without the lines its libraries write to stderr while they load."""
     from tfgans.config import ConfigError, first_line
 
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    own, sys.stderr = sys.stderr, open(kept, "w", closefd=False)  # noqa: SIM115 - what is ours is still seen
-    os.dup2(nowhere, 2)
     try:
-        with progress.phase(f"{command}: loading TensorFlow"):
+        with progress.quiet(), progress.phase(f"{command}: loading TensorFlow"):
             import keras  # noqa: F401 - its settings show here whether they are any good
             import tensorflow
 
@@ -111,11 +108,6 @@ def _import_tensorflow(command):
         return tensorflow
     except Exception as error:
         raise ConfigError(f"TensorFlow and Keras cannot be imported: {first_line(error)}") from error
-    finally:
-        os.dup2(kept, 2)
-        sys.stderr = own
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _interpreted(command, action):

@@ -151,6 +151,18 @@ def doctor():
     flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
 
 
+def export():
+    _run_flags()
+    _define_folder("output_dir", "Folder to write to.")
+    flags.DEFINE_list(
+        "formats",
+        ["saved_model", "onnx", "litert"],
+        "Of saved_model, onnx, litert, tfjs. Each takes latents (and labels) and gives images in [-1, 1].",
+    )
+    flags.DEFINE_list("quantize", [], "Of float16, int8: further LiteRT files with smaller weights.")
+    flags.DEFINE_bool("overwrite", False, "Replace what an earlier export left in output_dir.")
+
+
 def search():
     train()
 

@@ -121,12 +121,13 @@ class NoiseInjection(keras.layers.Layer):
 
     Args:
         seed: of the layer's own noise, which is a pure function of (seed, H, W).
+        stored: whether the own noise is a weight `own_noise` that does not train, so that it can be another one.
     Input: [N, H, W, C], and noise [N, H, W, 1] or [1, H, W, 1] or None.
     """
 
-    def __init__(self, seed=0, **kwargs):
+    def __init__(self, seed=0, stored=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.seed = seed
+        self.seed, self.stored = seed, stored
 
     def build(self, inputs_shape, noise_shape=None):
         if None in inputs_shape[1:3]:
@@ -134,10 +135,16 @@ class NoiseInjection(keras.layers.Layer):
         self.strength = self.add_weight(name="strength", shape=(), initializer="zeros", autocast=False)
         with tf.init_scope():  # a number of the layer, not an operation of whatever graph builds it
             drawn = tf.random.stateless_normal([1, *inputs_shape[1:3], 1], [self.seed, 0], alg="philox")
-            self.own_noise = drawn.numpy()
+            drawn = drawn.numpy()
+        self.own_noise = drawn
+        if self.stored:
+            options = {"trainable": False, "autocast": False}
+            draw = lambda shape, dtype: tf.constant(drawn, dtype)  # noqa: E731
+            self.own_noise = self.add_weight(drawn.shape, draw, name="own_noise", **options)
+            self.copied_state = ("own_noise",)
 
     def call(self, inputs, noise=None):
-        noise = tf.constant(self.own_noise) if noise is None else noise
+        noise = tf.convert_to_tensor(self.own_noise) if noise is None else noise
         strength = tf.convert_to_tensor(self.strength)
         inputs = tf.cast(inputs, self.compute_dtype)
         return inputs + tf.cast(strength * tf.cast(noise, strength.dtype), self.compute_dtype)
@@ -146,7 +153,7 @@ class NoiseInjection(keras.layers.Layer):
         return inputs_shape
 
     def get_config(self):
-        return super().get_config() | {"seed": self.seed}
+        return super().get_config() | {"seed": self.seed, "stored": self.stored}
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -156,20 +163,20 @@ class StyledConv2D(keras.layers.Layer):
     Args:
         filters, kernel_size: of the convolution.
         up: whether it doubles the map.
-        seed: of the noise that replaces what is not given.
+        seed, stored_noise: of the noise that replaces what is not given, see `NoiseInjection`.
     Input: [N, H, W, C], styles [N, D], and noise [N, H', W', 1] or [1, H', W', 1] or None.
     Output: [N, H', W', filters].
     """
 
-    def __init__(self, filters, kernel_size=3, up=False, seed=0, **kwargs):
+    def __init__(self, filters, kernel_size=3, up=False, seed=0, stored_noise=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.filters, self.kernel_size = filters, kernel_size
-        self.up, self.seed = up, seed
+        self.up, self.seed, self.stored_noise = up, seed, stored_noise
 
     def build(self, inputs_shape, styles_shape, noise_shape=None):
         self.convolution = self._make_convolution(name="convolution", dtype=self.dtype_policy)
         self.convolution.build(inputs_shape, styles_shape)
-        self.noise = NoiseInjection(self.seed, name="noise", dtype=self.dtype_policy)
+        self.noise = NoiseInjection(self.seed, self.stored_noise, name="noise", dtype=self.dtype_policy)
         self.noise.build(self.compute_output_shape(inputs_shape))
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros", autocast=False)
 
@@ -192,4 +199,5 @@ class StyledConv2D(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "up": self.up,
             "seed": self.seed,
+            "stored_noise": self.stored_noise,
         }

@@ -191,6 +191,9 @@ class ProgressiveSynthesis(_Growing):
             factor = 2 ** (self.stages - 1 - stage)
             return upsample_nearest(images, factor) if factor > 1 else images
 
+        known = tf.get_static_value(tf.convert_to_tensor(self.stage.value))
+        if known is not None:  # eagerly, and in an exported graph
+            return branch(min(max(int(known), 0), self.stages - 1))
         show = functools.partial(branch, 0)
         for stage in range(1, self.stages):
             reached = tf.convert_to_tensor(self.stage.value) >= stage
@@ -199,7 +202,11 @@ class ProgressiveSynthesis(_Growing):
 
     def _faded_if_fading(self, old, new):
         # A case and not a condition: `evaluate.cost` leaves it out, as published counts are of grown networks.
-        fading = tf.cast(tf.convert_to_tensor(self.alpha.value) < 1.0, tf.int32)
+        alpha = tf.convert_to_tensor(self.alpha.value)
+        known = tf.get_static_value(alpha)
+        if known is not None:
+            return self._faded(old, new) if known < 1.0 else new
+        fading = tf.cast(alpha < 1.0, tf.int32)
         return tf.switch_case(fading, [lambda: new, lambda: self._faded(old, new)])
 
     def compute_output_shape(self, latents_shape):

@@ -51,6 +51,7 @@ def stylegan2_generator(
     kernel_size: Count | Several(Count) = 3,
     style_layers: Several(Count) | None = None,
     mean_decay: Within("[0, 1)") = 0.995,
+    stored_noise: bool = False,
 ):
     """StyleGAN2's generator.
 
@@ -63,6 +64,8 @@ def stylegan2_generator(
         style_layers: for each of the 2 log2(resolution) - 2 style slots, which of W_1 .. W_mapping_layers it
             takes (AlphaGAN's dynamic W); None: the last.
         mean_decay: of the tracked mean of w, for each training forward.
+        stored_noise: whether each layer's fixed noise is one of its weights, as in NVIDIA's networks, which can then
+            be taken over whole. It is the same noise at first, and it does not train.
     Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], not bounded,
         float32. Its layers `mapping` (`StyleMapping`) and `synthesis` (`StyleSynthesis`) can be called alone.
     Raises: ConfigError if an argument is outside what is listed.
@@ -78,7 +81,7 @@ def stylegan2_generator(
         style_dim, mapping_layers, style_layers, mean_decay, dtype=float_dtype(), name="mapping"
     )
     kernel_sizes = _kernel_sizes(name, kernel_size, len(widths))
-    synthesis = StyleSynthesis(channels, widths, kernel_sizes, name="synthesis")
+    synthesis = StyleSynthesis(channels, widths, kernel_sizes, stored_noise, name="synthesis")
     return generator_model(latents, None, synthesis(mapping(latents)), name)
 
 

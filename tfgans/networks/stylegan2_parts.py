@@ -132,13 +132,14 @@ class StyleSynthesis(keras.layers.Layer):
         channels: of the image.
         widths: channels of the maps of 4, 8, 16 ... pixels a side.
         kernel_sizes: of the convolutions that keep their map's size, one for each of those.
+        stored_noise: whether the fixed noise is a weight of each convolution, see `NoiseInjection`.
     Input: styles [N, 2 * len(widths), D]; `noise` is a list of normal numbers of shapes [N, *s], one for each s of
         `noise_shapes` (N may be 1), or None for fixed noise. Output: [N, H, W, channels], not bounded.
     """
 
-    def __init__(self, channels, widths, kernel_sizes, **kwargs):
+    def __init__(self, channels, widths, kernel_sizes, stored_noise=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.channels = channels
+        self.channels, self.stored_noise = channels, stored_noise
         self.widths, self.kernel_sizes = tuple(widths), tuple(kernel_sizes)
 
     @property
@@ -176,6 +177,7 @@ class StyleSynthesis(keras.layers.Layer):
 
     def _add(self, name, shape, style_shape, width, kernel_size, up=False):
         options = {"seed": len(self.convolutions), "name": name, "dtype": self.dtype_policy}
+        options |= {"stored_noise": True} if self.stored_noise else {}
         layer = self._make_convolution(width, kernel_size, up, **options)
         layer.build(shape, style_shape)
         self.convolutions.append(layer)
@@ -211,4 +213,5 @@ class StyleSynthesis(keras.layers.Layer):
             "channels": self.channels,
             "widths": self.widths,
             "kernel_sizes": self.kernel_sizes,
+            "stored_noise": self.stored_noise,
         }

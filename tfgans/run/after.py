@@ -34,6 +34,10 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
         which = dataclasses.replace(which, gin_params=params)
     model_dir = Path(files.expanded(model_dir))
+    if model_dir.suffix == ".pkl" and model_dir.is_file():
+        raise ConfigError(
+            f"{model_dir} is no run, which has data to be evaluated with: begin one with its weights"
+        )
     model, step = which.load(model_dir)
     with build.explained():
         dataset, gap = Dataset(), DualityGap() if duality_gap else None

@@ -22,8 +22,9 @@ from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
+from tfgans.networks.stylegan2_pickles import read_stylegan2
 from tfgans.optimizers import default_optimizer
-from tfgans.run import auto, classes, flag_bindings, identity, own_code
+from tfgans.run import auto, classes, flag_bindings, identity, own_code, transfer
 from tfgans.run.trial import trial
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
@@ -168,7 +169,7 @@ def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):
 
 
 def load(model_dir, gin_params=(), step=None, part=None, weights=None):
-    """`(model, step)` of a run's folder, restored from a checkpoint.
+    """`(model, step)` of a run's folder, restored from a checkpoint, or of a pickle of NVIDIA's StyleGAN2, step 0.
 
     Args:
         part: show this generator of a pair, `sparse` or `dense`; None is the usual one.
@@ -179,6 +180,8 @@ def load(model_dir, gin_params=(), step=None, part=None, weights=None):
     if part is not None and weights is not None:
         raise ConfigError(f"--generator={part} has one kind of weights. Received: --weights={weights}")
     folder = Path(files.expanded(model_dir))
+    if folder.suffix == ".pkl" and not folder.is_dir():
+        return _load_pickle(folder, gin_params, step, part, weights), 0
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")
     prepare([str(folder / "operative.gin")], [*ON_ONE_DEVICE, *gin_params])
@@ -196,6 +199,20 @@ def load(model_dir, gin_params=(), step=None, part=None, weights=None):
         model.use_part(part)
     model.use_weights(weights)
     return model, about["step"]
+
+
+def _load_pickle(path, gin_params, step, part, weights):
+    """The model of a pickle of NVIDIA's StyleGAN2; its average is G_ema."""
+    for flag, value in (("step", step), ("generator", part)):
+        if value is not None:
+            raise ConfigError(f"{path} is no run: it has one generator. Received: --{flag}={value}")
+    own = [f"{name} = {value!r}" for name, value in read_stylegan2(path).bindings.items()]
+    own += [f"build.{network} = @stylegan2_{network}" for network in ("generator", "discriminator")]
+    prepare([], [*own, "GAN.ema_decay = 0.998", *ON_ONE_DEVICE, *gin_params])
+    model, _ = build_model()
+    transfer.initialize(model, path)
+    model.use_weights(weights)
+    return model
 
 
 def _ranking():

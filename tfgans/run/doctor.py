@@ -18,6 +18,7 @@ _LIBRARIES = ("tensorflow", "keras", "numpy", "gin-config")
 _OPTIONAL = {
     "tensorflow_gan": ("Inception's FID, and its preprocessing", "pip install tfgans"),
     "tensorflow_datasets": ("--data=tfds:<name>", "pip install tfgans"),
+    "onnxruntime": ("ONNX and LiteRT files (docs/export.md)", "pip install 'tfgans[export]'"),
     "keras_hub": ("features of DINOv2, CLIP (gin_configs/features)", "pip install 'tfgans[features]'"),
 }
 _QUICKSTART = "gin_configs/quickstart.gin"

@@ -10,7 +10,6 @@ import dataclasses
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +42,10 @@ class SampleFolder:
         self.path, self.command = Path(files.expanded(path)), command
         self.images = self.path / "images"
         try:
-            self._check_place()
+            files.check_place(self.path)
             self._check_contents(overwrite)
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written to: {error}") from error
-
-    def _check_place(self):
-        place = self.path
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        if not place.is_dir():
-            raise ConfigError(f"{self.path} cannot be written to: {place} is not a folder")
-        with tempfile.TemporaryFile(dir=place):  # permission bits do not tell of read-only file systems
-            pass
 
     def _check_contents(self, overwrite):
         if not self.path.exists():

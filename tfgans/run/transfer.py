@@ -10,6 +10,7 @@ import numpy as np
 
 from tfgans import checkpoint, files, readers
 from tfgans.config import ConfigError
+from tfgans.networks.stylegan2_pickles import NOISE, read_stylegan2
 from tfgans.weight_names import named_weights
 
 logger = logging.getLogger(__name__)
@@ -26,15 +27,20 @@ def initialize(model, source):
     how far it has come, or else the other generator. Optimizers and the state of methods begin anew.
 
     Args:
-        source: the folder of a run, for its newest checkpoint that can be read; a checkpoint, `step_*.npz`; or a
-            Keras file of a generator, which leaves the discriminator as it is drawn.
-    Returns: {"source", "step" (None of a Keras file), and for each of `GAN.carried_over` {"taken", "arrays": numbers
-        of arrays, "parameters_taken", "parameters", "left": names of arrays that are as they were drawn}}.
+        source: the folder of a run, for its newest checkpoint that can be read; a checkpoint, `step_*.npz`; a
+            Keras file of a generator, which leaves the discriminator as it is drawn; or a pickle of NVIDIA's
+            StyleGAN2, whose networks must be those of the model.
+    Returns: {"source", "step" (None of other files than a run's), and for each of `GAN.carried_over` {"taken",
+        "arrays": numbers of arrays, "parameters_taken", "parameters", "left": names of arrays that are as they were
+        drawn, "left_out": names of arrays of the source that have no place}}.
     Raises: ConfigError if there is no such thing, it cannot be read, or no kernel of it fits the generator.
     """
     path = Path(files.expanded(source))
-    step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)
     parts = model.carried_over()
+    if path.suffix == ".pkl":
+        step, arrays = None, _of_pickle(path, parts)
+    else:
+        step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)
     fitting = _fitting(parts["generator"], arrays["generator"])
     if max((len(variable.shape) for variable in fitting.values()), default=0) < 2:  # biases fit by chance
         why = _why(parts["generator"], arrays["generator"])
@@ -61,9 +67,10 @@ def _in_words(found):
         f"{found['taken']:,} of {found['arrays']:,} arrays, "
         f"{found['parameters_taken']:,} of {found['parameters']:,} parameters"
     )
-    left = found["left"]
-    if left:
-        text += f"; as they were drawn: {', '.join(left[:_SHOWN])}{', ...' if len(left) > _SHOWN else ''}"
+    for key, words in (("left", "as they were drawn"), ("left_out", "left out")):
+        names = found[key]
+        if names:
+            text += f"; {words}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     return text
 
 
@@ -81,8 +88,8 @@ def _of_checkpoint(path):
         state, about = checkpoints.load(int(match[1]))
     else:
         raise ConfigError(
-            "train.initialize_from is a run's folder, a checkpoint (step_*.npz) or a .keras file. "
-            f"Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
+            "train.initialize_from is a run's folder, a checkpoint (step_*.npz), a .pkl of NVIDIA's or a .keras file"
+            f". Received: {str(path)!r}, which {'is none' if path.exists() else 'is not there'}"
         )
     names = checkpoints.names(about["step"])
     if names is None:
@@ -102,6 +109,29 @@ def _of_keras_file(path):
     return None, {"generator": arrays}
 
 
+def _of_pickle(path, parts):
+    """`{part: {name: array}}` of a pickle of NVIDIA's. Raises: ConfigError if its networks are not the model's."""
+    published = read_stylegan2(path)
+    for part, arrays in published.weights.items():
+        why = _difference(parts[part], arrays) if part in parts else None
+        if why:
+            bindings = " ".join(f"{name}={value}" for name, value in published.bindings.items())
+            raise ConfigError(
+                f"train.initialize_from: the {part.replace('_', ' ')} in {path} is another one than the "
+                f"configuration's: {why}. These bindings make those in the file: {bindings}"
+            )
+    return published.weights
+
+
+def _difference(named, arrays):
+    """How the networks differ of which these are the weights, apart from their fixed noise; None if they do not."""
+    for name in dict.fromkeys((*named, *arrays)):
+        there, here = (list(np.shape(of[name])) if name in of else "not" for of in (arrays, named))
+        if there != here and not name.endswith(NOISE):
+            return f"{name} is {there} there, {here} here"
+    return None
+
+
 def _fitting(named, arrays):
     """Those of `{name: variable}` for which there is an array of their shape."""
     return {n: v for n, v in named.items() if n in arrays and np.shape(arrays[n]) == tuple(v.shape)}
@@ -118,6 +148,7 @@ def _give(named, arrays):
         "parameters_taken": _size(fitting.values()),
         "parameters": _size(named.values()),
         "left": [name for name in named if name not in fitting],
+        "left_out": [name for name in arrays if name not in named],
     }
 
 
