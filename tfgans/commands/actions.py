@@ -216,6 +216,25 @@ def _doctor():
     print(build.to_json(found))
 
 
+def _report():
+    from tfgans.compare import run_page
+
+    print(run_page.write(FLAGS.model_dir, FLAGS.output))
+
+
+def _explore():
+    from tfgans.run.explore import explore
+
+    _refuse_gin_files()
+
+    def told(address):
+        print(address, flush=True)
+        print("open it in a browser; Ctrl-C ends it", file=sys.stderr)
+
+    which = dict(step=_step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+    explore(FLAGS.model_dir, FLAGS.host, FLAGS.port, told, **which)
+
+
 def _architectures():
     from tfgans.commands import architectures
     from tfgans.config import ConfigError
@@ -264,6 +283,8 @@ COMMANDS = {
     "fid": (command_flags.fid, _fid),
     "classifier": (command_flags.classifier, _classifier),
     "doctor": (command_flags.doctor, _doctor),
+    "report": (command_flags.report, _report),
+    "explore": (command_flags.explore, _explore),
 }
 WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
@@ -276,5 +297,7 @@ SUMMARIES = {
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
     "doctor": "Says what this machine has, what is missing for what, and how fast it trains.",
+    "report": "Writes one HTML file that shows a run: curves, samples over time, metrics, costs, configuration.",
+    "explore": "Serves a page that shows what a run's generator makes, as sliders are moved.",
     "classifier": "Trains a classifier of labelled images, whose features measure images of the same kind.",
 }

@@ -248,6 +248,22 @@ def doctor():
     flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
 
 
+def report():
+    _define_folder("model_dir", "Folder of the run.")
+    flags.DEFINE(_Path(), "output", None, "The file to write; report.html in the run's folder if not given.")
+
+
+def explore():
+    _run_flags()
+    flags.DEFINE_string(
+        "host",
+        "127.0.0.1",
+        "Address to serve at. Others than this machine's own, such as 0.0.0.0, can be reached by others: the printed "
+        "address then has a token that everybody needs.",
+    )
+    flags.DEFINE_integer("port", 8765, "Port to serve at; 0: one that is free.", 0, 65535)
+
+
 def search():
     train()
 

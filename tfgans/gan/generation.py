@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfgans import files
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
+from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
@@ -23,7 +24,7 @@ from tfgans.gan.styles import StyleGeneration, Truncation, in_batches
 _BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
 
 
-class Generation(LabelDraws, StyleGeneration, PathGeneration):
+class Generation(LabelDraws, StyleGeneration, PathGeneration, DirectionGeneration):
     """The part of `GAN` that makes images outside training.
 
     A stream of latents is a pure function of (seed, position): `generate` of 100 images at once, or in parts,

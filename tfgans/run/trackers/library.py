@@ -6,7 +6,7 @@ from tfgans.config import ConfigError
 
 
 def library(name, tracker):
-    """The imported library, which is also the name of what to install; raises ConfigError that says what to install."""
+    """The imported library. Raises: ConfigError that says what to install."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

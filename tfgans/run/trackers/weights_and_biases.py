@@ -14,8 +14,8 @@ _STEP = "generator_updates"  # the axis of every chart: wandb's own counts calls
 class WandbTracker(Tracker):
     """A run of Weights & Biases; needs `pip install 'tfgans[wandb]'` and, online, `wandb login`.
 
-    Its local files lie in `wandb` in the run's folder, or where `WANDB_DIR` says. An offline run that was taken up has
-    several parts there of one id; `wandb sync` sends them in their order.
+    Its local files lie in `wandb` in the run's folder, or where `WANDB_DIR` says. An offline run that was taken up
+    has several parts there of one id; `wandb sync` sends them in their order.
 
     Args:
         project: its project.
