@@ -144,7 +144,7 @@ def _summary(alone):
 
 def _rows(rows):
     """`(table, {name: value})`: rows as they stand, the newest first, without what is the same in all of them."""
-    names = list(dict.fromkeys(name for row in rows for name in row if name != "step"))
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in ("step", "command")))
     same = {name for name in names if len(rows) > 1 and len({json.dumps(row.get(name)) for row in rows}) == 1}
     texts = {name for name in names if any(isinstance(row.get(name), str) for row in rows)}
     shown = ["step", *(name for name in names if name not in same)]
@@ -179,10 +179,10 @@ def _duration(seconds):
     """`1 h 02 min`, `3 min 20 s`, `4.5 s`, or a dash for None."""
     if seconds is None:
         return NOTHING
+    if seconds >= 3600:
+        return f"{round(seconds / 60) // 60} h {round(seconds / 60) % 60:02d} min"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{number(round(seconds, 1))} s"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
 
 
 def _data(folder):
@@ -192,7 +192,7 @@ def _data(folder):
     kept = identity.read(folder)
     if kept is None:
         return {}
-    found = {"source": kept["source"], "images": number(kept["images"])}
+    found = {"source": kept["source"], "examples": number(kept["images"])}
     if kept["classes"]:
         names = [str(name) for name in kept["classes"]]
         found["classes"] = f"{len(names)}: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
