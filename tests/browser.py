@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -103,8 +104,11 @@ class Person:
     def _ask(self, path, body=None, method=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._place + path, data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read())["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(json.loads(error.read())["value"]["message"]) from error
 
     def open(self, address):
         self._ask("/url", {"url": address})
@@ -127,7 +131,7 @@ class Person:
         """What a script returns."""
         return self._ask("/execute/sync", {"script": script, "args": list(arguments)})
 
-    def wait_for(self, script, seconds=20):
+    def wait_for(self, script, seconds=90):
         """Waits until an expression is true; returns its value."""
         end = time.monotonic() + seconds
         while not (found := self.run(f"return {script}")):

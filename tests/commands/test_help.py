@@ -18,6 +18,8 @@ COMMANDS = (
     "architectures",
     "classifier",
     "doctor",
+    "report",
+    "explore",
 )
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
@@ -68,6 +70,8 @@ FLAGS = {
         "batch_size",
     ),
     "doctor": ("seconds",),
+    "report": ("model_dir", "output"),
+    "explore": ("model_dir", "host", "port", "step", "generator", "weights", "gin_param"),
     "compare": (
         "gin_file",
         "gin_param",

@@ -22,13 +22,13 @@ function say(text, wrong = false) {
 }
 
 // What the controls say, as the names and texts that the server reads; what is as usual is left out.
-function settings(seed = at("seed").value.trim()) {
-  const found = { seed };
+function settings() {
+  const found = { seed: at("seed").value.trim() || "0" };
   const truncation = Number(at("truncation").value);
   if (truncation < Number(at("truncation").max)) found.truncation = String(truncation);
   if (about.classes && at("label").value !== "") found.label = at("label").value;
   if (about.slots && at("mix_on").checked) {
-    found.mix = at("mix").value.trim();
+    found.mix = at("mix").value.trim() || "0";
     found.slots = `${at("slots_from").value}:${at("slots_to").value}`;
   }
   const strengths = sliders().map((slider) => slider.value);
@@ -154,6 +154,7 @@ async function save() {
 
 async function gallery() {
   const saved = await (await ask("saved")).json();
+  at("kept").hidden = !saved.length;
   at("saved").replaceChildren(...saved.map(({ name, settings: text }) => {
     const button = document.createElement("button");
     const image = document.createElement("img");
@@ -210,6 +211,7 @@ function build() {
   at("name").textContent = about.name;
   at("facts").textContent = `step ${about.step.toLocaleString("en")}, ${about.width}×${about.height}`;
   document.body.classList.toggle("pixels", Math.max(about.width, about.height) <= 128);
+  at("picture").style.maxHeight = `${16 * about.height}px`;
   const truncation = at("truncation");
   Object.assign(truncation, about.slots ? { min: 0, max: 1 } : { min: 0.05, max: 3 });
   truncation.value = truncation.max;
