@@ -49,7 +49,8 @@ def test_explore_serves_until_it_is_stopped(styled_run_dir):
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
     finally:
-        process.kill()
+        if process.poll() is None:
+            process.kill()
     out, err = process.said()
     assert out == f"{address}\n" and "open it in a browser; Ctrl-C ends it" in err
     assert err.endswith("explore.py: stopped by signal 2\n") and "Traceback" not in err

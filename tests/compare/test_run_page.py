@@ -74,7 +74,9 @@ def data_of(picture):
 
 def test_one_file_that_needs_nothing_else(text):
     page = Page(text)
-    assert all(each.startswith(("data:image/", "data:,", "#")) for each in page.references) and page.references
+    assert (
+        all(each.startswith(("data:image/", "data:,", "#")) for each in page.references) and page.references
+    )
     assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", text.replace("http-equiv", ""))
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -119,9 +121,13 @@ def test_tables(text):
 def test_words(text):
     said = " ".join(Page(text).text.split())
     assert (
-        "FID 120 at step 100, best 90 at step 50 (features: digits_classifier of 64 samples; lower is better)." in said
+        "FID 120 at step 100, best 90 at step 50 (features: digits_classifier of 64 samples; lower is better)."
+        in said
     )
-    assert "The run has unfinished" not in said and "The run is unfinished: last evaluated at step 100 of 200." in said
+    assert (
+        "The run has unfinished" not in said
+        and "The run is unfinished: last evaluated at step 100 of 200." in said
+    )
     assert "The same in all rows: features digits_classifier, num_samples 64, compile_seconds 12.50." in said
     assert "training 1 h 07 min compiling 12.5 s evaluating 7.0 s real images seen 3,200" in said
     assert re.search(r"parameters of the generator [\d,]+ parameters of the discriminator", said)

@@ -41,7 +41,9 @@ def test_the_slider_shows_every_step(written, tmp_path):
         last = state()[1]
         person.type("#step", "\ue012")  # the left arrow
         step, picture, hidden = state()
-        assert (step, hidden) == ("step 50", False) and picture.startswith("data:image/png") and picture != last
+        assert (
+            (step, hidden) == ("step 50", False) and picture.startswith("data:image/png") and picture != last
+        )
         person.type("#step", "\ue011")  # Home
         assert state()[0] == "step 0"
         person.click("#play")

@@ -176,7 +176,8 @@ def test_what_is_saved_makes_the_picture_again(studio, tmp_path, monkeypatch):
             else studio.model.render(kept["latents"], kept["labels"])
         )
         np.testing.assert_array_equal(again[0, ..., 0], picture)
-        assert set(kept) == {"latents", "settings", "styles" if studio.slots else "labels"}
+        assert set(kept) == {"latents", "settings", "space", "styles" if studio.slots else "labels"}
+        assert kept["space"] == ("w" if studio.slots else "z")
         settings = dict(part.split("=") for part in str(kept["settings"]).split("&"))
     assert studio.parsed(settings) == studio.parsed(given)
     listed = ask(studio, "/saved").json

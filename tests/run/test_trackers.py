@@ -2,11 +2,12 @@
 
 import importlib.util
 import json
+import re
 import struct
 import sys
 
 import pytest
-from short_runs import RING, Crash, crash_at, rows, run
+from short_runs import RING, ROOT, Crash, crash_at, rows, run
 
 from tfgans import checkpoint, config
 from tfgans.config import ConfigError
@@ -191,6 +192,15 @@ def test_a_damaged_record_is_one_line(noted, gin_file, tmp_path):
     (tmp_path / "run/trackers.json").write_text('{"NotedTracker": {"id": 3}}')
     with pytest.raises(ConfigError, match="trackers.json cannot be read as what trackers were told"):
         run(gin_file, tmp_path / "run", BOUND)
+
+
+def test_the_tracker_of_the_documentation(eagerly, gin_file, tmp_path, capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/watch.md").read_text(), re.DOTALL)
+    exec(compile(block, "docs/watch.md", "exec"), {"__name__": "documentation"})
+    run(gin_file, tmp_path / "run", "train.trackers = [@PrintTracker()]", "train.steps = 2")
+    said = capsys.readouterr().out
+    assert re.search(r"^2 \{'eval/fid': ", said, re.MULTILINE) and "0 samples " in said
+    assert json.loads((tmp_path / "run/trackers.json").read_text())["PrintTracker"]["id"] == "mine"
 
 
 # The real ones, offline, wherever `pip install 'tfgans[wandb,mlflow]'` was done.

@@ -34,6 +34,8 @@ def samples(folder):
         for kind in _KINDS
     }
     steps = sorted(step for step in there[""] if step >= 0)
+    if not steps:
+        return [], 0
     shown = [
         steps[i]
         for i in np.unique(np.linspace(0, len(steps) - 1, min(STEPS, len(steps))).round().astype(int))

@@ -121,9 +121,9 @@ class Studio:
     def save(self, settings):
         """Writes a picture and what it is made of into the run's folder; returns the picture's name.
 
-        `explored/seed_000007_001.png`, and beside it an `.npz` with `latents` [1, latent_dim], `labels` [1] and, of
-        generators with styles, `styles` [1, slots, style_dim], which are the picture's whatever was mixed and
-        moved; and `settings`, the text that the page asks for.
+        `explored/seed_000007_001.png`, and beside it an `.npz` with `space`, `z` or `w`; `latents` [1, latent_dim],
+        `labels` [1] and, of generators with styles, `styles` [1, slots, style_dim], which are the picture's whatever
+        was mixed and moved; and `settings`, the text that the page asks for.
         """
         with self._lock:
             (image,), arrays = self._images([settings])
@@ -131,8 +131,9 @@ class Studio:
             folder.mkdir(exist_ok=True)
             last = max((int(_NAME.fullmatch(name)[1]) for name in self.saved_names()), default=0)
             name = f"seed_{settings.seed:06d}_{last + 1:03d}.png"
+            texts = {"space": "w" if self.slots else "z", "settings": settings.text()}
             with files.replacing(folder / name.replace(".png", ".npz")) as file:
-                np.savez(file, **arrays, settings=np.array(settings.text()))
+                np.savez(file, **arrays, **{key: np.array(text) for key, text in texts.items()})
             with files.replacing(folder / name) as file:
                 file.write(_png(image, settings))
         return name
