@@ -23,8 +23,8 @@ _KINDS = {"": "samples", "raw_": "raw weights"}
 def samples(folder):
     """The frames of the slider, in the order of steps, and how many steps are left out.
 
-    Returns: `([{"step", "samples", "raw weights"}], left out)`; the pictures are {"uri", "width", "sharp"}, those that
-        are not there None.
+    Returns: `([{"step", "samples", "raw weights"}], left out)`; the pictures are {"uri", "width", "sharp"}, or None
+        where there are none.
     """
     there = {
         kind: {

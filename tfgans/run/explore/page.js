@@ -113,6 +113,7 @@ async function rest() {
     if (asked.mix !== undefined) {
       const { truncation } = asked;
       at("other").src = await picture(`picture?${query({ seed: asked.mix, ...(truncation ? { truncation } : {}) })}`);
+      at("other").hidden = false;
     }
   } catch (error) {
     say(error.message, true);

@@ -89,7 +89,7 @@ def is_loopback(host):
 class Application:
     """The pages as a WSGI application.
 
-    Whatever is wrong with a request is answered by one line of text: 400 for values that cannot be, 403 for strangers.
+    What is wrong with a request is answered by one line of text: 400 for values that cannot be, 403 for strangers.
     On loopback a request must name this machine as its host: a page of elsewhere, whose name was made to lead here,
     names itself (DNS rebinding). What changes something must come from the page itself.
 

@@ -49,7 +49,7 @@ class Tracker(abc.ABC):
     def picture(self, step, name, path):
         """Takes a PNG, `samples`, `raw_samples` or `real`."""
 
-    def finish(self, outcome):
+    def finish(self, outcome):  # noqa: B027 - there may be nothing to do
         """The process ends its training: `finished`, `stopped` (it may go on) or `failed`."""
 
 
