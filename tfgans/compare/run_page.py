@@ -119,7 +119,8 @@ def _verdict(run):
         return ""
     (last, at), (best, best_at) = points[-1], min(points)
     samples = f" of {run['num_samples']:,} samples" if run["num_samples"] else ""
-    text = f"FID {number(last)} at step {number(at)}, best {number(best)} at step {number(best_at)}"
+    text = f"FID {number(last)} at step {number(at)}, "
+    text += "the best so far" if best_at == at else f"best {number(best)} at step {number(best_at)}"
     return f"{text} (features: {run['features']}{samples}; lower is better)."
 
 
