@@ -20,6 +20,8 @@ COMMANDS = (
     "classifier",
     "doctor",
     "export",
+    "report",
+    "explore",
 )
 
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
@@ -100,6 +102,8 @@ FLAGS = {
     ),
     "doctor": ("seconds",),
     "export": ("model_dir", "output_dir", "formats", "quantize", "overwrite", "step", "weights", "generator"),
+    "report": ("model_dir", "output"),
+    "explore": ("model_dir", "host", "port", "step", "generator", "weights", "gin_param"),
     "compare": (
         "gin_file",
         "gin_param",

@@ -178,8 +178,8 @@ def _doctor():
 def _export():
     from tfgans.run import build, exporting
 
-    _refuse_gin_files()
-    which = dict(step=_step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+    refuse_gin_files()
+    which = dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
     formats, quantize = ([name.strip() for name in FLAGS[flag].value] for flag in ("formats", "quantize"))
     where = FLAGS.model_dir, FLAGS.output_dir
     report = exporting.export(*where, formats, quantize, FLAGS.overwrite, **which)
@@ -187,6 +187,25 @@ def _export():
     for name, why in report["failed"].items():
         complain(f"{name} was not written: {why}")
     return 2 if report["failed"] else 0
+
+
+def _report():
+    from tfgans.compare import run_page
+
+    print(run_page.write(FLAGS.model_dir, FLAGS.output))
+
+
+def _explore():
+    from tfgans.run.explore import explore
+
+    refuse_gin_files()
+
+    def told(address):
+        print(address, flush=True)
+        print("open it in a browser; Ctrl-C ends it", file=sys.stderr)
+
+    which = dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+    explore(FLAGS.model_dir, FLAGS.host, FLAGS.port, told, **which)
 
 
 def _architectures():
@@ -224,6 +243,8 @@ COMMANDS = {
     "classifier": (command_flags.classifier, _classifier),
     "doctor": (command_flags.doctor, _doctor),
     "export": (command_flags.export, _export),
+    "report": (command_flags.report, _report),
+    "explore": (command_flags.explore, _explore),
 }
 WITH_ARGUMENTS = ("fid",)  # besides flags
 SUMMARIES = {
@@ -238,5 +259,7 @@ SUMMARIES = {
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
     "doctor": "Says what this machine has, what is missing for what, and how fast it trains.",
     "export": "Writes a run's generator as a SavedModel, ONNX, LiteRT or TensorFlow.js, each compared with Keras.",
+    "report": "Writes one HTML file that shows a run: curves, samples over time, metrics, costs, configuration.",
+    "explore": "Serves a page that shows what a run's generator makes, as sliders are moved.",
     "classifier": "Trains a classifier of labelled images, whose features measure images of the same kind.",
 }

@@ -152,8 +152,8 @@ def doctor():
 
 
 def export():
-    _run_flags()
-    _define_folder("output_dir", "Folder to write to.")
+    run_flags()
+    define_folder("output_dir", "Folder to write to.")
     flags.DEFINE_list(
         "formats",
         ["saved_model", "onnx", "litert"],
@@ -161,6 +161,24 @@ def export():
     )
     flags.DEFINE_list("quantize", [], "Of float16, int8: further LiteRT files with smaller weights.")
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier export left in output_dir.")
+
+
+def report():
+    define_folder("model_dir", "Folder of the run.")
+    flags.DEFINE(
+        PathParser(), "output", None, "The file to write; report.html in the run's folder if not given."
+    )
+
+
+def explore():
+    run_flags()
+    flags.DEFINE_string(
+        "host",
+        "127.0.0.1",
+        "Address to serve at. Others than this machine's own, such as 0.0.0.0, can be reached by others: the printed "
+        "address then has a token that everybody needs.",
+    )
+    flags.DEFINE_integer("port", 8765, "Port to serve at; 0: one that is free.", 0, 65535)
 
 
 def search():

@@ -36,7 +36,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         None), `step`, `train_seconds`, `compile_seconds`,
         `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
-        in decibels); `drawn`, see `_drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
+        in decibels); `drawn`, see `drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
         `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and
         the message says why.
     """
@@ -74,7 +74,7 @@ def _facts(folder, root, seed, outcome, message):
         "curves": curves(folder / "train") if rows else {},
         "samples": relative(pictures[-1], root) if pictures else None,
         "spectrum": _spectrum(folder, last["step"]) if rows else None,
-        "drawn": _drawn(folder, last["step"], root) if rows else None,
+        "drawn": drawn(folder, last["step"], root) if rows else None,
         "data": _data(folder),
         "operative": text,
         "bindings": bindings,
@@ -141,7 +141,7 @@ def _spectrum(folder, step):
     return found if finite else None
 
 
-def _drawn(folder, step, root):
+def drawn(folder, step, root):
     """What `evaluate --pictures` left of a step; None if nothing.
 
     Returns: dict of `nearest` and `map`, paths or None; `precision_recall` ({"precision", "recall"}: lists) and

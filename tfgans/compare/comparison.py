@@ -34,7 +34,7 @@ def compare(configurations, settings, problems=()):
     done = []
     for configuration, first, differences in zip(configurations, firsts, differing, strict=True):
         runs = configuration["runs"]
-        sizes, problem = _describe(configuration["label"], first["operative"])
+        sizes, problem = describe(configuration["label"], first["operative"])
         problems += problem
         done.append(
             {
@@ -42,7 +42,7 @@ def compare(configurations, settings, problems=()):
                 "operative": first["operative"],
                 "differences": differences,
                 **sizes,
-                "milliseconds_per_step": _milliseconds_per_step(runs),
+                "milliseconds_per_step": milliseconds_per_step(runs),
                 "counts": {name: sum(run["outcome"] == name for run in runs) for name in OUTCOMES},
                 "suspicious": sum(run["suspicious"] is not None for run in runs),
                 "runs": [{k: v for k, v in run.items() if k not in _OF_THE_CONFIGURATION} for run in runs],
@@ -128,7 +128,7 @@ def _pairs(configurations, metrics):
     return found
 
 
-def _milliseconds_per_step(runs):
+def milliseconds_per_step(runs):
     """Median over runs; the first execution of a process, which compiles, is not in `train_seconds`."""
     known = [
         1000 * run["train_seconds"] / run["step"] for run in runs if run["step"] and run["train_seconds"]
@@ -136,7 +136,7 @@ def _milliseconds_per_step(runs):
     return float(np.median(known)) if known else None
 
 
-def _describe(label, operative):
+def describe(label, operative):
     """`({"parameters", "macs"}, problems)` of a configuration given as text."""
     nothing = {"parameters": None, "macs": None}
     if not operative:

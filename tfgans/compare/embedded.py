@@ -26,13 +26,13 @@ def samples(output_dir, comparison):
     some = {row: runs for row, runs in by_row.items() if any(run and run["samples"] for run in runs)}
     shown = list(some.items())[: max(1, _MOST_PICTURES // max(1, len(configurations)))]
     rows = [
-        (row[0], [run and _picture(output_dir, run["samples"], len(configurations)) for run in runs])
+        (row[0], [run and picture(output_dir, run["samples"], len(configurations)) for run in runs])
         for row, runs in shown
     ]
     return [row for row in rows if any(row[1])], len(some) - len(shown)
 
 
-def _picture(output_dir, path, columns):
+def picture(output_dir, path, columns):
     try:
         data = (Path(output_dir) / path).read_bytes() if path else b""
     except OSError:
@@ -52,7 +52,7 @@ def drawn(output_dir, comparison):
     """
     runs = [evaluations.shown(configuration) for configuration in comparison["configurations"]]
     rows = [
-        (name, [run and _picture(output_dir, run["drawn"][key], len(runs)) for run in runs])
+        (name, [run and picture(output_dir, run["drawn"][key], len(runs)) for run in runs])
         for key, name in evaluations.PICTURES.items()
     ]
     return [row for row in rows if any(row[1])]

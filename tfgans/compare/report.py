@@ -194,7 +194,7 @@ def cautions(comparison):
     return lines + list(comparison["problems"])
 
 
-def _markup(svgs):
+def markup(svgs):
     """Those figures there are, as markup."""
     return [Markup(svg) for svg in svgs if svg]
 
@@ -205,7 +205,7 @@ def _of_last_evaluations(comparison):
         "spectra": spectra.measured(comparison) and Markup(spectra.svg(comparison, "spectra")),
         "spectra_title": spectra.TITLE,
         "spectra_caption": spectra.caption(comparison),
-        "evaluations": _markup(evaluations.svgs(comparison, "evaluations")),
+        "evaluations": markup(evaluations.svgs(comparison, "evaluations")),
         "evaluations_title": evaluations.TITLE,
         "evaluations_caption": evaluations.caption(comparison),
     }
@@ -219,19 +219,12 @@ def page(output_dir, comparison):
     rows, left_out = samples(output_dir, comparison)
     last = figures.last_values_svg(comparison, primary, "last") if primary in metrics else None
     against = {
-        metric: _markup(
+        metric: markup(
             figures.metric_svg(comparison, metric, axis, f"m{i}{axis[0]}") for axis in figures.AGAINST
         )
         for i, metric in enumerate(metrics)
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("report.html.jinja").render(
+    return template("report.html.jinja").render(
         comparison=comparison,
         primary=primary,
         percent=percent(comparison),
@@ -252,11 +245,23 @@ def page(output_dir, comparison):
         metric_figures={metric: svgs for metric, svgs in against.items() if svgs},
         **_of_last_evaluations(comparison),
         drawn=drawn(output_dir, comparison),
-        curve_figures=_markup(figures.curve_svg(comparison, key, f"c{i}") for i, key in enumerate(curves)),
+        curve_figures=markup(figures.curve_svg(comparison, key, f"c{i}") for i, key in enumerate(curves)),
         metric_name=figures.metric_name,
         direction=lambda metric: _direction(comparison, metric),
         number=number,
     )
+
+
+def template(name):
+    """A template of this folder; all text that it shows is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(name)
 
 
 def _escape(text):

@@ -79,6 +79,7 @@ _ROOMS = (
     "tfgans.schedules",
     "tfgans.run.training",
     "tfgans.run.searching",
+    "tfgans.run.trackers",
 )
 _read = gin_reader.Reader()  # what the last `parse` read
 logger = logging.getLogger(__name__)

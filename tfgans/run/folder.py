@@ -8,6 +8,7 @@ from tfgans import checkpoint, files
 from tfgans.config import ConfigError
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import shown
+from tfgans.run.trackers import Trackers
 
 
 def take(stack, folder):
@@ -35,19 +36,22 @@ class Output:
     Args:
         folder: the run's. model: what it trains.
         num_samples_shown: images in a sample grid. modes: of a 2-D mixture, or None.
+        trackers: see `Plan`.
     Attributes:
+        trackers: a `Trackers`.
         draw, draw_spectra: what draws samples and spectra.
         writer: of TensorBoard's events; None until `open`, which one worker alone calls.
     """
 
-    def __init__(self, folder, model, num_samples_shown, modes):
-        self.folder = Path(folder)
+    def __init__(self, folder, model, num_samples_shown, modes, trackers=()):
+        self.folder, self.trackers = Path(folder), Trackers(trackers, folder)
         self.rows = files.JsonLines(self.folder / "metrics.jsonl")
         self.draw = shown.SampleGrid(model, self.folder / "samples", None, num_samples_shown, modes)
+        self.draw.tell = self.trackers.picture
         self.draw_spectra = SpectrumFigure(self.folder / "spectra")
         self.writer = None
 
-    def open(self, stack, saved_step):
+    def open(self, stack, saved_step, configuration):
         """Opens what is written until `stack` ends, without what an earlier process wrote past its last checkpoint.
 
         Pictures and TensorBoard's events of that step itself come again: the process may have died in the middle
@@ -55,6 +59,8 @@ class Output:
 
         Args:
             saved_step: that of the last checkpoint, or None.
+            configuration: the operative one, text.
+        Raises: ConfigError if a tracker cannot start.
         """
         last, step = (-1, 0) if saved_step is None else (saved_step, saved_step)
         self.rows.keep(lambda row: row["step"] <= last or "command" in row)
@@ -62,7 +68,10 @@ class Output:
         self.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
         self.draw.writer = self.draw_spectra.writer = self.writer
         stack.callback(self.writer.close)
-        if self.draw.forget_from(step):
+        drawn = self.draw.forget_from(step)
+        rows = [row for row in self.rows.read() if "command" not in row]
+        self.trackers.open(stack, configuration, rows)
+        if drawn:
             self.draw(step)
 
     def show_again(self, step):
@@ -77,6 +86,11 @@ class Output:
         """The evaluation in training of one step, or None."""
         rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
         return rows[-1] if rows else None
+
+    def append(self, row):
+        """Adds the row of an evaluation in training."""
+        self.rows.append(row)
+        self.trackers.row(row["step"], row)
 
     def show(self, step, metrics):
         """Shows the numbers of an evaluation in TensorBoard."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfgans.config import ConfigError, Count, FilePath, Made, Positive, configurable
+from tfgans.config import ConfigError, Count, FilePath, Instance, Made, Positive, Several, configurable
 
 
 @configurable(name="train")
@@ -26,6 +26,7 @@ class Plan:
         accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
         initialize_from: another run's folder, a checkpoint or a Keras file of a generator, whose weights a new run
             begins with as far as they fit, see `transfer.initialize`; a run that is taken up has them already.
+        trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
     """
 
     steps: Count
@@ -43,6 +44,7 @@ class Plan:
     duality_gap: Made("@DualityGap()") | None = None
     accept_changed_data: bool = False
     initialize_from: FilePath | None = None
+    trackers: Several(Instance("@WandbTracker()")) = ()
 
     def check(self, steps_per_execution):
         """Refuses numbers of steps that fall inside an execution of several."""

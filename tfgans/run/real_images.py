@@ -28,6 +28,7 @@ def draw(run, step):
         with run.output.writer.as_default(step=step):
             tf.summary.image("real", picture[None])
         run.output.writer.flush()
+        run.output.trackers.picture(step, "real", path)
 
 
 def page(batches, num_examples, num_classes, count, modes=None):

@@ -19,11 +19,12 @@ class TrainingCurves(StepCallback):
         interval: updates between two points of a curve.
         images_per_step: real images that one update sees.
         histograms: also write a histogram of every weight.
+        tell: function (step, {tag: float}) that gets every point, too.
     """
 
-    def __init__(self, folder, interval, images_per_step, histograms=False):
+    def __init__(self, folder, interval, images_per_step, histograms=False, tell=lambda step, values: None):
         super().__init__()
-        self.folder, self.interval = Path(folder), interval
+        self.folder, self.interval, self.tell = Path(folder), interval, tell
         self.images_per_step, self.histograms = images_per_step, histograms
 
     def at_start(self, step):
@@ -46,13 +47,14 @@ class TrainingCurves(StepCallback):
             self._begin(step)
 
     def _write(self, step):
-        rate = (step - self._first) * self.images_per_step / self._seconds
+        point = {name: sum(values) / len(values) for name, values in self._values.items()}
+        for name, optimizer in self.model.optimizers().items():
+            point[f"learning_rate/{name}"] = optimizer.learning_rate
+        point["images_per_second"] = (step - self._first) * self.images_per_step / self._seconds
+        self.tell(step, point)
         with self._writer.as_default(step=step):
-            for name, values in self._values.items():
-                tf.summary.scalar(name, sum(values) / len(values))
-            for name, optimizer in self.model.optimizers().items():
-                tf.summary.scalar(f"learning_rate/{name}", optimizer.learning_rate)
-            tf.summary.scalar("images_per_second", rate)
+            for name, value in point.items():
+                tf.summary.scalar(name, value)
             if self.histograms:
                 for network in (self.model.generator, self.model.discriminator):
                     for weight in network.trainable_variables:
@@ -75,9 +77,12 @@ class SampleGrid:
         writer: TensorBoard writer, or None.
         count: images a picture; a conditional model has one class a column, or some columns.
         modes: true modes of a 2-D mixture, or None.
+    Attribute:
+        tell: function (step, name, path) that gets every picture, too.
     """
 
     def __init__(self, gan, folder, writer=None, count=64, modes=None):
+        self.tell = lambda step, name, path: None
         self.gan, self.folder, self.writer, self.count, self.modes = gan, Path(folder), writer, count, modes
 
     def path(self, step, kind=""):
@@ -104,6 +109,7 @@ class SampleGrid:
                 self.writer.flush()
             self.folder.mkdir(parents=True, exist_ok=True)
             pictures.save_png(self.path(step, kind), picture)
+            self.tell(step, f"{kind}samples", self.path(step, kind))
 
     def picture(self, weights=None):
         """The present picture, uint8 [H, W, C]; `weights` are those of `GAN.generate`."""

@@ -38,7 +38,9 @@ def train(model_dir, **options):
     Returns: the metrics of the last evaluation, or None.
     Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
     """
-    return Run(model_dir, Plan(**options)).train()
+    with build.explained():
+        plan = Plan(**options)
+    return Run(model_dir, plan).train()
 
 
 class Run:
@@ -69,7 +71,9 @@ class Run:
         self.identity = identity.Identity(self.folder, self.configuration, self.dataset)
         self.identity.check_workers(self.strategy)
         self.checkpoints = checkpoint.Checkpoints(self.folder / "checkpoints", plan.keep_checkpoints)
-        self.output = Output(self.folder, self.model, plan.num_samples_shown, self.dataset.modes)
+        self.output = Output(
+            self.folder, self.model, plan.num_samples_shown, self.dataset.modes, plan.trackers
+        )
         self.is_chief = distribute.worker_index(self.strategy) == 0
         if (plan.seconds or plan.evaluate_every_seconds) and distribute.workers() > 1:
             raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
@@ -149,7 +153,7 @@ class Run:
         classes.save(self.folder, self.model, self.labelled_data())
         if self.origin is not None:
             transfer.tell(self.origin, self.folder)
-        self.output.open(stack, self.saved_step)
+        self.output.open(stack, self.saved_step, self.configuration)
         step = self.saved_step or 0
         real_images.draw(self, step)
         self.output.show_again(step)
@@ -214,7 +218,7 @@ class Run:
         ]
         if self.is_chief:
             curves = self.folder / "train", plan.log_every, self._images_per_step(), plan.histograms
-            watchers += [shown.TrainingCurves(*curves), bar]
+            watchers += [shown.TrainingCurves(*curves, self.output.trackers.curves), bar]
         watchers += [
             callbacks.Every(plan.save_every, self.save),
             callbacks.Every(plan.evaluate_every, self.evaluate),
@@ -277,7 +281,7 @@ class Run:
         spent["eval_seconds"] = round(time.perf_counter() - began, 3)
         spent |= {k: v for k, v in self.about.items() if k == "real_images" or k.endswith("_flops")}
         self.output.show(step, metrics)
-        self.output.rows.append({"step": step} | metrics | spent)
+        self.output.append({"step": step} | metrics | spent)
         told = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items() if isinstance(v, float))
         if told:
             logger.info("step %d: %s", step, told)

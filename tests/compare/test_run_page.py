@@ -1,0 +1,243 @@
+"""The page of one run: what it holds of finished, half-finished, unevaluated, diverged and 2-D runs."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pages import Page
+from PIL import Image
+from short_runs import CONFIG, RING, Crash, crash_at, run
+
+from tfgans.compare import run_page, run_pictures
+from tfgans.config import ConfigError
+from tfgans.run.callbacks import Diverged
+from tfgans.run.folder import Output
+
+ROWS = [
+    {"step": 0, "fid": 800.0, "precision": 0.0, "features": "digits_classifier", "num_samples": 64,
+     "train_seconds": 0.0, "compile_seconds": 12.5, "eval_seconds": 2.0, "real_images": 0},
+    {"step": 50, "fid": 90.0, "precision": 0.5, "features": "digits_classifier", "num_samples": 64,
+     "train_seconds": 30.0, "compile_seconds": 12.5, "eval_seconds": 2.0, "real_images": 1600},
+    {"step": 100, "fid": 120.0, "precision": 0.75, "features": "digits_classifier", "num_samples": 64,
+     "train_seconds": 4000.0, "compile_seconds": 12.5, "eval_seconds": 3.0, "real_images": 3200},
+    {"step": 100, "fid": 111.0, "command": "evaluate", "weights": "raw", "features": "digits_classifier"},
+]  # fmt: skip
+
+
+def noise(path, side, seed=0):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What a run of 100 of 200 updates has left, made up, with an evaluation in pictures."""
+    folder = tmp_path_factory.mktemp("runs") / "mine <b>"
+    folder.mkdir()
+    (folder / "operative.gin").write_text(CONFIG + "train.steps = 200\n# </script><b>\n")
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    for step in (0, 50, 100):
+        noise(folder / f"samples/step_{step:08d}.png", 96, step)
+    noise(folder / "samples/raw_step_00000050.png", 96, 7)
+    noise(folder / "samples/real.png", 96, 8)
+    noise(folder / "architecture.png", 40, 9)
+    place = folder / "evaluation/step_00000050"
+    place.mkdir(parents=True)
+    noise(place / "nearest.png", 64, 10)
+    (place / "curves.json").write_text(
+        json.dumps({"precision_recall": {"precision": [0.9, 0.5], "recall": [0.2, 0.6]}})
+    )
+    with tf.summary.create_file_writer(str(folder / "train")).as_default():
+        for step, value in ((10, 1.5), (20, np.nan), (30, 0.5)):
+            tf.summary.scalar("d/adversarial", value, step)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(folder):
+    return run_page.page(folder)
+
+
+def frames_of(text):
+    (found,) = re.findall(r'<script type="application/json" id="frames">(.*?)</script>', text, re.DOTALL)
+    return json.loads(found)
+
+
+def data_of(picture):
+    return base64.b64decode(picture["uri"].split(",")[1])
+
+
+def test_one_file_that_needs_nothing_else(text):
+    page = Page(text)
+    assert (
+        all(each.startswith(("data:image/", "data:,", "#")) for each in page.references) and page.references
+    )
+    assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", text.replace("http-equiv", ""))
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text and "default-src 'none'" in text
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_texts_of_the_run_are_no_markup(text):
+    assert "mine &lt;b&gt;" in text and "mine <b>" not in text
+    assert "# &lt;/script&gt;&lt;b&gt;" in text and text.count("</script>") == 2
+
+
+def test_all_pictures_are_in_the_slider(folder, text):
+    frames = frames_of(text)
+    assert [frame["step"] for frame in frames] == [0, 50, 100]
+    for frame in frames:
+        assert data_of(frame["samples"]) == (folder / f"samples/step_{frame['step']:08d}.png").read_bytes()
+    assert [frame["raw"] is not None for frame in frames] == [False, True, False]
+    assert data_of(frames[1]["raw"]) == (folder / "samples/raw_step_00000050.png").read_bytes()
+    shown = base64.b64encode((folder / "samples/step_00000100.png").read_bytes()).decode()
+    assert f'<img id="sample" alt="samples" src="data:image/png;base64,{shown}"' in text
+    for name in ("samples/real.png", "architecture.png", "evaluation/step_00000050/nearest.png"):
+        assert base64.b64encode((folder / name).read_bytes()).decode() in text
+
+
+def test_tables(text):
+    tables = Page(text).tables
+    (summary, rows), (afterwards,) = tables["metrics"], tables["afterwards"]
+    assert summary == [
+        ["metric", "better", "first", "last", "best", "at step"],
+        ["FID", "lower", "800", "120", "90", "50"],
+        ["precision", "higher", "0", "0.7500", "0.7500", "100"],
+    ]
+    assert rows[0] == ["step", "fid", "precision", "train_seconds", "eval_seconds", "real_images"]
+    assert rows[1] == ["100", "120", "0.7500", "4,000", "3", "3,200"] and rows[3][0] == "0"
+    assert afterwards == [
+        ["step", "fid", "weights", "features"],
+        ["100", "111", "raw", "digits_classifier"],
+    ]
+
+
+def test_words(text):
+    said = " ".join(Page(text).text.split())
+    assert (
+        "FID 120 at step 100, best 90 at step 50 (features: digits_classifier of 64 samples; lower is better)."
+        in said
+    )
+    assert (
+        "The run has unfinished" not in said
+        and "The run is unfinished: last evaluated at step 100 of 200." in said
+    )
+    assert "The same in all rows: features digits_classifier, num_samples 64, compile_seconds 12.50." in said
+    assert "training 1 h 07 min compiling 12.5 s evaluating 7.0 s real images seen 3,200" in said
+    assert re.search(r"parameters of the generator [\d,]+ parameters of the discriminator", said)
+    assert "an update 40,000 ms" in said
+
+
+def test_figures(text):
+    drawn = re.findall(r'role="img" aria-label="([^"]*)"', text)
+    assert drawn == [
+        "FID against generator updates",
+        "precision against generator updates",
+        "precision-recall curves of the configurations",
+        "d/adversarial against generator updates",
+    ]
+
+
+def test_pictures_that_are_large_share_the_room(tmp_path, monkeypatch):
+    (tmp_path / "samples").mkdir()
+    names = [f"step_{step:08d}.png" for step in range(20)] + ["raw_step_00000003.png"]
+    for number, name in enumerate(names):
+        rough = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(rough).resize((300, 300), Image.Resampling.BICUBIC).save(tmp_path / "samples" / name)
+    noise(tmp_path / "samples/step_00000003.png", 8)  # small: stays as it is
+    monkeypatch.setattr(run_pictures, "BYTES", 21 * 7_500)  # those of 300 pixels are of 100,000
+    frames, left_out = run_pictures.samples(tmp_path)
+    assert [frame["step"] for frame in frames] == list(range(20)) and left_out == 0
+    found = [data_of(frame["samples"]) for frame in frames] + [data_of(frames[3]["raw weights"])]
+    assert max(map(len, found)) <= 7_500 and min(len(data) for data in found if data is not found[3]) > 5_000
+    assert found[3] == (tmp_path / "samples/step_00000003.png").read_bytes()
+    with Image.open(io.BytesIO(found[0])) as image:
+        assert image.format == "WEBP" and image.size == (256, 256)
+    monkeypatch.setattr(run_pictures, "BYTES", 21 * 300_000)
+    with Image.open(io.BytesIO(data_of(run_pictures.samples(tmp_path)[0][0]["samples"]))) as image:
+        assert image.format == "PNG" and image.size == (300, 300)
+
+
+def test_of_very_many_steps_some_are_shown(tmp_path, monkeypatch):
+    for step in range(0, 110, 10):
+        noise(tmp_path / f"samples/step_{step:08d}.png", 8, step)
+    monkeypatch.setattr(run_pictures, "STEPS", 5)
+    frames, left_out = run_pictures.samples(tmp_path)
+    assert [frame["step"] for frame in frames] == [0, 20, 50, 80, 100] and left_out == 6
+
+
+def test_damaged_pictures_are_left_out(tmp_path, monkeypatch):
+    for step in (1, 2, 3):
+        noise(tmp_path / f"samples/step_{step:08d}.png", 64, step)
+    (tmp_path / "samples/step_00000001.png").write_bytes(b"no picture")
+    path = tmp_path / "samples/step_00000002.png"
+    path.write_bytes(path.read_bytes()[:-600])
+    (tmp_path / "samples/step_x.png").write_bytes(b"of no step")
+    monkeypatch.setattr(run_pictures, "BYTES", 300)
+    frames, _ = run_pictures.samples(tmp_path)
+    assert [frame["step"] for frame in frames] == [3]
+
+
+def test_a_run_of_points(eagerly, tmp_path):
+    (tmp_path / "ring.gin").write_text(RING)
+    run(tmp_path / "ring.gin", tmp_path / "run")
+    path = run_page.write(tmp_path / "run")
+    assert path == tmp_path / "run/report.html"
+    text = path.read_text()
+    assert [frame["step"] for frame in frames_of(text)] == [0, 2, 4]
+    said = " ".join(Page(text).text.split())
+    assert "The run is finished after 4 updates." in said and "source ring examples 40,000" in said
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file() and p != path}
+    assert run_page.write(tmp_path / "run", tmp_path / "other.html") == tmp_path / "other.html"
+    assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file() and p != path}
+
+
+def test_a_run_that_was_killed_before_its_first_evaluation(eagerly, tmp_path, monkeypatch):
+    (tmp_path / "ring.gin").write_text(RING)
+    crash_at(monkeypatch, Output, "append", lambda self, row: True)
+    with pytest.raises(Crash):
+        run(tmp_path / "ring.gin", tmp_path / "run")
+    said = " ".join(Page(run_page.page(tmp_path / "run")).text.split())
+    assert "The run is unfinished: nothing was evaluated or noted yet." in said
+    assert "There are no pictures of samples yet." in said and "There are no curves yet." in said
+
+
+def test_a_run_without_an_evaluator(eagerly, tmp_path):
+    text = RING.replace("Evaluator.features = @PointFeatures()", "").replace("Evaluator.", "# Evaluator.")
+    (tmp_path / "ring.gin").write_text(text + "\ntrain.log_every = 1\n")
+    run(tmp_path / "ring.gin", tmp_path / "run")
+    page = Page(run_page.page(tmp_path / "run"))
+    said = " ".join(page.text.split())
+    assert "The run was not evaluated: its rows hold losses alone, see below." in said
+    (rows,) = page.tables["metrics"]
+    assert {"step", "d/adversarial", "g/adversarial"} <= set(rows[0]) and len(rows) == 4
+
+
+def test_a_run_that_diverged(eagerly, tmp_path):
+    (tmp_path / "ring.gin").write_text(RING + "Adam.learning_rate = 1e30\n")
+    with pytest.raises(Diverged):
+        run(tmp_path / "ring.gin", tmp_path / "run")
+    text = run_page.page(tmp_path / "run")
+    said = " ".join(Page(text).text.split())
+    assert "The run is unfinished: last evaluated at step 0 of 4." in said
+    assert [frame["step"] for frame in frames_of(text)] == [0]
+
+
+def test_what_is_no_run_or_cannot_be_read_is_one_line_and_nothing_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="is not a run: it has no operative.gin"):
+        run_page.write(tmp_path)
+    (tmp_path / "operative.gin").write_text(RING)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "features": 3}\n')
+    with pytest.raises(ConfigError, match="the row of step 0 has features = 3"):
+        run_page.write(tmp_path)
+    (tmp_path / "metrics.jsonl").unlink()
+    for wrong in (tmp_path, tmp_path / "no/such.html"):
+        with pytest.raises(ConfigError, match="--output is a file in a folder that is there. Received: "):
+            run_page.write(tmp_path, wrong)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["operative.gin"]
