@@ -1,0 +1,174 @@
+"""Characters drawn from the fonts that come with matplotlib: images of any size and any number, offline.
+
+Image i of a split is a pure function of the split and i: its class is i modulo 36; its font, place, turn, size and
+colours come from `philox`. The splits share no font. Everything is drawn when it is read, nothing at import.
+"""
+
+import functools
+import threading
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tfgans.config import ConfigError
+from tfgans.data import philox
+from tfgans.data.items import Items
+
+CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+TRAIN, TEST = 14400, 3600  # images: 400 and 100 of each class
+# A font's file and, of fonts that have several alphabets, the code points of 0 and A.
+TRAIN_STYLES = (
+    ("DejaVuSans", 48, 65),
+    ("DejaVuSans-Bold", 48, 65),
+    ("DejaVuSans-BoldOblique", 48, 65),
+    ("DejaVuSansMono", 48, 65),
+    ("DejaVuSansMono-Oblique", 48, 65),
+    ("DejaVuSansMono-BoldOblique", 48, 65),
+    ("DejaVuSerif-Bold", 48, 65),
+    ("DejaVuSerif-Italic", 48, 65),
+    ("DejaVuSerif-BoldItalic", 48, 65),
+    ("STIXGeneral", 48, 65),
+    ("STIXGeneralBol", 48, 65),
+    ("STIXGeneralBolIta", 48, 65),
+    ("STIXGeneral", 0x1D7EC, 0x1D5D4),  # bold sans serif
+    ("STIXGeneral", 0x1D7F6, 0x1D670),  # typewriter
+    ("cmr10", 48, 65),
+    ("cmss10", 48, 65),
+    ("cmti10", 48, 65),
+    ("cmtt10", 48, 65),
+)
+TEST_STYLES = (
+    ("DejaVuSans-Oblique", 48, 65),
+    ("DejaVuSansMono-Bold", 48, 65),
+    ("DejaVuSerif", 48, 65),
+    ("STIXGeneralItalic", 48, 65),
+    ("STIXGeneral", 0x1D7E2, 0x1D5A0),  # sans serif
+    ("cmb10", 48, 65),
+)
+_CAPITAL = 0.66  # height of an H, as a share of the side
+_WIDEST = 0.8  # of a glyph, likewise: wider ones, such as a bold W, are condensed
+_DRAWN = 0.6  # height of an H where glyphs are drawn first, so that the widest, a bold W, has room
+_TURN = np.deg2rad(10)
+_SHIFT = 0.05
+_SIZES, _STRETCHES = (0.85, 1.05), (0.9, 1.1)
+_DARK, _LIGHT = (0.05, 0.3), (0.62, 0.97)  # luma
+_LUMA = np.array([0.299, 0.587, 0.114])  # as Pillow makes gray
+
+
+class Glyphs:
+    """The digits and the Latin capitals in 24 styles of font: DejaVu, STIX and Computer Modern.
+
+    14,400 training images, 400 of each of the 36 classes, are of 18 styles, 3,600 test images of six others. A glyph
+    is turned by up to 10 degrees, shifted by up to 5 % of the side, made larger or smaller and wider or narrower by up
+    to 15 and 10 %. It is dark on light or light on dark, each of any hue, at least 0.32 of the range of luma apart.
+    """
+
+    splits = ("train", "test")
+    default_resolution = 32
+
+    def open(self, split):
+        return GlyphItems(*((TEST_STYLES, TEST, 1) if split == "test" else (TRAIN_STYLES, TRAIN, 0)))
+
+
+class GlyphItems(Items):
+    """`count` glyphs of `styles`, RGB of `side` pixels, seeded by `seed`."""
+
+    class_names = list(CHARACTERS)
+
+    def __init__(self, styles, count, seed, side=32):
+        self.styles, self.side, self.seed = styles, side, seed
+        self.labels = (np.arange(count) % len(CHARACTERS)).astype(np.int32)
+        self.draws = philox.uniform((count, 13), seed, philox.GLYPHS)
+        self._mask = functools.cache(self._drawn)
+        self._lock = threading.Lock()  # FreeType's fonts are not for several threads at once
+
+    def __len__(self):
+        return len(self.labels)
+
+    def at(self, resolution):
+        return GlyphItems(self.styles, len(self), self.seed, resolution or self.side)
+
+    def name(self, i):
+        return f"glyph {i}"
+
+    def header(self, i):
+        return (self.side, self.side), False
+
+    def read(self, i):
+        style, *place = self.draws[i, :6]
+        with self._lock:
+            mask, width = self._mask(int(style * len(self.styles)), int(self.labels[i]))
+        mask = mask.transform(mask.size, Image.Transform.AFFINE, _placed(place, width, mask.width), _SMOOTH)
+        mask = mask.reduce(mask.width // self.side)
+        ink, paper = (Image.new("RGB", mask.size, color) for color in _colors(self.draws[i, 6:]))
+        return Image.composite(ink, paper, mask)
+
+    def content(self, i):
+        style = self.styles[int(self.draws[i, 0] * len(self.styles))]
+        return repr((style, CHARACTERS[self.labels[i]])).encode() + self.draws[i].tobytes()
+
+    def _drawn(self, style, label):
+        """`(a glyph in the middle of a square, white on black, larger than it will be; its width in sides)`."""
+        side = self.side * (3 if self.side <= 64 else 2)
+        file, zero, letter = self.styles[style]
+        font = _font(file, side, chr(letter + 7))
+        text = chr(zero + label if label < 10 else letter + label - 10)
+        left, top, right, bottom = font.getbbox(text)
+        mask = Image.new("L", (side, side))
+        ImageDraw.Draw(mask).text(((side - left - right) / 2, (side - top - bottom) / 2), text, 255, font)
+        return mask, (right - left) / side
+
+
+_SMOOTH = Image.Resampling.BILINEAR
+
+
+@functools.cache
+def _font(file, side, capital):
+    """A font at the size that gives `capital` the height of capitals in a square of `side` pixels."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{file}.ttf"
+    if not path.is_file():
+        raise ConfigError(f"glyphs are drawn from matplotlib's fonts, and this one lacks {path}")
+    _, top, _, bottom = ImageFont.truetype(path, 1000, layout_engine=_LAYOUT).getbbox(capital)
+    return ImageFont.truetype(path, 1000 * _DRAWN * side / (bottom - top), layout_engine=_LAYOUT)
+
+
+_LAYOUT = ImageFont.Layout.BASIC
+
+
+def _placed(draws, width, side):
+    """The six numbers by which Pillow finds, for a pixel of the result, its place in a square of `side` pixels.
+
+    Args:
+        draws: of turn, shift to the right, shift downwards, size and stretch, each in [0, 1).
+        width: of the glyph, in sides.
+    """
+    turn, right, down = (2 * each - 1 for each in draws[:3])
+    size, stretch = _between(_SIZES, draws[3]) * _CAPITAL / _DRAWN, _between(_STRETCHES, draws[4])
+    across = min(size * stretch, _WIDEST / width)
+    cos, sin = np.cos(turn * _TURN), np.sin(turn * _TURN)
+    back = np.array([[cos / across, sin / across], [-sin / size, cos / size]])
+    middle = side / 2
+    offset = middle - back @ (middle + side * _SHIFT * np.array([right, down]))
+    return (*back[0], offset[0], *back[1], offset[1])
+
+
+def _colors(draws):
+    """`(ink, paper)`, two RGB colours of 8 bits: one dark, one light."""
+    dark = _color(draws[0], draws[1], _between(_DARK, draws[2]))
+    light = _color(draws[3], draws[4], _between(_LIGHT, draws[5]))
+    return (dark, light) if draws[6] < 0.5 else (light, dark)
+
+
+def _color(hue, purity, luma):
+    """The RGB colour of 8 bits with a hue in [0, 1) and a luma; `purity` 0 is near gray, 1 as colourful as can be."""
+    pure = np.clip(np.abs((6 * hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
+    own = pure @ _LUMA
+    full = pure * luma / own if own > luma else 1 - (1 - pure) * (1 - luma) / (1 - own)
+    return tuple(int(each) for each in np.rint(255 * (luma + _between((0.3, 1.0), purity) * (full - luma))))
+
+
+def _between(bounds, draw):
+    return bounds[0] + (bounds[1] - bounds[0]) * draw
