@@ -59,9 +59,10 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # as Pillow makes gray
 class Glyphs:
     """The digits and the Latin capitals in 24 styles of font: DejaVu, STIX and Computer Modern.
 
-    14,400 training images, 400 of each of the 36 classes, are of 18 styles, 3,600 test images of six others. A glyph
-    is turned by up to 10 degrees, shifted by up to 5 % of the side, made larger or smaller and wider or narrower by up
-    to 15 and 10 %. It is dark on light or light on dark, each of any hue, at least 0.32 of the range of luma apart.
+    14,400 training images, 400 of each of the 36 classes, are of 18 styles, 3,600 test images of six others. A
+    glyph is turned by up to 10 degrees, shifted by up to 5 % of the side, made larger or smaller by up to 15 % and
+    wider or narrower by up to 10 %. It is dark on light or light on dark, each of any hue, at least 0.32 of the range
+    of luma apart. Images are drawn at the resolution that is asked for, 32 if none is.
     """
 
     splits = ("train", "test")

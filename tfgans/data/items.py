@@ -11,7 +11,7 @@ class Items:
     labels = class_names = None
 
     def at(self, resolution):
-        """These images for use at a resolution (or None): those that are drawn come at that size, others as they are."""
+        """These images, for use at a resolution (or None): what is drawn comes in that size, the rest as it is."""
         return self
 
     def header(self, i):
