@@ -5,6 +5,7 @@ colours come from `philox`. The splits share no font. Everything is drawn when i
 """
 
 import functools
+import math
 import threading
 from pathlib import Path
 
@@ -49,10 +50,11 @@ TEST_STYLES = (
 _CAPITAL = 0.66  # height of an H, as a share of the side
 _WIDEST = 0.8  # of a glyph, likewise: wider ones, such as a bold W, are condensed
 _DRAWN = 0.6  # height of an H where glyphs are drawn first, so that the widest, a bold W, has room
-_TURN = np.deg2rad(10)
+_TURN = math.radians(10)
 _SHIFT = 0.05
 _SIZES, _STRETCHES = (0.85, 1.05), (0.9, 1.1)
 _DARK, _LIGHT = (0.05, 0.3), (0.62, 0.97)  # luma
+_PURITY = (0.3, 1.0)
 _LUMA = np.array([0.299, 0.587, 0.114])  # as Pillow makes gray
 
 
@@ -80,7 +82,10 @@ class GlyphItems(Items):
     def __init__(self, styles, count, seed, side=32):
         self.styles, self.side, self.seed = styles, side, seed
         self.labels = (np.arange(count) % len(CHARACTERS)).astype(np.int32)
-        self.draws = philox.uniform((count, 13), seed, philox.GLYPHS)
+        draws = philox.uniform((count, 13), seed, philox.GLYPHS)
+        self.style = (draws[:, 0] * len(styles)).astype(np.int32)
+        self.place = draws[:, 1:6]
+        self.ink, self.paper = _colors(draws[:, 6:].T)
         self._mask = functools.cache(self._drawn)
         self._lock = threading.Lock()  # FreeType's fonts are not for several threads at once
 
@@ -97,23 +102,23 @@ class GlyphItems(Items):
         return (self.side, self.side), False
 
     def read(self, i):
-        style, *place = self.draws[i, :6]
         with self._lock:
-            mask, width = self._mask(int(style * len(self.styles)), int(self.labels[i]))
-        mask = mask.transform(mask.size, Image.Transform.AFFINE, _placed(place, width, mask.width), _SMOOTH)
+            mask, width = self._mask(self.style[i], self.labels[i])
+        place = _placed(self.place[i].tolist(), width, mask.width)
+        mask = mask.transform(mask.size, Image.Transform.AFFINE, place, Image.Resampling.BILINEAR)
         mask = mask.reduce(mask.width // self.side)
-        ink, paper = (Image.new("RGB", mask.size, color) for color in _colors(self.draws[i, 6:]))
+        ink, paper = (Image.new("RGB", mask.size, tuple(each[i].tolist())) for each in (self.ink, self.paper))
         return Image.composite(ink, paper, mask)
 
     def content(self, i):
-        style = self.styles[int(self.draws[i, 0] * len(self.styles))]
-        return repr((style, CHARACTERS[self.labels[i]])).encode() + self.draws[i].tobytes()
+        glyph = repr((self.styles[self.style[i]], CHARACTERS[self.labels[i]])).encode()
+        return glyph + self.place[i].tobytes() + self.ink[i].tobytes() + self.paper[i].tobytes()
 
     def _drawn(self, style, label):
         """`(a glyph in the middle of a square, white on black, larger than it will be; its width in sides)`."""
         side = self.side * (3 if self.side <= 64 else 2)
         file, zero, letter = self.styles[style]
-        font = _font(file, side, chr(letter + 7))
+        font = _font(file, side, chr(letter + CHARACTERS.index("H") - 10))
         text = chr(zero + label if label < 10 else letter + label - 10)
         left, top, right, bottom = font.getbbox(text)
         mask = Image.new("L", (side, side))
@@ -121,22 +126,16 @@ class GlyphItems(Items):
         return mask, (right - left) / side
 
 
-_SMOOTH = Image.Resampling.BILINEAR
-
-
-@functools.cache
 def _font(file, side, capital):
     """A font at the size that gives `capital` the height of capitals in a square of `side` pixels."""
     import matplotlib
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{file}.ttf"
     if not path.is_file():
-        raise ConfigError(f"glyphs are drawn from matplotlib's fonts, and this one lacks {path}")
-    _, top, _, bottom = ImageFont.truetype(path, 1000, layout_engine=_LAYOUT).getbbox(capital)
-    return ImageFont.truetype(path, 1000 * _DRAWN * side / (bottom - top), layout_engine=_LAYOUT)
-
-
-_LAYOUT = ImageFont.Layout.BASIC
+        raise ConfigError(f"glyphs are drawn from matplotlib's fonts, and there is no {path}")
+    plain = ImageFont.Layout.BASIC
+    _, top, _, bottom = ImageFont.truetype(path, 1000, layout_engine=plain).getbbox(capital)
+    return ImageFont.truetype(path, 1000 * _DRAWN * side / (bottom - top), layout_engine=plain)
 
 
 def _placed(draws, width, side):
@@ -147,28 +146,28 @@ def _placed(draws, width, side):
         width: of the glyph, in sides.
     """
     turn, right, down = (2 * each - 1 for each in draws[:3])
-    size, stretch = _between(_SIZES, draws[3]) * _CAPITAL / _DRAWN, _between(_STRETCHES, draws[4])
-    across = min(size * stretch, _WIDEST / width)
-    cos, sin = np.cos(turn * _TURN), np.sin(turn * _TURN)
-    back = np.array([[cos / across, sin / across], [-sin / size, cos / size]])
-    middle = side / 2
-    offset = middle - back @ (middle + side * _SHIFT * np.array([right, down]))
-    return (*back[0], offset[0], *back[1], offset[1])
+    tall = _between(_SIZES, draws[3]) * _CAPITAL / _DRAWN
+    wide = min(tall * _between(_STRETCHES, draws[4]), _WIDEST / width)
+    cos, sin = math.cos(turn * _TURN), math.sin(turn * _TURN)
+    a, b, d, e = cos / wide, sin / wide, -sin / tall, cos / tall
+    x, y = (side * (0.5 + _SHIFT * each) for each in (right, down))  # where its middle comes to
+    return a, b, side / 2 - a * x - b * y, d, e, side / 2 - d * x - e * y
 
 
 def _colors(draws):
-    """`(ink, paper)`, two RGB colours of 8 bits: one dark, one light."""
-    dark = _color(draws[0], draws[1], _between(_DARK, draws[2]))
-    light = _color(draws[3], draws[4], _between(_LIGHT, draws[5]))
-    return (dark, light) if draws[6] < 0.5 else (light, dark)
+    """`(ink, paper)`, RGB colours uint8 [n, 3], one dark and the other light; of draws [7, n] in [0, 1)."""
+    dark = _color(*draws[:2], _between(_DARK, draws[2]))
+    light = _color(*draws[3:5], _between(_LIGHT, draws[5]))
+    dark_ink = draws[6, :, None] < 0.5
+    return np.where(dark_ink, dark, light), np.where(dark_ink, light, dark)
 
 
 def _color(hue, purity, luma):
-    """The RGB colour of 8 bits with a hue in [0, 1) and a luma; `purity` 0 is near gray, 1 as colourful as can be."""
-    pure = np.clip(np.abs((6 * hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
-    own = pure @ _LUMA
-    full = pure * luma / own if own > luma else 1 - (1 - pure) * (1 - luma) / (1 - own)
-    return tuple(int(each) for each in np.rint(255 * (luma + _between((0.3, 1.0), purity) * (full - luma))))
+    """RGB colours uint8 [n, 3] of a luma in [0, 1]; with `purity` 1 they are as colourful as that allows."""
+    pure = np.clip(np.abs((6 * hue[:, None] + [0, 4, 2]) % 6 - 3) - 1, 0, 1)
+    own, luma = (pure @ _LUMA)[:, None], luma[:, None]
+    full = np.where(own > luma, pure * luma / own, 1 - (1 - pure) * (1 - luma) / (1 - own))
+    return np.rint(255 * (luma + _between(_PURITY, purity)[:, None] * (full - luma))).astype(np.uint8)
 
 
 def _between(bounds, draw):
