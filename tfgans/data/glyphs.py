@@ -93,7 +93,7 @@ class GlyphItems(Items):
         return len(self.labels)
 
     def at(self, resolution):
-        return GlyphItems(self.styles, len(self), self.seed, resolution or self.side)
+        return type(self)(self.styles, len(self), self.seed, resolution or self.side)
 
     def name(self, i):
         return f"glyph {i}"
