@@ -29,6 +29,12 @@ def drawn(items, indices):
     return np.stack([np.asarray(items.read(i)) for i in indices])
 
 
+def _masks(items):
+    """The glyphs as they are first drawn, float32 [96, 96], of each style of each character."""
+    styles = range(len(items.styles))
+    return [[np.asarray(items._mask(style, k)[0], np.float32) for style in styles] for k in range(36)]
+
+
 def test_counts_by_hand():
     for split, images, each in (("train", 14400, 400), ("test", 3600, 100)):
         items = Glyphs().open(split)
@@ -44,10 +50,7 @@ def test_no_font_of_the_test_part_is_trained_on():
     """By name, and by shape: each test glyph differs from that character in every training font."""
     assert (len(TRAIN_STYLES), len(TEST_STYLES)) == (18, 6) == (len({*TRAIN_STYLES}), len({*TEST_STYLES}))
     assert not {*TRAIN_STYLES} & {*TEST_STYLES}
-    train, test = (
-        [[np.asarray(items._mask(style, label)[0], np.float32) for style in range(len(items.styles))] for label in range(36)]
-        for items in (Glyphs().open("train"), Glyphs().open("test"))
-    )  # fmt: skip
+    train, test = (_masks(Glyphs().open(split)) for split in ("train", "test"))
     apart = [
         np.abs(a - b).sum() / max(a.sum(), b.sum())
         for known, new in zip(train, test, strict=True)
@@ -60,11 +63,12 @@ def test_no_font_of_the_test_part_is_trained_on():
 def test_every_character_is_in_every_font():
     """A font without one draws its box for what is missing, the same for all; and glyphs end before the border."""
     for split in ("train", "test"):
-        items = Glyphs().open(split)
-        for style in range(len(items.styles)):
-            masks = [np.asarray(items._mask(style, label)[0]) for label in range(36)]
-            assert len({mask.tobytes() for mask in masks}) == 36
-            assert all(max(mask[[0, -1]].max(), mask[:, [0, -1]].max()) < 200 for mask in masks)
+        masks = np.array(_masks(Glyphs().open(split)))  # [36, styles, 96, 96]
+        assert masks.shape[0] == 36 and masks.shape[2:] == (96, 96)
+        for style in range(masks.shape[1]):
+            assert len({mask.tobytes() for mask in masks[:, style]}) == 36
+        assert max(masks[..., edge, :].max() for edge in (0, -1)) < 200
+        assert max(masks[..., edge].max() for edge in (0, -1)) < 200
 
 
 def test_an_image_is_a_function_of_its_seed_and_number():
