@@ -163,7 +163,7 @@ def save(model, path, about):
                     content = json.dumps({"keras_version": version, _ENTRY: shape | about}).encode()
                 elif name == _CONFIGURATION:
                     content = _numbered(content)
-                to.writestr(zipfile.ZipInfo(name), content)
+                to.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def _numbered(content):
