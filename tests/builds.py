@@ -12,14 +12,15 @@ import tensorflow as tf
 from configurations import ROOT, ROWS, lines
 
 from tfgans import config
-from tfgans.data import Dataset, sources
+from tfgans.data import Dataset, glyphs, sources
+from tfgans.data.glyphs import GlyphItems
 from tfgans.data.sources import PhotoItems
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import average
 from tfgans.layers import initializers
 from tfgans.run import build
 
-OFFLINE = ("digits", "photos", "ring", "grid")
+OFFLINE = ("digits", "photos", "glyphs", "ring", "grid")
 TINY = {
     "base_channels": 8, "max_channels": 16, "mapping_layers": 1,
     "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
@@ -91,12 +92,14 @@ def once_for_each_network():
 
     zeros = lambda self, shape, dtype=None, **_: tf.zeros(shape, dtype or "float32")  # noqa: E731
     few = lambda photos, count, *columns: PhotoItems(photos, count // 40, *columns)  # noqa: E731
+    few_glyphs = lambda styles, count, *how: GlyphItems(styles, count // 40, *how)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.optimizers.Optimizer, "add_optimizer_variables", add_optimizer_variables)
         for drawn in DRAWN:
             patch.setattr(drawn, "__call__", zeros)
         patch.setattr(average, "clone", functools.cache(average.clone))
         patch.setattr(sources, "PhotoItems", few)
+        patch.setattr(glyphs, "GlyphItems", few_glyphs)
         yield
     NETWORKS.clear()
 

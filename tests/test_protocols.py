@@ -99,7 +99,10 @@ def has_spectral_vectors():
 
 def is_published(name):
     """Whether the parsed experiment is somebody's published training, and no search of an architecture."""
-    own = gin.query_parameter("Dataset.source") in ("digits", "photos", "ring", "grid") or "folder" in name
+    own = (
+        gin.query_parameter("Dataset.source") in ("digits", "photos", "glyphs", "ring", "grid")
+        or "folder" in name
+    )
     return not own and "search.retrain_gin_file" not in gin.config_str()
 
 

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from tfgans.evaluate.classifier import read_about
+
 
 def test_a_classifier_and_distances_in_its_features(call, tmp_path):
     labels = np.arange(40) % 2
@@ -11,10 +13,11 @@ def test_a_classifier_and_distances_in_its_features(call, tmp_path):
     images = (noise + 180 * labels[:, None, None]).astype(np.uint8)
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
     flags = [f"--data={tmp_path / 'data.npz'}", f"--output={tmp_path / 'own.keras'}", "--epochs=2"]
-    code, out, err = call("classifier", *flags, "--batch_size=9")
+    code, out, err = call("classifier", *flags, "--batch_size=9", "--width=16")
     assert code == 0, err
     about = json.loads(out.splitlines()[-1])
     assert about["images"] == 36 and about["held_out"] == 4 and about["name"] == "own"
+    assert read_about(about["file"])[0]["width"] == 16
     assert "36 images of 2 classes, 4 held out" in err and "accuracy " in err
     np.savez(tmp_path / "bright.npz", images=images[labels == 1])
     sets = [tmp_path / "data.npz", tmp_path / "bright.npz", f"--features={about['file']}"]

@@ -221,11 +221,11 @@ def test_other_refusals(source):
 
 
 SHAPES = {
-    "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos64": (64, 64, 3), "ring": (2,),
+    "digits": (8, 8, 1), "digits32": (32, 32, 1), "photos64": (64, 64, 3), "glyphs": (32, 32, 3), "ring": (2,),
     "grid": (2,), "mnist": (28, 28, 1), "lsun_church256": (256, 256, 3), "imagenet143": (128, 128, 3),
     "ffhq1024": (1024, 1024, 3), "stl10_48": (48, 48, 3),
 }  # fmt: skip
-OFFLINE = {"digits", "digits32", "photos64", "ring", "grid"}
+OFFLINE = {"digits", "digits32", "photos64", "glyphs", "ring", "grid"}
 FEW_SHOT = {f"{name}256" for name in ("obama", "grumpy_cat", "panda", "animal_cat", "animal_dog", "flowers")}
 UNLABELLED = {"lsun_church256", "ffhq1024", "tiny_imagenet64", "stl10_48"} | FEW_SHOT
 SHAPES |= dict.fromkeys(FEW_SHOT, (256, 256, 3))
@@ -234,7 +234,7 @@ SHAPES |= dict.fromkeys(FEW_SHOT, (256, 256, 3))
 @pytest.mark.parametrize("name", sorted(path.stem for path in GIN.glob("*.gin")))
 def test_gin_files(name, source):
     """Files of sources that are not on this machine are bound to an archive of the same macros."""
-    classes = {"photos64": 2, "ring": 8, "grid": 25, "cifar100": 100}.get(name, 10)
+    classes = {"photos64": 2, "glyphs": 36, "ring": 8, "grid": 25, "cifar100": 100}.get(name, 10)
     classes = None if name in UNLABELLED else classes
     bindings = []
     if name not in OFFLINE:

@@ -40,6 +40,31 @@ def test_widths_follow_the_size_of_maps():
     assert {(64, 64, 16), (32, 32, 16), (16, 16, 32), (8, 8, 64), (4, 4, 128)} < sides
 
 
+def test_a_width_of_ones_own(tmp_path):
+    """48 channels at 4x4, about half as many at twice the sides: powers of two, at least 16."""
+    keras.utils.set_random_seed(0)
+    model = classifier.network((32, 32, 3), 36, width=48)
+    shapes = {layer.output.shape[1:] for layer in model.layers[2:]}
+    assert {(32, 32, 16), (16, 16, 16), (8, 8, 32), (4, 4, 48), (768,), (48,), (36,)} == shapes
+    classifier.save(model, tmp_path / "own.keras", ABOUT | {"class_names": list(map(str, range(36)))})
+    features = ClassifierFeatures(tmp_path / "own.keras")
+    assert features(pictures(32))["features"].shape == (3, 48)
+    about, _ = classifier.read_about(tmp_path / "own.keras")
+    assert (about["width"], about["shape"]) == (48, [32, 32, 3])
+
+
+def test_an_older_file_has_the_usual_width(own, tmp_path):
+    def without(name, content):
+        if name != "metadata.json":
+            return content
+        found = json.loads(content)
+        assert found["classifier"].pop("width") == 128
+        return json.dumps(found).encode()
+
+    entries(own[0], tmp_path / "older.keras", without)
+    assert ClassifierFeatures(tmp_path / "older.keras")(pictures())["features"].shape == (3, 128)
+
+
 def test_features_and_logits_are_those_of_the_file(own):
     path, model = own
     features = ClassifierFeatures(str(path), batch_size=2)
@@ -138,6 +163,7 @@ def test_what_is_no_such_file_is_one_line(own, tmp_path):
     entries(path, file("flat"), metadata(lambda m: m["classifier"].update(shape=[8, 8])))
     entries(path, file("four"), metadata(lambda m: m["classifier"].update(shape=[8, 8, 4])))
     entries(path, file("large"), metadata(lambda m: m["classifier"].update(shape=[16, 16, 3])))
+    entries(path, file("narrow"), metadata(lambda m: m["classifier"].update(width=64)))
     entries(path, file("short"), metadata(lambda m: m["classifier"].update(class_names=["a", "b"])))
     entries(path, file("empty"), lambda name, content: content if name != "model.weights.h5" else b"")
     for name, message in (
@@ -150,6 +176,7 @@ def test_what_is_no_such_file_is_one_line(own, tmp_path):
         ("flat", r"flat.keras cannot be read as a classifier: its images are \[8, 8\]"),
         ("four", r"its images are \[8, 8, 4\]"),
         ("large", "large.keras cannot be read as a classifier"),
+        ("narrow", r"narrow.keras cannot be read as a classifier: it gives .*\(1, 128\)"),
         ("short", r"short.keras cannot be read as a classifier: it gives .*\(1, 3\)"),
         ("empty", "empty.keras cannot be read as a classifier"),
     ):

@@ -48,6 +48,12 @@ def test_it_learns_and_says_so_and_repeats_itself(data, tmp_path, caplog):
     assert (tmp_path / "again" / "own.keras").read_bytes() == (tmp_path / "own.keras").read_bytes()
 
 
+def test_a_width_of_ones_own(data, tmp_path):
+    about = train(data, tmp_path / "own.keras", epochs=1, width=20)
+    found = ClassifierFeatures(about["file"])(images_of([0, 1])[..., None])
+    assert found["features"].shape == (2, 20) and found["logits"].shape == (2, 2)
+
+
 def test_another_source_to_test_with(data):
     """Its classes are called alike and numbered otherwise."""
     dataset = Dataset(f"npz:{data / 'train.npz'}", evaluation_source=f"npz:{data / 'test.npz'}")

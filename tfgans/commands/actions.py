@@ -161,7 +161,7 @@ def _fid(*sets):
 def _classifier():
     from tfgans.run import build, classifying
 
-    names = ("output", "epochs", "batch_size", "seed", "resolution", "channels", "flip")
+    names = ("output", "epochs", "batch_size", "seed", "resolution", "channels", "flip", "width")
     options = {name: FLAGS[name].value for name in names}
     about = classifying.train(FLAGS.data, test=FLAGS.test_data, gin_params=FLAGS.gin_param, **options)
     print(build.to_json(about))

@@ -106,8 +106,8 @@ def fid():
     flags.DEFINE_string(
         "features",
         "inception",
-        "inception, digits, dinov2, clip or vgg16; the .keras file that launch/classifier.py wrote; the folder of a "
-        "SavedModel of Inception; or a gin file that binds Evaluator.features, see gin_configs/features.",
+        "inception, digits, glyphs, dinov2, clip or vgg16; the .keras file that launch/classifier.py wrote; the "
+        "folder of a SavedModel of Inception; or a gin file that binds Evaluator.features, see gin_configs/features.",
     )
     flags.DEFINE_enum(
         "resize",
@@ -144,6 +144,7 @@ def classifier():
     flags.DEFINE_integer("resolution", None, "Height and width of the images in pixels.", lower_bound=1)
     flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images of a step; 64 if not given.", lower_bound=1)
+    flags.DEFINE_integer("width", None, "Features; 128 if not given, fewer make a smaller file.", 16, 1024)
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")
 
 

@@ -53,10 +53,11 @@ class Dataset(Reference):
     """Images (or points) for training and for evaluation, read and checked when constructed.
 
     Args:
-        source: `digits`, `photos`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`, see `sources.py`,
-            `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`; or an object as `sources.py` says, `@my_source()`.
+        source: `digits`, `photos`, `glyphs`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`, see
+            `sources.py`, `glyphs.py`, `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`; or an object as `sources.py`
+            says, `@my_source()`.
         batch_size: images of a discriminator step, over all replicas.
-        resolution: height and width in pixels; None keeps the images' own size (photos: 64), which
+        resolution: height and width in pixels; None keeps the images' own size (photos: 64, glyphs: 32), which
             must then be the same for all.
         channels: 1 (gray) or 3 (RGB); None: 1 if every image is gray, else 3.
         num_classes: labels must be below it, and each class must have an image; None: as many as there are, and who

@@ -2,13 +2,22 @@
 
 import hashlib
 
-from tfgans.data.decode import from_array
+from tfgans.data.decode import from_array, header
 
 
 class Items:
     """The base of a source's images: `content(i)` gives the bytes that decide image i."""
 
     labels = class_names = None
+
+    def at(self, resolution):
+        """These images, for use at a resolution (or None): what is drawn comes in that size, the rest as it is."""
+        return self
+
+    def header(self, i):
+        """((height, width), whether gray) of image i. Raises BadImage."""
+        with self.read(i) as image:
+            return header(image)
 
     def digest(self, i):
         """SHA-256 of what decides image i, bytes [32]."""

@@ -15,6 +15,7 @@ from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.digits import digits_split
 from tfgans.data.folder import Folder
+from tfgans.data.glyphs import Glyphs
 from tfgans.data.items import ArrayItems, Items
 from tfgans.data.mixtures import Mixture
 from tfgans.data.npz import Npz
@@ -110,10 +111,11 @@ class PhotoItems(Items):
 _NAMED = {
     "digits": lambda *_: Digits(),
     "photos": lambda *_: Photos(),
+    "glyphs": lambda *_: Glyphs(),
     "ring": lambda *_: Mixture("ring"),
     "grid": lambda *_: Mixture("grid"),
     "folder:*": lambda path, *_: Folder(path),
     "npz:*": lambda path, *_: Npz(path),
     "tfds:*": Tfds,
 }
-_ALLOWED = "digits, photos, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
+_ALLOWED = "digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, npz:<path>"

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfgans import progress
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage, cover, decode, fit, from_array, header, to_array
+from tfgans.data.decode import BadImage, cover, decode, fit, from_array, to_array
 
 _CHUNK = 256  # images handed to the threads at once
 _NAMED = 10  # offenders a message names
@@ -72,7 +72,7 @@ class ImageStore:
     """
 
     def __init__(self, items, indices, title, form, on_bad_image):
-        self.items, self.title, self.crop = items, title, form.crop
+        self.items, self.title, self.crop = items.at(form.resolution), title, form.crop
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
         headers = self._map(self._header, "checking")
@@ -122,10 +122,7 @@ class ImageStore:
 
     def _header(self, i):
         try:
-            image = self.items.read(i)
-            found = header(image)
-            image.close()
-            return found
+            return self.items.header(i)
         except BadImage as error:
             return error
 

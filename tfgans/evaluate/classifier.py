@@ -1,7 +1,8 @@
 """A small classifier of labelled images: its features and logits measure generated images of the same kind.
 
 Its file is a Keras file that opens anywhere: pixels [n, H, W, C] in [0, 255] -> logits [n, K]; the layer `features`
-has the 128 numbers before them. What it was trained on stands in the file's `metadata.json` under `classifier`.
+has the numbers before them, 128 or as many as were asked for. What it was trained on stands in the file's
+`metadata.json` under `classifier`.
 """
 
 import hashlib
@@ -19,38 +20,45 @@ from tfgans import files, progress, readers
 from tfgans.config import ConfigError
 
 FEATURES, LOGITS = "features", "logits"
-WIDTH = 128  # of the features
+WIDTH = 128  # of the features, if nothing else is said
 _LAST = 4  # sides at which convolutions end
 _METADATA, _CONFIGURATION, _ENTRY = "metadata.json", "config.json", "classifier"
-_KINDS = {"name": str, "shape": list, "class_names": list, "class_accuracy": list, "accuracy": float}
+_KINDS = {
+    "name": str,
+    "shape": list,
+    "class_names": list,
+    "class_accuracy": list,
+    "accuracy": float,
+    "width": int,
+}
 
 
-def network(shape, num_classes):
+def network(shape, num_classes, width=WIDTH):
     """An untrained classifier.
 
-    Pairs of convolutions of 3x3 halve an image until its sides are 4 at most, where they have 128 channels, half as
-    many at twice the sides, and so on down to 16; then two dense layers.
+    Pairs of convolutions of 3x3 halve an image until its sides are 4 at most, where they have `width` channels, about
+    half as many at twice the sides, and so on down to 16; then two dense layers.
 
     Args:
-        shape: of an image, (R, R, C).
+        shape: of an image, (R, R, C). width: of the features, at least 16.
     Returns: a keras.Model, float [n, R, R, C] in [0, 255] -> logits float32 [n, num_classes].
     """
     images = keras.Input(shape, name="pixels")
     x = keras.layers.Rescaling(1 / 127.5, -1.0, name="scaled")(images)
-    x = _convolution(x, _width(shape[0]), 1, "convolution_0")
+    x = _convolution(x, _channels(shape[0], width), 1, "convolution_0")
     while x.shape[1] > _LAST:
         side = -(-x.shape[1] // 2)
-        x = _convolution(x, _width(side), 2, f"halving_to_{side}")
-        x = _convolution(x, _width(side), 1, f"convolution_at_{side}")
+        x = _convolution(x, _channels(side, width), 2, f"halving_to_{side}")
+        x = _convolution(x, _channels(side, width), 1, f"convolution_at_{side}")
     x = keras.layers.Flatten(name="flat")(x)
-    x = keras.layers.Dense(WIDTH, name="hidden")(x)
+    x = keras.layers.Dense(width, name="hidden")(x)
     x = keras.layers.LeakyReLU(0.1, name=FEATURES)(x)
     x = keras.layers.Dropout(0.3, name="dropout")(x)
     return keras.Model(images, keras.layers.Dense(num_classes, name=LOGITS)(x), name="classifier")
 
 
-def _width(side):
-    return int(np.clip(2 ** round(np.log2(WIDTH * _LAST / side)), 16, WIDTH))
+def _channels(side, width):
+    return int(np.clip(2 ** round(np.log2(width * _LAST / side)), 16, width))
 
 
 def _convolution(x, width, stride, name):
@@ -68,7 +76,7 @@ def _augmentation():
     ]
 
 
-def train(data, epochs, seed):
+def train(data, epochs, seed, width=WIDTH):
     """A classifier trained on a data set; on one machine the same seed gives the same bits.
 
     AdamW with a rate that falls from 2e-3 by a cosine, on images shifted, turned and scaled a little.
@@ -76,15 +84,16 @@ def train(data, epochs, seed):
     Args:
         data: a `Dataset` with labels. Images are mirrored only if its `flip` says so.
         epochs: passes over its images. seed: of the first weights, the order and what is drawn.
+        width: of the features.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    return fit(data, epochs, seed)
+    return fit(data, epochs, seed, width)
 
 
-def fit(data, epochs, seed):
+def fit(data, epochs, seed, width=WIDTH):
     """`train` with the seeds of Keras as they are, from which the first weights and dropout come."""
-    model = network(data.item_shape, data.num_classes)
+    model = network(data.item_shape, data.num_classes, width)
     steps = epochs * (data.num_examples // data.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     training = keras.Sequential([*_augmentation(), model])
@@ -147,11 +156,14 @@ def save(model, path, about):
                 content = source.read(name)
                 if name == _METADATA:
                     version = json.loads(content)["keras_version"]
-                    shape = {"shape": list(model.input_shape[1:])}
+                    shape = {
+                        "shape": list(model.input_shape[1:]),
+                        "width": model.get_layer(FEATURES).output.shape[-1],
+                    }
                     content = json.dumps({"keras_version": version, _ENTRY: shape | about}).encode()
                 elif name == _CONFIGURATION:
                     content = _numbered(content)
-                to.writestr(zipfile.ZipInfo(name), content)
+                to.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 def _numbered(content):
@@ -163,7 +175,7 @@ def _numbered(content):
 
 
 def read_about(path):
-    """`(about, hash)`: what `save` wrote of a classifier, with its `shape`; and the file's SHA-256.
+    """`(about, hash)`: what `save` wrote of a classifier, with its `shape` and `width`; and the file's SHA-256.
 
     Raises: ConfigError, in one line, if it is damaged, or another file.
     """
@@ -174,6 +186,7 @@ def read_about(path):
         about = metadata.get(_ENTRY)
         if about is None:
             raise ConfigError(f"{path} is no classifier that launch/classifier.py wrote; see KerasFeatures")
+        about = {"width": WIDTH} | about  # older files do not say
         for name, kind in _KINDS.items():
             if not isinstance(about[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")

@@ -21,7 +21,7 @@ _HELD_OUT = 0.1
 _NAMED = 3  # of the worst classes
 
 
-def train(source, output, epochs=15, batch_size=None, seed=0, test=None, gin_params=(), **data):
+def train(source, output, epochs=15, batch_size=None, seed=0, test=None, width=None, gin_params=(), **data):
     """Trains a classifier and writes its file.
 
     Args:
@@ -31,6 +31,7 @@ def train(source, output, epochs=15, batch_size=None, seed=0, test=None, gin_par
             drawn.
         test: another source, whose images are for the accuracy alone; None: the split `test` of `source`, or a tenth
             of each class where there is none.
+        width: of the features, at least 16; 128 if None.
         gin_params: bindings of `Dataset`. data: `resolution`, `channels`, `flip`.
     Returns: what the file says of the classifier, and `output`.
     Raises: ConfigError, in one line, before training, for data without two classes and an output that cannot be.
@@ -49,7 +50,7 @@ def train(source, output, epochs=15, batch_size=None, seed=0, test=None, gin_par
             rest.batch_size = min(_BATCH, rest.num_examples)
         rest.check(1)
     logger.info("%d images of %d classes, %s held out", rest.num_examples, rest.num_classes, labelled)
-    model = classifier.train(rest, epochs, seed)
+    model = classifier.train(rest, epochs, seed, width or classifier.WIDTH)
     of_classes, accuracy = classifier.accuracies(model, held_out(), rest.num_classes)
     about = _about(rest, output, of_classes, accuracy) | {
         "held_out": labelled,

@@ -24,7 +24,7 @@ PARAMETERS = {
     "num_classes": "Dataset.num_classes",
     "batch_size": "Dataset.batch_size",
 }
-_SOURCES = ("digits", "photos", "ring", "grid")
+_SOURCES = ("digits", "photos", "glyphs", "ring", "grid")
 _PREFIXES = ("folder:", "npz:", "tfds:")
 _DATA = "a folder, an .npz file, or a source: " + ", ".join((*_SOURCES, *(f"{p}<...>" for p in _PREFIXES)))
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _SHORT = {
     "inception": "Evaluator.features = @InceptionFeatures()",
     "digits": "Evaluator.features = @DigitsFeatures()",
+    "glyphs": "Evaluator.features = @GlyphsFeatures()",
     "dinov2": "gin_configs/features/dinov2_large.gin",
     "clip": "gin_configs/features/clip_large.gin",
     "vgg16": "gin_configs/features/vgg16.gin",
