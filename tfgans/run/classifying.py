@@ -21,32 +21,31 @@ _HELD_OUT = 0.1
 _NAMED = 3  # of the worst classes
 
 
-def train(source, output, epochs=15, batch_size=None, seed=0, test=None, width=None, gin_params=(), **data):
+def train(source, output, epochs=15, seed=0, test=None, width=None, gin_params=(), **data):
     """Trains a classifier and writes its file.
 
     Args:
         source: what to train on, as `--data` of training: a folder of a folder a class, an npz file, `digits`, ...
         output: the `.keras` file.
-        epochs: passes over the images. batch_size: 64, or all images if there are less, if None. seed: of all that is
-            drawn.
+        epochs: passes over the images. seed: of all that is drawn.
         test: another source, whose images are for the accuracy alone; None: the split `test` of `source`, or a tenth
             of each class where there is none.
         width: of the features, at least 16; 128 if None.
-        gin_params: bindings of `Dataset`. data: `resolution`, `channels`, `flip`.
+        gin_params: bindings of `Dataset`. data: `resolution`, `channels`, `flip`, and `batch_size`, which is
+            64 if None, or all images if there are less.
     Returns: what the file says of the classifier, and `output`.
     Raises: ConfigError, in one line, before training, for data without two classes and an output that cannot be.
     """
     output = _writable(output)
     options = {name: value for name, value in data.items() if value is not None}
     options |= {} if test is None else {"evaluation_source": source_of(test, "--test_data")}
-    options |= {} if batch_size is None else {"batch_size": batch_size}
     build.prepare([], gin_params)
     with build.explained():
         dataset = Dataset(source_of(source), **options)
         config.refuse_unused()
         _check(dataset)
         rest, held_out, labelled = _parts(dataset, seed)
-        if batch_size is None and not config.is_bound("Dataset", "batch_size"):
+        if "batch_size" not in options and not config.is_bound("Dataset", "batch_size"):
             rest.batch_size = min(_BATCH, rest.num_examples)
         rest.check(1)
     logger.info("%d images of %d classes, %s held out", rest.num_examples, rest.num_classes, labelled)
