@@ -21,6 +21,7 @@ SPENT = {
     "training_flops",
 }
 
+pytestmark = pytest.mark.usefixtures("all_eagerly")
 ABOUT = {"label_distribution", "weights", "average_difference"}  # how the samples were made
 
 
