@@ -134,7 +134,7 @@ def test_histograms_on_request(gin_file, tmp_path, eagerly):
         assert image.size == ((2 * 10 + 2) * 6, (2 * 10 + 2) * 6)
 
 
-def test_the_best_checkpoint_stays(gin_file, tmp_path, monkeypatch, eagerly):
+def test_the_best_checkpoint_stays(gin_file, tmp_path, monkeypatch):
     from tfgans.evaluate.evaluator import Evaluator
 
     scores = iter([9.0, 5.0, 1.0, 7.0, 8.0, 6.0, 4.0])

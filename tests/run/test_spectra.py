@@ -19,7 +19,6 @@ BINDINGS = (
     "train.evaluate_every=2",
 )
 STEPS = (0, 2, 4)
-pytestmark = pytest.mark.usefixtures("all_eagerly")
 
 
 @pytest.fixture(scope="module")

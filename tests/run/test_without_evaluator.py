@@ -21,7 +21,6 @@ SPENT = {
     "training_flops",
 }
 
-pytestmark = pytest.mark.usefixtures("all_eagerly")
 ABOUT = {"label_distribution", "weights", "average_difference"}  # how the samples were made
 
 
