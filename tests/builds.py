@@ -122,7 +122,7 @@ def _without_name(value):
     return (value.shape, value.dtype) if isinstance(value, keras.KerasTensor) else value
 
 
-def _model():
+def model_of_bindings():
     """The model of what was parsed, and the names of those of its networks that had been made before."""
     build.numerics()
     made_before = []
@@ -145,7 +145,7 @@ def built(files, bindings=(), strictly=True):
     Nothing may be left unused; if not strictly, nothing that the command would refuse.
     """
     build.prepare([str(f) for f in files], [*bindings, *tiny(files, bindings)])
-    model, not_called = _model()
+    model, not_called = model_of_bindings()
     if config.is_bound("Evaluator", "features"):
         Evaluator()
     not_called += ["train", "search"]

@@ -9,6 +9,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Two workers share two cores, and the products of the tests are small: threads would wait for one another.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What XLA compiles here runs a few times, in less time than it takes to optimise it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 from pathlib import Path
 
@@ -61,6 +63,16 @@ def forget_graphs():
 @pytest.fixture
 def eagerly():
     """Without graphs: for runs of few steps, tracing takes longer than they do."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def all_eagerly():
+    """The same for all of a module, and for what its fixtures train."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)

@@ -6,7 +6,9 @@ import pathlib
 import re
 
 import keras
+import pytest
 
+from tfgans.gan import generation
 from tfgans.run import build, searching, training
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -75,11 +77,17 @@ class Crash(BaseException):
     """The process dies here: nothing of ours catches this."""
 
 
-def run(gin_file, model_dir, *bindings):
-    """`launch/train.py` without its process."""
+def run(gin_file, model_dir, *bindings, exports=False):
+    """`launch/train.py` without its process.
+
+    Args: exports: whether there is a SavedModel, which takes longer to write than a short run to train, in `export`.
+    """
     keras.backend.clear_session()
     build.prepare([gin_file], bindings)
-    return training.train(str(model_dir))
+    with pytest.MonkeyPatch.context() as patch:
+        if not exports:
+            patch.setattr(generation, "_export", lambda gan, generator, folder: folder.mkdir())
+        return training.train(str(model_dir))
 
 
 def search(gin_file, model_dir, *bindings):

@@ -159,7 +159,7 @@ def test_each_stage_of_a_growing_network_costs_its_own():
     assert alone.step_cost(4, 0)["training_flops"] == spent[0]
 
 
-def test_a_run_says_what_it_has_cost(tmp_path):
+def test_a_run_says_what_it_has_cost(tmp_path, eagerly):
     gin_file = tmp_path / "run.gin"
     gin_file.write_text(
         short_runs.CONFIG + "build.methods = [@ReGAN]\nReGAN.warm_up_length = 2\nReGAN.sparse_length = 3\n"

@@ -43,7 +43,7 @@ class Phases(GAN):
 def fitted(cls=Phases, steps=6, model=None, **options):
     if model is None:
         model = cls(*toys.image_networks(batch_norm=False))
-        model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), **options)
+        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), **options)
     seen = []
     keep = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(model.step_logs))
     images = toys.images(4 * steps)

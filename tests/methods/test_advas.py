@@ -27,8 +27,8 @@ CASES = {
     "wgangp": ((GradientPenaltyGAN,), WASSERSTEIN, {}),
     "wgangp_detach": ((GradientPenaltyGAN,), WASSERSTEIN, {"detach_penalties": True}),
 }
-# Every case runs eagerly; compiled, of each structure one: a loss of its own, a penalty, one that gives no gradient.
-COMPILED = [("hinge_trunc", "xla"), ("wgangp", "graph"), ("wgangp_detach", "xla")]
+# Every case runs eagerly; compiled, of all structures the one with most: a penalty that gives no gradient.
+COMPILED = [("wgangp_detach", "xla")]
 
 
 def golden_networks(data):
@@ -120,7 +120,7 @@ def test_golden_parts(golden, name):
     assert_all_close(gradients, weights(data, f"{name}.gphi.", ("conv", "lin")))
 
 
-@pytest.mark.parametrize(("mode", "norms"), [("eager", False), ("graph", True), ("xla", False)])
+@pytest.mark.parametrize(("mode", "norms"), [("eager", False), ("eager", True), ("graph", False)])
 def test_golden_fixed_weight(golden, mode, norms):
     data = golden("advas_leaky")
     model = golden_model(data, "ns", advas_weight=0.01, advas_norms=norms)
@@ -144,7 +144,7 @@ def test_golden_unbiased(golden, name):
         assert values["g/adversarial"] == pytest.approx(float(data[f"{name}.L_gen"]), rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "mode"), [("ns", "eager"), ("wgangp", "eager"), ("wgangp", "graph")])
+@pytest.mark.parametrize(("name", "mode"), [("ns", "eager"), ("wgangp", "eager"), ("ns", "graph")])
 def test_golden_unbiased_gradient(golden, name, mode):
     data = golden("advas_leaky")
     model = golden_model(data, name, advas_estimator="unbiased", advas_alone=True)
@@ -273,12 +273,12 @@ def test_estimators_of_many_batches_by_exact_sums():
     """Means over all pairs of a small set: the unbiased ones give |E g|^2 exactly, the biased one does not."""
     model = smooth_model(discriminator_loss=losses.wasserstein_discriminator, real_class_weight=0.0)
     model.fake_class_weight = 0.0
-    real, latents = smooth_batch(4)
+    real, latents = smooth_batch(3)
     part = lambda batch, rows: {k: None if v is None else tf.gather(v, rows) for k, v in batch.items()}  # noqa: E731
     found = {}
     for estimator in ("biased", "unbiased", "split_half"):
         model.advas_estimator = estimator
-        pairs = [[i, j] for i in range(4) for j in range(i)]  # r is the same for a pair turned round
+        pairs = [[i, j] for i in range(3) for j in range(i)]  # r is the same for a pair turned round
         rs = [model.generator_gradients(part(real, p), part(latents, p))[0]["g/advas_r"] for p in pairs]
         found[estimator] = float(sum(rs)) / len(rs)
     model.advas_estimator = "unbiased"

@@ -13,6 +13,8 @@ from configurations import ROWS, promised
 from tfgans.data import Dataset, dataset
 from tfgans.data.items import ArrayItems
 from tfgans.evaluate import cost
+from tfgans.gan import average
+from tfgans.methods.alphagan import model as alphagan
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.supernet import GeneratorSupernet
 from tfgans.run import build
@@ -53,6 +55,15 @@ RELEASED = [name for name in COUNTS if name not in PAPER]
 
 def prepare(name, *flags):
     return configurations.prepare(f"alphagan/{name}", *flags)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def copied_once():
+    """Copies of networks are made once, as the networks are; the average is another copy than the test networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (average, alphagan):
+            patch.setattr(module, "clone", functools.cache(module.clone))
+        yield
 
 
 @functools.cache

@@ -62,7 +62,7 @@ def test_the_logs_have_the_sign_and_the_probability(name, joint, bias, sign, cha
     generator, discriminator = toys.image_networks(batch_norm=False)
     discriminator.get_layer("logits").bias.assign([bias])
     model = cls(generator, discriminator, **options)
-    model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+    model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), run_eagerly=joint)
     model.fit(toys.images(24), batch_size=8, shuffle=False, verbose=0)
     assert model.step_logs["d/real_sign"] == sign
     assert model.step_logs[f"d/{name}_probability"] == pytest.approx(chance)  # in the third step: moved once

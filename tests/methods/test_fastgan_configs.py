@@ -2,12 +2,12 @@
 
 import inspect
 
+import builds
 import configurations
 import gin
 import pytest
 
 from tfgans import losses
-from tfgans.run import build
 
 
 def prepare(name, *flags):
@@ -97,13 +97,14 @@ def ablations(name):
 
 def model_with(name, *flags):
     prepare(name, *SMALL, *flags)
-    return build.build_model()[0]
+    return builds.model_of_bindings()[0]
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_every_ablation_is_one_flag_away(name):
-    loss, adversarial, rate, divergence = (model_with(name, flag) for flag in ablations(name))
-    whole = model_with(name)
+    with builds.once_for_each_network():
+        loss, adversarial, rate, divergence = (model_with(name, flag) for flag in ablations(name))
+        whole = model_with(name)
     assert inspect.unwrap(loss.generator_loss) is inspect.unwrap(losses.non_saturating_generator)
     assert loss.fake_class_weight == 0.0
     real, fake = [[0.3], [2.0]], [[0.1], [-1.0]]

@@ -88,8 +88,7 @@ from tfgans.gan import GAN
 def plain(strategy, networks, **options):
     with strategy.scope():
         model = GAN(*networks, **options)
-        eagerly = strategy is one_device  # for that which is compiled, one is enough
-        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=eagerly)
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
     return model
 
 

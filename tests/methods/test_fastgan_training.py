@@ -1,5 +1,6 @@
 """Free adversarial training in company: neutral settings, resuming, penalties, odd batches, bad options."""
 
+import builds
 import keras
 import numpy as np
 import pytest
@@ -162,11 +163,14 @@ def test_the_batch_size_is_that_of_the_data():
         def __getitem__(self, i):
             return images, labels
 
-    for data, options in ((images, {"y": labels}), (flat, {}), (stepped, {}), (Sequence(), {})):
-        model = trained(data, **options)  # arrays say the shares of their classes, the others do not
+    streamed = toys.values(trained(flat, 4))  # arrays say the shares of their classes, the others do not
+    for data, options, expected in (
+        (images, {"y": labels}, whole), (flat, {}, streamed), (stepped, {}, streamed), (Sequence(), {}, streamed),
+    ):  # fmt: skip
+        model = trained(data, **options)
         assert model.perturbation_batch_size == 4
-        toys.assert_same(toys.values(model), toys.values(trained(data, 4, **options)))
-    assert trained(images, y=labels, batch_size=6).perturbation_batch_size == 3
+        toys.assert_same(toys.values(model), expected)
+    assert trained(images[:6], y=labels[:6], batch_size=6).perturbation_batch_size == 3
 
 
 def test_a_batch_size_that_cannot_be_known_is_asked_for():
@@ -191,9 +195,12 @@ def test_an_iterator_says_its_batch_size_by_its_first_batch():
 def test_a_run_says_its_batch_size():
     from tfgans.run import build
 
+    files = ["gin_configs/fastgan/digits.gin"]
+    small = builds.tiny(files)
+
     def built(*bindings):
         keras.backend.clear_session()
-        build.prepare(["gin_configs/fastgan/digits.gin"], bindings)
+        build.prepare(files, [*small, *bindings])
         return build.build_model()[0].perturbation_batch_size
 
     assert built("batch_size=6") == 6

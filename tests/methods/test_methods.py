@@ -119,9 +119,8 @@ class Second(GAN):
 
 def fitted(cls, **options):
     model = cls(*toys.image_networks(batch_norm=False), **options)
-    model.compile(
-        *(keras.optimizers.SGD(0.1, momentum=0.5) for _ in range(2))
-    )  # its state has every gradient
+    sgd = (keras.optimizers.SGD(0.1, momentum=0.5) for _ in range(2))  # its state has every gradient
+    model.compile(*sgd, run_eagerly=True)
     model.fit(toys.images(24), batch_size=8, shuffle=False, verbose=0)
     return model
 

@@ -16,7 +16,7 @@ def gin_file(tmp_path_factory):
 def whole(gin_file, tmp_path_factory):
     """The uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    run(gin_file, folder)
+    run(gin_file, folder, exports=True)
     return folder
 
 

@@ -33,6 +33,7 @@ train.save_every = 2
 train.evaluate_every = 2
 train.sample_every = 2
 """
+pytestmark = pytest.mark.usefixtures("all_eagerly")
 
 
 @pytest.fixture(scope="module")

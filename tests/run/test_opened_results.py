@@ -1,11 +1,9 @@
 """Genotypes and statistics that one process has written are the same in another: exported, cached, saved, foreign."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import keras
 import numpy as np
 import opened_results
@@ -73,14 +71,10 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(written):
     """What a new process makes of it."""
-    script = Path(__file__).with_name("opened_results.py")
-    environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
-    command = [sys.executable, str(script), str(written[0])]
-    done = subprocess.run(
-        command, env=environment, cwd=written[0], capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    script = Path(__file__).with_name("opened_results.py").read_text()
+    code, out, err = forks.run(script, written[0], timeout=900)
+    assert code == 0, err[-3000:]
+    return json.loads(out.splitlines()[-1])
 
 
 @pytest.mark.parametrize("name", LOADED)

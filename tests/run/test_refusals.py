@@ -11,6 +11,8 @@ from tfgans import checkpoint, config
 from tfgans.config import ConfigError
 from tfgans.run import build, callbacks
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.mark.parametrize(
     ("bindings", "name"),
