@@ -20,6 +20,8 @@ _OPTIONAL = {
     "tensorflow_datasets": ("--data=tfds:<name>", "pip install tfgans"),
     "onnxruntime": ("ONNX and LiteRT files (docs/export.md)", "pip install 'tfgans[export]'"),
     "keras_hub": ("features of DINOv2, CLIP (gin_configs/features)", "pip install 'tfgans[features]'"),
+    "wandb": ("train.trackers = [@WandbTracker()]", "pip install 'tfgans[wandb]'"),
+    "mlflow": ("train.trackers = [@MLflowTracker()]", "pip install 'tfgans[mlflow]'"),
 }
 _QUICKSTART = "gin_configs/quickstart.gin"
 # Milliseconds an update of the quickstart, measured: docs/gpu.md and README.md.
