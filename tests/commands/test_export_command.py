@@ -167,9 +167,12 @@ def test_commands_of_the_pages_have_flags_that_there_are(page, script):
     assert found >= 3
 
 
-def test_the_page_s_networks_of_a_pickle_build(call):
-    words = next(words for words in commands(TRANSFER) if any("channel_multiplier" in word for word in words))
-    skipped = ("--data=", "--model_dir=", "--initialize_from=", "--steps=", "--resolution=")
-    flags = [word for word in words[2:] if not word.startswith(skipped)]
-    code, out, err = call("describe", *flags, "--resolution=16", "--num_classes=0")
-    assert (code, err) == (0, "") and json.loads(out)["image_shape"] == [16, 16, 3]
+def test_the_page_s_networks_of_a_pickle_are_those_of_auto(call):
+    """Parameters at 256 pixels as NVIDIA's `auto` has them, ada_conditional.md 2.3."""
+    words = next(words for words in commands(TRANSFER) if any("stored_noise" in word for word in words))
+    skipped = ("--data=", "--model_dir=", "--initialize_from=")
+    code, out, err = call("describe", *[word for word in words[2:] if not word.startswith(skipped)])
+    facts = json.loads(out)
+    assert (code, err, facts["image_shape"]) == (0, "", [256, 256, 3])
+    assert facts["generator"]["parameters"] == 23_191_522
+    assert facts["discriminator"]["parameters"] == 24_001_089
