@@ -7,6 +7,8 @@ from absl import flags
 from tfgans.errors import ConfigError
 from tfgans.files import expanded
 
+OR_PICKLE = "Folder of the run, or a pickle of NVIDIA's StyleGAN2."
+
 
 class PathParser(flags.ArgumentParser):
     syntactic_help = "a path"
@@ -26,9 +28,9 @@ def gin_flags(required=True, about="Configuration file; may be given several tim
         flags.register_validator("gin_file", bool, message="Flag --gin_file must have a value.")
 
 
-def run_flags():
+def run_flags(about="Folder of the run."):
     gin_flags(required=False)
-    define_folder("model_dir", "Folder of the run.")
+    define_folder("model_dir", about)
     flags.DEFINE_string("step", None, "Step of the checkpoint, or 'best'; the newest if not given.")
     flags.DEFINE_string("generator", None, "Of a run that prunes: sparse or dense; else its usual generator.")
     flags.DEFINE_enum(
@@ -48,7 +50,8 @@ def train():
         PathParser(),
         "initialize_from",
         None,
-        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras.",
+        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras, or "
+        "with NVIDIA's StyleGAN2 (a .pkl).",
     )
     flags.DEFINE_bool(
         "accept_changed_data",
@@ -153,7 +156,7 @@ def doctor():
 
 
 def export():
-    run_flags()
+    run_flags(OR_PICKLE)
     define_folder("output_dir", "Folder to write to.")
     flags.DEFINE_list(
         "formats",

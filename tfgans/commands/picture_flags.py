@@ -4,14 +4,14 @@ import re
 
 from absl import flags
 
-from tfgans.commands.flags import PathParser, define_folder, run_flags
+from tfgans.commands.flags import OR_PICKLE, PathParser, define_folder, run_flags
 from tfgans.errors import ConfigError
 
 _MOST = 100_000  # pictures that --seeds may name
 
 
 def generate():
-    run_flags()
+    run_flags(OR_PICKLE)
     define_folder("output_dir", "Folder to write to.")
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
     _which_pictures()

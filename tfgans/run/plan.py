@@ -24,8 +24,8 @@ class Plan:
         evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
         duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
         accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
-        initialize_from: another run's folder, a checkpoint or a Keras file of a generator, whose weights a new run
-            begins with as far as they fit, see `transfer.initialize`; a run that is taken up has them already.
+        initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's, whose
+            weights a new run begins with, see `transfer.initialize`; a run that is taken up has them already.
         trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
     """
 
