@@ -50,8 +50,8 @@ def train():
         PathParser(),
         "initialize_from",
         None,
-        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras, or "
-        "with NVIDIA's StyleGAN2 (a .pkl).",
+        "Fine-tune: begin with the weights that fit of another run (its folder), a checkpoint or a generator.keras, "
+        "or with NVIDIA's StyleGAN2 (a .pkl).",
     )
     flags.DEFINE_bool(
         "accept_changed_data",
