@@ -24,14 +24,9 @@ class Plan:
             evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
             duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
             accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
-    <<<<<<< HEAD
-            initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's, whose
-                weights a new run begins with, see `transfer.initialize`; a run that is taken up has them already.
-            trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
-    =======
-            initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's,
+                initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's,
                 whose weights a new run begins with, see `transfer.initialize`; a run that is taken up has them already.
-    >>>>>>> f452422 (Flags tell of pickles)
+                trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
     """
 
     steps: Count
