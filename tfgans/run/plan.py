@@ -10,23 +10,23 @@ from tfgans.config import ConfigError, Count, FilePath, Instance, Made, Positive
 class Plan:
     """The options of a run. In gin files its name is `train`.
 
-        Args:
-            steps: generator updates of the whole run.
-            save_every, evaluate_every, sample_every: updates between two checkpoints, evaluations, sample grids.
-                Each happens at step 0 and at the end, too.
-            log_every: updates between two points of a training curve.
-            num_samples_shown: images in a sample grid.
-            keep_checkpoints: how many of the newest checkpoints are kept; the best one by `best_metric` is kept, too.
-            best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
-            histograms: write histograms of the weights to TensorBoard.
-            seconds: end the run sooner, at the first step after so many seconds of training, compilation and
-                evaluations not counted; None for no limit. Such a run does not repeat exactly.
-            evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
-            duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
-            accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
-                initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's,
-                whose weights a new run begins with, see `transfer.initialize`; a run that is taken up has them already.
-                trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
+    Args:
+        steps: generator updates of the whole run.
+        save_every, evaluate_every, sample_every: updates between two checkpoints, evaluations, sample grids.
+            Each happens at step 0 and at the end, too.
+        log_every: updates between two points of a training curve.
+        num_samples_shown: images in a sample grid.
+        keep_checkpoints: how many of the newest checkpoints are kept; the best one by `best_metric` is kept, too.
+        best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
+        histograms: write histograms of the weights to TensorBoard.
+        seconds: end the run sooner, at the first step after so many seconds of training, compilation and
+            evaluations not counted; None for no limit. Such a run does not repeat exactly.
+        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
+        duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
+        accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
+        initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's,
+            whose weights a new run begins with, see `transfer.initialize`; a run that is taken up has them already.
+        trackers: what is told of the run besides TensorBoard, such as `[@WandbTracker(), @MLflowTracker()]`.
     """
 
     steps: Count
