@@ -115,6 +115,7 @@ def load(path, model):
     arrays = readers.read_npz(path, _WHAT)
     with readers.reading(path, _WHAT):
         directions = _directions(arrays)
+    with latents.of_file(path):
         model.check_directions(directions)
     return directions
 

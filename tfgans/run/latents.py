@@ -6,9 +6,12 @@ float32 [N, h, w, 1], if the generator's noise is not its own; `seeds` int64 [N]
 `GAN.codes_at`.
 """
 
+import contextlib
+
 import numpy as np
 
 from tfgans import files, readers
+from tfgans.config import ConfigError
 from tfgans.gan.codes import Codes, check_codes
 
 FILE = "latents.npz"
@@ -33,8 +36,18 @@ def load(path, model):
     arrays = readers.read_npz(path, _WHAT)
     with readers.reading(path, _WHAT):
         codes = _codes(arrays)
+    with of_file(path):
         check_codes(codes, model)
     return codes
+
+
+@contextlib.contextmanager
+def of_file(path):
+    """Names the file in a `ConfigError` of its block."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _codes(arrays):
