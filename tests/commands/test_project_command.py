@@ -121,7 +121,7 @@ def test_styles_with_their_noise(call, styled_run_dir, images, tmp_path):
         (["--image={photo}", "--steps=0"], "steps"),
         (["--image={photo}", "--step=7"], "There are: 0, 2, 4"),
         (["--image={photo}", "--gin_param=Dataset.crop='no'"], "Dataset.crop"),
-        (["--image={photo}", "--gin_file=a.gin"], "use --gin_param"),
+        (["--image={photo}", "--gin_file=gin_configs/quickstart.gin"], "use --gin_param"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_projected(refused, run_dir, images, tmp_path, flags, said):
