@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
 from short_runs import CONFIG, ROOT, without_progress
 
 from tfgans import checkpoint
@@ -26,8 +27,9 @@ def classes_dir(tmp_path_factory):
     (folder / "operative.gin").write_text(CONFIG + "GAN.label_distribution = 'uniform'\n")
     build.prepare([str(folder / "operative.gin")], ["numerics.precision = 'mixed_bfloat16'"])
     model, _ = build.build_model()
-    for weight in model.ema_generator.trainable_variables:
-        weight.assign(weight.numpy() * 3.0)
+    draws = np.random.default_rng(0)
+    for weight in model.ema_generator.trainable_variables:  # classes of a new network are all alike
+        weight.assign(weight.numpy() * 3.0 + draws.normal(scale=0.1, size=weight.shape))
     checkpoint.Checkpoints(folder / "checkpoints").save(model, 3, {})
     return folder
 
@@ -87,8 +89,8 @@ def test_files_take_and_give_what_the_page_says(exported, classes_dir):
     found = generate(latents=latents, labels=labels)["images"]
     np.testing.assert_allclose(found, images, atol=1e-4)
     assert np.abs(images[2] - images[3]).max() > 0.01  # of one class
-    (other,) = session.run(None, {"latents": latents, "labels": labels[::-1].copy()})
-    assert np.abs(other[0] - images[0]).max() > 1e-4  # the class matters
+    same = {"latents": np.tile(latents[:1], (10, 1)), "labels": np.arange(10, dtype="int32")}
+    assert session.run(None, same)[0].std(0).max() > 0.01  # the class matters
 
 
 def test_the_programs_of_the_page_run(exported, monkeypatch):
@@ -167,12 +169,14 @@ def test_commands_of_the_pages_have_flags_that_there_are(page, script):
     assert found >= 3
 
 
-def test_the_page_s_networks_of_a_pickle_are_those_of_auto(call):
+def test_the_page_s_networks_of_a_pickle_are_those_of_auto(call, tmp_path):
     """Parameters at 256 pixels as NVIDIA's `auto` has them, ada_conditional.md 2.3."""
     words = next(words for words in commands(TRANSFER) if any("stored_noise" in word for word in words))
     skipped = ("--data=", "--model_dir=", "--initialize_from=")
-    code, out, err = call("describe", *[word for word in words[2:] if not word.startswith(skipped)])
+    Image.new("RGB", (256, 256)).save(tmp_path / "photo.png")
+    flags = [word for word in words[2:] if not word.startswith(skipped)]
+    code, out, _ = call("describe", *flags, f"--data={tmp_path}")
     facts = json.loads(out)
-    assert (code, err, facts["image_shape"]) == (0, "", [256, 256, 3])
+    assert (code, facts["image_shape"]) == (0, [256, 256, 3])
     assert facts["generator"]["parameters"] == 23_191_522
     assert facts["discriminator"]["parameters"] == 24_001_089
