@@ -37,7 +37,8 @@ def write(pictures, path, frames_per_second=5.0, colors=128):
     strip = Image.new("RGB", (pictures[-1].width, sum(each.height for each in pictures)))
     for number, picture in enumerate(pictures):
         strip.paste(picture, (0, number * picture.height))
-    part = strip.resize([min(256, side) for side in strip.size], Image.Resampling.NEAREST)  # enough to choose colours
+    few = [min(256, side) for side in strip.size]  # enough to choose colours from
+    part = strip.resize(few, Image.Resampling.NEAREST)
     palette = part.quantize(colors, Image.Quantize.MEDIANCUT)
     first, *others = (each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures)
     durations = [round(1000 / frames_per_second)] * len(others) + [2000]

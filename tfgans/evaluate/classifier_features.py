@@ -95,11 +95,10 @@ class ClassifierFeatures:
 @configurable
 class GlyphsFeatures(ClassifierFeatures):
     """The embedded classifier of the source `glyphs` (48 features, 36 logits): works offline, for any image size.
-
     It was trained on the training part of `glyphs` at 32x32 and has 97.9 % of the test part right, whose fonts it has
-    not seen; of 0, E and O, 79, 86 and 85 %. Frechet distances in these features compare runs on glyphs with each
-    other; they are not FIDs in Inception's features. `launch/classifier.py --data=glyphs --width=48 --epochs=6` made
-    the file.
+    not seen; of 0, O and E, 79, 85 and 86 %. Frechet distances in these features compare runs on glyphs with each
+    other; they are not FIDs in Inception's features.
+    `launch/classifier.py --data=glyphs --width=48 --epochs=6` made the file.
 
     Args:
         batch_size: images a pass.
