@@ -57,16 +57,13 @@ def test_latents_give_the_same_pixels_again(made, run_dir, styled_run_dir):
     for run, name, flags in (
         (run_dir, "classes", ["--labels=3,1", "--num_images=5"]),
         (run_dir, "between", ["--interpolate", "--num_images=5", "--frames=2", "--video=gif"]),
-        (styled_run_dir, "styles", ["--truncation=0.7", "--seeds=9,3"]),
-        (styled_run_dir, "layer", ["--style_layer=1", "--seeds=9,3"]),
+        (styled_run_dir, "styles", ["--truncation=0.7", "--seeds=3,9"]),
+        (styled_run_dir, "layer", ["--style_layer=1", "--seeds=3,9"]),
     ):
         first = made(run, name, *flags)
         again = made(run, f"{name}_again", f"--latents={first / 'latents.npz'}")
         one, two = sorted((first / "images").iterdir()), sorted((again / "images").iterdir())
-        assert [path.read_bytes() for path in one] in (
-            [path.read_bytes() for path in two],
-            [path.read_bytes() for path in two[::-1]],  # seeds 9, 3 are files 3, 9
-        )
+        assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
     other = made(
         run_dir, "other", f"--latents={made(run_dir, 'some', '--seeds=0')}/latents.npz", "--labels=7"
     )
