@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 import urllib.error
@@ -55,11 +57,22 @@ def measure(page, width, folder, dark=False):
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     profile = f"--user-data-dir={folder / f'profile_{width}_{dark}'}"
     command = [find(), *FLAGS, scheme, profile, "--window-size=1500,1000", "--dump-dom", wrapper.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stdout[-500:] + done.stderr[-2000:]
+    out, err = _said(command)
+    found = re.search(r'<pre id="found">(.+?)</pre>', out, re.DOTALL)
+    assert found, out[-500:] + err[-2000:]
     text = found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return json.loads(text), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(text), [line for line in err.splitlines() if "CONSOLE" in line]
+
+
+def _said(command, seconds=240):
+    """`(stdout, stderr)` of a browser; one that hangs is ended with its children, which hold the pipes open."""
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, **pipes, start_new_session=True)
+    try:
+        return process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()
 
 
 class Person:

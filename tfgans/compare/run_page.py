@@ -21,6 +21,15 @@ _COSTS = {
     "training_flops": "operations of training",
 }
 
+_OF_SPECTRA = (
+    "Power averaged over all directions at the last evaluation, dashed that of the real images; below, generated "
+    "minus real. The right end, above Nyquist's frequency, is in the corners of the transform."
+)
+_OF_CURVES = (
+    "The higher and further right a curve of precision and recall, the better. FID∞, the dashed line, is what the "
+    "fitted curve comes to with infinitely many samples."
+)
+
 
 def write(model_dir, output=None):
     """Writes the page of a run, whole or not at all; returns its path.
@@ -96,10 +105,10 @@ def _of_last_evaluation(alone):
     """`(title, caption, figures)` of spectra and of the curves of `evaluate --pictures`, if there are any."""
     found = []
     if spectra.measured(alone):
-        found.append((spectra.TITLE, spectra.caption(alone), markup([spectra.svg(alone, "spectra")])))
+        found.append((spectra.TITLE, _OF_SPECTRA, markup([spectra.svg(alone, "spectra")])))
     if evaluations.measured(alone):
         svgs = markup(evaluations.svgs(alone, "evaluations"))
-        found.append((evaluations.TITLE, evaluations.caption(alone), svgs))
+        found.append(("Curves of the last evaluation in pictures", _OF_CURVES, svgs))
     return found
 
 
