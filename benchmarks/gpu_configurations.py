@@ -50,7 +50,7 @@ FAMILIES = [
     case("stylegan2, APA", "stylegan2/obama256_apa", batch_size=8),
     case("AdversarialNAS", "alphagan/cifar10_adversarialnas"),
     case("mlp", "base/ring"),
-    case("dcgan", "base/folder"),
+    case("dcgan", "base/photos64"),
     case("resnet, quickstart", "quickstart"),
     case("sngan", "fastgan/sngan_cifar10"),
     case("wgan-gp", "fastgan/wgan_gp_cifar10"),

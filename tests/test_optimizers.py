@@ -105,7 +105,7 @@ def test_published_files_train_with_pytorchs():
         for path in GIN_FILES.rglob("*.gin")
         if re.search(r"(?m)^[^#\n]*(?<![A-Za-z_])(Adam|AdamW|RMSprop)\b", path.read_text())
     }
-    assert keras_named == {"networks/dcgan.gin", "networks/mlp.gin"}
+    assert keras_named == {"networks/dcgan.gin", "networks/mlp.gin", "glyphs.gin"}
     kerass = set()
     for name in configurations.ROWS:
         configurations.prepare(name)
@@ -114,7 +114,7 @@ def test_published_files_train_with_pytorchs():
             for line in configurations.lines()
         ):
             kerass.add(name.split("/")[0])
-    assert kerass == {"base", "compare"}
+    assert kerass == {"base", "compare", "folder", "glyphs"}
 
 
 def test_the_default_is_pytorchs():

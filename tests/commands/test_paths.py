@@ -10,6 +10,7 @@ from absl import flags
 
 from tfgans import files, inputs
 from tfgans.commands import flags as command_flags
+from tfgans.commands import picture_flags
 from tfgans.compare import collect, run
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
@@ -61,7 +62,7 @@ def test_flags_that_name_folders(home, monkeypatch, command):
         lambda *a, of=flags.DEFINE_multi_string, **k: of(*a, flag_values=values, **k),
     )
     monkeypatch.setattr(flags, "register_validator", lambda *a, **k: None)
-    getattr(command_flags, command)()
+    getattr(picture_flags if command == "generate" else command_flags, command)()
     folders = [name for name in values if re.search("_dir$", name)]
     values(["command", *(f"--{name}=~/runs/a" for name in folders)])
     assert folders and [values[name].value for name in folders] == [f"{home}/runs/a"] * len(folders)

@@ -240,7 +240,10 @@ def test_gin_files(name, source):
     if name not in OFFLINE:
         bindings = [f"Dataset.source = {source!r}", f"num_classes = {classes}", "Dataset.min_size = 1"]
         bindings += ["Dataset.classes_file = None"] if "143" in name else []
-        bindings += ["batch_size = 64"] if name == "mnist" else []  # of 100 images
+        bindings += ["batch_size = 64"] if name in ("mnist", "folder") else []  # of 100 images
+        bindings += (
+            ["resolution = 64", "channels = 3"] if name == "folder" else []
+        )  # which are left to images
         if classes == 100:
             np.savez(source[4:], images=np.load(source[4:])["images"], labels=np.arange(100))
         bindings += (

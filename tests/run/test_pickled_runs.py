@@ -83,7 +83,7 @@ def test_a_pickle_takes_the_place_of_a_run(golden, tmp_path):
         build.load(PICKLE, step="3")
     with pytest.raises(ConfigError, match="nvidia.pkl is no run, which has data to be evaluated with"):
         after.evaluate(PICKLE)
-    assert len(after.generate(PICKLE, tmp_path / "images", 3, truncation=0.7)) == 4
+    assert len(after.generate(PICKLE, tmp_path / "images", 3, truncation=0.7)) == 5
 
 
 def test_stored_noise_is_copied_into_the_average():

@@ -249,7 +249,7 @@ def test_extractors_by_name(tmp_path):
         (
             "resnet",
             None,
-            "--features is inception, digits, dinov2, clip, vgg16, a classifier's .keras file, .*'resnet'",
+            "--features is inception, digits, glyphs, dinov2, clip, vgg16, a classifier's .keras file, .*'resnet'",
         ),
         ("digits", "clean", "InceptionFeatures.resize"),
     ):

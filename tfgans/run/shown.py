@@ -49,7 +49,7 @@ class TrainingCurves(StepCallback):
     def _write(self, step):
         point = {name: sum(values) / len(values) for name, values in self._values.items()}
         for name, optimizer in self.model.optimizers().items():
-            point[f"learning_rate/{name}"] = optimizer.learning_rate
+            point[f"learning_rate/{name}"] = float(tf.convert_to_tensor(optimizer.learning_rate))
         point["images_per_second"] = (step - self._first) * self.images_per_step / self._seconds
         self.tell(step, point)
         with self._writer.as_default(step=step):
