@@ -7,7 +7,7 @@ from absl import flags
 
 from tfgans.commands import flags as command_flags
 from tfgans.commands import picture_flags, picturing
-from tfgans.commands.given import refuse_gin_files, step
+from tfgans.commands.given import refuse_gin_files, which
 from tfgans.commands.words import call, complain
 
 FLAGS = flags.FLAGS
@@ -74,16 +74,8 @@ def _evaluate():
     from tfgans.run import after, build
 
     refuse_gin_files()
-    row = after.evaluate(
-        FLAGS.model_dir,
-        FLAGS.num_samples,
-        FLAGS.duality_gap,
-        FLAGS.pictures,
-        step=step(),
-        gin_params=FLAGS.gin_param,
-        part=FLAGS.generator,
-        weights=FLAGS.weights,
-    )
+    measured = FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures
+    row = after.evaluate(FLAGS.model_dir, *measured, **which())
     print(build.to_json(row))
 
 
@@ -179,10 +171,9 @@ def _export():
     from tfgans.run import build, exporting
 
     refuse_gin_files()
-    which = dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
     formats, quantize = ([name.strip() for name in FLAGS[flag].value] for flag in ("formats", "quantize"))
     where = FLAGS.model_dir, FLAGS.output_dir
-    report = exporting.export(*where, formats, quantize, FLAGS.overwrite, **which)
+    report = exporting.export(*where, formats, quantize, FLAGS.overwrite, **which())
     print(build.to_json(report))
     for name, why in report["failed"].items():
         complain(f"{name} was not written: {why}")
@@ -204,8 +195,7 @@ def _explore():
         print(address, flush=True)
         print("open it in a browser; Ctrl-C ends it", file=sys.stderr)
 
-    which = dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
-    explore(FLAGS.model_dir, FLAGS.host, FLAGS.port, told, **which)
+    explore(FLAGS.model_dir, FLAGS.host, FLAGS.port, told, **which())
 
 
 def _architectures():

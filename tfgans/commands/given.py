@@ -16,6 +16,11 @@ def step():
     raise ConfigError(f"--step is a number of steps or 'best'. Received: {FLAGS.step!r}")
 
 
+def which():
+    """The flags of `run_flags` but the folder, as `run.look.Which` takes them."""
+    return dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+
+
 def refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
     """Raises ConfigError if there are --gin_file flags."""
     from tfgans.config import ConfigError

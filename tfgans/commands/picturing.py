@@ -3,7 +3,7 @@
 from absl import flags
 
 from tfgans.commands import picture_flags
-from tfgans.commands.given import refuse_gin_files, step
+from tfgans.commands.given import refuse_gin_files, which
 
 FLAGS = flags.FLAGS
 _FEW = {"walk": 6, "class_walk": 4, "directions": 4, "style_layer=all": 8}  # where --num_images is not given
@@ -19,8 +19,7 @@ def generate():
 
 
 def _which():
-    names = dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
-    return names | {"overwrite": FLAGS.overwrite}
+    return which() | {"overwrite": FLAGS.overwrite}
 
 
 def _look():

@@ -40,9 +40,8 @@ class Moments:
         batch = np.asarray(batch)
         if batch.ndim != 2 or batch.shape[1] != len(self.mean):
             raise ConfigError(f"features must have shape [n, {len(self.mean)}]. Received: {batch.shape}")
-        memory = np.empty(
-            (min(len(batch), _ROWS) + 1, len(self.mean))
-        )  # the same for all: new pages take their time
+        # One buffer for all parts, as new pages of memory take their time.
+        memory = np.empty((min(len(batch), _ROWS) + 1, len(self.mean)))
         for start in range(0, len(batch), _ROWS):
             part = batch[start : start + _ROWS]
             rows = memory[: len(part) + 1]

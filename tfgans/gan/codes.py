@@ -41,6 +41,13 @@ class Codes:
         labels, seeds = (None if part is None else part[index] for part in (self.labels, self.seeds))
         return Codes(self.space, self.values[index], labels, tuple(n[index] for n in self.noise), seeds)
 
+    @staticmethod
+    def joined(parts):
+        """Those of several of one kind, one after the other, without their seeds."""
+        labels = None if parts[0].labels is None else np.concatenate([each.labels for each in parts])
+        noise = tuple(np.concatenate(maps) for maps in zip(*(each.noise for each in parts), strict=True))
+        return Codes(parts[0].space, np.concatenate([each.values for each in parts]), labels, noise)
+
 
 class CodeGeneration:
     """The part of `Generation` that names what a picture is made of, and makes the picture of it."""
@@ -67,12 +74,12 @@ class CodeGeneration:
         return codes if psi is None and layer is None else self.in_w(codes, weights, layer, truncation)
 
     def _labels_of_seeds(self, seeds, labels, seed):
+        if labels is not None:
+            chosen = self.class_indices(labels)
+            return chosen[seeds % len(chosen)]
         if not self.num_classes:
-            return self.labels_at(0, 1, labels, 0)  # which refuses labels
-        if labels is None:
-            return _rows(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
-        chosen = self.class_indices(labels)
-        return chosen[seeds % len(chosen)]
+            return None
+        return _rows(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
 
     def in_w(self, codes, weights=None, style_layer=None, truncation=None):
         """The codes as styles, truncated as `Generation` says; those that are styles already stay as they are.

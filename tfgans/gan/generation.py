@@ -130,13 +130,11 @@ class Generation(
 
     def labels_at(self, offset, count, labels, start, seed=None):
         """Labels [count] of the images from position `start`, or None for an unconditional model."""
-        if not self.num_classes:
-            if labels is not None:
-                raise ConfigError("labels were given, but the model has no classes")
-            return None
         if labels is not None:
             labels = self.class_indices(labels)
             return labels[(offset + np.arange(count)) % len(labels)]
+        if not self.num_classes:
+            return None
         return self._at(start, count, lambda key: self.labels_from(key, BLOCK), seed, "labels")
 
     def _at(self, start, count, draw, seed, purpose):

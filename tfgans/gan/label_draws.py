@@ -90,7 +90,12 @@ class LabelDraws:
         return tf.searchsorted(tf.constant(self._label_bounds, tf.float64), uniform, side="right")
 
     def class_indices(self, labels):
-        """Labels that a user gives, by index or name, as int32 [n]. Raises ConfigError for what is neither."""
+        """Labels that a user gives, by index or name, as int32 [n].
+
+        Raises: ConfigError for what is neither, or if the model has no classes.
+        """
+        if not self.num_classes:
+            raise ConfigError("labels were given, but the model has no classes")
         return chosen_classes(labels, self.class_names, self.num_classes)
 
 

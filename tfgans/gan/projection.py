@@ -93,16 +93,13 @@ class Projector:
 
     def __init__(self, model, options=None, labels=None):
         self.model, self.options = model, options or ProjectionOptions()
-        if len(model.sample_shape) != 3:
-            raise ConfigError("projection is of images, and this generator makes points")
+        model.require_images("projection is")
         check_count("steps", self.options.steps)
         self.space = self.options.space or ("w" if model.style_slots else "z")
         if self.space not in SPACES:
             raise ConfigError(f"projection is into {', '.join(SPACES)}. Received: {self.space!r}")
         if self.space != "z":
             model.require_styles(f"projection into {self.space}")
-        if labels is not None and not model.num_classes:
-            raise ConfigError("labels were given, but the model has no classes")
         self.labels = None if labels is None else model.class_indices(labels)
         self.distance = DiscriminatorDistance(model, self.options.feature_weight > 0)
         self._descents = {}
@@ -144,7 +141,9 @@ class Projector:
             history += descent.run(target, (done, steps), every, stepped)
             losses = {name: float(found[0]) for name, found in descent.judge(target).items()}
             codes = descent.codes()
-        return Projected(codes, _joined([*history, codes]), losses)
+        history = Codes.joined([*history, dataclasses.replace(codes, noise=())])
+        noise = tuple(np.broadcast_to(part, (len(history), *part.shape[1:])) for part in codes.noise)
+        return Projected(codes, dataclasses.replace(history, noise=noise), losses)
 
     def _descent(self, count, generator):
         if count not in self._descents:
@@ -199,11 +198,3 @@ def _in_turn(order, labels):
     for place, index in enumerate(order):
         rank[place] = seen[labels[index]] = seen.get(labels[index], -1) + 1
     return order[np.argsort(rank, kind="stable")]
-
-
-def _joined(codes):
-    """Those of several as one, with the noise of the last."""
-    last = codes[-1]
-    noise = tuple(np.broadcast_to(part, (len(codes), *part.shape[1:])) for part in last.noise)
-    labels = None if last.labels is None else np.concatenate([each.labels for each in codes])
-    return Codes(last.space, np.concatenate([each.values for each in codes]), labels, noise)

@@ -51,6 +51,11 @@ class StyleGeneration:
         with self.shown(weights) as generator:
             return self._compiled(_style_renderer, generator)(tf.constant(styles)).numpy()
 
+    def require_images(self, what):
+        """Raises ConfigError, naming what is of images (`a walk is`), if the generator makes points."""
+        if len(self.sample_shape) != 3:
+            raise ConfigError(f"{what} of images, and this generator makes points")
+
     def require_styles(self, what):
         """Raises ConfigError, naming what was asked for, if the generator has no styles."""
         if not self.style_slots:

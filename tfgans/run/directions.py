@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from tfgans import config, files, pictures, progress, readers
+from tfgans import config, files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.gan.directions import Directions
 from tfgans.run import latents
@@ -35,8 +35,7 @@ def explore(model_dir, output_dir, chosen, along, moving=None, **look):
     """
     moving, look = moving or Moving(), Look(**look)
     folder, model = look.open(model_dir, output_dir)
-    if len(model.sample_shape) != 3:
-        raise ConfigError("directions are of images, and this generator makes points")
+    model.require_images("directions are")
     directions = along.directions(model)
     codes = chosen.codes(model, look)
     codes = model.in_w(codes) if directions.space == "w" else codes
@@ -111,13 +110,7 @@ def save(path, directions):
 
 def load(path, model):
     """The `Directions` in a file. Raises: ConfigError, one line, if it is no such file, or not of this model."""
-    path = files.expanded(path)
-    arrays = readers.read_npz(path, _WHAT)
-    with readers.reading(path, _WHAT):
-        directions = _directions(arrays)
-    with latents.of_file(path):
-        model.check_directions(directions)
-    return directions
+    return latents.read(path, _WHAT, _directions, model.check_directions)
 
 
 def _directions(arrays):

@@ -52,7 +52,7 @@ def export(
     folder = _checked_folder(output_dir, overwrite)
     which = Which(**which)
     which = dataclasses.replace(which, gin_params=(*which.gin_params, "numerics.precision = 'float32'"))
-    model, step = which.load(Path(files.expanded(model_dir)))
+    model, step = which.load(model_dir)
     config.refuse_unused(which.gin_params)
     found, failed = {}, {}
     with _part_of(folder) as part, model.shown() as generator:

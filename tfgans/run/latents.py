@@ -6,8 +6,6 @@ float32 [N, h, w, 1], if the generator's noise is not its own; `seeds` int64 [N]
 `GAN.codes_at`.
 """
 
-import contextlib
-
 import numpy as np
 
 from tfgans import files, readers
@@ -32,22 +30,23 @@ def save(path, codes):
 
 def load(path, model):
     """The `Codes` in a file. Raises: ConfigError, one line, if it is no such file, or not of this model."""
+    return read(path, _WHAT, _codes, lambda codes: check_codes(codes, model))
+
+
+def read(path, what, parsed, check):
+    """What `parsed` makes of the arrays of a file, once `check` has seen it.
+
+    Raises: ConfigError naming the file, if its arrays are not `what` it should hold, or `check` refuses them.
+    """
     path = files.expanded(path)
-    arrays = readers.read_npz(path, _WHAT)
-    with readers.reading(path, _WHAT):
-        codes = _codes(arrays)
-    with of_file(path):
-        check_codes(codes, model)
-    return codes
-
-
-@contextlib.contextmanager
-def of_file(path):
-    """Names the file in a `ConfigError` of its block."""
+    arrays = readers.read_npz(path, what)
+    with readers.reading(path, what):
+        found = parsed(arrays)
     try:
-        yield
+        check(found)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    return found
 
 
 def _codes(arrays):

@@ -1,11 +1,10 @@
 """Which generator of a run is looked at, and which of its pictures."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
-from tfgans import config, files
+from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.run import build, latents
 from tfgans.run.samples import SampleFolder
@@ -22,9 +21,7 @@ class Which:
 
     def load(self, model_dir):
         """`(model, step)`, see `build.load`."""
-        return build.load(
-            Path(files.expanded(model_dir)), self.gin_params, self.step, self.part, self.weights
-        )
+        return build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +93,7 @@ class Chosen:
         codes = latents.load(self.latents, model)
         if self.labels is None:
             return codes
-        if not model.num_classes:
-            raise ConfigError("labels were given, but the model has no classes")
+        chosen = model.class_indices(list(self.labels))
         if codes.space != "z":
             raise ConfigError(f"--labels: {self.latents} has styles, which have no class of their own")
-        chosen = model.class_indices(list(self.labels))
         return dataclasses.replace(codes, labels=chosen[np.arange(len(codes)) % len(chosen)])

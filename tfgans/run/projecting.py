@@ -55,7 +55,7 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
                 lambda part, target=target, result=result: _write(part, model, target, result, moving)
             )
             found.append(result)
-    codes = _together([result.codes for result in found])
+    codes = Codes.joined([result.codes for result in found])
 
     def write(part):
         latents.save(part / latents.FILE, codes)
@@ -80,13 +80,6 @@ def _write(part, model, target, result, moving):
 
 def _beside(target, image):
     return pictures.enlarged(pictures.grid(np.stack([target, image]), 2), 2 * _SIDE)
-
-
-def _together(codes):
-    """`Codes` of several pictures, one after the other."""
-    labels = None if codes[0].labels is None else np.concatenate([each.labels for each in codes])
-    noise = tuple(np.concatenate(parts) for parts in zip(*(each.noise for each in codes), strict=True))
-    return Codes(codes[0].space, np.concatenate([each.values for each in codes]), labels, noise)
 
 
 def _told(path, folder, result, model):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from tfgans import pictures, progress
-from tfgans.config import ConfigError
 from tfgans.run import latents
 from tfgans.run.look import Look
 from tfgans.run.samples import Moving
@@ -26,7 +25,7 @@ def walk(model_dir, output_dir, chosen, space=None, moving=None, **look):
     """
     moving, look = moving or Moving(), Look(**look)
     folder, model = look.open(model_dir, output_dir)
-    _refuse_points(model, "a walk")
+    model.require_images("a walk is")
     keys = chosen.codes(model, look, truncates=False)
     way = model.walk(keys, moving.frames, space, **look.truncating())
     with progress.phase(f"making {len(way)} frames"):
@@ -54,7 +53,7 @@ def class_walk(model_dir, output_dir, chosen, labels, moving=None, **look):
     """
     moving, look = moving or Moving(), Look(**look)
     folder, model = look.open(model_dir, output_dir)
-    _refuse_points(model, "a walk")
+    model.require_images("a walk is")
     codes = chosen.codes(model, look)
     with progress.phase("making the images"):
         rows = [model.show(way) for way in model.class_walk(codes, labels, _IN_A_SHEET)]
@@ -70,8 +69,3 @@ def class_walk(model_dir, output_dir, chosen, labels, moving=None, **look):
         return [part / latents.FILE, part / "class_walk.png", *film]
 
     return folder.fill(write)
-
-
-def _refuse_points(model, what):
-    if len(model.sample_shape) != 3:
-        raise ConfigError(f"{what} is of images, and this generator makes points")

@@ -1,6 +1,5 @@
 """A run's generator as the explorer uses it: one picture at a time, from its settings."""
 
-import dataclasses
 import io
 import re
 import threading
@@ -74,41 +73,34 @@ class Studio:
     def picture(self, settings):
         """A PNG, bytes."""
         with self._lock:
-            image = self._images([settings])[0][0]
+            image = self._images(settings, [settings.seed])[0][0]
         return _png(image)
 
     def sheet(self, settings, first):
         """A PNG of `SHEET` pictures side by side, those of the seeds from `first` on."""
-        several = [dataclasses.replace(settings, seed=first + i) for i in range(SHEET)]
         with self._lock:
-            images, _ = self._images(several)
+            images, _ = self._images(settings, range(first, first + SHEET))
         return _png(np.concatenate(images, 1))
 
-    def _images(self, several):
-        """`(images, arrays)` of settings that differ in their seeds alone; arrays say what the images are made of."""
-        settings = several[0]
-        latents, labels = self._drawn(several)
-        arrays = {"latents": latents} | ({} if labels is None else {"labels": labels})
-        steps = self._steps(settings)
+    def _images(self, settings, seeds):
+        """`(images, arrays)` of settings with other seeds; arrays say what the images are made of."""
+        codes, steps = self._drawn(settings, seeds), self._steps(settings)
+        arrays = {"latents": codes.values} | ({} if codes.labels is None else {"labels": codes.labels})
         if not self.slots:
-            arrays["latents"] = latents + steps
-            return self.model.render(arrays["latents"], labels), arrays
-        styles = self.model.styles(latents, truncation=settings.truncation)
+            arrays["latents"] = codes.values + steps
+            return self.model.render(arrays["latents"], codes.labels), arrays
+        styles = self.model.styles(codes.values, truncation=settings.truncation)
         if settings.mix is not None:
-            others, _ = self._drawn([dataclasses.replace(settings, seed=settings.mix)])
+            others = self._drawn(settings, [settings.mix]).values
             first, end = settings.slots
             styles[:, first:end] = self.model.styles(others, truncation=settings.truncation)[:, first:end]
         arrays["styles"] = styles + steps
         return self.model.render_styles(arrays["styles"]), arrays
 
-    def _drawn(self, several):
-        """Latents [N, latent_dim] and labels [N] or None, of the stream that `generate` draws from."""
-        settings = several[0]
-        bound = None if self.slots else settings.truncation
-        latents = [self.model.latents_at(each.seed, 1, 0, bound) for each in several]
-        chosen = None if settings.label is None else [settings.label]
-        labels = [self.model.labels_at(0, 1, chosen, each.seed, 0) for each in several]
-        return np.concatenate(latents), None if labels[0] is None else np.concatenate(labels)
+    def _drawn(self, settings, seeds):
+        """Latents as `generate` draws them, `Codes`."""
+        labels = None if settings.label is None else [settings.label]
+        return self.model.codes_at(seeds, labels, truncation=None if self.slots else settings.truncation)
 
     def _steps(self, settings):
         if not any(settings.strengths):
@@ -126,7 +118,7 @@ class Studio:
         was mixed and moved; and `settings`, the text that the page asks for.
         """
         with self._lock:
-            (image,), arrays = self._images([settings])
+            (image,), arrays = self._images(settings, [settings.seed])
             folder = self.folder / FOLDER
             folder.mkdir(exist_ok=True)
             last = max((int(_NAME.fullmatch(name)[1]) for name in self.saved_names()), default=0)

@@ -98,7 +98,7 @@ class Trackers:
 
     def curves(self, step, values):
         """A point of every training curve, {tag: float}."""
-        self._send("curves", step, {f"train/{name}": float(value) for name, value in values.items()})
+        self._send("curves", step, {f"train/{name}": value for name, value in values.items()})
 
     def row(self, step, row):
         """The numbers of an evaluation."""
