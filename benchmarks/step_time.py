@@ -19,11 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
 import gin
-import numpy as np
 import tensorflow as tf
 
 from tfgans.compare import plan
 from tfgans.run import build
+from tfgans.run.trial import noise
 
 
 class Contender:
@@ -40,21 +40,13 @@ class Contender:
     def start(self, batch_size):
         """Makes the data and the step; traces and compiles while this configuration is the one parsed."""
         self.images_per_update = batch_size * self.model.discriminator_steps
-        self.iterator = iter(self._data(batch_size))
+        self.iterator = iter(noise(self.model, batch_size))
         self.train = self.model.make_train_function()
         self.logs = {}  # of the last update
         began = time.perf_counter()
         self.run(1)
         self.compile_seconds = time.perf_counter() - began
         self.seconds = []
-
-    def _data(self, batch_size):
-        generator = np.random.default_rng(0)
-        shape = (self.model.batches_per_step, batch_size)
-        batch = {"images": generator.uniform(-1, 1, (*shape, *self.model.sample_shape)).astype("float32")}
-        if self.model.num_classes:
-            batch["labels"] = generator.integers(0, self.model.num_classes, shape).astype("int32")
-        return tf.data.Dataset.from_tensors(batch).repeat()
 
     def run(self, updates):
         """Seconds for each of so many generator updates."""

@@ -42,6 +42,18 @@ def test_a_run_takes_as_long_as_its_steps(slow):
     assert model.step.value.numpy() == 6
 
 
+def test_seconds_are_those_of_one_of_the_steps_that_are_made_together():
+    class Four:
+        """A model that makes four steps of 0.2 seconds in a call."""
+
+        batches_per_step, sample_shape, num_classes, steps_per_execution = 1, (8, 8, 1), None, 4
+
+        def make_train_function(self):
+            return lambda data: time.sleep(0.8) or {}
+
+    assert 0.2 <= trial.trial(Four(), 2, "it", steps=2)["seconds_per_step"] < 0.7
+
+
 def test_nothing_is_measured_unasked(monkeypatch):
     monkeypatch.setattr(build, "trial", None)
     facts, model = build.describe(*FLAGS)

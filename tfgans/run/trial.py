@@ -17,14 +17,15 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
     Args:
         batch_size: images of each batch that the discriminator sees.
         name: of what is trained, for the lines that show progress.
-        steps: how many to measure, at least; at least 1. seconds: for how long, at least; compilation not counted.
+        steps: how many calls of the training function to measure, at least 1; a call makes the model's
+            `steps_per_execution`. seconds: for how long, at least; compilation not counted.
     Returns: {"compile_seconds": of the first step, "seconds_per_step": the median, "peak_memory_gb": the most that
         this process has had, "peak_gpu_memory_gb": if there is a GPU}.
     Raises: ConfigError for a search.
     """
     if hasattr(model, "batches_of"):
         raise ConfigError(f"a search cannot be measured by single steps. Received: {type(model).__name__}")
-    train, data, began = model.make_train_function(), _noise(model, batch_size), time.perf_counter()
+    train, data, began = model.make_train_function(), iter(noise(model, batch_size)), time.perf_counter()
     with progress.phase(f"compiling {name}'s first step"):
         _finish(train(data))
     compiled, took = time.perf_counter() - began, []
@@ -33,7 +34,7 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
         while len(took) < steps or time.perf_counter() < end:
             began = time.perf_counter()
             _finish(train(data))
-            took.append(time.perf_counter() - began)
+            took.append((time.perf_counter() - began) / model.steps_per_execution)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     found = {
         "compile_seconds": round(compiled, 1),
@@ -45,12 +46,13 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
     return found
 
 
-def _noise(model, batch_size):
+def noise(model, batch_size):
+    """A batch of uniform noise for a step of a model, with labels where it has classes, again and again."""
     shape, draws = (model.batches_per_step, batch_size), np.random.default_rng(0)
     batch = {"images": draws.uniform(-1, 1, (*shape, *model.sample_shape)).astype("float32")}
     if model.num_classes:
         batch["labels"] = draws.integers(0, model.num_classes, shape).astype("int32")
-    return iter(tf.data.Dataset.from_tensors(batch).repeat())
+    return tf.data.Dataset.from_tensors(batch).repeat()
 
 
 def _finish(logs):
