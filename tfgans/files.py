@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -71,6 +72,28 @@ def check_place(folder):
         raise NotADirectoryError(f"{place} is not a folder")
     with tempfile.TemporaryFile(dir=place):  # permission bits do not tell of read-only file systems
         pass
+
+
+@contextlib.contextmanager
+def part_of(folder, name):
+    """A folder in `folder`, which is made, for what is not whole yet; its name begins with `name`.
+
+    It goes at the end, and with it `folder` if that is new and empty; so does what a process that was killed left.
+    """
+    folder = Path(folder)
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{name}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    part = folder / f"{name}{os.getpid()}"
+    try:
+        part.mkdir()
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # if it is still empty
 
 
 def user_cache():

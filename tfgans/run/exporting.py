@@ -1,9 +1,7 @@
 """`launch/export.py`: a run's generator in formats of other places, each compared with Keras."""
 
-import contextlib
 import dataclasses
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -55,7 +53,7 @@ def export(
     model, step = which.load(model_dir)
     config.refuse_unused(which.gin_params)
     found, failed = {}, {}
-    with _part_of(folder) as part, model.shown() as generator:
+    with files.part_of(folder, _PART) as part, model.shown() as generator:
         network = exported(model, generator)
         trial = Trial(model, network)
         for name, writer in writers.items():
@@ -224,23 +222,6 @@ def _names():
         LiteRT().file,
         *quantized,
     ]
-
-
-@contextlib.contextmanager
-def _part_of(folder):
-    """A folder in `folder` for what is not whole yet; it goes at the end, and with it `folder` if new and empty."""
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_PART}*"):  # of a process that was killed
-        _remove(left)
-    part = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
-    try:
-        yield part
-    finally:
-        _remove(part)
-        if new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if it is still empty
 
 
 def _replace(folder, part):

@@ -5,11 +5,8 @@ other FID tools. Beside it lie `latents.npz` (`run.latents`) and `grid.png`, or 
 points are in `points.npy` and `points.png`.
 """
 
-import contextlib
 import dataclasses
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,21 +80,10 @@ class SampleFolder:
             write: returns the paths of what it has written.
         Returns: the paths at which that lies now.
         """
-        new = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
-        for left in self.path.glob(f".{self.command}.part*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        part = self.path / f".{self.command}.part{os.getpid()}"
-        try:
-            part.mkdir()
+        with files.part_of(self.path, f".{self.command}.part") as part:
             paths = write(part)
             self._replace(part)
-            return [self.path / path.relative_to(part) for path in paths]
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            if new:
-                with contextlib.suppress(OSError):
-                    self.path.rmdir()  # if it is still empty
+        return [self.path / path.relative_to(part) for path in paths]
 
     def _replace(self, part):
         for path in self._made():
