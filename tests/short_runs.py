@@ -36,6 +36,19 @@ train.num_samples_shown = 20
 """
 
 
+STYLED = """
+include "gin_configs/data/digits.gin"
+include "gin_configs/networks/stylegan2.gin"
+num_classes = None
+batch_size = 16
+stylegan2_generator.latent_dim = 8
+stylegan2_generator.style_dim = 8
+stylegan2_generator.mapping_layers = 2
+stylegan2_generator.max_channels = 8
+stylegan2_discriminator.max_channels = 8
+"""
+
+
 POINTS = """
 include "gin_configs/data/ring.gin"
 include "gin_configs/networks/mlp.gin"

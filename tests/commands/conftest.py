@@ -7,7 +7,7 @@ import sys
 import forks
 import numpy as np
 import pytest
-from short_runs import CONFIG, ROOT, without_progress
+from short_runs import CONFIG, ROOT, STYLED, without_progress
 
 SHORT = (
     CONFIG
@@ -19,20 +19,6 @@ train.sample_every = 4
 train.log_every = 50
 """
 )
-
-
-STYLED = """
-include "gin_configs/data/digits.gin"
-include "gin_configs/networks/stylegan2.gin"
-num_classes = None
-batch_size = 16
-stylegan2_generator.latent_dim = 8
-stylegan2_generator.style_dim = 8
-stylegan2_generator.mapping_layers = 2
-stylegan2_generator.max_channels = 8
-stylegan2_discriminator.max_channels = 8
-GAN.ema_decay = 0.5
-"""
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +108,7 @@ def styled_run_dir(tmp_path_factory):
     from tfgans.run import build
 
     folder = tmp_path_factory.mktemp("styled")
-    (folder / "operative.gin").write_text(STYLED)
+    (folder / "operative.gin").write_text(STYLED + "GAN.ema_decay = 0.5\n")
     build.prepare([str(folder / "operative.gin")], [])
     model, _ = build.build_model()
     for number, layer in enumerate(model.ema_generator.get_layer("mapping").dense):

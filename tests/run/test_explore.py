@@ -10,7 +10,7 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
-from short_runs import CONFIG, POINTS
+from short_runs import CONFIG, POINTS, STYLED
 from werkzeug.test import Client
 
 from tfgans.config import ConfigError
@@ -18,18 +18,6 @@ from tfgans.run import build
 from tfgans.run.explore.server import Application, Server, is_loopback
 from tfgans.run.explore.settings import MOST_SEEDS, Settings
 from tfgans.run.explore.studio import SHEET, Studio
-
-STYLED = """
-include "gin_configs/data/digits.gin"
-include "gin_configs/networks/stylegan2.gin"
-num_classes = None
-batch_size = 16
-stylegan2_generator.latent_dim = 8
-stylegan2_generator.style_dim = 8
-stylegan2_generator.mapping_layers = 2
-stylegan2_generator.max_channels = 8
-stylegan2_discriminator.max_channels = 8
-"""
 
 
 def made(text, folder):
