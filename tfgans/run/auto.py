@@ -24,7 +24,7 @@ import tensorflow as tf
 from tfgans import config, readers
 from tfgans.config import ConfigError
 from tfgans.config.bindings import MACRO
-from tfgans.data.decode import BadImage, header
+from tfgans.data.decode import BadImage
 from tfgans.data.sources import find_source, title
 
 logger = logging.getLogger(__name__)
@@ -102,8 +102,7 @@ class _Look:
     def _header(self, items, i):
         """Of one image; None of one that cannot be read, which is named when the data are checked."""
         try:
-            with items.read(int(i)) as image:
-                return header(image)
+            return items.header(int(i))
         except BadImage:
             return None
 
