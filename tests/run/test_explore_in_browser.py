@@ -39,7 +39,8 @@ def shown(person):
 
 
 def expected(studio, **settings):
-    images, _ = studio._images([studio.parsed(settings)])
+    parsed = studio.parsed(settings)
+    images, _ = studio._images(parsed, [parsed.seed])
     return images[0, ..., 0].astype(int)
 
 
