@@ -38,10 +38,18 @@ lint: venv
 	$(RUN) -m ruff format --check .
 
 # Every module but the one that has only names of others; packages bring their modules a second time.
-MODULES = $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %/__main__.py,$(shell find tfgans -name '*.py')))))
+MODULES = $(sort $(subst /,.,$(patsubst %/__init__,%,$(basename $(filter-out tfgans/__init__.py %/__main__.py,$(shell find tfgans -name '*.py'))))))
+# First a copy of all pages that lie where they lie here, so that links and pictures are found; pdoc adds its own to them.
+PAGES = build/pages
 docs: venv
-	$(RUN) -m pip install --quiet --constraint constraints.txt pdoc
-	TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -W "ignore:The module specification" -m pdoc --docformat google --output-directory build/docs $(MODULES)
+	$(RUN) -m pip install --quiet --constraint constraints.txt mkdocs pdoc
+	rm -rf $(PAGES) build/docs
+	mkdir -p $(PAGES)
+	cp -R README.md CONTRIBUTING.md CHANGELOG.md docs gin_configs $(PAGES)
+	@echo "reading the docstrings of tfgans (half a minute)"
+	@TF_CPP_MIN_LOG_LEVEL=3 PDOC_ALLOW_EXEC=1 $(RUN) -W "ignore:The module specification" -m pdoc --docformat google --template-directory docs/site --output-directory $(PAGES)/api $(MODULES)
+	$(RUN) -m mkdocs build --quiet
+	@echo "build/docs/index.html has all pages"
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
