@@ -13,6 +13,7 @@ import pytest
 import short_runs
 
 from tfgans.compare import processes, report, run
+from tfgans.config import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[2]
 POINTS = short_runs.POINTS + "train.steps = 20\ntrain.log_every = 5\n"
@@ -110,6 +111,25 @@ def _check_result(result, out):
     }  # fmt: skip
     assert result["settings"]["seeds"] == [0, 1] and result["settings"]["steps"] == 20
     assert result["machine"]["cores"] == os.cpu_count() and "tensorflow" in result["versions"]
+
+
+def test_the_metric_of_the_configurations_ranks_them(tmp_path):
+    for seed, best in enumerate(["sliced_wasserstein", "sliced_wasserstein", "modes_covered"]):
+        folder = tmp_path / f"runs/{seed}"
+        folder.mkdir(parents=True)
+        text = POINTS + f"numerics.seed = {seed}\ntrain.best_metric = '{best}'\n"
+        (folder / "operative.gin").write_text(text)
+        row = {"step": 20, "sliced_wasserstein": 3.0, "modes_covered": 8, "features": "none"}
+        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    two = [tmp_path / "runs/0", tmp_path / "runs/1"]
+    result, _ = run.compare_runs(tmp_path / "two", two)
+    assert result["settings"]["primary_metric"] == "sliced_wasserstein"
+    result, _ = run.compare_runs(tmp_path / "named", two, primary_metric="modes_covered")
+    assert result["settings"]["primary_metric"] == "modes_covered"
+    with pytest.raises(
+        ConfigError, match="--metric is one of modes_covered, sliced_wasserstein. Received: fid"
+    ):
+        run.compare_runs(tmp_path / "all", [tmp_path / "runs"])
 
 
 def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_files, tmp_path, monkeypatch):

@@ -134,6 +134,39 @@ def test_words(text):
     assert "an update 40,000 ms" in said
 
 
+BEST_OF_IMAGES = 'train.best_metric = "sliced_wasserstein"\n'
+
+
+@pytest.mark.parametrize(
+    "bound, measured, expected",
+    [
+        (BEST_OF_IMAGES, {"sliced_wasserstein": (9.0, 4.0, 5.0)},
+         "Sliced wasserstein 5 at step 2, best 4 at step 1 (64 samples; lower is better)."),
+        (BEST_OF_IMAGES, {"fid": (1.0, 2.0, 3.0), "sliced_wasserstein": (9.0, 5.0, 4.0)},
+         "Sliced wasserstein 4 at step 2, the best so far (64 samples; lower is better)."),
+        ('train.best_metric = "inception_score"\n', {"fid": (3.0, 2.0, 1.0), "inception_score": (1.0, 3.0, 2.0)},
+         "Inception score 2 at step 2, best 3 at step 1 (64 samples; higher is better)."),
+        ("train.best_metric = 'own'\ntrain.best_is_highest = True\n", {"own": (1.0, 3.0, 2.0)},
+         "Own 2 at step 2, best 3 at step 1 (64 samples; higher is better)."),
+        ("", {"spectrum_distance": (3.0, None, 2.0)},
+         "Spectrum distance 2 at step 2, the best so far (64 samples; lower is better)."),
+    ],
+    ids=["alone", "beside another", "higher", "of one's own", "another one"],
+)  # fmt: skip
+def test_the_headline_is_of_the_metric_that_the_run_is_chosen_by(tmp_path, bound, measured, expected):
+    (tmp_path / "operative.gin").write_text(RING + bound)
+    rows = [
+        {"step": step, "num_samples": 64, "features": "none"}
+        | {name: values[step] for name, values in measured.items()}
+        for step in range(3)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = Page(run_page.page(tmp_path))
+    assert expected in " ".join(page.text.split())
+    (name, better, *_), *_ = page.tables["metrics"][0][1:]
+    assert expected.startswith(name[0].upper() + name[1:]) and f"; {better} is better" in expected
+
+
 def test_figures(text):
     drawn = re.findall(r'role="img" aria-label="([^"]*)"', text)
     assert drawn == [

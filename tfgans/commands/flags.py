@@ -210,7 +210,9 @@ def compare():
     flags.DEFINE_float(
         "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
     )
-    flags.DEFINE_string("metric", "fid", "What ranks the configurations.")
+    flags.DEFINE_string(
+        "metric", None, "What ranks the configurations; train.best_metric if it is the same in all, else fid."
+    )
     flags.DEFINE_integer("jobs", 1, "Runs at a time.")
     flags.DEFINE_bool(
         "pictures", False, "Also draw each finished run, as evaluate --pictures does; the page shows them."

@@ -295,6 +295,12 @@ def differences(all_bindings):
     return [{name: bindings.get(name) for name in odd} for bindings in all_bindings]
 
 
+def best_metric(bindings):
+    """`(name, whether more of it is better)` of what a run keeps its best checkpoint by."""
+    name = str(bindings.get("train.best_metric", "fid")).strip("\"'")
+    return name, higher_is_better(name) or bindings.get("train.best_is_highest") == "True"
+
+
 def ordered_metrics(configurations, primary):
     """Every metric measured, {name: {"higher_is_better"}}, the primary one first."""
     names = {}

@@ -19,7 +19,7 @@ class NotWritten(OSError):
 
 
 def compare_configurations(
-    output_dir, gin_files, labels=(), gin_params=(), primary_metric="fid", jobs=1, pictures=False, **terms
+    output_dir, gin_files, labels=(), gin_params=(), primary_metric=None, jobs=1, pictures=False, **terms
 ):
     """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
 
@@ -29,7 +29,8 @@ def compare_configurations(
         gin_files: a file for each configuration, or its flags in one text (`plan.parts`).
         labels: their names, or none for the files'.
         gin_params: bindings for all configurations.
-        primary_metric: what ranks the configurations.
+        primary_metric: what ranks the configurations; None: `train.best_metric`, if it is the same in all of them and
+            was measured, otherwise `fid`.
         jobs: runs at a time.
         pictures: has `evaluate --pictures` draw the runs that finished.
         terms: of `plan.Terms`, such as `seeds` and `steps`.
@@ -100,7 +101,7 @@ def _draw(runs, jobs):
     return [f"{each.name}: no pictures: {each.message}" for each in drawings if each.message]
 
 
-def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
+def compare_runs(output_dir, paths, labels=(), primary_metric=None):
     """Compares runs that are there already.
 
     Args:
@@ -147,10 +148,19 @@ def compare_runs(output_dir, paths, labels=(), primary_metric="fid"):
         return _finish(output_dir, found, settings, problems + notes), problems
 
 
+def _primary(found, measured):
+    """The metric that all runs keep their best checkpoint by, or `fid`."""
+    best = {
+        collect.best_metric(run["bindings"])[0] for each in found for run in each["runs"] if run["bindings"]
+    }
+    return best.pop() if len(best) == 1 and best <= measured else "fid"
+
+
 def _finish(output_dir, found, settings, problems):
     measured = {
         name for each in found for run in each["runs"] for e in run["evaluations"] for name in e["metrics"]
     }
+    settings["primary_metric"] = settings["primary_metric"] or _primary(found, measured)
     if measured and settings["primary_metric"] not in measured:
         given, allowed = settings["primary_metric"], ", ".join(sorted(measured))
         raise ConfigError(f"--metric is one of {allowed}. Received: {given}")

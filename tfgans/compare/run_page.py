@@ -13,6 +13,7 @@ from tfgans.compare import collect, comparison, evaluations, figures, run_pictur
 from tfgans.compare.report import markup, template
 from tfgans.compare.tables import NOTHING, Table, number
 from tfgans.config import ConfigError
+from tfgans.evaluate.features import NoFeatures
 
 _SECONDS = {"train": "training", "compile": "compiling", "eval": "evaluating"}
 _COSTS = {
@@ -68,7 +69,7 @@ def page(folder):
         name=folder.resolve().name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         outcome=_outcome(run, in_training),
-        verdict=_verdict(run),
+        verdict=_verdict(alone),
         cautions=[*problems, *filter(None, [run["suspicious"] and f"suspicious: {run['suspicious']}"])],
         summary=_summary(alone),
         rows=_rows(in_training),
@@ -97,7 +98,10 @@ def _alone(run, folder):
     drawn = collect.drawn(folder, max(steps), folder) if steps else None
     run = run | {"outcome": collect.FINISHED, "drawn": drawn}
     configurations = [{"label": folder.resolve().name, "runs": [run]}]
-    metrics = collect.ordered_metrics(configurations, "fid")
+    best, higher = collect.best_metric(run["bindings"])
+    metrics = collect.ordered_metrics(configurations, best)
+    if best in metrics:
+        metrics[best] = {"higher_is_better": higher}
     return {"configurations": configurations, "metrics": metrics}
 
 
@@ -120,17 +124,39 @@ def _outcome(run, rows):
     return f"unfinished: {message}"
 
 
-def _verdict(run):
-    """The last and the best of the first metric, or an empty text."""
-    points = [(e["metrics"].get("fid"), e["step"]) for e in run["evaluations"]]
-    points = [(value, step) for value, step in points if value is not None]
-    if not points:
-        return ""
-    (last, at), (best, best_at) = points[-1], min(points)
-    samples = f" of {run['num_samples']:,} samples" if run["num_samples"] else ""
-    text = f"FID {number(last)} at step {number(at)}, "
-    text += "the best so far" if best_at == at else f"best {number(best)} at step {number(best_at)}"
-    return f"{text} (features: {run['features']}{samples}; lower is better)."
+def _verdict(alone):
+    """The last and the best of the run's own best metric, or if that is not measured of the first one; or nothing."""
+    (run,) = alone["configurations"][0]["runs"]
+    for metric, about in alone["metrics"].items():
+        points = _points(run, metric)
+        if not points:
+            continue
+        (last, at), (best, best_at) = points[-1], _best(points, about)
+        name = figures.metric_name(metric)
+        text = f"{name[0].upper()}{name[1:]} {number(last)} at step {number(at)}, "
+        text += "the best so far" if best == last else f"best {number(best)} at step {number(best_at)}"
+        better = "higher" if about["higher_is_better"] else "lower"
+        return f"{text} ({_measured_on(run)}{better} is better)."
+    return ""
+
+
+def _measured_on(run):
+    """`features: digits_classifier of 64 samples; `, or as much of it as the rows say."""
+    features = f"features: {run['features']}" if run["features"] not in (None, NoFeatures.name) else ""
+    samples = f"{run['num_samples']:,} samples" if run["num_samples"] else ""
+    both = " of ".join(filter(None, [features, samples]))
+    return f"{both}; " if both else ""
+
+
+def _points(run, metric):
+    """`[(value, step)]` of a metric where it was measured."""
+    points = [(e["metrics"].get(metric), e["step"]) for e in run["evaluations"]]
+    return [(value, step) for value, step in points if value is not None]
+
+
+def _best(points, about):
+    """The first of the best of them."""
+    return (max if about["higher_is_better"] else min)(points, key=lambda point: point[0])
 
 
 def _summary(alone):
@@ -138,13 +164,9 @@ def _summary(alone):
     (run,) = alone["configurations"][0]["runs"]
     rows = []
     for metric, about in alone["metrics"].items():
-        known = [
-            (e["metrics"][metric], e["step"])
-            for e in run["evaluations"]
-            if e["metrics"].get(metric) is not None
-        ]
+        known = _points(run, metric)
         if known:
-            best = (max if about["higher_is_better"] else min)(known, key=lambda point: point[0])
+            best = _best(known, about)
             better = "higher" if about["higher_is_better"] else "lower"
             values = known[0][0], known[-1][0], best[0], best[1]
             rows.append([figures.metric_name(metric), better, *map(number, values)])
