@@ -1,8 +1,11 @@
-"""Uninterrupted runs, to compare with."""
+"""Uninterrupted runs, to compare with, and what the explorer shows."""
 
 import pytest
 import tensorflow as tf
-from short_runs import CONFIG, run
+from explored import made
+from short_runs import CONFIG, STYLED, run
+
+from tfgans.run.explore.studio import Studio
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,22 @@ def eager_run(gin_file, tmp_path_factory):
 def whole_eagerly(eager_run, eagerly):
     """An uninterrupted run without graphs, and so are those of the test."""
     return eager_run
+
+
+@pytest.fixture(scope="module")
+def styled(tmp_path_factory):
+    """The explorer's studio, of a StyleGAN2."""
+    folder = tmp_path_factory.mktemp("styled")
+    return Studio(made(STYLED, folder), 4, folder)
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """The explorer's studio, of a conditional model without styles."""
+    folder = tmp_path_factory.mktemp("classes")
+    return Studio(made(CONFIG, folder), 4, folder)
+
+
+@pytest.fixture(params=["styled", "classes"])
+def studio(request):
+    return request.getfixturevalue(request.param)

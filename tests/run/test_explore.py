@@ -1,78 +1,13 @@
-"""The explorer over HTTP: pictures as `generate` makes them, what is saved, who may ask, and many who ask at once."""
-
-import concurrent.futures
-import io
-import json
-import threading
-import urllib.error
-import urllib.request
+"""What the explorer shows, as `generate` makes it, what is saved, and what is refused."""
 
 import numpy as np
 import pytest
-from PIL import Image
-from short_runs import CONFIG, POINTS, STYLED
-from werkzeug.test import Client
+from explored import ask, close, made, pixels, save, shown
+from short_runs import POINTS
 
 from tfgans.config import ConfigError
-from tfgans.run import build
-from tfgans.run.explore.server import Application, Server, is_loopback
 from tfgans.run.explore.settings import MOST_SEEDS, Settings
 from tfgans.run.explore.studio import SHEET, Studio
-
-
-def made(text, folder):
-    """A model of a configuration, whose weights are such that pictures differ."""
-    (folder / "run.gin").write_text(text)
-    build.prepare([str(folder / "run.gin")], [])
-    model, _ = build.build_model()
-    random = np.random.default_rng(0)
-    for generator in filter(None, (model.generator, model.ema_generator)):
-        for variable in generator.trainable_variables:
-            bias = "bias" in variable.path and "mapping" in variable.path
-            variable.assign(
-                50 * random.normal(size=8)
-                if bias
-                else variable.value * 4 + 0.3 * random.normal(size=variable.shape)
-            )
-    return model
-
-
-@pytest.fixture(scope="module")
-def styled(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("styled")
-    return Studio(made(STYLED, folder), 4, folder)
-
-
-@pytest.fixture(scope="module")
-def classes(tmp_path_factory):
-    """Of a conditional model without styles."""
-    folder = tmp_path_factory.mktemp("classes")
-    return Studio(made(CONFIG, folder), 4, folder)
-
-
-@pytest.fixture(params=["styled", "classes"])
-def studio(request):
-    return request.getfixturevalue(request.param)
-
-
-def pixels(data):
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image).astype(int)
-
-
-def ask(studio, path, **options):
-    return Client(Application(studio)).get(path, **options)
-
-
-def shown(studio, query):
-    answer = ask(studio, f"/picture?{query}")
-    assert (answer.status_code, answer.mimetype) == (200, "image/png"), answer.text
-    return pixels(answer.data)
-
-
-def close(first, second):
-    """Equal up to a level: sums are rounded in another order in a batch of another size."""
-    return np.abs(first.astype(int) - second).max() <= 1
 
 
 @pytest.mark.parametrize("seed", [0, 7, 64, 1000003])
@@ -139,10 +74,6 @@ def test_about(styled, classes):
     found = ask(styled, "/about").json
     assert (found["classes"], found["slots"], found["directions"]["sefa"]) == (None, 4, 8)
     assert found["name"] == styled.folder.name and (found["width"], found["height"]) == (8, 8)
-
-
-def save(studio, **settings):
-    return Client(Application(studio)).post("/save", json=settings)
 
 
 def test_what_is_saved_makes_the_picture_again(studio, tmp_path, monkeypatch):
@@ -220,177 +151,6 @@ def test_wrong_values_are_answered_by_one_line(request, which, query, message):
         assert message in answer.text and answer.text.count("\n") == 1 and len(answer.text) < 300
     given = dict(part.split("=") for part in query.split("&"))
     assert save(studio, **given).status_code == 400 and not (studio.folder / "explored").exists()
-
-
-def test_wrong_requests_are_answered_by_one_line(classes, monkeypatch, caplog):
-    client = Client(Application(classes))
-    answers = {
-        404: client.get("/no/such"),
-        405: client.post("/about", json={}),
-        400: client.post("/save", data="{", content_type="application/json"),
-        500: None,
-    }
-    monkeypatch.setattr(classes, "save", lambda settings: Image.new("no", (1, 1)))
-    answers[500] = client.post("/save", json={"seed": "1"})
-    for code, answer in answers.items():
-        assert answer.status_code == code and answer.text.count("\n") == 1 and "Traceback" not in answer.text
-    for given in ([], {"seed": 1}, "seed"):
-        assert client.post("/save", json=given).status_code == 400
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["/save"]
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8765", "127.8.8.8", "[::1]:9", "LOCALHOST:1"])
-def test_this_machine_may_ask(classes, host):
-    assert ask(classes, "/about", headers={"Host": host}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8765", "10.0.0.1", ""]
-)
-def test_a_name_that_was_made_to_lead_here_is_refused(classes, host):
-    for path in ("/", "/about", "/picture?seed=1", "/saved"):
-        assert ask(classes, path, headers={"Host": host}).status_code in (400, 403)
-    assert Client(Application(classes)).post("/save", json={}, headers={"Host": host}).status_code in (
-        400,
-        403,
-    )
-
-
-@pytest.mark.parametrize(
-    ("headers", "allowed"),
-    [
-        ({}, True),
-        ({"Origin": "http://localhost:8765"}, True),
-        ({"Sec-Fetch-Site": "same-origin"}, True),
-        ({"Origin": "http://evil.example"}, False),
-        ({"Origin": "http://localhost:9999"}, False),
-        ({"Origin": "null"}, False),
-        ({"Sec-Fetch-Site": "cross-site"}, False),
-        ({"Sec-Fetch-Site": "same-site"}, False),
-        ({"Content-Type": "text/plain"}, False),
-        ({"Content-Type": "application/x-www-form-urlencoded"}, False),
-    ],
-)
-def test_pages_of_elsewhere_cannot_save(classes, tmp_path, monkeypatch, headers, allowed):
-    monkeypatch.setattr(classes, "folder", tmp_path)
-    headers = {"Host": "localhost:8765", "Content-Type": "application/json"} | headers
-    answer = Client(Application(classes)).post("/save", data='{"seed": "1"}', headers=headers)
-    assert answer.status_code == (200 if allowed else 403)
-    assert (tmp_path / "explored").exists() == allowed
-
-
-def test_others_need_the_token(classes):
-    application = Application(classes, "secret")
-    asked = {"headers": {"Host": "10.0.0.1:8765"}}
-    for path in ("/", "/about", "/picture?seed=1", "/?token=", "/?token=secre", "/?token=\u00e9"):
-        answer = Client(application).get(path, **asked)
-        assert answer.status_code == 403 and "token" in answer.text
-    assert Client(application).post("/save", json={"seed": "1"}, **asked).status_code == 403
-    client = Client(application)
-    answer = client.get("/?token=secret", **asked)
-    cookie = answer.headers["Set-Cookie"]
-    assert answer.status_code == 200 and "HttpOnly" in cookie and "SameSite=Strict" in cookie
-    assert (
-        client.get("/about", headers={"Host": "10.0.0.1:8765", "Cookie": cookie.split(";")[0]}).status_code
-        == 200
-    )
-    wrong = {"Host": "10.0.0.1:8765", "Cookie": cookie.split("=")[0] + "=x"}
-    assert Client(application).get("/about", headers=wrong).status_code == 403
-
-
-def test_the_page_takes_nothing_from_elsewhere(classes):
-    answer = ask(classes, "/")
-    assert (
-        answer.mimetype == "text/html" and "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    )
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript")):
-        answer = ask(classes, f"/{name}")
-        assert answer.mimetype == kind and "//" not in answer.text.replace("// ", "")
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("localhost", True), ("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("0.0.0.0", False), ("::", False),
-     ("10.0.0.1", False), ("my.machine", False), ("", False)],
-)  # fmt: skip
-def test_what_only_this_machine_can_reach(host, loopback):
-    assert is_loopback(host) == loopback
-
-
-@pytest.fixture
-def served(styled):
-    server = Server("127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve, args=(styled,), daemon=True)
-    thread.start()
-    yield server
-    server.close()
-
-
-def test_twenty_at_once_lose_nothing_and_the_model_does_one_thing_at_a_time(styled, served, monkeypatch):
-    inside, most, render = [], [], styled.model.render_styles
-
-    def rendering(styles):
-        inside.append(1)
-        most.append(len(inside))
-        images = render(styles)
-        inside.pop()
-        return images
-
-    queries = [f"seed={i % 7}&truncation={(i % 4) / 4}&mix={i}&slots=1:3" for i in range(60)]
-    expected = [shown(styled, query) for query in queries]
-    monkeypatch.setattr(styled.model, "render_styles", rendering)
-
-    def client(number):
-        found = []
-        for query in queries[number::20]:
-            with urllib.request.urlopen(f"{served.address}picture?{query}", timeout=60) as answer:
-                found.append(pixels(answer.read()))
-        return found
-
-    with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(client, range(20)))
-    for number, found in enumerate(answers):
-        for picture, wanted in zip(found, expected[number::20], strict=True):
-            np.testing.assert_array_equal(picture, wanted)
-    assert len(most) == 60 and max(most) == 1
-
-
-def test_twenty_who_save_at_once_get_a_file_each(styled, served, tmp_path, monkeypatch):
-    monkeypatch.setattr(styled, "folder", tmp_path)
-
-    def client(number):
-        body = json.dumps({"seed": str(number)}).encode()
-        request = urllib.request.Request(f"{served.address}save", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())["name"]
-
-    with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        names = list(pool.map(client, range(20)))
-    assert sorted(name[-7:-4] for name in names) == [f"{n:03d}" for n in range(1, 21)]
-    assert sorted(path.name for path in (tmp_path / "explored").glob("*.png")) == sorted(names)
-
-
-def test_a_body_that_is_too_large_is_refused(served):
-    request = urllib.request.Request(
-        f"{served.address}save", b"x" * 100_000, {"Content-Type": "application/json"}
-    )
-    with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)) as error:
-        urllib.request.urlopen(request, timeout=60)
-    assert getattr(error.value, "code", 413) == 413
-
-
-def test_an_address_that_is_taken_or_is_not_ours_is_one_line(served):
-    with pytest.raises(ConfigError, match=f"cannot serve at --host=127.0.0.1 --port={served.port}: "):
-        Server("127.0.0.1", served.port)
-    with pytest.raises(ConfigError, match="cannot serve at --host=no.such.invalid --port=0: "):
-        Server("no.such.invalid", 0)
-
-
-def test_a_server_for_others_prints_its_token():
-    server = Server("0.0.0.0", 0)
-    assert server.address == f"http://0.0.0.0:{server.port}/?token={server.token}" and len(server.token) > 20
-    server.close()
 
 
 def test_points_are_refused(tmp_path):

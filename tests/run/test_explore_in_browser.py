@@ -6,7 +6,8 @@ import browser
 import numpy as np
 import pytest
 from PIL import Image
-from test_explore import CONFIG, STYLED, made
+from explored import made
+from short_runs import CONFIG, STYLED
 
 from tfgans.run.explore.server import Server
 from tfgans.run.explore.studio import Studio
