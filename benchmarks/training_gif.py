@@ -7,7 +7,6 @@
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -23,12 +22,10 @@ def frames(run, size=None):
 
     Raises: FileNotFoundError if there are none.
     """
-    found = {
-        int(m[1]): p for p in Path(run, "samples").glob("*.png") if (m := re.fullmatch(r"step_(\d+)", p.stem))
-    }
+    found = sorted(Path(run, "samples").glob("step_*.png"), key=files.step_of)
     if not found:
         raise FileNotFoundError(f"no samples of a run in {run}")
-    pictures = [Image.open(found[step]).convert("RGB") for step in sorted(found)]
+    pictures = [Image.open(path).convert("RGB") for path in found]
     return [picture.crop((0, 0, *size)) if size else picture for picture in pictures]
 
 
