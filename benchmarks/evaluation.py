@@ -22,10 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from memory import peak_megabytes
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from tfgans.memory import peak_bytes
 
 
 class RandomFeatures:
@@ -125,13 +125,13 @@ def measure(options):
     import numpy as np
 
     run = CASES[options.case[0]](options)
-    before, spent = peak_megabytes(), []
+    before, spent = peak_bytes() / 1e6, []
     for _ in range(options.rounds if options.case[0] in ("mind", "neighbours") else 1):
         start = time.perf_counter(), time.process_time()
         assert np.isfinite(run()).all()
         spent.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     clock, processor = np.median(spent, axis=0)
-    peak = peak_megabytes()
+    peak = peak_bytes() / 1e6
     return {
         "seconds": round(clock, 2),
         "processor_seconds": round(processor, 2),

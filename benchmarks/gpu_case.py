@@ -13,7 +13,6 @@ import hashlib
 import json
 import math
 import os
-import resource
 import sys
 import time
 
@@ -26,6 +25,7 @@ from step_time import Contender
 
 from tfgans import checkpoint
 from tfgans.gan.accounting import planned_cost
+from tfgans.memory import peak_bytes
 
 START = time.perf_counter()
 
@@ -47,7 +47,7 @@ def peak_mib():
     """The most memory held so far: of the first GPU by TensorFlow, else of the process."""
     if tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_memory_info("GPU:0")["peak"] >> 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return peak_bytes() >> 20
 
 
 def repeats(contender, updates, times):

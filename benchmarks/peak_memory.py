@@ -16,9 +16,10 @@ import subprocess
 import sys
 import time
 
-from memory import peak_megabytes
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+
+from tfgans.memory import peak_bytes
 
 
 def measure(gin_file, gin_params, batch_size, steps):
@@ -30,7 +31,7 @@ def measure(gin_file, gin_params, batch_size, steps):
 
     class Watched(Contender):
         def start(self, batch_size):
-            built.append(peak_megabytes())
+            built.append(peak_bytes() / 1e6)
             super().start(batch_size)
 
     contender = Watched(gin_file, gin_file, gin_params, batch_size)
@@ -40,7 +41,7 @@ def measure(gin_file, gin_params, batch_size, steps):
     report = {
         "parameters": sum(network.count_params() for network in networks),
         "built_megabytes": round(built[0]),
-        "peak_megabytes": round(peak_megabytes()),
+        "peak_megabytes": round(peak_bytes() / 1e6),
         "seconds_per_step": round((time.perf_counter() - began) / steps, 2),
     }
     if tf.config.list_physical_devices("GPU"):

@@ -1,13 +1,11 @@
 """How long a step takes on this machine, and how much memory: some steps on random images."""
 
-import resource
-import sys
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from tfgans import progress
+from tfgans import memory, progress
 from tfgans.config import ConfigError
 
 
@@ -35,11 +33,10 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
             began = time.perf_counter()
             _finish(train(data))
             took.append((time.perf_counter() - began) / model.steps_per_execution)
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     found = {
         "compile_seconds": round(compiled, 1),
         "seconds_per_step": float(np.median(took)),
-        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2),
+        "peak_memory_gb": round(memory.peak_bytes() / 1e9, 2),
     }
     if tf.config.list_physical_devices("GPU"):
         found["peak_gpu_memory_gb"] = round(tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e9, 2)

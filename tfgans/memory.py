@@ -1,0 +1,10 @@
+"""How much memory this process has taken."""
+
+import resource
+import sys
+
+
+def peak_bytes():
+    """The highest resident size up to now."""
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
