@@ -30,6 +30,11 @@ class Published:
     bindings: dict
 
 
+def is_pickle(path):
+    """Whether a path names a pickle; a folder of that name is none."""
+    return path.suffix == ".pkl" and not path.is_dir()
+
+
 def read_stylegan2(path):
     """The networks of a pickle, read without running any of its code.
 

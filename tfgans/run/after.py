@@ -11,6 +11,7 @@ from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate.duality import DualityGap
 from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
+from tfgans.networks.stylegan2_pickles import is_pickle
 from tfgans.run import build, identity
 from tfgans.run.look import Chosen, Look, Which
 from tfgans.run.samples import Moving, write_images
@@ -34,7 +35,7 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
         which = dataclasses.replace(which, gin_params=params)
     model_dir = Path(files.expanded(model_dir))
-    if model_dir.suffix == ".pkl" and model_dir.is_file():
+    if is_pickle(model_dir) and model_dir.exists():
         raise ConfigError(
             f"{model_dir} is no run, which has data to be evaluated with: begin one with its weights"
         )

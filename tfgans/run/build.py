@@ -22,7 +22,7 @@ from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
-from tfgans.networks.stylegan2_pickles import read_stylegan2
+from tfgans.networks.stylegan2_pickles import is_pickle, read_stylegan2
 from tfgans.optimizers import default_optimizer
 from tfgans.run import auto, classes, flag_bindings, identity, own_code, transfer
 from tfgans.run.trial import trial
@@ -180,7 +180,7 @@ def load(model_dir, gin_params=(), step=None, part=None, weights=None):
     if part is not None and weights is not None:
         raise ConfigError(f"--generator={part} has one kind of weights. Received: --weights={weights}")
     folder = Path(files.expanded(model_dir))
-    if folder.suffix == ".pkl" and not folder.is_dir():
+    if is_pickle(folder):
         return _load_pickle(folder, gin_params, step, part, weights), 0
     if not (folder / "operative.gin").exists():
         raise ConfigError(f"{model_dir} is not a run: it has no operative.gin")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import config, files, progress, readers
+from tfgans import files, progress, readers
 from tfgans.config import ConfigError
 from tfgans.gan import takes_labels
 from tfgans.run import build
@@ -50,8 +50,7 @@ def export(
     folder = _checked_folder(output_dir, overwrite)
     which = Which(**which)
     which = dataclasses.replace(which, gin_params=(*which.gin_params, "numerics.precision = 'float32'"))
-    model, step = which.load(model_dir)
-    config.refuse_unused(which.gin_params)
+    model, step = which.load_alone(model_dir)
     found, failed = {}, {}
     with files.part_of(folder, _PART) as part, model.shown() as generator:
         network = exported(model, generator)

@@ -23,6 +23,12 @@ class Which:
         """`(model, step)`, see `build.load`."""
         return build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
 
+    def load_alone(self, model_dir):
+        """`load`, where nothing but the model is built: a binding that is of no use to it is refused."""
+        found = self.load(model_dir)
+        config.refuse_unused(self.gin_params)
+        return found
+
 
 @dataclasses.dataclass(frozen=True)
 class Look(Which):
@@ -41,8 +47,7 @@ class Look(Which):
     def open(self, model_dir, output_dir):
         """`(SampleFolder, model)`; the folder is refused, if at all, before the model is loaded."""
         folder = SampleFolder(output_dir, self.overwrite)
-        model, _ = self.load(model_dir)
-        config.refuse_unused(self.gin_params)
+        model, _ = self.load_alone(model_dir)
         return folder, model
 
     def truncating(self):

@@ -6,7 +6,7 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from tfgans import config, files, pictures, progress
+from tfgans import files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.data.single import image_files, read_image
 from tfgans.gan.codes import Codes
@@ -39,8 +39,7 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
     paths = image_files(images)
     everything = SampleFolder(output_dir, overwrite, "project")
     folders = [SampleFolder(output_dir / name, overwrite, "project") for name in _names(paths)]
-    model, _ = which.load(model_dir)
-    config.refuse_unused(which.gin_params)
+    model, _ = which.load_alone(model_dir)
     projector = Projector(model, options or ProjectionOptions(), labels)
     how = gin.get_bindings("Dataset")
     targets = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfgans import checkpoint, files, readers
 from tfgans.config import ConfigError
-from tfgans.networks.stylegan2_pickles import NOISE, read_stylegan2
+from tfgans.networks.stylegan2_pickles import NOISE, is_pickle, read_stylegan2
 from tfgans.weight_names import named_weights
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def initialize(model, source):
     """
     path = Path(files.expanded(source))
     parts = model.carried_over()
-    if path.suffix == ".pkl":
+    if is_pickle(path):
         step, arrays = None, _of_pickle(path, parts)
     else:
         step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)

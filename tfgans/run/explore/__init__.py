@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tfgans import config, files, progress
-from tfgans.run import build
+from tfgans import files, progress
 from tfgans.run.explore.server import Server
 from tfgans.run.explore.settings import Settings
 from tfgans.run.explore.studio import FOLDER, Studio
+from tfgans.run.look import Which
 from tfgans.run.signals import Keeper
 
 
@@ -30,12 +30,11 @@ def explore(model_dir, host="127.0.0.1", port=8765, told=print, **which):
             token that is told.
         port: 0 takes one that is free.
         told: called with the page's address once it is there.
-        which: of `build.load`: step, gin_params, part, weights.
+        which: see `Which`.
     Raises: ConfigError if there is no such run, it makes points, or the address cannot be served at.
     """
     server = Server(host, port)  # first, as a port that is taken is soon found out
-    model, step = build.load(model_dir, **which)
-    config.refuse_unused(which.get("gin_params", ()))
+    model, step = Which(**which).load_alone(model_dir)
     with progress.phase("finding directions, and making the first pictures"):
         studio = Studio(model, step, Path(files.expanded(model_dir)))
         studio.picture(Settings())
