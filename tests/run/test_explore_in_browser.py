@@ -5,8 +5,8 @@ import threading
 import browser
 import numpy as np
 import pytest
-from PIL import Image
 from explored import made
+from PIL import Image
 from short_runs import CONFIG, STYLED
 
 from tfgans.run.explore.server import Server
