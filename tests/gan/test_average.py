@@ -235,6 +235,16 @@ def test_statistics_that_are_not_own_are_shown_as_they_are():
     np.testing.assert_allclose(model.generate(4, seed=5, weights="raw"), 3 * points + 1, rtol=1e-4)
 
 
+def test_a_copy_has_the_statistics_of_what_it_copies():
+    model = normalized(BatchNormalization, {"ema_start": 2})
+    points = model.latents_at(0, 4, seed=5)
+    for updates in (0, 2):
+        model.average_updates.assign(updates)
+        np.testing.assert_allclose(model.generate(4, seed=5), 3 * points + 1, rtol=1e-4)
+    model.average_updates.assign(3)  # the third update was averaged
+    assert np.abs(model.generate(4, seed=5) - (3 * points + 1)).max() > 0.1
+
+
 @pytest.fixture(scope="module")
 def model():
     """Its average makes other images than its raw weights."""
