@@ -179,6 +179,10 @@ def test_the_fingerprint_follows_content_that_is_not_in_memory(source):
     assert before != Dataset(source, **options).fingerprint()
 
 
+SIZE = "Dataset.resolution is an integer of at least 1 or (height, width) or None. Received: "
+COLOUR = "Dataset.background is the name of a colour, such as white, or #rrggbb. Received: "
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -191,9 +195,17 @@ def test_the_fingerprint_follows_content_that_is_not_in_memory(source):
         ({"fraction": 0.01, "half": 0}, "Dataset.half = 0 needs at least 2 images. Received: 1"),
         ({"half": 2}, "Dataset.half is one of 0, 1 or None. Received: 2"),
         ({"crop": "middle"}, "Dataset.crop is one of center, random, none. Received: 'middle'"),
-        ({"channels": 2}, "Dataset.channels is one of 1, 3 or None. Received: 2"),
+        ({"channels": 5}, "Dataset.channels is one of 1, 2, 3, 4 or None. Received: 5"),
         ({"batch_size": 0}, "Dataset.batch_size is an integer of at least 1. Received: 0"),
-        ({"resolution": 8.0}, "Dataset.resolution is an integer of at least 1 or None. Received: 8.0"),
+        ({"resolution": 8.0}, f"{SIZE}8.0"),
+        ({"resolution": -8}, f"{SIZE}-8"),
+        ({"resolution": (0, 4)}, f"{SIZE}(0, 4)"),
+        ({"resolution": (4,)}, f"{SIZE}(4,)"),
+        ({"resolution": (4, 4, 3)}, f"{SIZE}(4, 4, 3)"),
+        ({"resolution": "4x"}, f"{SIZE}'4x'"),
+        ({"background": "#12"}, f"{COLOUR}'#12'"),
+        ({"background": "#ff000080"}, f"{COLOUR}'#ff000080'"),
+        ({"background": "bright"}, f"{COLOUR}'bright'"),
         ({"on_bad_image": "stop"}, "Dataset.on_bad_image is one of fail, skip. Received: 'stop'"),
         (
             {"random_area": (0.9, 0.1)},

@@ -282,11 +282,11 @@ def test_npz(tmp_path):
         ({"x": np.zeros(2)}, " has no array 'images'. Found: x"),
         (
             {"images": np.zeros((2, 3, 8, 8), np.uint8)},
-            ": images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. Received: uint8 [2, 3, 8, 8]",
+            ": images must be uint8 [n, h, w] or [n, h, w, c] with c from 1 to 4. Received: uint8 [2, 3, 8, 8]",
         ),
         (
             {"images": np.zeros((2, 8, 8, 3), np.float32)},
-            ": images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. Received: float32 [2, 8, 8, 3]",
+            ": images must be uint8 [n, h, w] or [n, h, w, c] with c from 1 to 4. Received: float32 [2, 8, 8, 3]",
         ),
         ({"images": np.zeros((0, 8, 8), np.uint8)}, " has no images: its images are [0, 8, 8]"),
         (

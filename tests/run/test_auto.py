@@ -91,6 +91,22 @@ def test_what_is_given_has_the_last_word_and_decides_the_rest(folder):
     assert found("num_classes=None")["num_classes"] is None
 
 
+def test_shapes_and_alpha_are_for_those_who_ask(folder, caplog):
+    """Squares of RGB, and what else there is to have; of (16, 64) the side is the root of the product, 32."""
+    caplog.set_level("INFO", "tfgans")
+    draw(folder, [(64, 16)] * 40)
+    draw(folder, [(64, 16)] * 10, "RGBA", "images/more")
+    for path in (folder / "images").glob("*.png"):
+        path.rename(folder / "images/more" / f"opaque_{path.name}")
+    values = found()
+    assert (values["resolution"], values["channels"]) == (16, 3)
+    assert "squares are cut out, as all are 16 high and 64 wide: HxW keeps a shape" in caplog.text
+    assert "as there are colours; 10 of 50 have alpha, which channels = 4 keeps" in caplog.text
+    values = found("resolution=(16, 64)", flags={"channels": 4})
+    assert (values["resolution"], values["channels"], values["batch_size"]) == ((16, 64), 4, 32)
+    assert values["r1_weight"] == pytest.approx(0.0002 * 16 * 64 / 32, rel=1e-12)
+
+
 def test_an_archive_is_looked_at_too(folder):
     images = np.zeros((40, 20, 24, 3), np.uint8)
     np.savez(folder / "set.npz", images=images, labels=np.arange(40) % 4)

@@ -17,6 +17,26 @@ class PathParser(flags.ArgumentParser):
         return expanded(argument)
 
 
+class SizeParser(flags.ArgumentParser):
+    syntactic_help = "a number, or two as in 64x128"
+
+    def parse(self, argument):
+        """A side, or (height, width) if they differ."""
+        found = re.fullmatch(r"(\d+)(?:x(\d+))?", str(argument).strip())
+        size = found and tuple(int(side or found[1]) for side in found.groups())
+        if not found or min(size) < 1:
+            raise ValueError("it is a side in pixels, such as 64, or height x width, such as 64x128")
+        return size[0] if size[0] == size[1] else size
+
+
+def _image_flags():
+    about = "Side of square images in pixels, or height x width, such as 64x128."
+    flags.DEFINE(SizeParser(), "resolution", None, about)
+    flags.DEFINE_integer(
+        "channels", None, "1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).", 1, 4
+    )
+
+
 def define_folder(name, about):
     flags.DEFINE(PathParser(), name, None, about, required=True)
 
@@ -64,8 +84,7 @@ def train():
 def _model_flags():
     """What changes the networks or what a run costs; see `flag_bindings` for what each of them sets."""
     flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
-    flags.DEFINE_integer("resolution", None, "Height and width of the images in pixels.", lower_bound=1)
-    flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
+    _image_flags()
     flags.DEFINE_integer("num_classes", None, "Classes of a conditional GAN; 0: none.", lower_bound=0)
     flags.DEFINE_integer(
         "batch_size", None, "Images of a discriminator step, over all replicas.", lower_bound=1
@@ -119,7 +138,12 @@ def fid():
         "Inception's preprocessing: of the original graph (the default), of pytorch-fid, or of clean-fid.",
     )
     flags.DEFINE_list("metrics", None, "Names of metrics, joined by commas, such as fid,kid,mind.")
-    flags.DEFINE_integer("resolution", None, "Brings both sets to this size first, as training does.", 1)
+    flags.DEFINE(
+        SizeParser(),
+        "resolution",
+        None,
+        "Brings both sets to this size first, as training does: 64 or 64x128.",
+    )
     flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
     flags.DEFINE_string(
         "pictures", None, "A folder for pictures of both sets, as evaluate --pictures draws them."
@@ -144,8 +168,7 @@ def classifier():
     flags.DEFINE_integer("epochs", 15, "Passes over the images.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of everything random.", 0, 2**32 - 1)
     flags.DEFINE_bool("flip", None, "Also train on mirrored images; not for digits, letters and other such.")
-    flags.DEFINE_integer("resolution", None, "Height and width of the images in pixels.", lower_bound=1)
-    flags.DEFINE_integer("channels", None, "1 (gray) or 3 (RGB).", lower_bound=1)
+    _image_flags()
     flags.DEFINE_integer("batch_size", None, "Images of a step; 64 if not given.", lower_bound=1)
     flags.DEFINE_integer("width", None, "Features; 128 if not given, fewer make a smaller file.", 16, 1024)
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")

@@ -29,9 +29,12 @@ from tfgans.config.kinds import (
     Seed,
     Several,
     Share,
+    Side,
+    Size,
     Within,
     kind_of,
     kinds_of,
+    sides,
 )
 from tfgans.errors import ConfigError, first_line
 
@@ -51,6 +54,8 @@ __all__ = [
     "Seed",
     "Several",
     "Share",
+    "Side",
+    "Size",
     "Within",
     "bindings_of",
     "check_count",
@@ -66,6 +71,7 @@ __all__ = [
     "parse",
     "read",
     "refuse_unused",
+    "sides",
     "unused_bindings",
 ]
 

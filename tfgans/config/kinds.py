@@ -121,6 +121,16 @@ Number = Kind("a number", _is_number)
 Positive = Kind("a number above 0", lambda v: _is_number(v) and v > 0)
 NotNegative = Kind("a number of at least 0", lambda v: _is_number(v) and v >= 0)
 Share = Within("[0, 1]")
+Side = Kind("an integer of at least 1, the side of squares", Count.allows)
+Size = Kind(
+    "an integer of at least 1 or (height, width)", lambda v: Count.allows(v) or Several(Count, 2).allows(v)
+)
+
+
+def sides(size):
+    """(height, width) of a `Size`."""
+    return tuple(map(int, size)) if isinstance(size, (list, tuple)) else (int(size), int(size))
+
 
 _OF_PYTHON = {
     bool: Kind("True or False", lambda v: isinstance(v, bool)),

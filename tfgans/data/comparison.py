@@ -22,8 +22,9 @@ def open_comparison(dataset, where):
         absent = dataset.evaluation_split == "test" and "test" not in splits
         found = type(dataset)(
             dataset.evaluation_source,
-            resolution=dataset.item_shape[0] if images else None,
+            resolution=dataset.item_shape[:2] if images else None,
             channels=dataset.item_shape[2] if images else None,
+            background=dataset.background,
             crop="none" if dataset.crop == "none" else "center",
             classes=dataset.classes,
             split=splits[0] if absent else dataset.evaluation_split,

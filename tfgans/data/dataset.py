@@ -2,7 +2,6 @@
 
 import copy
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -17,11 +16,13 @@ from tfgans.config import (
     OneOf,
     Seed,
     Several,
+    Size,
     Within,
     configurable,
 )
 from tfgans.data.balance import BalancedOrder
 from tfgans.data.contents import Contents
+from tfgans.data.decode import colour
 from tfgans.data.labels import (
     absent_classes,
     as_int32,
@@ -34,7 +35,7 @@ from tfgans.data.labels import (
 )
 from tfgans.data.pipeline import Augmentation, Batches, check_size
 from tfgans.data.reference import Reference
-from tfgans.data.sources import find_source, title
+from tfgans.data.sources import find_source, short_name, title
 from tfgans.data.store import Form, ImageStore, PointStore
 from tfgans.data.subset import (
     classes_known,
@@ -57,16 +58,17 @@ class Dataset(Reference):
             `sources.py`, `glyphs.py`, `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`; or an object as `sources.py`
             says, `@my_source()`.
         batch_size: images of a discriminator step, over all replicas.
-        resolution: height and width in pixels; None keeps the images' own size (photos: 64, glyphs: 32), which
-            must then be the same for all.
-        channels: 1 (gray) or 3 (RGB); None: 1 if every image is gray, else 3.
+        resolution: side of squares in pixels, or (height, width); None keeps the images' own size (photos: 64,
+            glyphs: 32), which must then be the same for all.
+        channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha); None: 1 if every image is gray, else 3.
+        background: colour, by name or as #rrggbb, that images with alpha are put on, unless alpha is a channel.
         num_classes: labels must be below it, and each class must have an image; None: as many as there are, and who
             trains with labels asks `check_classes`. None if there are no labels.
-        crop: `center`: the short side becomes `resolution`, then the middle is cut out; `random`: the
-            same with a new position at every access; `none`: squashed to a square.
+        crop: `center`: the image becomes as small as still covers `resolution`, then the middle is cut out; `random`:
+            the same with a new position at every access; `none`: squashed to it.
         flip: mirror half of the training images, anew at every access.
-        random_area: (low, high), or None: every access cuts a square of this share of the original
-            image's area at a random place and resizes it bilinearly, see `pipeline.view`; `crop` is then
+        random_area: (low, high), or None: every access cuts a window of the shape of `resolution` and of this
+            share of the image's area at a random place and resizes it bilinearly, see `pipeline.view`; `crop` is then
             for the reference alone. FastGAN has (0.8, 1.0), with `flip`.
         classes: indices or names of the classes to keep, relabelled 0, 1, ... in this order.
         classes_file: instead of `classes`, a text file of them, one a line, such as ImageNet-143's.
@@ -86,7 +88,7 @@ class Dataset(Reference):
             such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
         on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
             before training; `skip`: they are left out and counted in `skipped`.
-        min_size: an image is tiny if its shorter side has fewer pixels; None: a quarter of `resolution`.
+        min_size: an image is tiny if its shorter side has fewer pixels; None: a quarter of `resolution`'s.
         memory_limit_gb: images are held decoded in memory up to this (1e9 bytes), else read when needed.
         data_dir, image_key, label_key: see `tfds.py`.
     Attributes: name, num_examples (trained on), num_classes, item_shape ((H, W, C) or (2,)), class_names
@@ -99,8 +101,8 @@ class Dataset(Reference):
         self,
         source: str | Instance("@my_source()") | None = None,
         batch_size: Count = 64,
-        resolution: Count | None = None,
-        channels: OneOf(1, 3) | None = None,
+        resolution: Size | None = None,
+        channels: OneOf(1, 2, 3, 4) | None = None,
         num_classes: Count | None = None,
         crop: OneOf("center", "random", "none") = "center",
         flip: bool = False,
@@ -124,9 +126,11 @@ class Dataset(Reference):
         use_labels: bool = True,
         balance: bool = False,
         evaluation_flip: bool = False,
+        background: str = "white",
     ):
         self.source, self.batch_size = title(source), batch_size
-        self.resolution, self.channels = resolution, channels
+        self.resolution, self.channels, self.background = resolution, channels, background
+        self._background = colour(background, "Dataset.background")
         self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
@@ -138,7 +142,7 @@ class Dataset(Reference):
             if classes is not None:
                 raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
             self.classes = read_classes(classes_file)
-        self.name = _short_name(self.source)
+        self.name = short_name(self.source)
         self._where = dict(data_dir=data_dir, image_key=image_key, label_key=label_key)
         self._origin = find_source(source, **self._where, memory_limit_gb=memory_limit_gb)
         self.modes, self.mode_std = self._modes()
@@ -285,14 +289,9 @@ class Dataset(Reference):
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
-            form = Form(
-                self.resolution,
-                self.channels,
-                self.crop,
-                self.min_size,
-                self.memory_limit_gb,
-                uncut=self.random_area is not None and self.crop != "none",
-            )
+            uncut = self.random_area is not None and self.crop != "none"
+            limits = self.min_size, self.memory_limit_gb
+            form = Form(self.resolution, self.channels, self.crop, *limits, uncut, self._background)
             store = ImageStore(items, indices, self.source, form, self.on_bad_image)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
@@ -339,8 +338,3 @@ class Dataset(Reference):
         if self.modes is not None or self.resolution is not None:
             return self.resolution
         return getattr(self._origin, "default_resolution", None)
-
-
-def _short_name(source):
-    kind, _, rest = str(source).partition(":")
-    return {"folder": Path(rest).name, "npz": Path(rest).stem, "tfds": rest}.get(kind, kind)

@@ -1,21 +1,25 @@
 """From an opened image file to pixels of the wanted mode and size, by Pillow.
 
-Rules: EXIF rotation is applied; 16-bit gray is scaled (not clipped) to 8 bits; alpha, and the
-transparent colour of a palette, is composited on white; palette, CMYK and 1-bit images are converted; of an
-image that moves (GIF, WebP, PNG) the first frame counts.
-A size changes by Lanczos when a side shrinks, else bilinearly. Texts and colour profiles are not used, so their
+Rules: EXIF rotation is applied; 16-bit gray is scaled (not clipped) to 8 bits; palette, CMYK and 1-bit images are
+converted; of an image that moves (GIF, WebP, PNG) the first frame counts.
+Alpha, or a transparent colour, is composited on a background, of 255 parts round(alpha colour + (255 - alpha)
+background), or kept as the last channel: colours that do not show, where it is 0, are then black.
+A size changes by Lanczos when a side shrinks, else bilinearly; of what has alpha, colours times alpha are resized, so
+that nothing bleeds from what does not show. Texts and colour profiles are not used, so their
 size does not matter, though Pillow refuses PNGs with more than 1 MiB of one.
 """
 
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from tfgans import readers
+from tfgans.config import ConfigError
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _PNG, _TEXTS = b"\x89PNG\r\n\x1a\n", (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 turn the image by 90 degrees
 
 
@@ -43,20 +47,56 @@ def header(image):
     return (image.size if turned else image.size[::-1]), gray
 
 
-def decode(image, channels):
-    """An opened image as a Pillow image of mode L (`channels` 1) or RGB (3). Raises BadImage."""
+def colour(text, name):
+    """(red, green, blue) of the name of a colour, or of #rrggbb. Raises ConfigError that calls it `name`."""
+    try:
+        red, green, blue = ImageColor.getrgb(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} is the name of a colour, such as white, or #rrggbb. Received: {text!r}"
+        ) from error
+    return red, green, blue
+
+
+def decode(image, channels, background=(255, 255, 255)):
+    """An opened image as a Pillow image. Raises BadImage.
+
+    Args:
+        channels: 1 (mode L), 2 (LA), 3 (RGB) or 4 (RGBA).
+        background: (red, green, blue) that alpha is composited on, where it is not kept.
+    """
     try:
         image = _loaded(image)
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
-            levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-            image = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
-        elif image.has_transparency_data:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image.convert("RGBA"))
-        return image.convert("L" if channels == 1 else "RGB")
+            image = _eight_bits(image)
+        if not image.has_transparency_data:
+            return image.convert("L" if channels <= 2 else "RGB").convert(_MODES[channels])
+        image = image.convert("RGBA")
+        if channels in (1, 3):
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
+            return image.convert(_MODES[channels])
+        return _without_hidden(image.convert(_MODES[channels]))
     except Exception as error:
         raise BadImage(_reason(error)) from error
+
+
+def _eight_bits(image):
+    """Mode L of 16-bit gray; LA if it has a transparent level."""
+    levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+    gray = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    if "transparency" in image.info:
+        gray.putalpha(
+            Image.fromarray(np.where(levels == image.info["transparency"], 0, 255).astype(np.uint8))
+        )
+    return gray
+
+
+def _without_hidden(image):
+    """An image with alpha whose colours are black where alpha is 0."""
+    pixels = np.array(image)
+    pixels[pixels[..., -1] == 0] = 0
+    return from_array(pixels)
 
 
 def _opened(file):
@@ -124,7 +164,7 @@ def to_array(image):
 
 
 def from_array(pixels):
-    """uint8 [H, W, C] as a Pillow image; C is 1, 3 or 4."""
+    """uint8 [H, W, C] as a Pillow image; C is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha)."""
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
 
 

@@ -11,7 +11,7 @@ class Items:
     labels = class_names = None
 
     def at(self, resolution):
-        """These images, for use at a resolution (or None): what is drawn comes in that size, the rest as it is."""
+        """These images, for use at a resolution (or None): what is drawn comes in squares of it."""
         return self
 
     def header(self, i):
@@ -28,7 +28,7 @@ class Items:
 
 
 class ArrayItems(Items):
-    """Images held as uint8 [n, H, W, C], C 1 or 3; labels integers [n] from 0, or None; class_names or None."""
+    """Images held as uint8 [n, H, W, C], C 1 to 4; labels integers [n] from 0, or None; class_names or None."""
 
     def __init__(self, images, labels=None, class_names=None):
         self.images, self.labels, self.class_names = images, labels, class_names

@@ -11,7 +11,7 @@ from tfgans.files import expanded
 
 
 class Npz:
-    """`images`: uint8 [n, h, w] or [n, h, w, c] with c 1 (gray), 3 (RGB) or 4 (RGB and alpha).
+    """`images`: uint8 [n, h, w] or [n, h, w, c] with c 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).
     `labels` (optional): integers [n] or [n, 1], from 0. `class_names` (optional): texts, one a class, in the order of
     the labels. There is only one split, `train`."""
 
@@ -29,9 +29,9 @@ class Npz:
             )
         images = arrays["images"]
         gray = images.ndim == 3
-        if images.dtype != np.uint8 or not (gray or images.ndim == 4 and images.shape[3] in (1, 3, 4)):
+        if images.dtype != np.uint8 or not (gray or images.ndim == 4 and images.shape[3] in (1, 2, 3, 4)):
             raise ConfigError(
-                f"npz file {self.path}: images must be uint8 [n, h, w] or [n, h, w, c] with c 1, 3 or 4. "
+                f"npz file {self.path}: images must be uint8 [n, h, w] or [n, h, w, c] with c from 1 to 4. "
                 f"Received: {images.dtype} {list(images.shape)}"
             )
         if images.size == 0:

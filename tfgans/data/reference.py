@@ -93,6 +93,8 @@ class Reference:
         store, labels, _ = self._open(self._evaluation(split))
         cut = "none" if self.crop == "none" else "center"
         digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
+        if self.background != "white":
+            digest.update(repr(self._background).encode())
         digest.update(store.content(np.arange(len(store))))
         digest.update(b"" if labels is None else labels.tobytes())
         return digest.hexdigest()

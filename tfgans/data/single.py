@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage, decode, fit, header, open_image, to_array
+from tfgans.data.decode import BadImage, colour, decode, fit, header, open_image, to_array
 from tfgans.data.folder import EXTENSIONS
 from tfgans.files import expanded
 
@@ -27,16 +27,18 @@ def image_files(paths):
     return found
 
 
-def read_image(path, shape, crop="center", min_size=None):
+def read_image(path, shape, crop="center", min_size=None, background="white"):
     """uint8 [H, W, C] of a file, turned, cut and resized as `Dataset` does.
 
     Args:
-        shape: (H, W, C) wanted, C 1 or 3.
+        shape: (H, W, C) wanted, C 1 to 4.
         crop: as `Dataset.crop`; `random` takes the middle, as images to compare with.
         min_size: the shorter side has at least so many pixels; None: a quarter of that of `shape`.
+        background: as `Dataset.background`.
     Raises: ConfigError naming the file and what is wrong with it.
     """
     height, width, channels = shape
+    background = colour(background, "Dataset.background")
     try:
         if not Path(path).is_file():
             raise BadImage("it is no file")
@@ -44,7 +46,9 @@ def read_image(path, shape, crop="center", min_size=None):
         size, _ = header(image)
         if min(size) < (max(1, min(height, width) // 4) if min_size is None else min_size):
             raise BadImage(f"too small, {size[1]}x{size[0]}")
-        image = fit(decode(image, channels), (height, width), "none" if crop == "none" else "center")
+        image = fit(
+            decode(image, channels, background), (height, width), "none" if crop == "none" else "center"
+        )
         return to_array(image)
     except BadImage as error:
         raise ConfigError(f"{path} cannot be used: {error}") from error

@@ -8,6 +8,8 @@ where none is asked for; `takes_slices`, whether `splits` are names in a languag
 and, with points, `modes` (float32 [M, 2]) and `mode_std`. What is trained on is known by the contents of its items.
 """
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
@@ -43,6 +45,12 @@ def find_source(source, data_dir=None, image_key=None, label_key=None, memory_li
 def title(source):
     """What messages call a source: its name as it is written, or that of its class."""
     return source if isinstance(source, str | None) else type(source).__name__
+
+
+def short_name(text):
+    """A source's name without its kind and folders."""
+    kind, _, rest = str(text).partition(":")
+    return {"folder": Path(rest).name, "npz": Path(rest).stem, "tfds": rest}.get(kind, kind)
 
 
 class Digits:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tfgans import progress
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, sides
 from tfgans.data.decode import BadImage, cover, decode, fit, from_array, to_array
 
 _CHUNK = 256  # images handed to the threads at once
@@ -42,21 +42,23 @@ class Form:
     """How images are kept.
 
     Args:
-        resolution: side in pixels, or None for the images' own size, which must then be one.
-        channels: 1, 3, or None for 1 if every image is gray and else 3.
+        resolution: side in pixels, or (height, width), or None for the images' own size, which must then be one.
+        channels: 1 to 4, or None for 1 if every image is gray and else 3.
         crop: `center`, `random` or `none`, see `decode.fit`.
-        min_size: an image with a shorter side is too small; None for a quarter of the resolution.
+        min_size: an image with a shorter side is too small; None for a quarter of the resolution's shorter one.
         memory_limit_gb: above it (1e9 bytes) images are decoded whenever they are read.
         uncut: images keep their own size, unless that is the target size for all; `crop` then says how
             `reference` fits them.
+        background: (red, green, blue) that alpha is composited on, unless it is kept.
     """
 
-    resolution: int | None
+    resolution: int | tuple | None
     channels: int | None
     crop: str
     min_size: int | None
     memory_limit_gb: float
     uncut: bool = False
+    background: tuple = (255, 255, 255)
 
 
 class ImageStore:
@@ -72,17 +74,19 @@ class ImageStore:
     """
 
     def __init__(self, items, indices, title, form, on_bad_image):
-        self.items, self.title, self.crop = items.at(form.resolution), title, form.crop
+        wanted = None if form.resolution is None else sides(form.resolution)
+        self.items, self.title, self.crop = items.at(wanted and max(wanted)), title, form.crop
+        self.background = form.background
         self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
         headers = self._map(self._header, "checking")
-        shortest = max(1, (form.resolution or 1) // 4) if form.min_size is None else form.min_size
+        shortest = max(1, min(wanted or (1,)) // 4) if form.min_size is None else form.min_size
         bad = {k: found for k, found in enumerate(headers) if isinstance(found, BadImage)}
         for k, found in enumerate(headers):
             if k not in bad and min(found[0]) < shortest:
                 bad[k] = BadImage(f"too small, {found[0][1]}x{found[0][0]}")
         usable = [found for k, found in enumerate(headers) if k not in bad]
-        self.size = self._size(form.resolution, usable)
+        self.size = self._size(wanted, usable)
         self.channels = form.channels or (1 if usable and all(gray for _, gray in usable) else 3)
         self.item_shape = (*self.size, self.channels)
         self.uncut = form.uncut and any(size != self.size for size, _ in usable)
@@ -127,7 +131,7 @@ class ImageStore:
             return error
 
     def _load(self, i):
-        image = decode(self.items.read(i), self.channels)
+        image = decode(self.items.read(i), self.channels, self.background)
         if self.fixed and (image.height, image.width) != self.size:
             raise BadImage(f"of another size, {image.width}x{image.height}")
         return to_array(image if self.uncut else fit(image, self.size, self.crop))
@@ -157,10 +161,10 @@ class ImageStore:
                     bar.update()
         return found
 
-    def _size(self, resolution, usable):
-        self.fixed = resolution is None
-        if resolution is not None:
-            return resolution, resolution
+    def _size(self, wanted, usable):
+        self.fixed = wanted is None
+        if wanted is not None:
+            return wanted
         sizes = sorted({size for size, _ in usable})
         if len(sizes) > 1:
             (a, b), (c, d) = sizes[0], sizes[-1]

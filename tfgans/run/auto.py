@@ -1,13 +1,13 @@
 """What a configuration leaves to the data and the machine: those of its macros that are "auto".
 
 - `resolution`: the largest power of two that half of the images reach with their shorter side; at least 8, at most
-  128, or 256 where there is a GPU.
-- `channels`: 1 if the images are gray, else 3.
+  128, or 256 where there is a GPU: squares, also of images that all have one other shape, which is then named.
+- `channels`: 1 if the images are gray, else 3: alpha is a channel for those who ask for it.
 - `num_classes`: that of the data if each class has at least 10 images, else None.
 - `batch_size`, `r1_weight`, `ema_half_life`: by StyleGAN2-ADA's rules for any data (Karras et al. 2020; `auto` in the
   authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
   than there are for each of `GAN.discriminator_steps`; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
-  each of a batch.
+  each of a batch. Of (height, width) the resolution here is the root of their product.
 
 Sizes and colours are those in the headers of up to 1,000 images, evenly spread over the data. A run that is taken up
 keeps what it began with.
@@ -15,6 +15,7 @@ keeps what it began with.
 
 import ast
 import logging
+import math
 from pathlib import Path
 
 import gin
@@ -22,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import config, readers
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, sides
 from tfgans.config.bindings import MACRO
 from tfgans.data.decode import BadImage
 from tfgans.data.sources import find_source, title
@@ -92,7 +93,7 @@ class _Look:
         self.count, self.labels = len(items), items.labels
         if hasattr(items, "points"):
             raise ConfigError(f"{title(source)} has points: what is 'auto' is for images")
-        self.names = items.class_names
+        self.names, self.transparent = items.class_names, 0
         chosen = np.unique(np.linspace(0, self.count - 1, min(self.count, _LOOKED_AT)).astype(int))
         seen = [self._header(items, i) for i in chosen]
         self.seen = [each for each in seen if each is not None]
@@ -102,6 +103,8 @@ class _Look:
     def _header(self, items, i):
         """Of one image; None of one that cannot be read, which is named when the data are checked."""
         try:
+            with items.read(int(i)) as image:
+                self.transparent += image.has_transparency_data
             return items.header(int(i))
         except BadImage:
             return None
@@ -110,6 +113,23 @@ class _Look:
     def side(self):
         """The median of the shorter sides."""
         return int(np.median([min(size) for size, _ in self.seen]))
+
+    @property
+    def shape(self):
+        """What is said of images that all have one shape, which is no square."""
+        sizes = {size for size, _ in self.seen}
+        height, width = min(sizes)
+        if len(sizes) > 1 or height == width:
+            return ""
+        return f"; squares are cut out, as all are {height} high and {width} wide: HxW keeps a shape"
+
+    @property
+    def alpha(self):
+        """What is said of images with alpha."""
+        if not self.transparent:
+            return ""
+        kept = 2 if self.gray else 4
+        return f"; {self.transparent:,} of {len(self.seen):,} have alpha, which channels = {kept} keeps"
 
     @property
     def gray(self):
@@ -134,20 +154,21 @@ def _decided(given, look):
         "channels": 1 if look.gray else 3,
         "num_classes": classes,
     } | given
-    resolution = found["resolution"]
-    batch = max(min(devices * min(4096 // resolution, 32), 64), devices)
+    height, width = sides(found["resolution"])
+    area, shape = height * width, f"{height}^2" if height == width else f"{height} * {width}"
+    batch = max(min(devices * min(4096 // math.isqrt(area), 32), 64), devices)
     steps = gin.get_bindings("GAN").get("discriminator_steps", 1)
     found = {"batch_size": max(min(batch, look.count // steps), 1)} | found
     size = found["batch_size"]
-    found = {"r1_weight": 0.0002 * resolution**2 / size, "ema_half_life": size * 10_000 / 32} | found
+    found = {"r1_weight": 0.0002 * area / size, "ema_half_life": size * 10_000 / 32} | found
     reasons = {
         "resolution": f"as half of the images have {look.side:,} pixels or more in their shorter side; at most "
-        f"{largest}",
-        "channels": "as the images are gray" if look.gray else "as there are colours",
+        f"{largest}{look.shape}",
+        "channels": ("as the images are gray" if look.gray else "as there are colours") + look.alpha,
         "num_classes": _of_classes(counts, least),
-        "batch_size": f"for {look.count:,} images of {resolution}x{resolution} on {devices} "
+        "batch_size": f"for {look.count:,} images of {width}x{height} on {devices} "
         + ("processor" if not gpus else "GPU" if gpus == 1 else "GPUs"),
-        "r1_weight": f"0.0002 * {resolution}^2 / {size}",
+        "r1_weight": f"0.0002 * {shape} / {size}",
         "ema_half_life": f"images, {size} * 10,000 / 32",
     }
     return found, reasons

@@ -81,9 +81,11 @@ def _check(dataset):
     if dataset.num_classes < 2:
         raise ConfigError(f"{dataset.source} has one class alone: a classifier needs two")
     dataset.check_classes()
-    height, width, _ = dataset.item_shape
+    height, width, channels = dataset.item_shape
     if height != width:
         raise ConfigError(f"the images are {width}x{height}: give --resolution, for squares")
+    if channels not in (1, 3):
+        raise ConfigError("the images have alpha as a channel: a classifier is of gray (1) or RGB images (3)")
 
 
 def _parts(dataset, seed):

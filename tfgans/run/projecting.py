@@ -42,9 +42,8 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
     model, _ = which.load_alone(model_dir)
     projector = Projector(model, options or ProjectionOptions(), labels)
     how = gin.get_bindings("Dataset")
-    targets = [
-        read_image(path, model.sample_shape, how.get("crop", "center"), how.get("min_size")) for path in paths
-    ]
+    how = {name: how[name] for name in ("crop", "min_size", "background") if name in how}
+    targets = [read_image(path, model.sample_shape, **how) for path in paths]
     _tell_features(projector)
     found, steps = [], projector.options.steps
     with progress.Bar("projecting", len(paths) * steps, "step") as bar:

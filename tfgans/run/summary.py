@@ -63,8 +63,10 @@ def data(dataset, num_classes):
         parts = [counted(dataset.num_examples, "point")]
     else:
         height, width, channels = dataset.item_shape
-        kind = {1: "gray", 3: "RGB"}.get(channels, f"{channels} channels")
-        parts = [f"{counted(dataset.num_examples, 'image')} of {width}x{height}, {kind}"]
+        kinds = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGB and alpha"}
+        parts = [f"{counted(dataset.num_examples, 'image')} of {width}x{height}, {kinds[channels]}"]
+        if channels in (1, 3) and dataset.background != "white":
+            parts[0] += f" on {dataset.background}"
     parts.append(classes(dataset, num_classes))
     if dataset.skipped:
         parts.append(f"{counted(dataset.skipped, 'image')} skipped")
