@@ -95,3 +95,41 @@ def test_gradients_are_those_of_finite_differences(golden, name):
     found = tf.reduce_sum(tape.gradient(value, images) * direction)
     expected = (loss(images + 1e-6 * direction) - loss(images - 1e-6 * direction)) / 2e-6
     np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_colours_leave_alpha_alone(channels):
+    """By hand for gray: brightness adds 0.25, a pixel's mean is itself, contrast takes 1.25 of distances."""
+    random = np.random.default_rng(0)
+    images, draw = random.uniform(-1, 1, (3, 2, 5, channels)), np.array([0.75, 0.75, 0.75])
+    colors = images if channels == 1 else images[..., :-1]
+    means = colors.mean((1, 2, 3), keepdims=True)
+    own = colors.mean(3, keepdims=True)
+    expected = {
+        "brightness": colors + 0.25,
+        "saturation": own + 1.5 * (colors - own),
+        "contrast": means + 1.25 * (colors - means),
+    }
+    for name, wanted in expected.items():
+        found = diffaugment.augment(images, {name: draw}, (name,)).numpy()
+        np.testing.assert_allclose(found[..., : colors.shape[3]], wanted, atol=1e-12)
+        np.testing.assert_array_equal(found[..., colors.shape[3] :], images[..., colors.shape[3] :])
+    if channels <= 2:
+        np.testing.assert_allclose(expected["saturation"], colors)
+
+
+def test_holes_and_shifts_take_alpha_along():
+    images = np.ones((1, 4, 8, 4))
+    for name in ("translation", "cutout"):
+        found = diffaugment.augment(images, {f"{name}_rows": [1], f"{name}_columns": [2]}, (name,)).numpy()
+        assert set(np.unique(found)) == {0.0, 1.0} and (found == found[..., :1]).all()
+
+
+@pytest.mark.parametrize("size", [(12, 20), (7, 3)])
+def test_holes_and_shifts_go_by_each_side(size):
+    """Shifts of an eighth of each side, holes of half of each."""
+    ranges = diffaugment.draw_ranges(("translation", "cutout"), *size)
+    for axis, side in zip(("rows", "columns"), size, strict=True):
+        shift, hole = int(side / 8 + 0.5), int(side / 2 + 0.5)
+        assert ranges[f"translation_{axis}"] == (-shift, shift + 1)
+        assert ranges[f"cutout_{axis}"] == (0, side + 1 - hole % 2)

@@ -2,7 +2,8 @@
 
 Images are [N, H, W, C] in [-1, 1]; what comes out is not clipped. Draws are [N]: uniform numbers in [0, 1) for the
 colours, integers for the others (`draw_ranges`). Every function is affine in the images, so derivatives of any
-order exist.
+order exist. Of 2 or 4 channels the last is alpha: colours leave it as it is, shifts and holes take all channels
+along.
 """
 
 import tensorflow as tf
@@ -52,8 +53,15 @@ def augment(images, draws, names):
         if name in ("translation", "cutout"):
             images = _SHIFTS_AND_HOLES[name](images, draws[f"{name}_rows"], draws[f"{name}_columns"])
         else:
-            images = COLORS[name](images, draws[name])
+            images = color(name, images, draws[name])
     return images
+
+
+def color(name, images, draw):
+    """The images after one of `COLORS`; the last of 2 or 4 channels is alpha, which stays as it is."""
+    if images.shape[3] not in (2, 4):
+        return COLORS[name](images, draw)
+    return tf.concat([COLORS[name](images[..., :-1], draw), images[..., -1:]], 3)
 
 
 def brightness(images, draw):

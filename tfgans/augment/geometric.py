@@ -90,7 +90,8 @@ def random_map(gates, uniform, normal, probability, height, width):
 
     In turn: flip, quarter turn, shift by whole pixels, scale, rotation, stretch, second rotation, shift by a
     fraction. Each is done to an image with the probability given; a flip then with 1/2, a turn by 0 to 3 quarters,
-    and both rotations so that an image has at least one with that probability.
+    and both rotations so that an image has at least one with that probability. Of images that are no squares, whose
+    quarter turns would show much of what is mirrored at the border, a turn is by 0 or 2 quarters.
 
     Args:
         gates: uniform in [0, 1), [N, 8], one for each of `GATES`: done where below the probability.
@@ -110,7 +111,9 @@ def random_map(gates, uniform, normal, probability, height, width):
     fraction = _LARGEST_SHIFT * done["fraction"]
     maps = product(
         flip(tf.floor(2.0 * flipped) * done["flip"]),
-        turn(tf.floor(4.0 * quarters) * done["turn"]),
+        turn(
+            (tf.floor(4.0 * quarters) if height == width else 2.0 * tf.floor(2.0 * quarters)) * done["turn"]
+        ),
         translation(shift(down, height) * done["translation"], shift(right, width) * done["translation"]),
         scale(factor, factor),
         rotation((2.0 * first - 1.0) * math.pi * done["rotation"]),

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, sides
 from tfgans.layers.initializers import bias_initializer, check_bias_initializer, kernel_initializer
 from tfgans.layers.norms import (
     BatchNormalization,
@@ -15,8 +15,8 @@ from tfgans.layers.spectral import SpectralConv2D
 
 
 def channel_major_reshape(features, channels, size):
-    """[N, channels * size * size], channels slowest as PyTorch has them -> [N, size, size, channels]."""
-    maps = keras.layers.Reshape((channels, size, size))(features)
+    """[N, channels * H * W], channels slowest as PyTorch has them -> [N, H, W, channels]; size: a side or (H, W)."""
+    maps = keras.layers.Reshape((channels, *sides(size)))(features)
     return keras.layers.Permute((2, 3, 1))(maps)
 
 

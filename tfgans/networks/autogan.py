@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import keras
 
-from tfgans.config import ConfigError, Count, configurable
+from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.norms import BatchNormalization
@@ -37,7 +37,7 @@ CELLS = {
 
 @configurable
 def autogan_generator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 128,
     base_channels: Count = 256,
@@ -75,7 +75,7 @@ def autogan_generator(
 
 @configurable
 def autogan_discriminator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     base_channels: Count = 128,
     spectral_normalization: bool = True,

@@ -7,14 +7,14 @@ connections, which the paper has as an option.
 
 import keras
 
-from tfgans.config import ConfigError, Count, configurable
+from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.resample import NearestUpsampling2D
 from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 
 @configurable
 def began_generator(
-    resolution: Count = 64, channels: Count = 3, latent_dim: Count = 64, base_channels: Count = 64
+    resolution: Side = 64, channels: Count = 3, latent_dim: Count = 64, base_channels: Count = 64
 ):
     """Dense to 8x8; at each size two 3x3 convolutions with ELU, then repeated pixels; a last convolution.
 
@@ -34,7 +34,7 @@ def began_generator(
 
 @configurable
 def began_discriminator(
-    resolution: Count = 64, channels: Count = 3, base_channels: Count = 64, code_dim: Count = 64
+    resolution: Side = 64, channels: Count = 3, base_channels: Count = 64, code_dim: Count = 64
 ):
     """An autoencoder: to 8x8 maps whose channels grow by n with every halving, a code, and back.
 

@@ -9,7 +9,7 @@ discriminator `block_channels=(192,) * 4`; FastGAN's code has four times b in bo
 
 import keras
 
-from tfgans.config import ConfigError, Count, Positive, Several, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, Side, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
 from tfgans.networks.parts import (
@@ -36,7 +36,7 @@ DISCRIMINATOR_WIDTHS = {
 
 @configurable
 def biggan_generator(
-    resolution: Count = 128,
+    resolution: Side = 128,
     channels: Count = 3,
     latent_dim: Count = 120,
     base_channels: Count = 96,
@@ -106,7 +106,7 @@ def biggan_generator(
 
 @configurable
 def biggan_discriminator(
-    resolution: Count = 128,
+    resolution: Side = 128,
     channels: Count = 3,
     base_channels: Count = 96,
     block_channels: Several(Count) | None = None,

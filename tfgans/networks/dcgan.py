@@ -1,11 +1,12 @@
 """DCGAN: strided 4x4 convolutions, down to and up from 4x4 maps (Radford et al., 2016).
 
-Departures from the paper: any power-of-two resolution, where the widest maps have `max_channels`; classes.
+Departures from the paper: any power-of-two resolution, where the widest maps have `max_channels`; images that are
+no squares; classes.
 """
 
 import keras
 
-from tfgans.config import ConfigError, Count, configurable
+from tfgans.config import ConfigError, Count, Size, configurable, sides
 from tfgans.layers.norms import (
     BatchNormalization,
     ConditionalBatchNormalization,
@@ -20,6 +21,7 @@ from tfgans.networks.parts import (
     generator_inputs,
     generator_model,
     is_power_of_two,
+    smallest_map,
 )
 
 NORMALIZATIONS = {
@@ -33,7 +35,7 @@ NORMALIZATIONS = {
 
 @configurable
 def dcgan_generator(
-    resolution: Count = 32,
+    resolution: Size = 32,
     channels: Count = 3,
     latent_dim: Count = 128,
     base_channels: Count = 64,
@@ -44,15 +46,15 @@ def dcgan_generator(
     """DCGAN generator: dense to 4x4, then norm, ReLU, transposed convolution (4x4, stride 2), ...; tanh.
 
     Args:
-        resolution: of the square images, a power of two of at least 8.
+        resolution: of square images, a power of two of at least 8; or (height, width), see `parts.smallest_map`.
         base_channels: of the last hidden maps; they double with every halving, up to `max_channels`.
         num_classes: None, or the number of classes; the batch norms are then conditional.
         normalization: `batch`, `instance`, `layer`, `pixel` or `none`; with classes, `batch`.
-    Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, resolution, resolution, channels] in
-        [-1, 1], float32.
+    Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, H, W, channels] in [-1, 1], float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
-    widths = _widths("dcgan_generator", resolution, base_channels, max_channels)[::-1]
+    (height, width), doublings = _smallest("dcgan_generator", resolution)
+    widths = _widths(doublings, base_channels, max_channels)[::-1]
     _check_normalization("dcgan_generator", normalization)
     if num_classes is not None and normalization != "batch":
         raise ConfigError(
@@ -60,8 +62,10 @@ def dcgan_generator(
         )
     latents, labels = generator_inputs(latent_dim, num_classes)
     use_bias = normalization in ("none", "pixel")
-    x = keras.layers.Dense(16 * widths[0], use_bias=use_bias, kernel_initializer=_normal())(latents)
-    x = keras.layers.Reshape((4, 4, widths[0]))(x)
+    x = keras.layers.Dense(height * width * widths[0], use_bias=use_bias, kernel_initializer=_normal())(
+        latents
+    )
+    x = keras.layers.Reshape((height, width, widths[0]))(x)
     for width in widths[1:]:
         x = keras.layers.ReLU()(_normalize(x, normalization, labels, num_classes))
         x = _upconvolution(width, use_bias)(x)
@@ -73,7 +77,7 @@ def dcgan_generator(
 
 @configurable
 def dcgan_discriminator(
-    resolution: Count = 32,
+    resolution: Size = 32,
     channels: Count = 3,
     base_channels: Count = 64,
     max_channels: Count = 512,
@@ -85,18 +89,19 @@ def dcgan_discriminator(
     """DCGAN discriminator: convolution (4x4, stride 2), norm but not at first, LeakyReLU(0.2), ...; heads.
 
     Args:
-        resolution: of the square images, a power of two of at least 8.
+        resolution: of square images, a power of two of at least 8; or (height, width), see `parts.smallest_map`.
         base_channels: of the first maps; they double with every halving, up to `max_channels`.
         num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
         normalization: `batch`, `instance`, `layer`, `pixel` or `none`.
         spectral_normalization: of every convolution and head.
-    Returns: model images [N, resolution, resolution, channels] (and labels [N]) -> {"adversarial": [N, 1],
+    Returns: model images [N, H, W, channels] (and labels [N]) -> {"adversarial": [N, 1],
         "class": [N, num_classes] if asked for}, float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
-    widths = _widths("dcgan_discriminator", resolution, base_channels, max_channels)
+    _, halvings = _smallest("dcgan_discriminator", resolution)
+    widths = _widths(halvings, base_channels, max_channels)
     _check_normalization("dcgan_discriminator", normalization)
-    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
+    images = keras.Input((*sides(resolution), channels), dtype=float_dtype(), name="images")
     x = images
     for index, width in enumerate(widths):
         normalized = index > 0 and normalization != "none"
@@ -123,11 +128,18 @@ def dcgan_discriminator(
     )
 
 
-def _widths(network, resolution, base_channels, max_channels):
-    """Channels of the maps of half the resolution, a quarter, ... 4x4."""
-    if not is_power_of_two(resolution) or resolution < 8:
-        raise ConfigError(f"{network}: resolution is a power of two of at least 8. Received: {resolution}")
-    halvings = resolution.bit_length() - 3
+def _smallest(network, resolution):
+    """((height, width) of the smallest map, how often it doubles)."""
+    height, width = sides(resolution)
+    if height != width:
+        return smallest_map(network, resolution)
+    if not is_power_of_two(height) or height < 8:
+        raise ConfigError(f"{network}: resolution is a power of two of at least 8. Received: {height}")
+    return (4, 4), height.bit_length() - 3
+
+
+def _widths(halvings, base_channels, max_channels):
+    """Channels of the maps of half the resolution, a quarter, ... down to the smallest."""
     return [min(base_channels * 2**index, max_channels) for index in range(halvings)]
 
 

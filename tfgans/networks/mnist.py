@@ -8,7 +8,7 @@ penalty towards slope 1 with weight 10 is one towards 0.5 with weight 40 in thes
 
 import keras
 
-from tfgans.config import ConfigError, Count, configurable
+from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
 from tfgans.layers.resample import BilinearUpsampling2D
 from tfgans.networks.parts import discriminator_model, float_dtype, generator_inputs
@@ -19,7 +19,7 @@ NORMALIZATIONS = ("instance", "batch")
 
 @configurable
 def mnist_generator(
-    resolution: Count = 28,
+    resolution: Side = 28,
     channels: Count = 1,
     latent_dim: Count = 128,
     base_channels: Count = 64,
@@ -56,7 +56,7 @@ def mnist_generator(
 
 @configurable
 def mnist_discriminator(
-    resolution: Count = 28, channels: Count = 1, base_channels: Count = 64, normalization: str = "instance"
+    resolution: Side = 28, channels: Count = 1, base_channels: Count = 64, normalization: str = "instance"
 ):
     """Three times a convolution (5x5, stride 2), norm, ReLU, with doubling channels; dense to one logit.
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, sides
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import bias_initializer as initializer_of_bias
 from tfgans.layers.initializers import glorot_uniform
@@ -19,6 +19,26 @@ def float_dtype():
 
 def is_power_of_two(number):
     return isinstance(number, int) and number > 0 and number & (number - 1) == 0
+
+
+def smallest_map(network, resolution):
+    """((height, width) of a network's smallest map, how often it doubles) for images that are no squares.
+
+    Both sides are halved, at least once, as long as they stay whole and the shorter one at least 3. Where that ends,
+    the shorter one is 9 at most: 64x128 ends at 4x8, 48x96 at 3x6, 144x256 at 9x16.
+
+    Raises: ConfigError, naming the network, for other sizes.
+    """
+    height, width = start = sides(resolution)
+    doublings = 0
+    while not (height % 2 or width % 2) and min(height, width) >= 6:
+        height, width, doublings = height // 2, width // 2, doublings + 1
+    if not doublings or not 3 <= min(height, width) <= 9:
+        raise ConfigError(
+            f"{network}: (height, width) halve to whole sides, the shorter one from 3 to 9, as (64, 128) to (4, 8) "
+            f"and (48, 96) to (3, 6). Received: {start}"
+        )
+    return (height, width), doublings
 
 
 def generator_inputs(latent_dim, num_classes):

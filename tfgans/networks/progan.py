@@ -13,7 +13,7 @@ Both are plain models at their last stage, and train as such. `ProgressiveGAN` g
 
 import keras
 
-from tfgans.config import Count, Positive, configurable
+from tfgans.config import Count, Positive, Side, configurable
 from tfgans.networks.parts import float_dtype, generator_inputs, generator_model
 from tfgans.networks.progan_parts import ProgressiveCritic, ProgressiveSynthesis
 from tfgans.networks.stylegan2 import map_widths
@@ -21,7 +21,7 @@ from tfgans.networks.stylegan2 import map_widths
 
 @configurable
 def progan_generator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 512,
     channel_multiplier: Positive = 1,
@@ -46,7 +46,7 @@ def progan_generator(
 
 @configurable
 def progan_discriminator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     channel_multiplier: Positive = 1,
     max_channels: Count = 512,

@@ -1,4 +1,4 @@
-"""Residual networks of SNGAN (Miyato et al., 2018), of 48x48 and of any power-of-two resolution.
+"""Residual networks of SNGAN (Miyato et al., 2018), of 48x48, of any power-of-two resolution and no squares.
 
 The defaults are those of the published PyTorch code: Glorot uniform kernels, with gain sqrt(2) on residual
 paths. FastGAN's CIFAR networks are `base_channels=128, residual_gain=1.0, bias_initializer="fan_in_uniform"`,
@@ -10,7 +10,7 @@ epsilons 1e-4, in the discriminator `wide=True`. FastGAN's larger networks, SAGA
 
 import keras
 
-from tfgans.config import ConfigError, Count, Number, Positive, Several, configurable
+from tfgans.config import ConfigError, Count, Number, Positive, Several, Size, configurable, sides
 from tfgans.layers.attention import SelfAttention
 from tfgans.layers.blocks import ResidualDownBlock, ResidualInputBlock, ResidualUpBlock, channel_major_reshape
 from tfgans.layers.initializers import bias_initializer as initializer_of_bias
@@ -26,12 +26,13 @@ from tfgans.networks.parts import (
     generator_inputs,
     generator_model,
     is_power_of_two,
+    smallest_map,
 )
 
 
 @configurable
 def resnet_generator(
-    resolution: Count = 32,
+    resolution: Size = 32,
     channels: Count = 3,
     latent_dim: Count = 128,
     base_channels: Count = 256,
@@ -50,23 +51,23 @@ def resnet_generator(
     """Residual generator: dense to a small map, residual blocks that double it, norm, ReLU, conv3x3, tanh.
 
     Args:
-        resolution: of the square images: 48, a power of two of at least 8, or what `block_channels` fits.
-        base_channels: width b. By default every map has b channels, from 4x4 on; at 48, from 6x6 on, the
-            maps have 2b, b, b/2 and b/4 (mimicry's SNGAN-48 with b = 256).
+        resolution: of square images: 48, a power of two of at least 8, or what `block_channels` fits. Or
+            (height, width), see `parts.smallest_map`, or what `block_channels` fits.
+        base_channels: width b. By default every map has b channels, from the smallest, 4x4 of squares, on; at 48,
+            from 6x6 on, the maps have 2b, b, b/2 and b/4 (mimicry's SNGAN-48 with b = 256).
         block_channels: instead of that, the channels of the first map and of each block's output; the first
-            map's side is then resolution / 2^blocks.
+            map's sides are then those of the images / 2^blocks.
         num_classes: None, or the number of classes; the blocks' batch norms are then conditional.
         upsampling: `nearest` or `bilinear`.
         spectral_normalization: of every convolution, the dense layer and projections of class norms.
-        attention_resolutions: sides of the maps after whose block self-attention comes.
+        attention_resolutions: (shorter) sides of the maps after whose block self-attention comes.
         residual_gain: of the kernels on residual paths; all others' gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
         kernel_initializer: `glorot_uniform` or `orthogonal`.
         class_norms: how classes enter batch norms: `table` has rows of gamma and beta that start at 1 and 0;
             `projected` (StudioGAN) has kernels on the one-hot label, which start as any, gamma one more.
         epsilon, last_epsilon: of the blocks' batch norms and of the last one.
-    Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, resolution, resolution, channels] in
-        [-1, 1], float32.
+    Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, H, W, channels] in [-1, 1], float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "resnet_generator"
@@ -118,17 +119,18 @@ def residual_generator(
         name: of the network, for messages.
         block_options: of every `ResidualUpBlock`; initializers and spectral normalization go for all layers.
     """
-    size = _first_size(name, resolution, block_channels)
+    height, width = _first_size(name, resolution, block_channels)
     first, *widths = block_channels
-    _check_attention(name, attention_resolutions, [size * 2 ** (i + 1) for i in range(len(widths))])
+    side = min(height, width)
+    _check_attention(name, attention_resolutions, [side * 2 ** (i + 1) for i in range(len(widths))])
     spectral = block_options["spectral_normalization"]
     kernel, bias = block_options["kernel_initializer"], block_options["bias_initializer"]
-    x = dense(first * size**2, spectral, **_initializers(kernel, bias, latents.shape[-1]))(latents)
-    x = channel_major_reshape(x, first, size)
-    for width, condition in zip(widths, conditions, strict=True):
-        x = ResidualUpBlock(width, **block_options)(x, *(() if condition is None else (condition,)))
-        size *= 2
-        if size in attention_resolutions:
+    x = dense(first * height * width, spectral, **_initializers(kernel, bias, latents.shape[-1]))(latents)
+    x = channel_major_reshape(x, first, (height, width))
+    for filters, condition in zip(widths, conditions, strict=True):
+        x = ResidualUpBlock(filters, **block_options)(x, *(() if condition is None else (condition,)))
+        side *= 2
+        if side in attention_resolutions:
             x = SelfAttention(spectral, kernel)(x)
     x = keras.layers.ReLU()(BatchNormalization(epsilon=last_epsilon)(x))
     initializers = _initializers(kernel, bias, 9 * x.shape[-1])
@@ -138,7 +140,7 @@ def residual_generator(
 
 @configurable
 def resnet_discriminator(
-    resolution: Count = 32,
+    resolution: Size = 32,
     channels: Count = 3,
     base_channels: Count = 128,
     block_channels: Several(Count) | None = None,
@@ -157,21 +159,22 @@ def resnet_discriminator(
     """Residual discriminator: blocks that halve the map, then blocks that keep it, ReLU, pooling, heads.
 
     Args:
-        resolution: of the square images: 48, a power of two of at least 8, or what `downsample` fits.
+        resolution: of square images: 48, a power of two of at least 8, or what `downsample` fits. Or
+            (height, width), see `parts.smallest_map`, or what `downsample` fits.
         base_channels: width b. By default every block has b channels; at 48 the five blocks have b/2, b, 2b,
             4b and 8b (mimicry's SNGAN-48 with b = 128).
         block_channels: instead of that, the output channels of each block.
         downsample: whether each block halves the map; the first one does. By default all but the last at 48;
-            otherwise blocks halve down to 8x8 (4x4 at resolution 8) and two more keep that size; with
-            `block_channels`, all halve.
+            otherwise blocks halve down to 8x8 (4x4 at resolution 8), or twice the smallest map, and two more keep
+            that size; with `block_channels`, all halve.
         num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
         spectral_normalization: of every convolution, head and embedding.
         wide: the blocks' middle has as many channels as their output, not as their input.
-        attention_resolutions: sides of the maps after whose first block self-attention comes.
+        attention_resolutions: (shorter) sides of the maps after whose first block self-attention comes.
         pooling: over the last map: `sum` or `mean`.
         head_bias: whether the adversarial head has a bias.
         residual_gain, bias_initializer, kernel_initializer: as in `resnet_generator`.
-    Returns: model images [N, resolution, resolution, channels] (and labels [N]) -> {"adversarial": [N, 1],
+    Returns: model images [N, H, W, channels] (and labels [N]) -> {"adversarial": [N, 1],
         "class": [N, num_classes] if asked for}, float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
@@ -179,7 +182,7 @@ def resnet_discriminator(
     if pooling not in ("sum", "mean"):
         raise ConfigError(f"{name}: pooling is sum or mean. Received: {pooling}")
     widths, halves = _discriminator_plan(name, resolution, base_channels, block_channels, downsample)
-    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
+    images = keras.Input((*sides(resolution), channels), dtype=float_dtype(), name="images")
     features = residual_features(
         name,
         images,
@@ -226,13 +229,14 @@ def residual_features(
         repeat_attention: attention comes after every block of the sizes asked for, not just the first.
         block_options: of every block; spectral normalization and the kernels' initializer go for attention too.
     """
-    resolution = images.shape[1]
-    if len(halves) != len(widths) or tuple(halves[:1]) != (True,) or resolution % 2 ** sum(halves):
+    resolution, factor = images.shape[1:3], 2 ** sum(halves)
+    whole = not any(side % factor for side in resolution)
+    if len(halves) != len(widths) or tuple(halves[:1]) != (True,) or not whole:
         raise ConfigError(
             f"{name}: downsample has one entry a block, the first true, and resolution is a multiple of "
-            f"2^halvings. Received: {halves} for {len(widths)} blocks, resolution {resolution}"
+            f"2^halvings. Received: {halves} for {len(widths)} blocks, resolution {_shown(resolution)}"
         )
-    sizes = [resolution // 2 ** sum(halves[: i + 1]) for i in range(len(halves))]
+    sizes = [min(resolution) // 2 ** sum(halves[: i + 1]) for i in range(len(halves))]
     _check_attention(name, attention_resolutions, sizes)
     x = ResidualInputBlock(widths[0], **block_options)(images)
     for i, width in enumerate(widths):
@@ -254,41 +258,52 @@ def _initializers(kernel_initializer, bias_initializer, fan_in):
 
 def _generator_channels(resolution, base_channels):
     """The default channels of the first map and of every block."""
-    if resolution == 48:
+    height, width = sides(resolution)
+    if height != width:
+        return [base_channels] * (1 + smallest_map("resnet_generator", resolution)[1])
+    if height == 48:
         _check_width_at_48("resnet_generator", base_channels, 4)
         return [2 * base_channels // 2**i for i in range(4)]
-    _check_resolution("resnet_generator", resolution)
-    return [base_channels] * (resolution.bit_length() - 2)
+    _check_resolution("resnet_generator", height)
+    return [base_channels] * (height.bit_length() - 2)
 
 
 def _first_size(name, resolution, block_channels):
-    """Side of the first map."""
-    size, rest = divmod(resolution, 2 ** (len(block_channels) - 1)) if block_channels else (0, 0)
-    if len(block_channels) < 2 or rest or size < 1:
+    """(height, width) of the first map."""
+    factor = 2 ** max(len(block_channels) - 1, 0)
+    if len(block_channels) < 2 or any(side % factor for side in sides(resolution)):
         raise ConfigError(
             f"{name}: block_channels are those of the first map and of each block, resolution a "
-            f"multiple of 2^blocks. Received: {block_channels}, resolution {resolution}"
+            f"multiple of 2^blocks. Received: {block_channels}, resolution {_shown(sides(resolution))}"
         )
-    return size
+    return tuple(side // factor for side in sides(resolution))
 
 
 def _discriminator_plan(name, resolution, base_channels, block_channels, downsample):
     """The channels of every block, and whether it halves the map."""
+    height, width = sides(resolution)
     if downsample is not None:
         halves = tuple(bool(halve) for halve in downsample)
     elif block_channels is not None:
         halves = (True,) * len(block_channels)
-    elif resolution == 48:
+    elif height != width:
+        halves = (True,) * max(1, smallest_map(name, resolution)[1] - 1) + (False, False)
+    elif height == 48:
         halves = (True, True, True, True, False)
     else:
-        _check_resolution(name, resolution)
-        halves = (True,) * max(1, resolution.bit_length() - 4) + (False, False)
+        _check_resolution(name, height)
+        halves = (True,) * max(1, height.bit_length() - 4) + (False, False)
     if block_channels is None:
         block_channels = [base_channels] * len(halves)
-        if resolution == 48:
+        if height == width == 48:
             _check_width_at_48(name, base_channels, 2)
             block_channels = [base_channels * 2**i // 2 for i in range(len(halves))]
     return block_channels, halves
+
+
+def _shown(size):
+    """The side of a square, or both sides, for messages."""
+    return size[0] if size[0] == size[1] else tuple(size)
 
 
 def _check_resolution(name, resolution):

@@ -1,9 +1,9 @@
 """StyleGAN2 (Karras et al., 2020): skip generator driven by styles, residual discriminator.
 
-The defaults are config-f. The channels of a map of r pixels a side are 16384 * channel_multiplier / r, at most
-`max_channels`; `base_channels` says instead how many the largest map has, doubled each time it halves: 128 is
-Re-GAN's and DiffAugment's setting for CIFAR-10 and Tiny ImageNet. StyleGAN2-ADA's `cifar` has
-`mapping_layers=2`, and `residual=False` and `minibatch_group=32` in the discriminator; its `auto`
+The defaults are config-f. The channels of a map of r pixels a side (the shorter one, where they differ) are 16384 *
+channel_multiplier / r, at most `max_channels`; `base_channels` says instead how many the largest map has, doubled
+each time it halves: 128 is Re-GAN's and DiffAugment's setting for CIFAR-10 and Tiny ImageNet. StyleGAN2-ADA's
+`cifar` has `mapping_layers=2`, and `residual=False` and `minibatch_group=32` in the discriminator; its `auto`
 `mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`.
 
 The generator is a plain model latents -> images of two layers, reached by name and kept by cloning and saving:
@@ -21,7 +21,7 @@ model uses each layer's fixed noise.
 
 import keras
 
-from tfgans.config import ConfigError, Count, Positive, Several, Within, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, Size, Within, configurable, sides
 from tfgans.layers.equalized import (
     EqualizedConv2D,
     EqualizedDense,
@@ -34,13 +34,14 @@ from tfgans.networks.parts import (
     generator_inputs,
     generator_model,
     is_power_of_two,
+    smallest_map,
 )
 from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 
 @configurable
 def stylegan2_generator(
-    resolution: Count = 256,
+    resolution: Size = 256,
     channels: Count = 3,
     latent_dim: Count = 512,
     style_dim: Count = 512,
@@ -56,23 +57,24 @@ def stylegan2_generator(
     """StyleGAN2's generator.
 
     Args:
-        resolution: of the square images, a power of two of at least 4.
+        resolution: of square images, a power of two of at least 4; or (height, width), see `parts.smallest_map`: the
+            learned map, 4x4, is then the smallest.
         style_dim, mapping_layers: width and number of the mapping's dense layers, which run in float32.
         channel_multiplier, max_channels, base_channels: channels of each map, see the module.
         kernel_size: of the convolutions that keep their map's size, odd: one number, or one for each map from
-            4x4 on (AlphaGAN's search). Those that double the map have 3x3, to-RGB 1x1.
-        style_layers: for each of the 2 log2(resolution) - 2 style slots, which of W_1 .. W_mapping_layers it
-            takes (AlphaGAN's dynamic W); None: the last.
+            the smallest on (AlphaGAN's search). Those that double the map have 3x3, to-RGB 1x1.
+        style_layers: for each of the style slots, two for each map (2 log2(resolution) - 2 in all), which of
+            W_1 .. W_mapping_layers it takes (AlphaGAN's dynamic W); None: the last.
         mean_decay: of the tracked mean of w, for each training forward.
         stored_noise: whether each layer's fixed noise is one of its weights, as in NVIDIA's networks, which can then
             be taken over whole. It is the same noise at first, and it does not train.
-    Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], not bounded,
+    Returns: model latents [N, latent_dim] -> images [N, H, W, channels], not bounded,
         float32. Its layers `mapping` (`StyleMapping`) and `synthesis` (`StyleSynthesis`) can be called alone.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_generator"
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
-    slots = 2 * len(widths)
+    slots, first_size = 2 * len(widths), map_sizes(name, resolution)[0]
     style_layers = (mapping_layers,) * slots if style_layers is None else tuple(style_layers)
     if len(style_layers) != slots:
         raise ConfigError(f"{name}: style_layers has {slots} entries. Received: {style_layers}")
@@ -81,13 +83,13 @@ def stylegan2_generator(
         style_dim, mapping_layers, style_layers, mean_decay, dtype=float_dtype(), name="mapping"
     )
     kernel_sizes = _kernel_sizes(name, kernel_size, len(widths))
-    synthesis = StyleSynthesis(channels, widths, kernel_sizes, stored_noise, name="synthesis")
+    synthesis = StyleSynthesis(channels, widths, kernel_sizes, stored_noise, first_size, name="synthesis")
     return generator_model(latents, None, synthesis(mapping(latents)), name)
 
 
 @configurable
 def stylegan2_discriminator(
-    resolution: Count = 256,
+    resolution: Size = 256,
     channels: Count = 3,
     channel_multiplier: Positive = 2,
     max_channels: Count = 512,
@@ -100,22 +102,24 @@ def stylegan2_discriminator(
     """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
 
     Args:
-        resolution: of the square images, a power of two of at least 4.
+        resolution: of square images, a power of two of at least 4; or (height, width), see `parts.smallest_map`: the
+            learned map, 4x4, is then the smallest.
         channel_multiplier, max_channels, base_channels: channels of each map, see the module.
         residual: whether blocks have a shortcut, whose sum is divided by sqrt(2).
         minibatch_group, minibatch_features: see `MinibatchStandardDeviation`.
-        kernel_sizes: for each map from 8x8 on, those of its block's two convolutions, of which the second halves
-            the map (AdversarialNAS's search); None: all 3x3.
-    Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32.
+        kernel_sizes: for each map from 8x8 (or the second smallest) on, those of its block's two convolutions, of
+            which the second halves the map (AdversarialNAS's search); None: all 3x3.
+    Returns: model images [N, H, W, channels] -> {"adversarial": [N, 1]}, float32.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_discriminator"
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
+    sizes = map_sizes(name, resolution)
     kernel_sizes = _block_kernel_sizes(name, kernel_sizes, len(widths) - 1)
-    images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
+    images = keras.Input((*sides(resolution), channels), dtype=float_dtype(), name="images")
     x = EqualizedConv2D(widths[-1], 1, activation=scaled_leaky_relu, name="from_rgb")(images)
     for level in reversed(range(1, len(widths))):
-        x = _down_block(x, widths[level - 1], kernel_sizes[level - 1], residual, 4 * 2**level)
+        x = _down_block(x, widths[level - 1], kernel_sizes[level - 1], residual, min(sizes[level]))
     x = MinibatchStandardDeviation(minibatch_group, minibatch_features)(x)
     x = EqualizedConv2D(widths[0], activation=scaled_leaky_relu, name="last_convolution")(x)
     x = EqualizedDense(widths[0], activation=scaled_leaky_relu, name="dense")(keras.layers.Flatten()(x))
@@ -131,16 +135,29 @@ def _down_block(x, width, kernel_sizes, residual, side):
     return EqualizedConv2D(width, second, downsample=True, name=f"down{side}", **options)(x)
 
 
+def map_sizes(name, resolution):
+    """(height, width) of every map, from the smallest, 4x4 of squares, to the images'.
+
+    Raises: ConfigError if there are none.
+    """
+    height, width = sides(resolution)
+    if height != width:
+        smallest, doublings = smallest_map(name, resolution)
+    elif is_power_of_two(height) and height >= 4:
+        smallest, doublings = (4, 4), height.bit_length() - 3
+    else:
+        raise ConfigError(f"{name}: resolution is a power of two of at least 4. Received: {height}")
+    return [tuple(side * 2**level for side in smallest) for level in range(doublings + 1)]
+
+
 def map_widths(name, resolution, channel_multiplier, max_channels, base_channels):
-    """Channels of the maps of 4, 8, ... `resolution` pixels a side; see the module.
+    """Channels of the maps of `map_sizes`; see the module.
 
     Raises: ConfigError if an argument is outside its range.
     """
-    if not is_power_of_two(resolution) or resolution < 4:
-        raise ConfigError(f"{name}: resolution is a power of two of at least 4. Received: {resolution}")
-    product = 16384 * channel_multiplier if base_channels is None else base_channels * resolution
-    levels = range(2, resolution.bit_length())
-    return tuple(min(max_channels, max(1, int(product / 2**level))) for level in levels)
+    shorter = [min(size) for size in map_sizes(name, resolution)]
+    product = 16384 * channel_multiplier if base_channels is None else base_channels * shorter[-1]
+    return tuple(min(max_channels, max(1, int(product / side))) for side in shorter)
 
 
 def _kernel_sizes(name, kernel_size, count):

@@ -121,26 +121,28 @@ def mix_styles(first, second, crossover):
 
 @keras.saving.register_keras_serializable(package="tfgans")
 class StyleSynthesis(keras.layers.Layer):
-    """Styles to images: a learned 4x4 map, styled convolutions, and at each size an image added to the last one's.
+    """Styles to images: a learned map, styled convolutions, and at each size an image added to the last one's.
 
-    The 4x4 map goes through one convolution, every larger one through two, of which the first doubles the
-    map. Slot 0 is for the first convolution; up-convolution, convolution and to-RGB of the block of size
-    8 * 2^k take slots 2k + 1, 2k + 2 and 2k + 3, the to-RGB at 4x4 slot 1, so that a to-RGB shares its slot
-    with the next up-convolution. Images are doubled by zero-insertion and low-pass, added in float32.
+    The learned map, 4x4 of squares, goes through one convolution, every larger one through two, of which the first
+    doubles the map. Slot 0 is for the first convolution; up-convolution, convolution and to-RGB of the block of size
+    8 * 2^k take slots 2k + 1, 2k + 2 and 2k + 3, the to-RGB at 4x4 slot 1, so that a to-RGB shares its slot with the
+    next up-convolution. Images are doubled by zero-insertion and low-pass, added in float32.
 
     Args:
         channels: of the image.
         widths: channels of the maps of 4, 8, 16 ... pixels a side.
         kernel_sizes: of the convolutions that keep their map's size, one for each of those.
         stored_noise: whether the fixed noise is a weight of each convolution, see `NoiseInjection`.
+        first_size: (height, width) of the learned map.
     Input: styles [N, 2 * len(widths), D]; `noise` is a list of normal numbers of shapes [N, *s], one for each s of
         `noise_shapes` (N may be 1), or None for fixed noise. Output: [N, H, W, channels], not bounded.
     """
 
-    def __init__(self, channels, widths, kernel_sizes, stored_noise=False, **kwargs):
+    def __init__(self, channels, widths, kernel_sizes, stored_noise=False, first_size=(4, 4), **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.channels, self.stored_noise = channels, stored_noise
         self.widths, self.kernel_sizes = tuple(widths), tuple(kernel_sizes)
+        self.first_size = tuple(first_size)
 
     @property
     def num_slots(self):
@@ -149,7 +151,11 @@ class StyleSynthesis(keras.layers.Layer):
     @property
     def noise_shapes(self):
         """[H, W, 1] of the noise of each styled convolution, in the order of `noise`."""
-        return [(4 * 2 ** ((i + 1) // 2),) * 2 + (1,) for i in range(self.num_slots - 1)]
+        return [(*self._size((i + 1) // 2), 1) for i in range(self.num_slots - 1)]
+
+    def _size(self, level):
+        """(height, width) of the maps that have been doubled `level` times."""
+        return tuple(side * 2**level for side in self.first_size)
 
     def build(self, styles_shape, noise_shape=None):
         if styles_shape[1] != self.num_slots:
@@ -159,14 +165,14 @@ class StyleSynthesis(keras.layers.Layer):
         style_shape = (None, styles_shape[2])
         self.constant = self.add_weight(
             name="constant",
-            shape=(4, 4, self.widths[0]),
+            shape=(*self.first_size, self.widths[0]),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             autocast=False,
         )
         self.convolutions, self.images = [], []
-        shape = (None, 4, 4, self.widths[0])
+        shape = (None, *self.first_size, self.widths[0])
         for level, (width, kernel_size) in enumerate(zip(self.widths, self.kernel_sizes, strict=True)):
-            side = 4 * 2**level
+            side = min(self._size(level))
             if level:
                 shape = self._add(f"up{side}", shape, style_shape, width, 3, up=True)
             shape = self._add(f"convolution{side}", shape, style_shape, width, kernel_size)
@@ -205,13 +211,13 @@ class StyleSynthesis(keras.layers.Layer):
         return images
 
     def compute_output_shape(self, styles_shape, noise_shape=None):
-        side = 2 * 2 ** len(self.widths)
-        return (styles_shape[0], side, side, self.channels)
+        return (styles_shape[0], *self._size(len(self.widths) - 1), self.channels)
 
     def get_config(self):
-        return super().get_config() | {
+        config = super().get_config() | {
             "channels": self.channels,
             "widths": self.widths,
             "kernel_sizes": self.kernel_sizes,
             "stored_noise": self.stored_noise,
         }
+        return config if self.first_size == (4, 4) else config | {"first_size": self.first_size}

@@ -19,8 +19,8 @@ class ADAGAN(Adaptive, Augmenting, GAN):
     their own. The step's logs have p, `d/ada_probability`, and the mean sign, `d/real_sign`. It costs no pass
     through a network.
 
-    Departures from the paper: colours as in DiffAugment; bilinear sampling without filters; penalties do
-    not go through the transform unless asked to.
+    Departures from the paper: colours as in DiffAugment; of images that are no squares half turns, no quarters;
+    bilinear sampling without filters; penalties do not go through the transform unless asked to.
 
     Args:
         ada_target: mean sign aimed at, in [-1, 1].
@@ -68,6 +68,6 @@ class ADAGAN(Adaptive, Augmenting, GAN):
             return images
         images = geometric.resample(images, draws["ada_maps"])
         for index, name in enumerate(("brightness", "contrast", "saturation")):
-            changed = diffaugment.COLORS[name](images, draws["ada_colors"][:, index])
+            changed = diffaugment.color(name, images, draws["ada_colors"][:, index])
             images = tf.where(draws["ada_colored"][:, index, None, None, None], changed, images)
         return images

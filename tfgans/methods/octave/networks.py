@@ -8,7 +8,7 @@ stride 2 is `tfgans.networks.dcgan`.
 
 import keras
 
-from tfgans.config import ConfigError, Count, Within, configurable
+from tfgans.config import ConfigError, Count, Side, Within, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import AverageDownsampling2D
@@ -19,7 +19,7 @@ from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 @configurable
 def octave_generator(
-    resolution: Count = 128,
+    resolution: Side = 128,
     channels: Count = 3,
     latent_dim: Count = 100,
     base_channels: Count = 32,
@@ -52,7 +52,7 @@ def octave_generator(
 
 @configurable
 def octave_discriminator(
-    resolution: Count = 128,
+    resolution: Side = 128,
     channels: Count = 3,
     base_channels: Count = 32,
     max_channels: Count = 512,

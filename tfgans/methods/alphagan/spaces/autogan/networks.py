@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import keras_internals
-from tfgans.config import ConfigError, Count, Made, configurable
+from tfgans.config import ConfigError, Count, Made, Side, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.alphagan.spaces.autogan import space
@@ -18,7 +18,7 @@ from tfgans.networks.parts import float_dtype, generator_inputs
 @configurable
 def alphagan_generator(
     genotype: str | Made("a genotype") = "alphaGAN_s",
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 128,
     base_channels: Count = 256,

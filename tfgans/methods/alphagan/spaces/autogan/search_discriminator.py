@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, Several, configurable
+from tfgans.config import ConfigError, Count, Several, Side, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import widen
 from tfgans.layers.resample import average_pool
@@ -45,7 +45,7 @@ class DiscriminatorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution: Count = 32,
+        resolution: Side = 32,
         base_channels: Count = 128,
         channels: Count = 3,
         normal_operations: Several(str) = space.DISCRIMINATOR_OPERATIONS,

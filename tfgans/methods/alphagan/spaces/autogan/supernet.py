@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import keras_internals
-from tfgans.config import ConfigError, Count, Several, configurable
+from tfgans.config import ConfigError, Count, Several, Side, configurable
 from tfgans.layers.norms import widen
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
@@ -228,7 +228,7 @@ class GeneratorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution: Count = 32,
+        resolution: Side = 32,
         base_channels: Count = 256,
         latent_dim: Count = 128,
         channels: Count = 3,

@@ -9,7 +9,7 @@ every stage, which undoes any scale of their kernels, and are not.
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, Made, Positive, configurable
+from tfgans.config import ConfigError, Count, Made, Positive, Side, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.initializers import kernel_initializer as initializer_of_kernel
 from tfgans.layers.norms import BatchNormalization
@@ -30,7 +30,7 @@ _CHUNKS = len(BLOCKS) + 1  # of the latent: one for the first map, one a block
 @configurable
 def alphagan_biggan_generator(
     genotype: str | Made("a genotype") = "biggan",
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 128,
     base_channels: Count = 256,

@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from tfgans.config import Count, Positive, Several, configurable
+from tfgans.config import Count, Positive, Several, Side, configurable
 from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.methods.alphagan.spaces.biggan import genotype as biggan_genotype
 from tfgans.methods.alphagan.spaces.biggan import space
@@ -39,7 +39,7 @@ class BigGANSupernet(Supernet):
 
     def __init__(
         self,
-        resolution: Count = 32,
+        resolution: Side = 32,
         channels: Count = 3,
         latent_dim: Count = 128,
         base_channels: Count = 256,

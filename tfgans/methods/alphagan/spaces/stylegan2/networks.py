@@ -2,7 +2,7 @@
 
 import keras
 
-from tfgans.config import Count, Made, Positive, Within, configurable
+from tfgans.config import Count, Made, Positive, Side, Within, configurable
 from tfgans.methods.alphagan.spaces.stylegan2 import space
 from tfgans.methods.alphagan.spaces.stylegan2.operations import check_modulated, make_operation
 from tfgans.methods.alphagan.spaces.stylegan2.published import load_stylegan2_genotype
@@ -14,7 +14,7 @@ from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 @configurable
 def alphagan_stylegan2_generator(
     genotype: str | Made("a genotype") = "celeba_micro_w",
-    resolution: Count | None = None,
+    resolution: Side | None = None,
     channels: Count = 3,
     latent_dim: Count = 512,
     style_dim: Count = 512,
@@ -56,7 +56,7 @@ def alphagan_stylegan2_generator(
 @configurable
 def alphagan_stylegan2_discriminator(
     genotype: str | Made("a genotype") = "adversarialnas_celeba_micro_w",
-    resolution: Count | None = None,
+    resolution: Side | None = None,
     channels: Count = 3,
     channel_multiplier: Positive = 2,
     max_channels: Count = 512,

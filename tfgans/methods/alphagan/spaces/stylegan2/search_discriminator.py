@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgans.config import Count, Positive, Several, configurable
+from tfgans.config import Count, Positive, Several, Side, configurable
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense, convolve, scaled_leaky_relu
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet, summed_kernels
@@ -81,7 +81,7 @@ class StyleGAN2DiscriminatorSupernet(Supernet):
 
     def __init__(
         self,
-        resolution: Count = 128,
+        resolution: Side = 128,
         channels: Count = 3,
         channel_multiplier: Positive = 0.25,
         max_channels: Count = 64,

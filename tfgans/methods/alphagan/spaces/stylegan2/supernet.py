@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError, Count, Positive, Several, configurable
+from tfgans.config import ConfigError, Count, Positive, Several, Side, configurable
 from tfgans.layers.state import state_is_frozen
 from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.methods.alphagan.spaces.stylegan2 import space
@@ -101,7 +101,7 @@ class StyleGAN2Supernet(Supernet):
 
     def __init__(
         self,
-        resolution: Count = 128,
+        resolution: Side = 128,
         paradigm: str = "micro_w",
         channels: Count = 3,
         latent_dim: Count = 512,
