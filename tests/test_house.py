@@ -38,7 +38,7 @@ ALLOWED = {
     "cluster": {"errors"},
     "distribute": {"config", "cluster", "keras_internals"},
     "data": {"config", "files", "readers", "progress"},
-    "evaluate": {"config", "files", "readers", "data", "progress", "keras_internals", "layers"},
+    "evaluate": {"config", "files", "readers", "data", "pictures", "progress", "keras_internals", "layers"},
     "checkpoint": {"config", "files", "readers", "distribute"},
     "losses": {"config"},
     "penalties": {"config", "losses"},

@@ -39,6 +39,15 @@ def test_an_mp4_has_the_frames_and_their_colours(tmp_path, height, width, channe
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_is_put_on_white(tmp_path, channels):
+    frames = np.zeros((2, 16, 18, channels), np.uint8)  # nothing shows in the first one
+    frames[1, ..., -1] = 255
+    videos.save_mp4(tmp_path / "a.mp4", frames)
+    found, _ = read(tmp_path / "a.mp4")
+    assert found.shape == (2, 16, 18, 3) and found[0].min() > 250 and found[1].max() < 5
+
+
 @pytest.mark.parametrize(("back", "order"), [(False, [0, 1, 2, 3]), (True, [0, 1, 2, 3, 2, 1])])
 def test_both_kinds_have_the_same_frames(tmp_path, back, order):
     frames = ramps(4, 20, 30, 1)

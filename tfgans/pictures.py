@@ -6,12 +6,27 @@ from PIL import Image
 from tfgans import files
 
 
+def opaque(images):
+    """Images [..., C] without alpha, which is the last of 2 or 4 channels: put on white. Others as they are.
+
+    Args:
+        images: uint8, whose colours are rounded to the nearest level, or float in about [0, 255].
+    """
+    if images.shape[-1] not in (2, 4):
+        return images
+    if images.dtype == np.uint8:
+        colors, alpha = images[..., :-1].astype(np.uint32), images[..., -1:].astype(np.uint32)
+        return ((alpha * colors + (255 - alpha) * 255 + 127) // 255).astype(np.uint8)
+    alpha = np.clip(images[..., -1:] / 255, 0, 1)
+    return alpha * images[..., :-1] + (1 - alpha) * 255
+
+
 def grid(images, columns=None, border=2):
     """One uint8 picture [H', W', C] of uint8 images [N, H, W, C] row by row, small ones enlarged.
 
     Args:
         columns: images a row; near a square if not given.
-        border: white pixels between images, before enlarging.
+        border: white, opaque pixels between images, before enlarging.
     """
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
@@ -52,18 +67,18 @@ def _repeated(picture, factor):
 
 
 def save_png(path, picture):
-    """Writes a uint8 picture [H, W, 1 or 3] as a PNG, whole or not at all."""
+    """Writes a uint8 picture [H, W, 1 to 4] as a PNG, which has alpha if that has, whole or not at all."""
     picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     with files.replacing(path) as file:
         Image.fromarray(picture).save(file, "PNG")
 
 
 def save_gif(path, frames, frames_per_second=20.0, back=True):
-    """Writes uint8 pictures [F, H, W, 1 or 3] as a GIF that goes on for ever, whole or not at all.
+    """Writes uint8 pictures [F, H, W, 1 to 4] as a GIF that goes on for ever, whole or not at all.
 
     With `back` it goes there and back; the way back leaves out both ends: 2 F - 2 frames. Grey pictures keep their
     values; coloured ones get 256 colours of their own each, and errors are diffused. Frames that are the same become
-    one that lasts longer.
+    one that lasts longer. What has alpha is put on white.
 
     Args:
         frames_per_second: GIF counts in 1/100 s, so a frame takes the nearest number of those. Above 50, what
@@ -78,6 +93,7 @@ def save_gif(path, frames, frames_per_second=20.0, back=True):
 
 
 def _paletted(picture):
+    picture = opaque(picture)
     if picture.shape[-1] == 1:
         return Image.fromarray(picture[..., 0])
     image = Image.fromarray(picture)

@@ -27,7 +27,7 @@ def save(path, frames, kind="both", frames_per_second=20.0, back=False):
 
     Args:
         path: without an ending.
-        frames: uint8 pictures [F, H, W, 1 or 3].
+        frames: uint8 pictures [F, H, W, 1 to 4]; what has alpha is put on white.
         kind: a key of `KINDS`.
         back: goes back to the first frame, the ends shown once. The GIF goes on for ever; the MP4 is played once.
     """
@@ -42,7 +42,7 @@ def save(path, frames, kind="both", frames_per_second=20.0, back=False):
 
 
 def save_mp4(path, frames, frames_per_second=20.0):
-    """Writes uint8 pictures [F, H, W, 1 or 3] as an MP4 that every browser and player takes, whole or not at all.
+    """Writes uint8 pictures [F, H, W, 1 to 4] as an MP4 that every browser and player takes, whole or not at all.
 
     H.264 with 4:2:0 colours (BT.709), nearly without loss (CRF 12). Sides that are odd, which these colours cannot
     have, get a copy of their last line. Raises: ConfigError without ffmpeg, OSError if it fails.
@@ -84,7 +84,8 @@ def _fail(path, said):
 
 
 def _even(frame):
-    """A picture [H, W, 1 or 3] as RGB with even sides."""
+    """A picture [H, W, 1 to 4] as RGB with even sides."""
+    frame = pictures.opaque(frame)
     frame = frame.repeat(3, -1) if frame.shape[-1] == 1 else frame
     height, width = frame.shape[:2]
     return np.ascontiguousarray(np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), "edge"))

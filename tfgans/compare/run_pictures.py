@@ -82,7 +82,8 @@ def _fitted(path, share):
         return found
     try:
         with readers.reading(path, "a picture"), Image.open(path) as image:
-            image = image.convert("RGB")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
             data = _webp(image, image.width)
             for width in _WIDTHS:
                 if len(data) <= share:

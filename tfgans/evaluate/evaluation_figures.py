@@ -6,6 +6,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tfgans.evaluate import figure_style
 from tfgans.evaluate.figure_style import COLOURS, INK
+from tfgans.pictures import opaque
 
 _MARKERS = {"real": "o", "generated": "^"}
 _WIDTH = 5.6  # inches
@@ -55,6 +56,7 @@ def _show(axes, image):
     for spine in axes.spines.values():
         spine.set_visible(False)
     if image is not None:
+        image = opaque(image)
         gray = image.shape[-1] == 1
         axes.imshow(
             image[..., 0] if gray else image,

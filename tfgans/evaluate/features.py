@@ -19,6 +19,7 @@ from tfgans import readers
 from tfgans.config import ConfigError, Count, FilePath, OneOf, configurable, first_line
 from tfgans.evaluate import digits_network, resizing, spatial_features, tensorflow_gan
 from tfgans.files import expanded
+from tfgans.pictures import opaque
 
 INCEPTION_RESIZES = ("legacy_tensorflow", "legacy_pytorch", "clean")
 _TIMEOUT_SECONDS = 20
@@ -29,9 +30,9 @@ _DIGITS = frozenset("0123456789")
 class DigitsFeatures:
     """The embedded digits classifier (64 features, 10 logits): works offline, for any image size.
 
-    Call: uint8 [n, H, W, C] -> {"features": float32 [n, 64], "logits": float32 [n, 10]}. Channels are
-    averaged and images resized to 16x16. Frechet distances in these features compare runs on digits
-    with each other; they are not FIDs in Inception's features.
+    Call: uint8 [n, H, W, C] -> {"features": float32 [n, 64], "logits": float32 [n, 10]}. Alpha is put on
+    white, channels are averaged and images resized to 16x16. Frechet distances in these features compare runs on
+    digits with each other; they are not FIDs in Inception's features.
 
     Args:
         batch_size: images a pass.
@@ -94,8 +95,9 @@ class DigitsFeatures:
 class InceptionFeatures:
     """Inception of 2015 (2048 pooled features, 1008 logits), as TF-GAN has it: the features of published FIDs.
 
-    Call: uint8 [n, H, W, C] with C 1 (repeated) or 3 -> {"features": float32 [n, 2048], "logits":
-    float32 [n, 1008]}, and with `spatial=True` besides "spatial": float32 [n, 2023], see `spatial_features`.
+    Call: uint8 [n, H, W, C] with C 1 (repeated) or 3, or 2 or 4 with alpha, which is put on white -> {"features":
+    float32 [n, 2048], "logits": float32 [n, 1008]}, and with `spatial=True` besides "spatial": float32 [n, 2023],
+    see `spatial_features`.
 
     Args:
         resize: the published preprocessing, a function of `tfgans.evaluate.resizing`: `legacy_tensorflow` is the
@@ -225,13 +227,16 @@ def _default_handle():
 
 
 def as_images(images):
-    """Images as an array. Raises: ConfigError unless they are uint8 [n, H, W, C]."""
+    """Images as an array without alpha (2 and 4 channels become 1 and 3, on white).
+
+    Raises: ConfigError unless they are uint8 [n, H, W, C].
+    """
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8:
         raise ConfigError(
             f"feature extractors need uint8 images [n, H, W, C]. Received: {images.dtype} {images.shape}"
         )
-    return images
+    return opaque(images)
 
 
 def in_batches(run, images, batch_size, names=("features", "logits")):

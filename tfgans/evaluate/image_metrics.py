@@ -46,10 +46,10 @@ class ImageMetrics:
         return result
 
     def _sliced(self, dataset, images):
-        """Absent unless all images are of one shape, square and at least 8 wide."""
+        """Absent unless all images are of one shape, of sides of at least 8. Alpha counts as any channel."""
         fake = images[: dataset.reference_size()]
         real = np.concatenate(list(_evenly_spaced(dataset, len(fake))))
-        if real.shape != fake.shape or real.shape[1] != real.shape[2] or real.shape[1] < 8:
+        if real.shape != fake.shape or min(real.shape[1:3]) < 8:
             return {}
         return {"sliced_wasserstein": float(np.mean(sliced_wasserstein(real, fake)))}
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tfgans import progress
 from tfgans.config import AtLeast, ConfigError, Count, Instance, OneOf, Positive, configurable
+from tfgans.pictures import opaque
 
 SPACES = {"ppl_z": "z", "ppl_w": "w"}  # of the metrics
 _SMALLER = 256
@@ -85,13 +86,13 @@ class PathLength:
         return features if self.features is None else self.features
 
     def _seen(self, images):
-        """Pixels in [0, 255] as the features see them, cropped and shrunk."""
-        size = images.shape[1]
+        """Pixels in [0, 255] as the features see them, cropped and shrunk; alpha is put on white."""
+        height, width = images.shape[1:3]
         if self.crop:
-            images = images[:, size * 3 // 8 : size * 7 // 8, size * 2 // 8 : size * 6 // 8]
-        if size >= 2 * _SMALLER:
-            images = _shrunk(images, size // _SMALLER)
-        return (images + np.float32(1.0)) * np.float32(127.5)
+            images = images[:, height * 3 // 8 : height * 7 // 8, width * 2 // 8 : width * 6 // 8]
+        if min(height, width) >= 2 * _SMALLER:
+            images = _shrunk(images, min(height, width) // _SMALLER)
+        return opaque((images + np.float32(1.0)) * np.float32(127.5))
 
 
 def trimmed_mean(distances):

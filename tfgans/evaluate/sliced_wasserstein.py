@@ -2,7 +2,8 @@
 
 Karras et al., 2018 ("Progressive growing of GANs", section 5), as TF-GAN computes it. Departures from
 TF-GAN's function: every draw comes from one seed, so that a number can be had again; a patch without
-any variation (a plain background) becomes zeros, where TF-GAN divides by zero; any number of channels.
+any variation (a plain background) becomes zeros, where TF-GAN divides by zero; any number of channels;
+images that are no squares.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ def sliced_wasserstein(real, fake, patches_per_image=64, projections=147, seed=0
     """Distances between two sets of images at every resolution down to 16 (or the only one below).
 
     Args:
-        real: uint8 or float [n, H, W, C], H and W equal and at least 8.
+        real: uint8 or float [n, H, W, C], H and W at least 8; levels go by the smaller one.
         fake: images of the same shape, as many as `real`.
         patches_per_image: 7x7 patches drawn from each image and level.
         projections: random directions to average over.
@@ -28,13 +29,13 @@ def sliced_wasserstein(real, fake, patches_per_image=64, projections=147, seed=0
         from one distribution do not give 0 but a value that shrinks with the number of patches.
     Raises: ConfigError for shapes that do not fit.
     """
-    if real.shape != fake.shape or real.ndim != 4 or real.shape[1] != real.shape[2] or real.shape[1] < 8:
+    if real.shape != fake.shape or real.ndim != 4 or min(real.shape[1:3]) < 8:
         raise ConfigError(
-            "sliced Wasserstein needs two equal sets of square images [n, H, H, C], H at least 8. "
+            "sliced Wasserstein needs two equal sets of images [n, H, W, C], H and W at least 8. "
             f"Received: {real.shape} and {fake.shape}"
         )
     random = np.random.RandomState(seed)
-    size = real.shape[1]
+    size = min(real.shape[1:3])
     levels = 1 + max(0, int(np.log2(size)) - int(np.log2(_SMALLEST)))
     direction_count = _PATCH * _PATCH * real.shape[3]
     distances = []

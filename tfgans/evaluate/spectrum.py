@@ -10,8 +10,9 @@ Two definitions, both from the Fourier transform F of the gray image, without a 
   up-sampling leaves its patterns: stripes of period 2 are at the Nyquist frequency, a checkerboard in the corner of
   the transform, at sqrt(2) times that. What is called `all_...` here goes on to the corner.
 
-Images are uint8, taken as gray values in [0, 1], or float, taken as they are; [N, H, W, C], C = 1 or 3, H and W at
-least 8. S is the smaller of H and W; a ring is 1 / S cycles a pixel wide. All arithmetic is in float64.
+Images are uint8, taken as gray values in [0, 1], or float, taken as they are; [N, H, W, C], C = 1 or 3 (uint8 also 2
+or 4, whose alpha is put on white), H and W at least 8. S is the smaller of H and W; a ring is 1 / S cycles a pixel
+wide. All arithmetic is in float64.
 """
 
 import functools
@@ -20,6 +21,7 @@ import math
 import numpy as np
 
 from tfgans.config import ConfigError
+from tfgans.pictures import opaque
 
 _LUMA = np.array([0.2989, 0.5870, 0.1140])
 _SMALLEST = 8
@@ -35,7 +37,8 @@ def has_spectrum(images):
     """Whether an array of images [N, H, W, C] is such that this module can measure it."""
     large = images.ndim == 4 and min(images.shape[1:3]) >= _SMALLEST
     real = images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
-    return bool(large and images.shape[3] in (1, 3) and real)
+    channels = (1, 2, 3, 4) if images.dtype == np.uint8 else (1, 3)
+    return bool(large and real and images.shape[3] in channels)
 
 
 def gray(images):
@@ -45,6 +48,7 @@ def gray(images):
             "a spectrum needs images [N, H, W, C], H and W at least 8, C 1 or 3, uint8 or float. "
             f"Received: {images.dtype} {images.shape}"
         )
+    images = opaque(images)
     values = images.astype(np.float64)
     if images.dtype == np.uint8:
         values /= 255.0

@@ -158,14 +158,14 @@ def structure(noise):
     """The structure in noise maps [N, H, W, 1], a scalar summed over N (Karras et al. 2020, appendix D).
 
     The squared means of the products of each pixel and its neighbour, in x and in y and round the edges, summed over
-    scales: each is half the one before, down to 8 x 8.
+    scales: each is half the one before, down to 8 x 8, or to 8 pixels of the shorter side.
     """
     total = tf.constant(0.0)
     while True:
         for axis in (1, 2):
             product = tf.reduce_mean(noise * tf.roll(noise, 1, axis), (1, 2, 3))
             total += tf.reduce_sum(tf.square(product))
-        if noise.shape[1] <= _SMALLEST_NOISE:
+        if min(noise.shape[1:3]) <= _SMALLEST_NOISE:
             return total
         noise = tf.nn.avg_pool2d(noise, 2, 2, "VALID") * 2.0  # the variance stays
 
