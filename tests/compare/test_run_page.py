@@ -197,6 +197,17 @@ def test_pictures_that_are_large_share_the_room(tmp_path, monkeypatch):
         assert image.format == "PNG" and image.size == (300, 300)
 
 
+def test_pictures_with_alpha_are_on_white_where_they_share_the_room(tmp_path, monkeypatch):
+    (tmp_path / "samples").mkdir()
+    rough = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
+    rough[..., 3] = 0
+    Image.fromarray(rough).save(tmp_path / "samples/step_00000001.png")
+    monkeypatch.setattr(run_pictures, "BYTES", 3_000)
+    ((frame,), _) = run_pictures.samples(tmp_path)
+    with Image.open(io.BytesIO(data_of(frame["samples"]))) as image:
+        assert image.format == "WEBP" and np.asarray(image.convert("RGB")).min() == 255
+
+
 def test_of_very_many_steps_some_are_shown(tmp_path, monkeypatch):
     for step in range(0, 110, 10):
         noise(tmp_path / f"samples/step_{step:08d}.png", 8, step)

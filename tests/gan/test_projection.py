@@ -154,6 +154,8 @@ def test_structure_by_hand():
     assert float(structure(tf.constant(np.tile(stripes, (1, 2, 2, 1))))) == 2.0
     blocks = np.kron(np.indices((8, 8)).sum(0) % 2 * 2.0 - 1.0, np.ones((2, 2))).astype(np.float32)
     assert float(structure(tf.constant(blocks[None, :, :, None]))) == 0.0 + 2 * 4.0**2
+    tall = np.tile(stripes[:, :, :4], (1, 16, 1, 1))  # 128 x 4: its shorter side halves no more
+    assert float(structure(tf.constant(tall))) == 2.0
     both = np.concatenate([stripes, stripes])
     assert float(structure(tf.constant(both))) == 4.0
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from networks import families
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.networks.stylegan2 import stylegan2_generator
 from tfgans.run import export_formats, exporting
 from tfgans.run.export_formats import LiteRT, Onnx, SavedModel, TensorFlowJS
 
@@ -40,6 +41,14 @@ def test_families_give_kerass_images_where_they_run(name, classes, writers, tmp_
         assert 0 <= told["mean_error"] <= told["max_error"] <= 1e-4
         assert told["bytes"] == (tmp_path / told["file"]).stat().st_size > 0
         assert told["ms_per_image"] > 0
+
+
+def test_what_is_no_square_is_exported_with_its_channels(tmp_path):
+    generator = stylegan2_generator((6, 12), 4, latent_dim=4, style_dim=4, max_channels=4, mapping_layers=1)
+    trial = trial_of(families.shaken(generator))
+    assert trial.wanted.shape == (64, 6, 12, 4)
+    for writer in (Onnx(), LiteRT()):
+        assert trial(writer, tmp_path)["max_error"] <= 1e-4
 
 
 @pytest.mark.parametrize(("stage", "alpha"), [(0, 1.0), (1, 0.3)])
