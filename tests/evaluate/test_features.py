@@ -147,8 +147,10 @@ def test_inception_from_a_path(saved, resize, levels):
     assert outputs["logits"].shape[0] == 3
     grey = features(images[..., :1])["features"]
     np.testing.assert_allclose(grey, [[low] * 3, [high] * 3, [middle] * 3], atol=1e-5)
+    seen = features(np.array([[[[255, 0, 0, 0]]], [[[255, 0, 0, 255]]]], np.uint8))["features"]
+    np.testing.assert_allclose(seen, [[high] * 3, [high, low, low]], atol=1e-5)  # on white
     with pytest.raises(ConfigError, match="1 or 3 channels"):
-        features(np.zeros((1, 8, 8, 4), np.uint8))
+        features(np.zeros((1, 8, 8, 5), np.uint8))
 
 
 class WithBlocks(tf.Module):

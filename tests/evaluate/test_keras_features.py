@@ -74,7 +74,9 @@ def test_gray_images_are_repeated_and_others_resized(path):
     found = features(np.full((2, 9, 7, 1), 51, np.uint8))["features"]
     np.testing.assert_allclose(found, np.full((2, 3), 0.4), atol=1e-6)
     with pytest.raises(ConfigError, match="own needs images with 1 or 3 channels"):
-        features(np.zeros((1, 4, 4, 4), np.uint8))
+        features(np.zeros((1, 4, 4, 5), np.uint8))
+    hidden = np.array([[[[0, 51]]]], np.uint8)  # 0.8 of white, a fifth of black
+    np.testing.assert_allclose(features(hidden)["features"], [[1.6] * 3], atol=1e-6)
 
 
 def test_a_saved_model(path, tmp_path):

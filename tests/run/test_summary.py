@@ -23,7 +23,7 @@ def make(kind=GAN, **options):
 
 def data(**options):
     about = dict(source="folder:cats", num_examples=2000, item_shape=(8, 8, 1), num_classes=None, class_names=None,
-                 skipped=0, batch_size=16)  # fmt: skip
+                 skipped=0, batch_size=16, background="white")  # fmt: skip
     return types.SimpleNamespace(**about | options)
 
 
@@ -74,6 +74,8 @@ def test_what_is_not_there_is_said(model, tmp_path):
     assert summary.data(twelve, None).endswith(
         "12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...), which training leaves aside: num_classes is not set"
     )
+    assert " of 8x8, gray and alpha, " in summary.data(data(item_shape=(8, 8, 2), background="#102030"), None)
+    assert " of 9x8, RGB on #102030, " in summary.data(data(item_shape=(8, 9, 3), background="#102030"), None)
     assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
 
 
