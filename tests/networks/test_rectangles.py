@@ -10,6 +10,7 @@ from tfgans.methods import compose
 from tfgans.methods.augmented import ADAGAN, DiffAugmentGAN
 from tfgans.methods.octave.convert import to_octave
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
+from tfgans.methods.octave.soft import SoftOctaveConv2DTranspose
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.networks.autogan import autogan_generator
 from tfgans.networks.began import began_generator
@@ -165,10 +166,25 @@ def test_styles_survive_saving(tmp_path):
     assert "first_size" not in square and synthesis.get_config()["first_size"] == (3, 6)
 
 
-def test_octaves_need_sides_that_halve():
-    generator = to_octave(dcgan_generator((16, 32), latent_dim=4, base_channels=8), 0.5)
-    assert generator.output_shape == (None, 16, 32, 3)
+@pytest.mark.parametrize(("size", "pairs"), [((16, 32), 1), ((24, 48), 1), ((32, 16), 2)])
+def test_octaves_of_maps_that_halve(size, pairs):
+    """From 4x8 or 3x6 on: what takes 3x6, or gives an image, gives no pair; the others do."""
+    generator = to_octave(dcgan_generator(size, latent_dim=4, base_channels=8), 0.5)
+    assert generator.output_shape == (None, *size, 3)
     assert np.isfinite(generator(np.ones((1, 4), "float32"))).all()
+    made = [layer for layer in generator.layers if isinstance(layer, SoftOctaveConv2DTranspose)]
+    assert [layer.alpha for layer in made] == [0.5] * pairs + [0.0]
+    critic = to_octave(dcgan_discriminator(size, base_channels=8), 0.5)
+    assert critic(np.ones((1, *size, 3), "float32"))["adversarial"].shape == (1, 1)
+
+
+def test_attention_is_for_maps_that_halve():
+    with pytest.raises(
+        ConfigError, match=r"^SelfAttention needs maps of an even height and width. Received: \(3, 6\)$"
+    ):
+        resnet_discriminator(
+            (12, 24), block_channels=(8, 8), downsample=(True, True), attention_resolutions=(3,)
+        )
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ class SelfAttention(keras.layers.Layer):
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
+        if any(side is not None and (side < 2 or side % 2) for side in inputs_shape[1:3]):
+            raise ConfigError(
+                f"SelfAttention needs maps of an even height and width. Received: {tuple(inputs_shape[1:3])}"
+            )
         if channels < 8:
             raise ConfigError(f"SelfAttention needs at least 8 channels. Received: {channels}")
         self.theta = self._projection("theta", channels // 8, inputs_shape)

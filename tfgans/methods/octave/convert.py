@@ -21,7 +21,8 @@ def to_octave(network, alpha=0.5):
     """A copy of a functional network whose convolutions are soft octave convolutions.
 
     A convolution gives a pair of maps if a later one takes them (through norms, activations, pooling, sums), its
-    output has an even number of rows and columns, and alpha leaves it a low channel; otherwise it gives one tensor,
+    output has an even number of rows and columns, as has what a transposed one takes, and alpha leaves it a low
+    channel; otherwise it gives one tensor,
     as the authors' last layers do. So images and features keep their shapes. Strided convolutions of pairs pool
     first, as theirs. All weights start from the network's own values, split by channel, so parameters are as many.
 
@@ -60,7 +61,7 @@ def merged(maps):
 
 def _poolable(maps, factor):
     """The maps, or one tensor of them where the low ones are too small to pool by `factor`."""
-    too_small = isinstance(maps, Maps) and maps.pair[1].shape[1] % factor
+    too_small = isinstance(maps, Maps) and any(side % factor for side in maps.pair[1].shape[1:3])
     return merged(maps) if too_small else maps
 
 
@@ -83,6 +84,7 @@ class _Conversion:
         one = maps.pair[0] if isinstance(maps, Maps) else maps
         size = [side * stride if transposed else -(-side // stride) for side in one.shape[1:3]]
         alpha = self.alpha if low_channels(self.alpha, layer.filters) else 0.0
+        size += one.shape[1:3] if transposed else ()  # what it takes is pooled for the low maps
         if any(side % 2 for side in size) or not (self.gives_maps if gives_maps is None else gives_maps):
             alpha = 0.0
         if not alpha and one is maps:
