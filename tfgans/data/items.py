@@ -9,6 +9,7 @@ class Items:
     """The base of a source's images: `content(i)` gives the bytes that decide image i."""
 
     labels = class_names = None
+    checked = False  # whether every image is known to decode
 
     def at(self, resolution):
         """These images, for use at a resolution (or None): what is drawn comes in squares of it."""
@@ -22,6 +23,15 @@ class Items:
     def digest(self, i):
         """SHA-256 of what decides image i, bytes [32]."""
         return hashlib.sha256(self.content(i)).digest()
+
+    def facts(self):
+        """What `header` gives of all images, where it is known without opening one, else None.
+
+        Returns: (int32 [n, 2] height and width after EXIF rotation, bool [n] whether gray).
+        """
+
+    def digests(self, indices):
+        """uint8 [k, 32]: what `digest` gives of the images at `indices`, known without reading them; else None."""
 
     def remember(self):
         """Called when the digests that are needed have been taken: a source that keeps them does so here."""
