@@ -245,7 +245,7 @@ def _read_included(path):
 
 
 def _identity(folder):
-    dataset = SimpleNamespace(source="npz:set.npz", contents=lambda: CONTENTS)
+    dataset = SimpleNamespace(source="npz:set.npz", contents=lambda like=None: CONTENTS)
     return identity.Identity(folder, OPERATIVE, dataset)
 
 

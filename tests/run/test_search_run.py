@@ -116,7 +116,7 @@ def test_the_halves_are_disjoint_and_used_in_turn(gin_file, tmp_path, monkeypatc
     run = searching.SearchRun(tmp_path / "run", Plan(3))
     parts = [run.model.batches_of(step) for step in range(3)]
     assert parts == [(2, 0), (2, 5), (2, 5)]
-    pools = [{image.tobytes() for image in half._store.reference(half._indices)} for half in run.halves]
+    pools = [{image.tobytes() for image in half._store.reference(half._indices)[0]} for half in run.halves]
 
     def source(batch):
         seen = {image.tobytes() for image in np.uint8(np.round((batch["images"][0].numpy() + 1) * 127.5))}

@@ -86,10 +86,15 @@ class Dataset(Reference):
         evaluation_flip: `reference` also has the mirror image of each image, as StyleGAN2's code compares with.
         evaluation_source: where the images of `reference` come from, if not from `source`: another one,
             such as `folder:tiny-imagenet-200/val/images`, opened when it is first asked for.
-        on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run
-            before training; `skip`: they are left out and counted in `skipped`.
+        on_bad_image: `fail`: images that are unreadable, truncated, tiny or no images end the run before training;
+            `skip`: they are left out and counted in `skipped`. Of more than 20,000 images that are not held in
+            memory and not packed only the headers are read before training: one that turns out to be truncated
+            when it is decoded ends the run there, with its name, or (`skip`) the next usable one that is trained
+            on takes its place, with its own label.
         min_size: an image is tiny if its shorter side has fewer pixels; None: a quarter of `resolution`'s.
-        memory_limit_gb: images are held decoded in memory up to this (1e9 bytes), else read when needed.
+        memory_limit_gb: images are held decoded in memory up to this (1e9 bytes), else read when needed. What a
+            first start finds out about the files of a folder is kept in the user's cache: a second one opens
+            none of them, and decodes none that are not held in memory.
         data_dir, image_key, label_key: see `tfds.py`.
     Attributes: name, num_examples (trained on), num_classes, item_shape ((H, W, C) or (2,)), class_names
         (or None), labels (int32 [num_examples], or None), label_counts, label_shares, skipped, batch_size; modes
@@ -150,7 +155,7 @@ class Dataset(Reference):
         self._stores, self._found, self._known = {}, {}, 0
         self._share, self._kinds = fraction, (None, None)
         self._store, labels, self.class_names = self._open(split)
-        self.item_shape, self.skipped = self._store.item_shape, self._store.skipped
+        self.item_shape = self._store.item_shape
         self.num_classes = number_of_classes(labels, self.class_names, num_classes, self.source, use_labels)
         indices = select_fraction(np.arange(len(self._store)), fraction, fraction_order, fraction_seed)
         if fraction < 1.0:
@@ -168,6 +173,11 @@ class Dataset(Reference):
         self._indices = indices if half is None else select_half(indices, *self._half)
         self.num_examples = len(self._indices)
         self.labels = None if self._labels is None else self._labels[self._indices]
+
+    @property
+    def skipped(self):
+        """How many images of the split could not be used, those that training has met among them."""
+        return self._store.skipped
 
     @property
     def label_counts(self):
@@ -267,9 +277,13 @@ class Dataset(Reference):
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
-    def contents(self):
-        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order."""
-        return Contents.of(self._store, self._indices, self.labels, self.class_names)
+    def contents(self, like=None):
+        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order.
+
+        Args:
+            like: `Contents` of another time or place, to be compared with.
+        """
+        return Contents.of(self._store, self._indices, self.labels, self.class_names, like)
 
     def _open(self, split):
         """(store, labels int32 of its items or None, class names or None) of a split, kept once read."""
@@ -292,7 +306,8 @@ class Dataset(Reference):
             uncut = self.random_area is not None and self.crop != "none"
             limits = self.min_size, self.memory_limit_gb
             form = Form(self.resolution, self.channels, self.crop, *limits, uncut, self._background)
-            store = ImageStore(items, indices, self.source, form, self.on_bad_image)
+            reopen = lambda: self._origin.open(split)  # noqa: E731
+            store = ImageStore(items, indices, self.source, form, self.on_bad_image, reopen)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
         if not self.use_labels:

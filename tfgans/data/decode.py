@@ -27,12 +27,16 @@ class BadImage(Exception):
     """An image that cannot be used; the message is the reason in a few words."""
 
 
+class Unreachable(BadImage):
+    """An image whose bytes cannot be had now, whatever they are: its file is gone, say, or the disk fails."""
+
+
 def open_image(file):
     """Opens a path or binary file without decoding it. Raises BadImage."""
     try:
         return _opened(file)
     except Exception as error:
-        raise BadImage(_reason(error)) from error
+        raise _bad(error) from error
 
 
 def header(image):
@@ -42,7 +46,7 @@ def header(image):
         known = image.format != "PNG" or "exif" in image.info
         turned = known and image.getexif().get(_ORIENTATION, 1) >= 5
     except Exception as error:
-        raise BadImage(_reason(error)) from error
+        raise _bad(error) from error
     gray = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
     return (image.size if turned else image.size[::-1]), gray
 
@@ -78,7 +82,7 @@ def decode(image, channels, background=(255, 255, 255)):
             return image.convert(_MODES[channels])
         return _without_hidden(image.convert(_MODES[channels]))
     except Exception as error:
-        raise BadImage(_reason(error)) from error
+        raise _bad(error) from error
 
 
 def _eight_bits(image):
@@ -174,6 +178,12 @@ def _resize(image, size):
     shrinks = size[0] < image.height or size[1] < image.width
     method = Image.Resampling.LANCZOS if shrinks else Image.Resampling.BILINEAR
     return image.resize(size[::-1], method)
+
+
+def _bad(error):
+    """What an exception makes of an image; those of the system have a number, those of Pillow have none."""
+    unreachable = isinstance(error, OSError) and error.errno is not None
+    return (Unreachable if unreachable else BadImage)(_reason(error))
 
 
 def _reason(error):

@@ -11,8 +11,9 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.decode import BadImage, open_image
+from tfgans.data.decode import Unreachable, open_image
 from tfgans.data.hashes import FileHashes
+from tfgans.data.headers import FileHeaders
 from tfgans.data.items import Items
 from tfgans.data.labels import listed, natural
 from tfgans.files import expanded
@@ -60,9 +61,11 @@ class Folder:
             logger.warning(
                 "folder %s: images of formats that are not read are left out: %s", self.path, others
             )
-        flat = [file for file in files if len(file.parts) == 1]
+        flat = [file for file in files if "/" not in file]
         if (self.path / stylegan_labels.FILE).exists():
-            return FileItems(self.path, files, lambda: self._from_json(files))
+            return FileItems(
+                self.path, files, lambda: stylegan_labels.read_labels(self.path / stylegan_labels.FILE, files)
+            )
         if len(flat) == len(files):
             return FileItems(self.path, files)
         if flat:
@@ -71,10 +74,6 @@ class Folder:
                 f"sub-folders ({len(files) - len(flat)}); it must be flat or have one sub-folder a class"
             )
         return FileItems(self.path, files, lambda: self._from_folders(files, folders))
-
-    def _from_json(self, files):
-        names = [file.as_posix() for file in files]
-        return stylegan_labels.read_labels(self.path / stylegan_labels.FILE, names)
 
     def _from_folders(self, files, folders):
         class_names = sorted(folders, key=natural)
@@ -85,20 +84,22 @@ class Folder:
                 "Dataset.use_labels = False trains without classes",
                 self.path, len(folders), len(folders), listed(class_names), stylegan_labels.FILE,
             )  # fmt: skip
-        return np.array([places[file.parts[0]] for file in files], np.int32), class_names
+        return np.array([places[file.partition("/")[0]] for file in files], np.int32), class_names
 
 
 class FileItems(Items):
     """Image files, decoded when read.
 
-    `classes()` finds out (labels, class names), once and only if asked for: without labels it does not matter what is
-    wrong with them.
+    Args:
+        root: the folder. files: their paths below it, with `/`.
+        classes: a function that finds out (labels, class names), called once and only if they are asked for: without
+            labels it does not matter what is wrong with them.
     """
 
     def __init__(self, root, files, classes=lambda: (None, None)):
         self.root, self.files = root, files
         self._classes = functools.cache(classes)
-        self.hashes = FileHashes(root)
+        self.hashes, self.known = FileHashes(root), FileHeaders(root, files)
 
     @property
     def labels(self):
@@ -112,31 +113,39 @@ class FileItems(Items):
         return len(self.files)
 
     def name(self, i):
-        return self.files[i].as_posix()
+        return self.files[i]
 
     def read(self, i):
-        path = self.root / self.files[i]
-        try:
-            if path.stat().st_size == 0:
-                raise BadImage("empty file")
-        except OSError as error:
-            raise BadImage("cannot be opened") from error
-        return open_image(path)
+        self.known.check_unchanged(i)
+        return open_image(self.root / self.files[i])
+
+    def headers(self, indices):
+        return self.known.of(indices)
 
     def digest(self, i):
         try:
-            return self.hashes.digest(str(self.files[i]))
+            return self.hashes.digest(self.files[i])
         except OSError as error:
-            raise BadImage("cannot be opened") from error
+            raise Unreachable("cannot be opened") from error
+
+    def ends(self, indices):
+        return self.known.ends(indices)
+
+    def decoded(self, i):
+        return self.known.decoded(i)
+
+    def note_decoded(self, i, size):
+        self.known.note_decoded(i, size)
 
     def remember(self):
-        self.hashes.remember(map(str, self.files))
+        self.hashes.remember(self.files)
+        self.known.remember()
 
 
 def _image_files(root):
     """Image files, names of the folders in `root`, and {extension: number} of images that are not read.
 
-    Files and folders are relative to `root` and sorted; links are followed, each folder once.
+    Files, with `/`, and folders are relative to `root` and sorted; links are followed, each folder once.
     """
     files, tops, seen, left_out = [], [], set(), collections.Counter()
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -148,12 +157,15 @@ def _image_files(root):
         seen.add(real)
         if os.path.dirname(folder) == str(root):
             tops.append(os.path.basename(folder))
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        below = "" if below == "." else f"{below}/"
         for name in names:
             extension = os.path.splitext(name.lower())[1]
             if name.startswith("."):
                 continue
             if extension in EXTENSIONS:
-                files.append((Path(folder) / name).relative_to(root))
+                files.append(below + name)
             elif extension in _NOT_READ:
                 left_out[extension] += 1
-    return sorted(files, key=lambda file: file.parts), sorted(tops), left_out
+    files.sort(key=lambda file: file.replace("/", "\0"))  # folder by folder: "a/b" before "a.b"
+    return files, sorted(tops), left_out

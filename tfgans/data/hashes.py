@@ -1,4 +1,7 @@
-"""SHA-256 of files, kept in the user's cache so that a large folder is hashed once and not at every start."""
+"""SHA-256 of files, kept in the user's cache so that a large folder is hashed once and not at every start.
+
+Here, too, is what a file's state is, by which whatever is kept about it holds, and the light digest of its ends.
+"""
 
 import hashlib
 import logging
@@ -15,6 +18,50 @@ logger = logging.getLogger(__name__)
 # Clocks of file systems are coarse, at worst (FAT) two seconds: a file that was changed twice within that time may
 # look the same both times. The hash of so young a file is not kept.
 _TOO_YOUNG_NS = 2_000_000_000
+_END = 4096  # bytes of each end of what is hashed lightly
+
+# The kinds of digest that images are known by: of all bytes, or of their number and both ends.
+WHOLE, ENDS = "sha256", "ends"
+
+
+def state_of(found):
+    """(size, time of modification, time of the inode's last change, inode number) of what `os.stat` found."""
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def is_young(state, now):
+    """Whether a file of this state could change once more, after the time `now` (ns), without a trace in it."""
+    return now - max(state[1:3]) < _TOO_YOUNG_NS
+
+
+def cache_file(folder, root):
+    """The file of a folder of the user's cache in which facts about the files below `root` are kept."""
+    key = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+    return files.user_cache() / folder / f"{key}.npz"
+
+
+def ends_of(file):
+    """SHA-256 (bytes [32]) of the length of a binary file, its first and its last 4,096 bytes.
+
+    Files of up to 8,192 bytes that have the same one are the same. Larger ones may differ in between; PNG and WebP
+    files hardly ever do in that alone, as sums or lengths at their ends tell of it, BMP files can.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    digest = hashlib.sha256(size.to_bytes(8, "little") + file.read(_END))
+    file.seek(max(size - _END, _END))
+    digest.update(file.read(_END))
+    return digest.digest()
+
+
+def packed_names(names):
+    """Paths as uint8, for an archive."""
+    return np.frombuffer(b"\0".join(map(os.fsencode, names)), np.uint8)
+
+
+def unpacked_names(packed):
+    """The paths that `packed_names` made of."""
+    return [os.fsdecode(name) for name in packed.tobytes().split(b"\0")]
 
 
 class FileHashes:
@@ -46,7 +93,7 @@ class FileHashes:
             return digest
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
-        if _state(path) == before and now - max(before[1:3]) >= _TOO_YOUNG_NS:
+        if _state(path) == before and not is_young(before, now):
             self._new[name] = before, digest
         return digest
 
@@ -62,7 +109,7 @@ class FileHashes:
             with files.replacing(path) as file:
                 np.savez(
                     file,
-                    names=np.frombuffer(b"\0".join(map(os.fsencode, kept)), np.uint8),
+                    names=packed_names(kept),
                     states=np.array([state for state, _ in kept.values()], np.int64),
                     digests=np.frombuffer(b"".join(digest for _, digest in kept.values()), np.uint8),
                 )
@@ -70,8 +117,7 @@ class FileHashes:
             logger.warning("hashes of the images are not kept for the next start: %s", error)
 
     def _path(self):
-        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]
-        return files.user_cache() / "hashes" / f"{key}.npz"
+        return cache_file("hashes", self.root)
 
     def _read(self):
         if self._kept is None:
@@ -87,12 +133,11 @@ def _kept_in(path):
         return {}
     data = readers.read_npz(path, "hashes")
     with readers.reading(path, "hashes"):
-        names = [os.fsdecode(name) for name in data["names"].tobytes().split(b"\0")]
+        names = unpacked_names(data["names"])
         digests = [row.tobytes() for row in data["digests"].reshape(-1, 32)]
         states = [tuple(state) for state in data["states"].tolist()]
         return dict(zip(names, zip(states, digests, strict=True), strict=True))
 
 
 def _state(path):
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return state_of(os.stat(path))

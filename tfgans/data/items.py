@@ -1,8 +1,12 @@
 """Images of a source: what every kind of them has, and those that are in memory already."""
 
 import hashlib
+import io
 
-from tfgans.data.decode import from_array, header
+import numpy as np
+
+from tfgans.data.decode import BadImage, from_array, header
+from tfgans.data.hashes import ends_of
 
 
 class Items:
@@ -33,8 +37,29 @@ class Items:
     def digests(self, indices):
         """uint8 [k, 32]: what `digest` gives of the images at `indices`, known without reading them; else None."""
 
+    def headers(self, indices):
+        """What `header` gives of some images: (int32 [k, 2], bool [k], {place: BadImage} of those it raises for)."""
+        sizes, gray, bad = np.zeros((len(indices), 2), np.int32), np.zeros(len(indices), bool), {}
+        for place, i in enumerate(indices):
+            try:
+                sizes[place], gray[place] = self.header(i)
+            except BadImage as error:
+                bad[place] = error
+        return sizes, gray, bad
+
+    def ends(self, indices):
+        """uint8 [k, 32]: light digests of some images, `hashes.ends_of` what decides each. Raises BadImage."""
+        found = b"".join(ends_of(io.BytesIO(self.content(i))) for i in indices)
+        return np.frombuffer(found, np.uint8).reshape(-1, 32)
+
+    def decoded(self, i):
+        """The size (height, width) that image i is known to decode to, since it has once; else None."""
+
+    def note_decoded(self, i, size):
+        """Called when image i has been decoded, to this size: a source that keeps such facts does so."""
+
     def remember(self):
-        """Called when the digests that are needed have been taken: a source that keeps them does so here."""
+        """Called when what is needed of all images is known: a source that keeps it for the next process does so."""
 
 
 class ArrayItems(Items):

@@ -35,7 +35,7 @@ class Batches:
     """The batches of a run.
 
     Args:
-        store: ImageStore or PointStore. indices: its items to train on, int [n].
+        store: ImageStore or PointStore. indices: its items to train on, int [n], sorted.
         labels: int32, of every item of the store, or None.
         shape: (discriminator_steps, batch_size): batches of a step, and images of one over all replicas. The n
             images give floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
@@ -87,14 +87,15 @@ class Batches:
         part = np.s_[:, replica * count : (replica + 1) * count]
         chosen = self.positions(step)[part]
         uniforms = philox.uniform((*self.shape, 4), self.seed, philox.AUGMENTATION, step)[part]
-        items = self.store.read(chosen.ravel())
+        items, taken = self.store.read(chosen.ravel(), self.indices)
         if self.store.item_shape != (2,):
             size = self.store.item_shape[:2]
             items = augment(
                 items, size, uniforms.reshape(-1, 4), self.augmentation.flip, self.augmentation.random_area
             )
-        labels = np.zeros(chosen.shape, np.int32) if self.labels is None else self.labels[chosen]
-        return items.reshape(*chosen.shape, *self.store.item_shape), labels.astype(np.int32)
+        labels = np.zeros(chosen.size, np.int32) if self.labels is None else self.labels[taken]
+        items = items.reshape(*chosen.shape, *self.store.item_shape)
+        return items, labels.astype(np.int32).reshape(chosen.shape)
 
     def positions(self, step):
         """Store indices of a step's global batches: int [discriminator_steps, batch_size]."""

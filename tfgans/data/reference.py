@@ -46,19 +46,19 @@ class Reference:
             indices = np.arange(total)
 
         def batch(part):
-            images = store.reference(part % count)
+            images, taken = store.reference(part % count)
             if flip:
                 images[part >= count] = images[part >= count, :, ::-1]
-            return images, None if labels is None else labels[part % count]
+            return images, None if labels is None else labels[taken]
 
         return (batch(indices[start : start + batch_size]) for start in range(0, len(indices), batch_size))
 
     def examples(self, batch_size=256):
         """What is trained on, once, in its order and without augmentation: an iterator as of `reference`."""
         for start in range(0, self.num_examples, batch_size):
-            part = np.s_[start : start + batch_size]
-            labels = None if self.labels is None else self.labels[part]
-            yield self._store.reference(self._indices[part]), labels
+            part = self._indices[start : start + batch_size]
+            images, taken = self._store.reference(part, self._indices)
+            yield images, None if self._labels is None else self._labels[taken]
 
     def reference_size(self, split=None):
         """The number of items of `reference(split)`."""
@@ -78,13 +78,16 @@ class Reference:
         labels = numbered_alike(self, labels, names)
         return np.tile(labels, 2) if labels is not None and self.evaluation_flip and split is None else labels
 
-    def fingerprint(self, split=None):
+    def fingerprint(self, split=None, kind=None):
         """Hash (hexadecimal) of `reference(split)`: of what its images are made from, in their order, of their
         labels, and of how they are cut and decoded; not of where they lie.
+
+        Args:
+            kind: of the digests that stand for the images, see `hashes`; None: see `reference_kind`.
         """
         data = self._compared(split)
         if data is not self or (self.evaluation_flip and split is None):
-            found = data.fingerprint(data.split if data is not self else self._evaluation(None))
+            found = data.fingerprint(data.split if data is not self else self._evaluation(None), kind)
             return (
                 hashlib.sha256(f"{found} and mirrored".encode()).hexdigest()
                 if self.evaluation_flip
@@ -95,9 +98,14 @@ class Reference:
         digest = hashlib.sha256(repr((store.item_shape, cut, PIL.__version__)).encode())
         if self.background != "white":
             digest.update(repr(self._background).encode())
-        digest.update(store.content(np.arange(len(store))))
+        digest.update(store.content(np.arange(len(store)), kind))
         digest.update(b"" if labels is None else labels.tobytes())
         return digest.hexdigest()
+
+    def reference_kind(self, split=None):
+        """The kind of the digests by which the images of `reference(split)` are known, `hashes.WHOLE` or `ENDS`."""
+        data = self._compared(split)
+        return data._open(data._evaluation(split) if data is self else data.split)[0].kind
 
     def reference_facts(self):
         """Which images `reference()` gives: `reference`, their source and split; and whether `reference_flipped`."""

@@ -2,16 +2,20 @@
 
 import dataclasses
 import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import numpy as np
 
-from tfgans import progress
 from tfgans.config import ConfigError, sides
-from tfgans.data.decode import BadImage, cover, decode, fit, from_array, to_array
+from tfgans.data import passes
+from tfgans.data.decode import BadImage, Unreachable, cover, decode, fit, from_array, to_array
+from tfgans.data.hashes import ENDS, WHOLE
 
-_CHUNK = 256  # images handed to the threads at once
+logger = logging.getLogger(__name__)
+
+CHECKED_ONCE = (
+    20_000  # of so many images that are not kept in memory each is decoded once, before the first step
+)
 _NAMED = 10  # offenders a message names
 
 
@@ -21,18 +25,18 @@ class PointStore:
     def __init__(self, items, indices):
         self.points = items.points if indices is None else items.points[indices]
         self.kept = np.arange(len(self.points))
-        self.item_shape, self.skipped, self.in_memory, self.names = (2,), 0, True, None
+        self.item_shape, self.skipped, self.in_memory, self.kind = (2,), 0, True, WHOLE
 
     def __len__(self):
         return len(self.points)
 
-    def read(self, indices):
-        """float32 [len(indices), 2]."""
-        return self.points[indices]
+    def read(self, indices, among=None):
+        """As `ImageStore.read`: float32 [len(indices), 2], and `indices`."""
+        return self.points[indices], indices
 
     reference = read
 
-    def content(self, indices):
+    def content(self, indices, kind=None):
         """The bytes that decide the points at `indices`."""
         return self.points[indices].tobytes()
 
@@ -62,79 +66,113 @@ class Form:
 
 
 class ImageStore:
-    """Images uint8 at the target size; every one was decoded once when this was built.
+    """Images uint8 at the target size; `Dataset` says which of them are decoded when this is built.
 
     Args:
-        items: of a source, with `read(i)`. indices: which of them, or None for all.
+        items: of a source, see `sources`. indices: which of them, or None for all.
         title: what messages call the source.
         form: a `Form`, how they are kept.
         on_bad_image: `fail` or `skip`.
-    Attributes: names and digests (uint8 [n, 32], SHA-256 of what each image is made from) of the usable images.
+        opened: gives the items once more, to be asked for what was not needed before they were let go.
+    Attributes: kept, places of the usable images among `indices`; skipped, how many are not usable; kind, of the
+        digests that the images are known by, see `hashes`.
     Raises: ConfigError naming up to 10 images that cannot be used, or if sizes differ without `resolution`.
     """
 
-    def __init__(self, items, indices, title, form, on_bad_image):
+    def __init__(self, items, indices, title, form, on_bad_image, opened=None):
         wanted = None if form.resolution is None else sides(form.resolution)
-        self.items, self.title, self.crop = items.at(wanted and max(wanted)), title, form.crop
-        self.background = form.background
-        self.pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self.drawn_at = wanted and max(wanted)
+        self.items, self.title, self.crop = items.at(self.drawn_at), title, form.crop
+        self.skips, self._opened, self.background = on_bad_image == "skip", opened, form.background
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
-        headers = self._map(self._header, "checking")
+        sizes, gray, bad = passes.headers(self.items, self.sources, title)
         shortest = max(1, min(wanted or (1,)) // 4) if form.min_size is None else form.min_size
-        bad = {k: found for k, found in enumerate(headers) if isinstance(found, BadImage)}
-        for k, found in enumerate(headers):
-            if k not in bad and min(found[0]) < shortest:
-                bad[k] = BadImage(f"too small, {found[0][1]}x{found[0][0]}")
-        usable = [found for k, found in enumerate(headers) if k not in bad]
+        for k in np.flatnonzero(sizes.min(1, initial=shortest) < shortest).tolist():
+            bad.setdefault(k, BadImage(f"too small, {sizes[k][1]}x{sizes[k][0]}"))
+        fine = np.delete(np.arange(len(sizes)), list(bad))
+        usable = _counted(sizes[fine])
         self.size = self._size(wanted, usable)
-        self.channels = form.channels or (1 if usable and all(gray for _, gray in usable) else 3)
+        self.channels = form.channels or (1 if len(fine) and gray[fine].all() else 3)
         self.item_shape = (*self.size, self.channels)
         self.uncut = form.uncut and any(size != self.size for size, _ in usable)
         self.ragged = self.uncut or form.crop == "random"
         self.in_memory = self._bytes(usable) <= form.memory_limit_gb * 1e9
-        self.images = None
-        self._decode_all(bad)
-        self._report(bad, on_bad_image)
+        self.decided = self.in_memory or self.items.checked or len(self.sources) <= CHECKED_ONCE
+        self.kind = WHOLE if self.decided or self.items.digests(self.sources[:0]) is not None else ENDS
+        self.kept, self.images, self._digests, self._names = fine, None, None, None
+        self._unusable, self._lock = set(), threading.Lock()  # what training has found
+        if self.in_memory or not self.items.checked and self.decided:
+            self._take_all(fine, bad)
+        self._report(bad)
+        if self.in_memory:
+            self._let_go()
+        else:
+            self.pool = passes.threads()
 
     def __len__(self):
         return len(self.kept)
 
-    def read(self, indices):
-        """The stored images at `indices`: uint8 [n, H, W, C], or a list if they are not cut yet."""
-        if self.images is None:
-            found = list(self.pool.map(self._load_or_fail, self.sources[self.kept[indices]]))
-        elif isinstance(self.images, np.ndarray):
-            return self.images[indices]
-        else:
-            found = [self.images[i] for i in indices]
-        return found if self.ragged else np.stack(found)
+    def read(self, indices, among=None):
+        """The stored images at `indices`, and those that they are of.
 
-    def reference(self, indices):
-        """uint8 [n, H, W, C] without any randomness: the middle of images that are not cut yet."""
+        Args:
+            among: sorted, the items of which the next one takes the place of one that turns out to be unusable; None
+                for all.
+        Returns: (uint8 [n, H, W, C], or a list if they are not cut yet; int [n], `indices` but for such places).
+        """
+        if self.images is None:
+            return self._read_now(indices, among)
+        if isinstance(self.images, np.ndarray):
+            return self.images[indices], indices
+        found = [self.images[i] for i in indices]
+        return (found if self.ragged else np.stack(found)), indices
+
+    def reference(self, indices, among=None):
+        """As `read`, but uint8 [n, H, W, C] without any randomness: the middle of images that are not cut yet."""
         height, width = self.size
-        middles = []
-        for image in self.read(indices):
+        middles, (images, indices) = [], self.read(indices, among)
+        for image in images:
             if self.uncut:
                 image = to_array(fit(from_array(image), self.size, self.crop))
             top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
             middles.append(image[top : top + height, left : left + width])
-        return np.stack(middles)
+        return np.stack(middles), indices
 
-    def content(self, indices):
+    def names(self, indices):
+        """The names of the images at `indices`."""
+        if self._names is not None:
+            return [self._names[i] for i in indices]
+        return [self.items.name(i) for i in self.sources[self.kept[indices]]]
+
+    def digests(self, indices, kind=None):
+        """uint8 [n, 32]: digests of the images at `indices`, of `kind` (None: the store's own)."""
+        kind = kind or self.kind
+        if kind == WHOLE and self._digests is not None:
+            return self._digests[indices]
+        items = self.items
+        if items is None:
+            items = self._opened().at(self.drawn_at)
+        return passes.digests(items, self.sources[self.kept[indices]], kind, self.title)
+
+    def content(self, indices, kind=None):
         """The bytes that stand for what the images at `indices` are made from: their digests."""
-        return self.digests[indices].tobytes()
+        return self.digests(indices, kind).tobytes()
 
-    def _header(self, i):
-        try:
-            return self.items.header(i)
-        except BadImage as error:
-            return error
+    def _read_now(self, indices, among):
+        among = np.arange(len(self)) if among is None else among
+        found = list(self.pool.map(lambda k: self._load_or_next(int(k), among), indices))
+        images = [image for image, _ in found]
+        return (images if self.ragged else np.stack(images)), np.array([k for _, k in found])
 
     def _load(self, i):
         image = decode(self.items.read(i), self.channels, self.background)
-        if self.fixed and (image.height, image.width) != self.size:
-            raise BadImage(f"of another size, {image.width}x{image.height}")
+        self.items.note_decoded(i, (image.height, image.width))
+        self._check_size((image.height, image.width))
         return to_array(image if self.uncut else fit(image, self.size, self.crop))
+
+    def _check_size(self, size):
+        if self.fixed and size != self.size:
+            raise BadImage(f"of another size, {size[1]}x{size[0]}")
 
     def _load_or_error(self, i):
         """(pixels, digest), taken together while the system still holds the file; or the reason why not."""
@@ -143,23 +181,17 @@ class ImageStore:
         except BadImage as error:
             return error
 
-    def _load_or_fail(self, i):
+    def _check_or_error(self, i):
+        """(None, digest) of an image that decodes, which is tried if it is not known; or the reason why not."""
         try:
-            return self._load(i)
+            size = self.items.decoded(i)
+            if size is None:
+                self._load(i)
+            else:
+                self._check_size(size)
+            return None, self.items.digest(i)
         except BadImage as error:
-            raise ConfigError(
-                f"{self.title}: {self.items.name(i)} cannot be read any more ({error})"
-            ) from error
-
-    def _map(self, function, title):
-        """[function(i) for i in sources] by threads, with a bar."""
-        found = []
-        with progress.Bar(f"{title} {self.title}", len(self.sources), "image") as bar:
-            for start in range(0, len(self.sources), _CHUNK):
-                for each in self.pool.map(function, self.sources[start : start + _CHUNK]):
-                    found.append(each)
-                    bar.update()
-        return found
+            return error
 
     def _size(self, wanted, usable):
         self.fixed = wanted is None
@@ -175,42 +207,34 @@ class ImageStore:
         return sizes[0] if sizes else (1, 1)
 
     def _bytes(self, usable):
-        shapes = [size if self.uncut else self.size for size, _ in usable]
+        shapes = [(size if self.uncut else self.size, count) for size, count in usable]
         if self.crop == "random" and not self.uncut:
-            shapes = [cover(size, self.size) for size, _ in usable]
-        return self.channels * sum(height * width for height, width in shapes)
+            shapes = [(cover(size, self.size), count) for size, count in usable]
+        return self.channels * sum(count * height * width for (height, width), count in shapes)
 
-    def _decode_all(self, bad):
-        """Decodes what is not bad yet, adds to `bad`, keeps the others' indices and, if they fit, pixels."""
-        todo, images = [k for k in range(len(self.sources)) if k not in bad], []
+    def _take_all(self, todo, bad):
+        """Decodes what is not bad yet, adds to `bad`, keeps the others' places and, if they fit, pixels."""
+        images, kept, digests = [], [], []
         if self.in_memory and not self.ragged:
             images = np.empty((len(todo), *self.item_shape), np.uint8)
-        kept, digests = [], []
-        with progress.Bar(f"reading {self.title}", len(todo), "image") as bar:
-            for start in range(0, len(todo), _CHUNK):
-                chunk = todo[start : start + _CHUNK]
-                for k, found in zip(
-                    chunk, self.pool.map(self._load_or_error, self.sources[chunk]), strict=True
-                ):
-                    bar.update()
-                    if isinstance(found, BadImage):
-                        bad[k] = found
-                        continue
-                    pixels, digest = found
-                    if isinstance(images, np.ndarray):
-                        images[len(kept)] = pixels
-                    elif self.in_memory:
-                        images.append(pixels)
-                    kept.append(k)
-                    digests.append(digest)
+        take = self._load_or_error if self.in_memory else self._check_or_error
+        for number, found in passes.loaded(self.items, self.sources[todo], take, self.title):
+            if isinstance(found, BadImage):
+                bad[int(todo[number])] = found
+                continue
+            pixels, digest = found
+            if isinstance(images, np.ndarray):
+                images[len(kept)] = pixels
+            elif self.in_memory:
+                images.append(pixels)
+            kept.append(todo[number])
+            digests.append(digest)
         self.kept = np.array(kept, np.int64)
-        self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
-        self.names = [self.items.name(i) for i in self.sources[self.kept]]
-        self.items.remember()
+        self._digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         if self.in_memory:
             self.images = images[: len(kept)]
 
-    def _report(self, bad, on_bad_image):
+    def _report(self, bad):
         self.skipped = len(bad)
         if bad:
             reasons = [
@@ -219,14 +243,51 @@ class ImageStore:
             more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
             count = f"{len(bad)} of {len(self.sources)} images cannot be used"
             line = f"{self.title}: {count}: {', '.join(reasons)}{more}"
-            if on_bad_image == "fail":
+            if not self.skips:
                 raise ConfigError(f"{line}; Dataset.on_bad_image = 'skip' leaves them out")
             if not len(self.kept):
                 raise ConfigError(line)
-            logging.getLogger(__name__).warning("%s; skipped", line)
-        if self.in_memory:
-            self.items = None  # encoded or original images are not needed any more
-            self.pool.shutdown()
+            logger.warning("%s; skipped", line)
+
+    def _let_go(self):
+        """Encoded or original images of which all pixels are in memory are not needed any more."""
+        self._names = [self.items.name(i) for i in self.sources[self.kept]]
+        self.items = None
+
+    def _load_or_next(self, k, among):
+        """(pixels, k) of the image k, or of the next one among some that can be used."""
+        start = int(np.searchsorted(among, k))
+        for place in range(start, start + len(among)):
+            k = int(among[place % len(among)])
+            if k in self._unusable:
+                continue
+            try:
+                return self._load(self.sources[self.kept[k]]), k
+            except BadImage as error:
+                self._leave_out(k, error)
+        raise ConfigError(f"{self.title}: none of {len(among)} images can be used")
+
+    def _leave_out(self, k, error):
+        """Notes that the image k turned out to be unusable. Raises ConfigError where that ends the run."""
+        i = self.sources[self.kept[k]]
+        if self.decided or isinstance(error, Unreachable):
+            raise passes.gone(self.items, i, error, self.title) from error
+        line = f"{self.title}: {_printable(self.items.name(i))} cannot be used ({error})"
+        if not self.skips:
+            raise ConfigError(
+                f"{line}; Dataset.on_bad_image = 'skip' takes the next image in its place"
+            ) from error
+        with self._lock:
+            if k not in self._unusable:
+                self._unusable.add(k)
+                self.skipped += 1
+                logger.warning("%s; the next one takes its place", line)
+
+
+def _counted(sizes):
+    """[((height, width), how many)] of the different sizes, int32 [n, 2]."""
+    codes, counts = np.unique(sizes.astype(np.int64) @ [2**32, 1], return_counts=True)
+    return [(divmod(code, 2**32), count) for code, count in zip(codes.tolist(), counts.tolist(), strict=True)]
 
 
 def _printable(name):

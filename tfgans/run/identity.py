@@ -1,11 +1,14 @@
 """What makes a run the one it is: its configuration, the files that this names, and the data it is trained on.
 
 `data.json` in the run's folder says what the run is trained on: `fingerprint`, `images`, `source`, `classes` (names);
-`items`, of each image its name, 16 digits of its SHA-256 and its label; `evaluation`, hashes of the images and of the
-features that evaluations compare with; `files`, hashes of what files such as genotypes say; and `history`, one entry
-for the start and for each change that was accepted: `step`, from which it holds, `fingerprint`, `images`, `changes`.
+`items`, of each image its name, 16 digits of its digest and its label, or instead of them, of many, `blocks`, see
+`contents.Blocks`; `digests`, their kind if that is not `sha256`, see `hashes`, which stays that of the run;
+`evaluation`, hashes of the images and of the features that evaluations compare with, and the kind; `files`, hashes of
+what files such as genotypes say; and `history`, one entry for the start and for each change that was accepted:
+`step`, from which it holds, `fingerprint`, `images`, `changes`.
 """
 
+import dataclasses
 import json
 import logging
 import re
@@ -13,7 +16,8 @@ from pathlib import Path
 
 from tfgans import config, distribute, files, inputs, readers
 from tfgans.config import ConfigError
-from tfgans.data.contents import Contents
+from tfgans.data.contents import Blocks, Contents
+from tfgans.data.hashes import ENDS, WHOLE
 from tfgans.run.free import free_names
 
 logger = logging.getLogger(__name__)
@@ -54,7 +58,10 @@ class Identity:
         self._refuse_other_configuration(readers.read_text(text, "the run's configuration"))
         if self._kept is None:
             return
-        self._changes = _contents_of(self._kept).changes(self.contents)
+        kept = _contents_of(self._kept)
+        if (kept.kind, kept.blocks is None) != (self.contents.kind, self.contents.blocks is None):
+            self.contents = self.dataset.contents(kept)
+        self._changes = kept.changes(self.contents)
         if self._changes and not accept_changed_data:
             then, now = self._kept["source"], self.dataset.source
             place = now if then == now else f"{now} (before: {then})"
@@ -85,7 +92,7 @@ class Identity:
 
     def write(self, step, evaluator=None):
         """Writes `operative.gin` and `data.json`; `step` is the one that the run goes on from, 0 at its start."""
-        evaluation = _evaluation(evaluator, self.dataset)
+        evaluation = _evaluation(evaluator, self.dataset, (self._kept or {}).get("evaluation", {}))
         kept, operative = self._kept, self.folder / "operative.gin"
         history = [entry | {"step": min(entry["step"], step)} for entry in kept["history"]] if kept else []
         if kept is None and operative.exists():
@@ -106,7 +113,7 @@ class Identity:
 
     def _record(self, evaluation, history):
         contents = self.contents
-        return {
+        record = {
             "fingerprint": contents.fingerprint,
             "images": contents.count,
             "source": str(self.dataset.source),
@@ -116,6 +123,9 @@ class Identity:
             "history": history,
             "items": {"names": contents.names, "hashes": contents.hashes, "labels": contents.labels},
         }
+        kind = {} if contents.kind == WHOLE else {"digests": contents.kind}
+        blocks = {} if contents.blocks is None else {"blocks": dataclasses.asdict(contents.blocks)}
+        return record | kind | blocks
 
 
 def read(folder):
@@ -148,14 +158,23 @@ def refuse_changed_files(folder):
 def note_evaluation(folder, evaluator, dataset):
     """Logs a line if an evaluation is not comparable with those of the run's training; returns whether it did."""
     kept = read(folder)
-    return bool(kept) and _note_other_evaluation(kept["evaluation"], _evaluation(evaluator, dataset))
+    if not kept:
+        return False
+    then = kept["evaluation"]
+    return _note_other_evaluation(then, _evaluation(evaluator, dataset, then))
 
 
-def _evaluation(evaluator, dataset):
+def _evaluation(evaluator, dataset, then):
+    """What evaluations compare with; `then`, what it was before, decides the kind of digest."""
     if evaluator is None:
         return {}
-    features = evaluator.features
-    return {"images": dataset.fingerprint(), "features": f"{features.name} {features.fingerprint()}"}
+    features, kind = evaluator.features, dataset.reference_kind()
+    kind = then.get("digests", WHOLE) if "images" in then else kind
+    found = {
+        "images": dataset.fingerprint(kind=kind),
+        "features": f"{features.name} {features.fingerprint()}",
+    }
+    return found if kind == WHOLE else found | {"digests": kind}
 
 
 def _note_other_evaluation(then, now):
@@ -169,10 +188,15 @@ def _note_other_evaluation(then, now):
 
 
 def _contents_of(kept):
-    items = kept["items"]
+    items, kind = kept["items"], kept.get("digests", WHOLE)
+    for each in (kind, kept["evaluation"].get("digests", WHOLE)):
+        if each not in (WHOLE, ENDS):
+            raise ValueError(f"digests of the kind {each!r} are not known")
+    blocks = Blocks(**kept["blocks"]) if "blocks" in kept else None
     return Contents(
-        kept["fingerprint"], kept["images"], items["names"], items["hashes"], items["labels"], kept["classes"]
-    )
+        kept["fingerprint"], kept["images"], items["names"], items["hashes"], items["labels"], kept["classes"],
+        kind, blocks,
+    )  # fmt: skip
 
 
 def resolved(bindings):
