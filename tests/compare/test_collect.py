@@ -208,15 +208,15 @@ def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     assert first.split()[:2] == ["fast", "5.25"] and first.endswith("2 finished")
 
 
-def say_data(folder, fingerprint, source, evaluated="e", changes=()):
-    """Says in a run's folder what it was trained on, and where that lay."""
+def say_data(folder, fingerprint, source, evaluated="e", changes=(), **kind):
+    """Says in a run's folder what it was trained on, where that lay, and the kind of its digests."""
     history = [{"step": 0, "fingerprint": fingerprint, "images": 0}]
     record = {
         "fingerprint": fingerprint, "images": 0, "source": source, "classes": None, "files": {},
-        "evaluation": {"images": evaluated}, "items": {"names": None, "hashes": None, "labels": None},
+        "evaluation": {"images": evaluated} | kind, "items": {"names": None, "hashes": None, "labels": None},
         "history": history + [{"step": step, "changes": "1 added (a.png)"} for step in changes],
     }  # fmt: skip
-    (folder / "data.json").write_text(json.dumps(record))
+    (folder / "data.json").write_text(json.dumps(record | kind))
     with open(folder / "operative.gin", "a") as file:
         file.write(f"where = {source!r}\nDataset.source = %where\n")
 
@@ -243,6 +243,19 @@ def test_a_comparison_says_which_data_were_not_the_same(tmp_path):
         "mine, seed 1: its images were changed at step 30",
         "the runs were evaluated against different images: their numbers cannot be compared",
     ]
+
+
+def test_data_known_by_digests_of_different_kinds_are_not_compared(tmp_path):
+    runs = [make_run(tmp_path / f"seed_{seed}", seed, 0.9, [100.0, 10.0]) for seed in range(3)]
+    for number, kind in enumerate(({}, {"digests": "ends"}, {"digests": "ends"})):
+        say_data(runs[number], "xyz"[number], "folder:a", "uv"[number > 0], **kind)
+    runs = [collect.read_run(folder, tmp_path) for folder in runs]
+    assert [run["data"]["trained_on"] for run in runs] == ["x", "ends y", "ends z"]
+    found = [{"label": "mine", "runs": runs}]
+    settings = {"primary_metric": "fid"}
+    assert list(comparison._problems(found, settings)) == ["mine: its runs were trained on different images"]
+    found[0]["runs"] = runs[:2]
+    assert list(comparison._problems(found, settings)) == []
 
 
 def test_a_page_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch, capsys):

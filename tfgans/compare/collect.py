@@ -106,7 +106,10 @@ def _checked(row):
 
 
 def _data(folder):
-    """{"trained_on", "evaluated" (fingerprints, or None), "changed_at" [steps]} of a run; None if it does not say."""
+    """{"trained_on", "evaluated" (fingerprints, or None), "changed_at" [steps]} of a run; None if it does not say.
+
+    Before a fingerprint of light digests there is their kind, see `tfgans.data.hashes`.
+    """
     try:
         kept = identity.read(folder)
     except ConfigError:
@@ -114,11 +117,16 @@ def _data(folder):
     if kept is None:
         return None
     changed = [entry["step"] for entry in kept["history"] if "changes" in entry]
+    evaluated = kept["evaluation"].get("images")
     return {
-        "trained_on": kept["fingerprint"],
-        "evaluated": kept["evaluation"].get("images"),
+        "trained_on": _of_kind(kept, kept["fingerprint"]),
+        "evaluated": evaluated and _of_kind(kept["evaluation"], evaluated),
         "changed_at": changed,
     }
+
+
+def _of_kind(kept, fingerprint):
+    return f"{kept['digests']} {fingerprint}" if "digests" in kept else fingerprint
 
 
 def _spectrum(folder, step):

@@ -84,8 +84,16 @@ def _problems(configurations, settings):
 
 
 def _of_data(runs, name):
-    """What the runs that say so were trained on, or evaluated against: a set of fingerprints."""
-    return {run["data"][name] for run in runs if run.get("data") and run["data"][name]}
+    """What the runs that say so were trained on, or evaluated against: a set of fingerprints.
+
+    Those of different kinds cannot be compared: it is of the kind of which there are most.
+    """
+    kinds = {}
+    for run in runs:
+        if run.get("data") and run["data"][name]:
+            fingerprint = run["data"][name]
+            kinds.setdefault(fingerprint.rpartition(" ")[0], set()).add(fingerprint)
+    return max(kinds.values(), key=len, default=set())
 
 
 def _data_problems(configuration):

@@ -21,7 +21,6 @@ from tfgans.config import (
     configurable,
 )
 from tfgans.data.balance import BalancedOrder
-from tfgans.data.contents import Contents
 from tfgans.data.decode import colour
 from tfgans.data.labels import (
     absent_classes,
@@ -175,11 +174,6 @@ class Dataset(Reference):
         self.labels = None if self._labels is None else self._labels[self._indices]
 
     @property
-    def skipped(self):
-        """How many images of the split could not be used, those that training has met among them."""
-        return self._store.skipped
-
-    @property
     def label_counts(self):
         """How many images of each class are trained on: int64 [num_classes], or None without labels."""
         return None if self.labels is None else count_labels(self.labels, self.num_classes)
@@ -276,14 +270,6 @@ class Dataset(Reference):
         )
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
-
-    def contents(self, like=None):
-        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order.
-
-        Args:
-            like: `Contents` of another time or place, to be compared with.
-        """
-        return Contents.of(self._store, self._indices, self.labels, self.class_names, like)
 
     def _open(self, split):
         """(store, labels int32 of its items or None, class names or None) of a split, kept once read."""

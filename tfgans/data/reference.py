@@ -9,11 +9,13 @@ import PIL
 from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.comparison import numbered_alike, open_comparison
+from tfgans.data.contents import Contents
 from tfgans.data.sources import title
 
 
 class Reference:
-    """The part of `Dataset` that gives images without augmentation: those to compare with, and those of training."""
+    """The part of `Dataset` that gives images without augmentation, those to compare with and those of training, and
+    what they are known by."""
 
     _comparison = None  # the data set of `evaluation_source`, once it was asked for
 
@@ -106,6 +108,19 @@ class Reference:
         """The kind of the digests by which the images of `reference(split)` are known, `hashes.WHOLE` or `ENDS`."""
         data = self._compared(split)
         return data._open(data._evaluation(split) if data is self else data.split)[0].kind
+
+    def contents(self, like=None):
+        """What is trained on, as `Contents`: the items that `fraction` and `half` leave, in their order.
+
+        Args:
+            like: `Contents` of another time or place, to be compared with.
+        """
+        return Contents.of(self._store, self._indices, self.labels, self.class_names, like)
+
+    @property
+    def skipped(self):
+        """How many images of the split could not be used, those that training has met among them."""
+        return self._store.skipped
 
     def reference_facts(self):
         """Which images `reference()` gives: `reference`, their source and split; and whether `reference_flipped`."""

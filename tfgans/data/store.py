@@ -98,7 +98,8 @@ class ImageStore:
         self.ragged = self.uncut or form.crop == "random"
         self.in_memory = self._bytes(usable) <= form.memory_limit_gb * 1e9
         self.decided = self.in_memory or self.items.checked or len(self.sources) <= CHECKED_ONCE
-        self.kind = WHOLE if self.decided or self.items.digests(self.sources[:0]) is not None else ENDS
+        self._told = self.items.digests(self.sources[:0]) is not None  # digests need not be taken
+        self.kind = WHOLE if self.decided or self._told else ENDS
         self.kept, self.images, self._digests, self._names = fine, None, None, None
         self._unusable, self._lock = set(), threading.Lock()  # what training has found
         if self.in_memory or not self.items.checked and self.decided:
@@ -177,7 +178,7 @@ class ImageStore:
     def _load_or_error(self, i):
         """(pixels, digest), taken together while the system still holds the file; or the reason why not."""
         try:
-            return self._load(i), self.items.digest(i)
+            return self._load(i), self._digest(i)
         except BadImage as error:
             return error
 
@@ -189,9 +190,12 @@ class ImageStore:
                 self._load(i)
             else:
                 self._check_size(size)
-            return None, self.items.digest(i)
+            return None, self._digest(i)
         except BadImage as error:
             return error
+
+    def _digest(self, i):
+        return b"" if self._told else self.items.digest(i)
 
     def _size(self, wanted, usable):
         self.fixed = wanted is None
@@ -230,7 +234,10 @@ class ImageStore:
             kept.append(todo[number])
             digests.append(digest)
         self.kept = np.array(kept, np.int64)
-        self._digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+        if self._told:
+            self._digests = self.items.digests(self.sources[self.kept])
+        else:
+            self._digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         if self.in_memory:
             self.images = images[: len(kept)]
 
