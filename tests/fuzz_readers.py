@@ -20,8 +20,9 @@ from tfgans import checkpoint, distribute, files
 from tfgans.compare import collect, comparison, processes
 from tfgans.config import ConfigError
 from tfgans.data import Dataset, hashes
-from tfgans.data.contents import Contents
+from tfgans.data.contents import Blocks, Contents
 from tfgans.data.decode import BadImage, decode, header, open_image
+from tfgans.data.headers import FileHeaders
 from tfgans.data.stylegan_labels import read_labels
 from tfgans.data.subset import read_classes
 from tfgans.evaluate import classifier, spectrum_figure
@@ -244,22 +245,25 @@ def _read_included(path):
     _read_gin(path.parent / "outer.gin")
 
 
-def _identity(folder):
-    dataset = SimpleNamespace(source="npz:set.npz", contents=lambda like=None: CONTENTS)
+def _identity(folder, contents):
+    dataset = SimpleNamespace(source="npz:set.npz", contents=lambda like=None: contents)
     return identity.Identity(folder, OPERATIVE, dataset)
 
 
 CONTENTS = Contents("ab" * 32, 2, ["a.png", "b.png"], ["0" * 16, "1" * 16], [0, 1], ["cat", "dog"])
 
+BLOCKS = Blocks(["a.png", "b.png"], [1000, 999], ["0" * 16, "1" * 16])
+MANY = Contents("ab" * 32, 1999, class_names=["cat", "dog"], kind=hashes.ENDS, blocks=BLOCKS)
 
-def _taken_up(path):
+
+def _taken_up(path, contents=CONTENTS):
     (path.parent / "operative.gin").write_text(OPERATIVE)
-    _identity(path.parent).write(0)
+    _identity(path.parent, contents).write(0)
 
 
-def _read_taken_up(path):
+def _read_taken_up(path, contents=CONTENTS):
     """The configuration and the data of a run that is there, as `train` compares them."""
-    _identity(path.parent).check(accept_changed_data=True)
+    _identity(path.parent, contents).check(accept_changed_data=True)
 
 
 def _classes(path):
@@ -286,6 +290,23 @@ def _read_hashes(path):
     folder = path.parents[3]
     found = hashes.FileHashes(folder).digest("a.txt")
     assert found in (b"\0" * 32, hashlib.sha256(b"a").digest())
+
+
+def _headers(folder):
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    _image("PNG")(folder / "a.png")
+    os.utime(folder / "a.png", (1e9, 1e9))
+    kept = FileHeaders(folder, ["a.png"])
+    kept.of([0])
+    kept._keep[:] = True
+    kept.remember()
+    return hashes.cache_file("headers", kept.root)
+
+
+def _read_headers(path):
+    """What is kept of a file, or its own header."""
+    sizes, gray, bad = FileHeaders(path.parents[3], ["a.png"]).of([0])
+    assert (sizes.shape, sizes.dtype, gray.dtype, bad) == ((1, 2), np.int32, bool, {})
 
 
 def _run(path):
@@ -445,9 +466,17 @@ READERS = [
     Reader("gin included", _in("a.gin", lambda p: p.write_text(GIN)), _read_included, 0.5, named=False),
     Reader("operative", _in("operative.gin", _taken_up), _read_taken_up, named=False),
     Reader("data", _in("data.json", _taken_up), _read_taken_up, named=False),
+    Reader(
+        "data, many",
+        _in("data.json", lambda p: _taken_up(p, MANY)),
+        lambda p: _read_taken_up(p, MANY),
+        0.5,
+        named=False,
+    ),
     Reader("run's classes", _in("classes.json", _classes), lambda p: classes.read(p.parent)),
     Reader("dataset.json", _in("dataset.json", _labels), lambda p: read_labels(p, ["a/0.png", "a/1.png"])),
     Reader("hashes", _hashes, _read_hashes),
+    Reader("headers", _headers, _read_headers),
     Reader("run, operative", _in("run/operative.gin", _run), _read_run, 0.5),
     Reader("run, metrics", _in("run/metrics.jsonl", _run), _read_run, 0.5),
     Reader("run, spectra", _in("run/spectra/step_00000030.json", _run), _read_run, 0.5),

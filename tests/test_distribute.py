@@ -129,7 +129,9 @@ def test_replicas_agree_on_statistics_too(config, tmp_path):
 
 
 def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, one, tmp_path):
-    finish(*start_workers(config, tmp_path, [*PLAIN, "Dataset.memory_limit_gb=0.0"]))  # each reads its own share
+    finish(
+        *start_workers(config, tmp_path, [*PLAIN, "Dataset.memory_limit_gb=0.0"])
+    )  # each reads its own share
     chief, other = states(tmp_path, "worker0", "worker1")
     assert_close(one, chief, 1e-6)
     for name in chief:

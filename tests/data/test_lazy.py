@@ -1,5 +1,7 @@
 """Folders that are not held in memory: opened by their headers, checked once, or while they are trained on."""
 
+import hashlib
+import io
 import itertools
 import os
 import shutil
@@ -13,6 +15,7 @@ from PIL import Image
 from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset, contents, hashes, headers, store
 from tfgans.data.folder import FileItems, Folder
+from tfgans.data.pipeline import Augmentation, Batches
 from tfgans.run.identity import Identity
 
 
@@ -283,6 +286,22 @@ def test_runs_of_earlier_versions_go_on(folder, tmp_path, monkeypatch):
         identity(tmp_path / "run", opened(folder)).check()
 
 
+def test_a_light_digest_is_of_the_length_and_both_ends():
+    data = bytes(range(256)) * 40
+    digest = hashes.ends_of(io.BytesIO(data))
+    assert digest == hashlib.sha256((10240).to_bytes(8, "little") + data[:4096] + data[-4096:]).digest()
+    for place, same in ((0, False), (4095, False), (4096, True), (6143, True), (6144, False), (10239, False)):
+        other = bytearray(data)
+        other[place] ^= 1
+        assert (hashes.ends_of(io.BytesIO(bytes(other))) == digest) == same
+    whole = [hashes.ends_of(io.BytesIO(data[:size])) for size in (0, 1, 4096, 4097, 8192)]
+    assert whole[3] == hashlib.sha256((4097).to_bytes(8, "little") + data[:4097]).digest()
+    assert (
+        whole[4] == hashlib.sha256((8192).to_bytes(8, "little") + data[:8192]).digest()
+        and len(set(whole)) == 5
+    )
+
+
 def blocks(digests, labels=None):
     """`Contents` of items with these digests."""
 
@@ -369,18 +388,20 @@ def test_what_is_known_of_a_packed_set_is_not_looked_for(many):
     assert found.fingerprint != dataset.contents(contents.Contents("", 0, kind=hashes.ENDS)).fingerprint
 
 
-def test_each_worker_reads_its_own_share():
-    """Of 24 images in two steps of 12 both together read each once, and what one process would."""
-    sources = [Source(24), Source(24)]
-    batches = [
-        Dataset(source, batch_size=12, memory_limit_gb=0.0).batches(1, 7, 0, worker, 1, 2).take(2)
-        for worker, source in enumerate(sources)
-    ]
-    parts = [np.concatenate([each["images"].numpy() for each in batch]) for batch in batches]
-    whole = Dataset(Source(24), batch_size=12).batches(1, 7).take(2)
-    np.testing.assert_array_equal(
-        np.concatenate(parts, 1), np.concatenate([each["images"].numpy() for each in whole])
-    )
-    for part, source in zip(parts, sources, strict=True):
-        levels = np.round((part[..., 0, 0, 0] + 1) * 127.5).astype(int).ravel().tolist()
-        assert sorted(levels) == sorted(source.items.read_of[: len(levels)]) and len(levels) == 12
+@pytest.mark.parametrize("workers", [2, 3])
+def test_each_worker_reads_its_own_share_of_one_order(workers):
+    """Of 24 images in two steps of 12 all workers together read each once, as one process would."""
+    (whole, _), *shares = (shown(0, 1), *(shown(worker, workers) for worker in range(workers)))
+    np.testing.assert_array_equal(np.concatenate([levels for levels, _ in shares], 1), whole)
+    assert sorted(whole.ravel()) == list(range(24)) != whole.ravel().tolist()
+    for levels, read in shares:
+        assert sorted(levels.ravel()) == sorted(read) and levels.shape == (2, 12 // workers)
+
+
+def shown(worker, workers):
+    """(levels [steps, n] of the images that a worker trains on, those that it reads)."""
+    source = Source(24)
+    dataset = Dataset(source, batch_size=12, memory_limit_gb=0.0)
+    batches = Batches(dataset._store, np.arange(24), None, (1, 12), 7, Augmentation(False, None))
+    levels = [batches.read(step, worker, workers)[0][0, :, 0, 0, 0] for step in range(2)]
+    return np.stack(levels), source.items.read_of

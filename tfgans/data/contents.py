@@ -124,6 +124,13 @@ class Blocks:
     counts: list
     hashes: list
 
+    def __post_init__(self):
+        columns = {"names": str, "counts": int, "hashes": str}
+        if not all(isinstance(each, kind) for name, kind in columns.items() for each in getattr(self, name)):
+            raise ValueError("blocks are lists of names, counts and hashes")
+        if not len(self.names) == len(self.counts) == len(self.hashes) > 0:
+            raise ValueError("blocks have a name, a count and a hash each")
+
     @classmethod
     def of(cls, store, indices, digests, labels):
         """Those of a store's items at `indices`, digests uint8 [n, 32], labels int32 [n] or None."""
