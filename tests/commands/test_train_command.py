@@ -226,3 +226,23 @@ def test_folders_that_cannot_be_used_say_why(refused, images, tmp_path):
     assert str(tmp_path / "empty") in line(tmp_path / "empty")
     assert str(tmp_path / "missing") in line(tmp_path / "missing")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_image_that_turns_out_bad_in_training_is_one_line_and_2(images, tmp_path):
+    (tmp_path / "own.gin").write_text(FOLDER)
+    (images / "07.png").write_bytes((images / "07.png").read_bytes()[:200])
+    script = f"""
+import sys
+sys.argv = ["launch/train.py", "--gin_file={tmp_path}/own.gin", "--data={images}", "--model_dir={tmp_path}/run",
+            "--resolution=8", "--batch_size=4", "--steps=8", "--gin_param=Dataset.memory_limit_gb=0.0"]
+from tfgans.data import store
+store.CHECKED_ONCE = 3
+from tfgans.commands import command_line
+command_line.run("train")
+"""
+    code, _, err = forks.run(script)
+    assert code == 2 and "Traceback" not in err
+    assert err.strip().splitlines()[-1] == (
+        f"train.py: folder:{images}: 07.png cannot be used (truncated); Dataset.on_bad_image = 'skip' takes the next "
+        "image in its place"
+    )

@@ -113,7 +113,7 @@ def _import_tensorflow(command):
 def _interpreted(command, action):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
     from tfgans import environment
-    from tfgans.config import check_file, first_line
+    from tfgans.config import ConfigError, check_file, first_line
 
     environment.check(command=True)
     if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
@@ -126,6 +126,11 @@ def _interpreted(command, action):
     try:
         return action() or 0
     except tensorflow.errors.OpError as error:
+        refused = re.search(
+            r"\bConfigError: (.+)", error.message
+        )  # of a function of ours that tf.data called
+        if refused:
+            raise ConfigError(refused[1]) from error
         failed = "Summary" in error.message  # one of those that write TensorBoard's files
         if not failed and not isinstance(error, tensorflow.errors.ResourceExhaustedError):
             raise

@@ -55,8 +55,9 @@ def select_classes(labels, class_names, classes, least=0):
             f"Dataset.classes must be different classes, at least one. Received: {repeated[:20]}"
         )
     indices = np.flatnonzero(np.isin(labels, chosen))
-    relabelled = np.array([chosen.index(label) for label in labels[indices]], np.int32)
-    return indices, relabelled, [class_names[k] for k in chosen] if class_names else None
+    places = np.zeros(known, np.int32)
+    places[chosen] = np.arange(len(chosen))
+    return indices, places[labels[indices]], [class_names[k] for k in chosen] if class_names else None
 
 
 def classes_known(labels, class_names, least=0):
