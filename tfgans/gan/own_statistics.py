@@ -20,8 +20,8 @@ class OwnStatistics:
     average makes images or is handed over, its batch norms take instead the means, over 8 forwards in training mode
     of 64 images each, of their batches' means and variances (Brock et al. 2019 call these standing statistics).
     They are a function of the averaged weights and the model's seed, are found once for each state of the weights,
-    and stay out of training and of checkpoints. Up to update number `ema_start` the average is a copy of the generator,
-    and has what that has.
+    and stay out of training and of checkpoints. Up to update number `ema_start` the average is a copy of the
+    generator, and has what that has.
     """
 
     _settled = False
