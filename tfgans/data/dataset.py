@@ -1,6 +1,7 @@
 """`Dataset`: what gin files name; a source, its options, training batches and the evaluation reference."""
 
 import copy
+import functools
 import logging
 
 import numpy as np
@@ -292,7 +293,7 @@ class Dataset(Reference):
             uncut = self.random_area is not None and self.crop != "none"
             limits = self.min_size, self.memory_limit_gb
             form = Form(self.resolution, self.channels, self.crop, *limits, uncut, self._background)
-            reopen = lambda: self._origin.open(split)  # noqa: E731
+            reopen = functools.partial(self._origin.open, split)
             store = ImageStore(items, indices, self.source, form, self.on_bad_image, reopen)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
