@@ -1,8 +1,9 @@
-"""The experiments: their flags by the table in docs/configurations.md, and what gin_configs' READMEs say of them."""
+"""The experiments: their flags by the table in docs/configurations.md, and what READMEs say; commands of pages."""
 
 import pathlib
 import re
 import shlex
+import subprocess
 
 import gin
 
@@ -113,3 +114,20 @@ def promised(name):
     text = " ".join([NOTES[name].replace("`", " "), *map(comment, files)])
     found = [double or single or plain.rstrip(".,:;") for double, single, plain in FLAG.findall(text)]
     return list(dict.fromkeys(found))
+
+
+def commands(path):
+    """The arguments of each command that a page has in a block of its own, as a shell hands them on."""
+    text = path.read_text()
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = [block for language, block in fenced if language in ("", "sh")]
+    blocks += re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    script = "\n".join(block for block in blocks if "python launch/" in block)
+    script = re.sub(r"(?:\.venv/bin/)?python (?=launch/|benchmarks/)", "python ", script)
+    said = "python() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
+    nothing_else = {"PATH": "/nonexistent"}  # a page's other commands are not run
+    done = subprocess.run(
+        ["/bin/bash", "-u", "-c", said + script], capture_output=True, text=True, env=nothing_else
+    )
+    found = [line.split("\0")[:-1] for line in re.split(r"(?<=\0)\n", done.stdout) if line]
+    return [words for words in found if words[0].startswith(("launch/", "benchmarks/"))]

@@ -1,11 +1,21 @@
 """The gin files and their pages: what they name is there, and what they show can be copied."""
 
 import re
-import subprocess
 
 import gin
 import pytest
-from configurations import CONFIGS, NOTES, PARTS, ROOT, ROWS, given_for_auto, includes, prepare, used
+from configurations import (
+    CONFIGS,
+    NOTES,
+    PARTS,
+    ROOT,
+    ROWS,
+    commands,
+    given_for_auto,
+    includes,
+    prepare,
+    used,
+)  # fmt: skip
 
 from tfgans.compare import plan
 from tfgans.config import ConfigError
@@ -52,23 +62,6 @@ def test_gin_files_that_are_named_are_there(path):
     """By their path, from gin_configs or from where they are named."""
     for name in GIN_FILE.findall(path.read_text()):
         assert any((place / name).exists() for place in (ROOT, CONFIGS, path.parent)), name
-
-
-def commands(path):
-    """The arguments of each command that a page has in a block of its own, as a shell hands them on."""
-    text = path.read_text()
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    blocks = [block for language, block in fenced if language in ("", "sh")]
-    blocks += re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
-    script = "\n".join(block for block in blocks if "python launch/" in block)
-    script = re.sub(r"(?:\.venv/bin/)?python (?=launch/|benchmarks/)", "python ", script)
-    said = "python() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
-    nothing_else = {"PATH": "/nonexistent"}  # a page's other commands are not run
-    done = subprocess.run(
-        ["/bin/bash", "-u", "-c", said + script], capture_output=True, text=True, env=nothing_else
-    )
-    found = [line.split("\0")[:-1] for line in re.split(r"(?<=\0)\n", done.stdout) if line]
-    return [words for words in found if words[0].startswith(("launch/", "benchmarks/"))]
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT)))

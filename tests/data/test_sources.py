@@ -134,7 +134,7 @@ def test_sizes_are_native_or_asked_for(tmp_path):
     save(tmp_path / "b.png", size=(20, 30))
     source = f"folder:{tmp_path}"
     assert message(source=source) == (
-        f"Dataset.resolution is required: images of {source} have 2 sizes, from 12x6 to 20x30"
+        f"Dataset.resolution is required (--resolution): images of {source} have 2 sizes, from 12x6 to 20x30"
     )
     assert Dataset(source, resolution=6, crop="random").item_shape == (6, 6, 3)
 

@@ -205,7 +205,7 @@ class ImageStore:
         if len(sizes) > 1:
             (a, b), (c, d) = sizes[0], sizes[-1]
             raise ConfigError(
-                f"Dataset.resolution is required: images of {self.title} have {len(sizes)} sizes, "
+                f"Dataset.resolution is required (--resolution): images of {self.title} have {len(sizes)} sizes, "
                 f"from {b}x{a} to {d}x{c}"
             )
         return sizes[0] if sizes else (1, 1)
