@@ -14,6 +14,7 @@ _HOMES = {
     "AdvAsGAN": "tfgans.methods.advas",
     "AlphaGAN": "tfgans.methods.alphagan.model",
     "APAGAN": "tfgans.methods.augmented",
+    "AugmentPipe": "tfgans.augment.pipe",
     "BEGAN": "tfgans.methods.began",
     "ConfigError": "tfgans.config",
     "configurable": "tfgans.config",

@@ -81,18 +81,29 @@ def separable_upfirdn2d(images, taps, up=1, down=1, padding=(0, 0)):
 
     Args: as `upfirdn2d`, with `taps` [k] of both directions.
     """
-    height, width, channels = images.shape[1:]
+    height, width = images.shape[1:3]
     if max(height, width) > _LARGEST_PRODUCT:
         return upfirdn2d(images, np.outer(taps, taps), up, down, padding)
-    rows, columns = (_matrix(size, tuple(taps), up, down, tuple(padding)) for size in (height, width))
-    rows, columns = tf.constant(rows, images.dtype), tf.constant(columns, images.dtype)
+    rows, columns = (fir_matrix(size, tuple(taps), up, down, tuple(padding)) for size in (height, width))
+    return along_sides(images, tf.constant(rows, images.dtype), tf.constant(columns, images.dtype))
+
+
+def along_sides(images, rows, columns):
+    """Products with matrices along both sides of [N, H, W, C]: [N, H', W', C].
+
+    Args: rows, columns: [H', H] and [W', W], or one for each image, [N, H', H] and [N, W', W].
+    """
+    height, width, channels = images.shape[1:]
     tall = tf.matmul(rows, tf.reshape(images, (-1, height, width * channels)))
+    if columns.shape.rank == 3:
+        tall = tf.reshape(tall, (-1, rows.shape[-2], width, channels))
+        return tf.matmul(columns[:, None], tall)
     outputs = tf.matmul(columns, tf.reshape(tall, (-1, width, channels)))
-    return tf.reshape(outputs, (-1, rows.shape[0], columns.shape[0], channels))
+    return tf.reshape(outputs, (-1, rows.shape[-2], columns.shape[-2], channels))
 
 
 @functools.lru_cache
-def _matrix(size, taps, up, down, padding):
+def fir_matrix(size, taps, up, down, padding):
     """What `upfirdn2d` does along one side, as a matrix [outputs, size]."""
     outputs = (size * up + sum(padding) - len(taps)) // down + 1
     reads = np.arange(size) * up + padding[0] - np.arange(outputs)[:, None] * down  # place in the window

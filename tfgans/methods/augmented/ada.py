@@ -2,11 +2,14 @@
 
 import tensorflow as tf
 
+from tfgans import distribute
 from tfgans.augment import diffaugment, geometric
-from tfgans.config import Count, Within, configurable
+from tfgans.config import Count, Function, Instance, NotNegative, Within, configurable
 from tfgans.gan import GAN
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
 from tfgans.methods.augmented.augmenting import Augmenting, check_images
+
+_PIPE = "ada_pipe/"  # of the draws that say what the pipeline does
 
 
 @configurable
@@ -20,14 +23,19 @@ class ADAGAN(Adaptive, Augmenting, GAN):
     through a network.
 
     Departures from the paper: colours as in DiffAugment; of images that are no squares half turns, no quarters;
-    bilinear sampling without filters; penalties do not go through the transform unless asked to.
+    bilinear sampling without filters; penalties do not go through the transform unless asked to. With `ada_pipe`
+    the transforms are the authors' own.
 
     Args:
         ada_target: mean sign aimed at, in [-1, 1].
         ada_interval: discriminator updates between two changes of p.
-        ada_speed: thousands of real images in which p can go from 0 to 1; infinity is the base.
+        ada_speed: thousands of real images in which p can go from 0 to 1; infinity is the base. The authors take 100
+            where a run begins with another's weights.
+        ada_pipe: `@AugmentPipe()`, the authors' whole pipeline or parts of it; None: what is said above.
+        ada_probability: p, in place of one that follows: a number, or a function of the number of generator updates
+            done.
         augment_penalties: whether penalties of other methods go through the transform.
-    Raises: ConfigError if a value leaves its range or the items are no images.
+    Raises: ConfigError if a value leaves its range, the items are no images or the pipeline is not for them.
     """
 
     def __init__(
@@ -37,20 +45,41 @@ class ADAGAN(Adaptive, Augmenting, GAN):
         ada_target: Within("[-1, 1]") = 0.6,
         ada_interval: Count = 4,
         ada_speed: Within("(0, inf]") = 500.0,
+        ada_pipe: Instance("@AugmentPipe()") | None = None,
+        ada_probability: NotNegative | Function("@CosineAnnealing()") | None = None,
         **kwargs,
     ):
         super().__init__(generator, discriminator, **kwargs)
-        self.ada = None
-        if ada_speed != OFF:
-            check_images("ADAGAN", self.sample_shape)
+        self.ada, self.ada_pipe, self.ada_probability = None, ada_pipe, ada_probability
+        self.ada_is_on = ada_speed != OFF or ada_probability is not None
+        if not self.ada_is_on:
+            return
+        check_images("ADAGAN", self.sample_shape)
+        if ada_pipe is not None:
+            ada_pipe.operations(self.sample_shape)  # raises what it has against them
+        if ada_probability is None:
             self.ada = Controller(self, "ada", ada_target, ada_interval, ada_speed)
             self.controllers.append(self.ada)
 
+    def present_ada_probability(self):
+        """p, a scalar of at least 0."""
+        if self.ada is not None:
+            return self.ada.value()
+        p = self.ada_probability
+        return tf.convert_to_tensor(p(self.step.value) if callable(p) else p, tf.float32)
+
+    def discriminator_step(self, real):
+        logs = super().discriminator_step(real)
+        own = self.ada_is_on and self.ada is None
+        return logs | ({"d/ada_probability": self.present_ada_probability()} if own else {})
+
     def augmentation_draws(self, count, which):
         draws = super().augmentation_draws(count, which)
-        if self.ada is None:
+        if not self.ada_is_on:
             return draws
-        probability = self.ada.value()
+        if self.ada_pipe is not None:
+            return draws | self._pipe_draws(count, which)
+        probability = self.present_ada_probability()
         uniform = lambda name, width: self.random_uniform(count, (width,), f"ada/{which}/{name}")  # noqa: E731
         maps = geometric.random_map(
             uniform("gates", len(geometric.GATES)),
@@ -62,10 +91,29 @@ class ADAGAN(Adaptive, Augmenting, GAN):
         colors = {"ada_colors": uniform("colors", 3), "ada_colored": uniform("color gates", 3) < probability}
         return draws | {"ada_maps": maps} | colors
 
+    def _pipe_draws(self, count, which):
+        """This replica's share of what the pipeline does to the global batch: how far it mirrors is of all of it."""
+        shapes = self.ada_pipe.draw_shapes(self.sample_shape)
+        total, start = count * distribute.num_replicas(), distribute.replica_id() * count
+        drawn = {}
+        for kind, draw in (("uniform", tf.random.stateless_uniform), ("normal", tf.random.stateless_normal)):
+            names = [n for n, s in shapes.items() if len(s) == 1 and n.endswith("_n") == (kind == "normal")]
+            sizes = [shapes[name][0] for name in names]
+            numbers = draw([total, sum(sizes)], self.stream(f"ada/{which}/{kind}"), alg="philox")
+            drawn |= dict(zip(names, tf.split(numbers, sizes, 1), strict=True))
+        if "noise_n" in shapes:
+            key = self.stream(f"ada/{which}/noise")
+            drawn["noise_n"] = tf.random.stateless_normal([total, *self.sample_shape], key, alg="philox")
+        found = self.ada_pipe.transforms(drawn, self.present_ada_probability(), self.sample_shape)
+        return {_PIPE + name: value[start : start + count] for name, value in found.items()}
+
     def augment_images(self, images, draws):
         images = super().augment_images(images, draws)
-        if self.ada is None:
+        if not self.ada_is_on:
             return images
+        if self.ada_pipe is not None:
+            own = {name.removeprefix(_PIPE): x for name, x in draws.items() if name.startswith(_PIPE)}
+            return self.ada_pipe(images, own)
         images = geometric.resample(images, draws["ada_maps"])
         for index, name in enumerate(("brightness", "contrast", "saturation")):
             changed = diffaugment.color(name, images, draws["ada_colors"][:, index])
