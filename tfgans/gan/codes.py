@@ -90,10 +90,13 @@ class CodeGeneration:
         if codes.space == "w":
             return codes
         options = dataclasses.asdict(truncation or Truncation())
-        values = in_batches(
-            lambda part: self.styles(part, weights, style_layer, **options), BLOCK, codes.values
-        )
+        arrays = [codes.values, *([] if codes.labels is None else [codes.labels])]
+        values = in_batches(lambda *part: self._in_w(part, weights, style_layer, options), BLOCK, *arrays)
         return dataclasses.replace(codes, space="w", values=values, labels=None)
+
+    def _in_w(self, part, weights, style_layer, options):
+        latents, labels = part if len(part) == 2 else (*part, None)
+        return self.styles(latents, weights, style_layer, labels, **options)
 
     def show(self, codes, weights=None, batch_size=TOGETHER):
         """The pictures of codes: uint8 [N, H, W, C], or points float32 [N, D].

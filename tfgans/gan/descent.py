@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans.gan.codes import Codes
-from tfgans.gan.styles import style_layers
+from tfgans.gan.styles import mapped, style_layers
 
 _RISE, _FALL, _NOISY = 0.05, 0.25, 0.75  # shares of the steps
 _SMALLEST_NOISE = 8  # pixels a side
@@ -108,7 +108,7 @@ class Descent:
         if self.parts is None:
             return self.model.synthesize({"latents": code, "labels": labels}, generator=self.generator)
         mapping, synthesis = self.parts
-        styles = mapping(code, training=False) if self.space == "z" else code
+        styles = mapped(mapping, code, labels, training=False) if self.space == "z" else code
         if self.space == "w":
             styles = tf.tile(code, (1, self.model.style_slots, 1))
         return synthesis(styles, list(noise) or None)

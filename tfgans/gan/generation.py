@@ -153,7 +153,7 @@ class Generation(
     def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
         if psi is None and layer is None:
             return self.render(latents, labels, weights)
-        styles = self.styles(latents, weights, layer, truncation=psi, truncated_slots=truncated_slots)
+        styles = self.styles(latents, weights, layer, labels, truncation=psi, truncated_slots=truncated_slots)
         return self.render_styles(styles, weights)
 
     def _compiled(self, make, generator):

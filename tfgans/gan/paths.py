@@ -46,7 +46,7 @@ class PathGeneration:
                 t = draws.random((count, 1)) if full else np.zeros((count, 1))
                 places = t, t + step
                 if space == "w":
-                    return self._between_styles(ends[::2], ends[1::2], places, weights)
+                    return self._between_styles(ends[::2], ends[1::2], places, labels, weights)
                 latents = (slerp(ends[::2], ends[1::2], place).astype(np.float32) for place in places)
                 return tuple(self._unrounded(latent, labels, weights) for latent in latents)
 
@@ -54,8 +54,8 @@ class PathGeneration:
 
         return paths if self.path_spaces else None
 
-    def _between_styles(self, first, last, places, weights):
-        first, last = (self.styles(latents, weights) for latents in (first, last))
+    def _between_styles(self, first, last, places, labels, weights):
+        first, last = (self.styles(latents, weights, labels=labels) for latents in (first, last))
         images = []
         with self.shown(weights) as generator:
             render = self._compiled(_unrounded_of_styles, generator)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_uint8
+from tfgans.layers.embedding import mixed_classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +37,21 @@ class StyleGeneration:
         layers = style_layers(self.generator)
         return layers[0].num_layers if layers else 0
 
-    def styles(self, latents, weights=None, style_layer=None, **truncation):
-        """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says."""
+    def styles(self, latents, weights=None, style_layer=None, labels=None, **truncation):
+        """Styles [N, slots, style_dim] of latents [N, latent_dim], truncated as `Generation` says.
+
+        Args: labels: [N], of a mapping that takes them, or shares of classes [N, num_classes]; None draws some, for
+            the same count always the same.
+        """
         self.require_styles("styles")
         truncation = Truncation(**truncation)
         _, psi = self.truncations(truncation)
         mapping, _ = style_layers(self._shown(weights))
         layer = self.fed_layer(style_layer)
         options = {"truncation": psi, "truncated_slots": truncation.truncated_slots, "style_layer": layer}
-        return mapping(tf.constant(latents, tf.float32), **options, training=False).numpy()
+        if labels is None and getattr(mapping, "num_classes", None):
+            labels = self.labels_at(0, len(latents), None, 0, 0)
+        return mapped(mapping, tf.constant(latents, tf.float32), labels, **options, training=False).numpy()
 
     def render_styles(self, styles, weights=None):
         """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
@@ -121,7 +128,9 @@ class StyleGeneration:
         first, end = mixed_slots or (0, min(4, slots // 2))
         if not 0 <= first <= end <= slots:
             raise ConfigError(f"mixed slots are A:B with 0 <= A <= B <= {slots}. Received: {first}:{end}")
-        sources = self.styles(self.latents_at(0, rows + columns, seed), weights, **truncation)
+        latents = self.latents_at(0, rows + columns, seed)
+        labels = self.labels_at(0, rows + columns, None, 0, seed)
+        sources = self.styles(latents, weights, labels=labels, **truncation)
         mixed = np.tile(sources[None, rows:], (rows, 1, 1, 1))  # [rows, columns, slots, style_dim]
         mixed[:, :, first:end] = sources[:rows, None, first:end]
         styles = np.concatenate([sources, mixed.reshape(-1, *sources.shape[1:])])
@@ -162,6 +171,16 @@ def style_layers(generator):
     mapping, synthesis = layers.get("mapping"), layers.get("synthesis")
     has_styles = hasattr(mapping, "mean_w") and hasattr(synthesis, "num_slots")
     return (mapping, synthesis) if has_styles else None
+
+
+def mapped(mapping, latents, labels, **options):
+    """The styles that a mapping makes of latents, and of labels [N], or shares [N, classes], if it has classes."""
+    if getattr(mapping, "num_classes", None) is None:
+        return mapping(latents, **options)
+    if len(labels.shape) == 1:
+        return mapping(latents, labels, **options)
+    with mixed_classes(labels):
+        return mapping(latents, tf.argmax(labels, 1), **options)
 
 
 def in_batches(render, size, *arrays):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgans import distribute
 from tfgans.config import Count, NotNegative, Share, Within, configurable
 from tfgans.gan import GAN, batch_size
+from tfgans.gan.styles import mapped
 from tfgans.networks.stylegan2_parts import mix_styles
 
 _NOISE = "noise/"  # of the entries of latents that are the noise of a layer each
@@ -24,10 +25,11 @@ class Styled:
     def style_codes(self, latents, training=False, generator=None):
         """Styles [N, slots, style_dim], mixed if the latents have `mixing_latents`. Moves the mean of w once."""
         mapping = (generator or self.generator).get_layer("mapping")
-        codes = mapping(latents["latents"], training=training)
+        labels = latents.get("labels")
+        codes = mapped(mapping, latents["latents"], labels, training=training)
         if "mixing_latents" not in latents:
             return codes
-        return mix_styles(codes, mapping(latents["mixing_latents"]), latents["crossover"])
+        return mix_styles(codes, mapped(mapping, latents["mixing_latents"], labels), latents["crossover"])
 
     def style_images(self, codes, latents, generator=None):
         """Images of styles, with the latents' noise, or the layers' fixed noise if they have none."""

@@ -8,6 +8,7 @@ Departures from the paper, as in Re-GAN's code: the discriminator has pixel norm
 for 4x4 images), latents are not normalized, to-RGB layers are equalized with gain 2, the discriminator's width
 changes in the first convolution of a block. That code ends at 32x32 pixels; larger maps follow its commented lines.
 
+With `num_classes` they are conditional as the paper's code is: labels beside latents, an auxiliary classifier.
 Both are plain models at their last stage, and train as such. `ProgressiveGAN` grows them: `progan_parts` has how.
 """
 
@@ -15,7 +16,7 @@ import keras
 
 from tfgans.config import Count, Positive, Side, configurable
 from tfgans.networks.parts import float_dtype, generator_inputs, generator_model
-from tfgans.networks.progan_parts import ProgressiveCritic, ProgressiveSynthesis
+from tfgans.networks.progan_parts import LabelledLatents, ProgressiveCritic, ProgressiveSynthesis
 from tfgans.networks.stylegan2 import map_widths
 
 
@@ -27,21 +28,28 @@ def progan_generator(
     channel_multiplier: Positive = 1,
     max_channels: Count = 512,
     min_channels: Count = 128,
+    num_classes: Count | None = None,
 ):
     """ProGAN's generator.
 
     Args:
         resolution: of the last stage's square images, a power of two of at least 4.
         channel_multiplier, max_channels, min_channels: channels of each map, see the module.
+        num_classes: of a conditional generator, whose one-hot labels stand behind the latents, as in the paper's
+            code.
     Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], float32, in [-1, 1] but
-        at stage 0. Its layer `synthesis` (`ProgressiveSynthesis`) holds the stage and alpha.
+        at stage 0; with classes called with [latents, labels]. Its layer `synthesis` (`ProgressiveSynthesis`) holds
+        the stage and alpha.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "progan_generator"
     widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
-    latents, _ = generator_inputs(latent_dim, None)
-    images = ProgressiveSynthesis(channels, widths, name="synthesis")(latents)
-    return generator_model(latents, None, images, name)
+    latents, labels = generator_inputs(latent_dim, num_classes)
+    inputs = latents
+    if labels is not None:
+        inputs = LabelledLatents(num_classes, dtype=float_dtype(), name="labelled_latents")(latents, labels)
+    images = ProgressiveSynthesis(channels, widths, name="synthesis")(inputs)
+    return generator_model(latents, labels, images, name)
 
 
 @configurable
@@ -51,13 +59,17 @@ def progan_discriminator(
     channel_multiplier: Positive = 1,
     max_channels: Count = 512,
     min_channels: Count = 128,
+    num_classes: Count | None = None,
 ):
     """ProGAN's discriminator, with the standard deviation of the whole batch.
 
     Args:
         resolution: of the last stage's square images, a power of two of at least 4.
         channel_multiplier, max_channels, min_channels: channels of each map, see the module.
-    Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32; it takes
+        num_classes: of an auxiliary classifier's head beside the other. `GAN.real_class_weight` and its like weigh
+            it, in the paper's code by 1.
+    Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32, and "class" [N,
+        num_classes] if there are classes; it takes
         images of every stage's size (a copy or loaded file of it the last stage's alone). Its layer `critic`
         (`ProgressiveCritic`) holds alpha.
     Raises: ConfigError if an argument is outside what is listed.
@@ -65,9 +77,8 @@ def progan_discriminator(
     name = "progan_discriminator"
     widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
-    network = keras.Model(
-        images, {"adversarial": ProgressiveCritic(widths, name="critic")(images)}, name=name
-    )
+    outputs = ProgressiveCritic(widths, num_classes, name="critic")(images)
+    network = keras.Model(images, outputs if num_classes else {"adversarial": outputs}, name=name)
     network.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})  # any stage's images
     return network
 

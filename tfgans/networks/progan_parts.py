@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfgans import keras_internals
 from tfgans.config import ConfigError
+from tfgans.layers.embedding import class_rows
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.layers.norms import PixelNormalization, widen
@@ -48,6 +49,25 @@ def side_of(stage):
 def growing_layers(network):
     """The layers of a network that have stages: one for ours, none for others."""
     return [layer for layer in keras_internals.layers_of(network) if isinstance(layer, _Growing)]
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+class LabelledLatents(keras.layers.Layer):
+    """Latents [N, D] and labels [N] -> [N, D + num_classes]: one-hot labels behind latents (Karras et al., 2018)."""
+
+    def __init__(self, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+
+    def call(self, latents, labels):
+        rows = class_rows(tf.eye(self.num_classes, dtype=latents.dtype), labels)
+        return tf.concat([latents, rows], 1)
+
+    def compute_output_shape(self, latents_shape, labels_shape):
+        return (latents_shape[0], latents_shape[1] + self.num_classes)
+
+    def get_config(self):
+        return super().get_config() | {"num_classes": self.num_classes}
 
 
 class _Growing(keras.layers.Layer):
@@ -226,13 +246,19 @@ class ProgressiveCritic(_Growing):
 
     Args:
         widths: channels of the maps of 4, 8, 16 ... pixels a side.
+        num_classes: of an auxiliary classifier's head beside the other; None: there is none.
     Weight that does not train: `alpha`.
-    Input: images [N, r, r, C], r = 4 * 2^s of any stage s. Output: logits [N, 1], float32.
+    Input: images [N, r, r, C], r = 4 * 2^s of any stage s. Output: logits [N, 1], float32; with classes
+        {"adversarial": those, "class": [N, num_classes]}.
     Raises: ConfigError for images of another size.
     """
 
     depends_on_batch = True
     mixes_samples = True
+
+    def __init__(self, widths, num_classes=None, **kwargs):
+        super().__init__(widths, **kwargs)
+        self.num_classes = num_classes
 
     def build(self, images_shape):
         self._add_state()
@@ -252,11 +278,17 @@ class ProgressiveCritic(_Growing):
             self.blocks.append([first, self._convolution(f"{name}_2", smaller, smaller)])
         wide = "float64" if self.variable_dtype == "float64" else "float32"
         self.head = EqualizedDense(1, gain=2.0, name="adversarial_head", dtype=wide)
-        self.head.build((None, widths[0]))
+        self.heads = {"adversarial": self.head}
+        if self.num_classes is not None:
+            self.class_head = EqualizedDense(self.num_classes, gain=2.0, name="class_head", dtype=wide)
+            self.heads["class"] = self.class_head
+        for head in self.heads.values():
+            head.build((None, widths[0]))
 
     def variables_of(self, stage):
         """The weights that train from this stage on."""
-        layers = [*self.blocks[stage], self.inputs_of_stages[stage], *([] if stage else [self.head])]
+        layers = [*self.blocks[stage], self.inputs_of_stages[stage]]
+        layers += [] if stage else self.heads.values()
         return [v for layer in layers for v in layer.trainable_variables]
 
     def call(self, images):
@@ -274,7 +306,17 @@ class ProgressiveCritic(_Growing):
             if level == stage and given_stage() is not None:
                 x = self._mixed(self.inputs_of_stages[level - 1](average_pool(images)), x)
         x = self._block(self.blocks[0], self.deviation(x))
-        return self.head(tf.reshape(widen(x), (-1, self.widths[0])))
+        x = tf.reshape(widen(x), (-1, self.widths[0]))
+        outputs = {name: head(x) for name, head in self.heads.items()}
+        return outputs if self.num_classes else outputs["adversarial"]
 
     def compute_output_shape(self, images_shape):
-        return (images_shape[0], 1)
+        logits = (images_shape[0], 1)
+        return (
+            {"adversarial": logits, "class": (images_shape[0], self.num_classes)}
+            if self.num_classes
+            else logits
+        )
+
+    def get_config(self):
+        return super().get_config() | ({"num_classes": self.num_classes} if self.num_classes else {})

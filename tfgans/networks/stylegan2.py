@@ -4,7 +4,8 @@ The defaults are config-f. The channels of a map of r pixels a side (the shorter
 channel_multiplier / r, at most `max_channels`; `base_channels` says instead how many the largest map has, doubled
 each time it halves: 128 is Re-GAN's and DiffAugment's setting for CIFAR-10 and Tiny ImageNet. StyleGAN2-ADA's
 `cifar` has `mapping_layers=2`, and `residual=False` and `minibatch_group=32` in the discriminator; its `auto`
-`mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`.
+`mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`. With `num_classes` in both they are its
+conditional networks.
 
 The generator is a plain model latents -> images of two layers, reached by name and kept by cloning and saving:
 
@@ -13,6 +14,7 @@ The generator is a plain model latents -> images of two layers, reached by name 
     styles = mapping(latents, truncation=0.7)                 # towards `mean_w`
     styles = mix_styles(styles, mapping(others), crossover)   # style mixing; a slot a layer, as one likes
     images = synthesis(styles, noise)                         # noise: one array for each `synthesis.noise_shapes`
+    styles = mapping(latents, labels)                         # of a conditional generator
     first, *_, last = mapping.intermediates(latents)          # W_1 .. W_L
 
 Nothing is drawn inside: a training method passes second latents, crossovers and noise that it has drawn. The plain
@@ -21,7 +23,7 @@ model uses each layer's fixed noise.
 
 import keras
 
-from tfgans.config import ConfigError, Count, Positive, Several, Size, Within, configurable, sides
+from tfgans.config import ConfigError, Count, Natural, Positive, Several, Size, Within, configurable, sides
 from tfgans.layers.equalized import (
     EqualizedConv2D,
     EqualizedDense,
@@ -36,6 +38,7 @@ from tfgans.networks.parts import (
     is_power_of_two,
     smallest_map,
 )
+from tfgans.networks.stylegan2_labels import LabelProjection
 from tfgans.networks.stylegan2_parts import StyleMapping, StyleSynthesis
 
 
@@ -53,6 +56,7 @@ def stylegan2_generator(
     style_layers: Several(Count) | None = None,
     mean_decay: Within("[0, 1)") = 0.995,
     stored_noise: bool = False,
+    num_classes: Count | None = None,
 ):
     """StyleGAN2's generator.
 
@@ -68,8 +72,10 @@ def stylegan2_generator(
         mean_decay: of the tracked mean of w, for each training forward.
         stored_noise: whether each layer's fixed noise is one of its weights, as in NVIDIA's networks, which can then
             be taken over whole. It is the same noise at first, and it does not train.
+        num_classes: of a conditional generator, whose mapping takes labels, too (StyleGAN2-ADA).
     Returns: model latents [N, latent_dim] -> images [N, H, W, channels], not bounded,
-        float32. Its layers `mapping` (`StyleMapping`) and `synthesis` (`StyleSynthesis`) can be called alone.
+        float32; with classes called with [latents, labels]. Its layers `mapping` (`StyleMapping`) and `synthesis`
+        (`StyleSynthesis`) can be called alone.
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_generator"
@@ -78,13 +84,13 @@ def stylegan2_generator(
     style_layers = (mapping_layers,) * slots if style_layers is None else tuple(style_layers)
     if len(style_layers) != slots:
         raise ConfigError(f"{name}: style_layers has {slots} entries. Received: {style_layers}")
-    latents, _ = generator_inputs(latent_dim, None)
-    mapping = StyleMapping(
-        style_dim, mapping_layers, style_layers, mean_decay, dtype=float_dtype(), name="mapping"
-    )
+    latents, labels = generator_inputs(latent_dim, num_classes)
+    options = {"num_classes": num_classes, "dtype": float_dtype(), "name": "mapping"}
+    mapping = StyleMapping(style_dim, mapping_layers, style_layers, mean_decay, **options)
     kernel_sizes = _kernel_sizes(name, kernel_size, len(widths))
     synthesis = StyleSynthesis(channels, widths, kernel_sizes, stored_noise, first_size, name="synthesis")
-    return generator_model(latents, None, synthesis(mapping(latents)), name)
+    styles = mapping(latents) if labels is None else mapping(latents, labels)
+    return generator_model(latents, labels, synthesis(styles), name)
 
 
 @configurable
@@ -98,6 +104,8 @@ def stylegan2_discriminator(
     minibatch_group: Count | None = 4,
     minibatch_features: Count = 1,
     kernel_sizes: Several(Several(Count, 2)) | None = None,
+    num_classes: Count | None = None,
+    label_layers: Natural = 8,
 ):
     """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
 
@@ -109,7 +117,10 @@ def stylegan2_discriminator(
         minibatch_group, minibatch_features: see `MinibatchStandardDeviation`.
         kernel_sizes: for each map from 8x8 (or the second smallest) on, those of its block's two convolutions, of
             which the second halves the map (AdversarialNAS's search); None: all 3x3.
-    Returns: model images [N, H, W, channels] -> {"adversarial": [N, 1]}, float32.
+        num_classes, label_layers: of a conditional discriminator, whose logit is a product with the class's embedding
+            after a mapping of so many layers (StyleGAN2-ADA): 8, or 0 in its first code, in TensorFlow.
+    Returns: model images [N, H, W, channels] -> {"adversarial": [N, 1]}, float32; with classes
+        called with [images, labels].
     Raises: ConfigError if an argument is outside what is listed.
     """
     name = "stylegan2_discriminator"
@@ -123,8 +134,13 @@ def stylegan2_discriminator(
     x = MinibatchStandardDeviation(minibatch_group, minibatch_features)(x)
     x = EqualizedConv2D(widths[0], activation=scaled_leaky_relu, name="last_convolution")(x)
     x = EqualizedDense(widths[0], activation=scaled_leaky_relu, name="dense")(keras.layers.Flatten()(x))
-    logits = EqualizedDense(1, dtype=float_dtype(), name="adversarial_head")(x)
-    return keras.Model(images, {"adversarial": logits}, name=name)
+    outputs = 1 if num_classes is None else widths[0]
+    logits, inputs = EqualizedDense(outputs, dtype=float_dtype(), name="adversarial_head")(x), images
+    if num_classes is not None:
+        labels = keras.Input((), dtype="int32", name="labels")
+        project = LabelProjection(num_classes, label_layers, dtype=float_dtype(), name="label_projection")
+        logits, inputs = project(logits, labels), [images, labels]
+    return keras.Model(inputs, {"adversarial": logits}, name=name)
 
 
 def _down_block(x, width, kernel_sizes, residual, side):

@@ -4,11 +4,11 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.equalized import EqualizedDense, scaled_leaky_relu
 from tfgans.layers.modulated import StyledConv2D, ToRGB
 from tfgans.layers.norms import PixelNormalization, widen
 from tfgans.layers.resample import FIRUpsampling2D
 from tfgans.layers.state import state_is_frozen
+from tfgans.networks.stylegan2_labels import LabelEmbedding, mapping_dense
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -23,16 +23,18 @@ class StyleMapping(keras.layers.Layer):
         style_layers: for each style slot the number, 1 to L, of the dense layer whose output it takes
             (AlphaGAN's dynamic W); all L for StyleGAN2 itself.
         mean_decay: of `mean_w`, for each training forward.
+        num_classes: of labels, whose embedding (`LabelEmbedding`) stands beside the latents; None: there are none.
     Weight: `mean_w` [L, style_dim], not trainable, the moving averages of the batch means of W_1 .. W_L. It
         starts at 0 and moves in calls with `training=True` outside `frozen_state()`.
-    Input: latents [N, D]. Output: styles [N, slots, style_dim].
+    Input: latents [N, D], and labels [N] if there are classes. Output: styles [N, slots, style_dim].
+    Raises: ConfigError if a number leaves its range, for labels without classes, or for none with classes.
     """
 
     depends_on_batch = True
 
-    def __init__(self, style_dim, num_layers, style_layers, mean_decay=0.995, **kwargs):
+    def __init__(self, style_dim, num_layers, style_layers, mean_decay=0.995, num_classes=None, **kwargs):
         super().__init__(**kwargs)
-        self.style_dim, self.num_layers = style_dim, num_layers
+        self.style_dim, self.num_layers, self.num_classes = style_dim, num_layers, num_classes
         self.style_layers, self.mean_decay = tuple(style_layers), mean_decay
         wrong = [number for number in self.style_layers if not 1 <= number <= num_layers]
         if wrong:
@@ -42,20 +44,17 @@ class StyleMapping(keras.layers.Layer):
         if not 0.0 <= mean_decay < 1.0:
             raise ConfigError(f"StyleMapping: mean_decay is in [0, 1). Received: {mean_decay}")
 
-    def build(self, latents_shape):
+    def build(self, latents_shape, labels_shape=None):
         self.normalization = PixelNormalization(dtype=self.dtype_policy)
-        self.dense = [
-            EqualizedDense(
-                self.style_dim,
-                learning_rate_multiplier=0.01,
-                activation=scaled_leaky_relu,
-                name=f"dense{number}",
-                dtype=self.dtype_policy,
-            )
-            for number in range(1, self.num_layers + 1)
-        ]
+        numbers, width = range(1, self.num_layers + 1), latents_shape[-1]
+        self.dense = [mapping_dense(self.style_dim, number, self.dtype_policy) for number in numbers]
+        if self.num_classes is not None:
+            options = {"name": "label_embedding", "dtype": self.dtype_policy}
+            self.embedding = LabelEmbedding(self.num_classes, self.style_dim, **options)
+            self.embedding.build()
+            width += self.style_dim
         for index, layer in enumerate(self.dense):
-            layer.build((None, self.style_dim) if index else latents_shape)
+            layer.build((None, self.style_dim if index else width))
         self.mean_w = self.add_weight(
             name="mean_w",
             shape=(self.num_layers, self.style_dim),
@@ -64,7 +63,9 @@ class StyleMapping(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, latents, truncation=None, truncated_slots=None, training=False, style_layer=None):
+    def call(
+        self, latents, labels=None, truncation=None, truncated_slots=None, training=False, style_layer=None
+    ):
         """Styles [N, slots, style_dim].
 
         Args:
@@ -73,16 +74,23 @@ class StyleMapping(keras.layers.Layer):
             truncated_slots: how many of the first slots to truncate; None: all.
             style_layer: i, of the W_i that all slots take; None: those of `style_layers`.
         """
-        outputs = self.intermediates(latents)
+        outputs = self.intermediates(latents, labels)
         if training and not state_is_frozen():
             self._move_mean(outputs)
         numbers = self.style_layers if style_layer is None else (style_layer,) * len(self.style_layers)
         styles = tf.stack([outputs[number - 1] for number in numbers], 1)
         return styles if truncation is None else self._truncate(styles, numbers, truncation, truncated_slots)
 
-    def intermediates(self, latents):
+    def intermediates(self, latents, labels=None):
         """[W_1, ..., W_L], each [N, style_dim]; moves nothing."""
+        if (labels is None) != (self.num_classes is None):
+            raise ConfigError(
+                f"{self.name} takes {'no labels' if labels is not None else 'labels beside latents'}: "
+                f"it has {self.num_classes or 'no'} classes"
+            )
         outputs, features = [], self.normalization(latents)
+        if labels is not None:
+            features = tf.concat([features, self.embedding(labels)], 1)
         for layer in self.dense:
             features = layer(features)
             outputs.append(features)
@@ -100,12 +108,9 @@ class StyleMapping(keras.layers.Layer):
         return truncated if truncated_slots is None else mix_styles(truncated, styles, truncated_slots)
 
     def get_config(self):
-        return super().get_config() | {
-            "style_dim": self.style_dim,
-            "num_layers": self.num_layers,
-            "style_layers": self.style_layers,
-            "mean_decay": self.mean_decay,
-        }
+        labelled = {} if self.num_classes is None else {"num_classes": self.num_classes}
+        own = {"style_dim": self.style_dim, "num_layers": self.num_layers, "style_layers": self.style_layers}
+        return super().get_config() | own | {"mean_decay": self.mean_decay} | labelled
 
 
 def mix_styles(first, second, crossover):

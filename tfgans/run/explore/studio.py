@@ -89,11 +89,11 @@ class Studio:
         if not self.slots:
             arrays["latents"] = codes.values + steps
             return self.model.render(arrays["latents"], codes.labels), arrays
-        styles = self.model.styles(codes.values, truncation=settings.truncation)
+        styles = self.model.styles(codes.values, labels=codes.labels, truncation=settings.truncation)
         if settings.mix is not None:
-            others = self._drawn(settings, [settings.mix]).values
-            first, end = settings.slots
-            styles[:, first:end] = self.model.styles(others, truncation=settings.truncation)[:, first:end]
+            others, (first, end) = self._drawn(settings, [settings.mix]), settings.slots
+            mixed = self.model.styles(others.values, labels=others.labels, truncation=settings.truncation)
+            styles[:, first:end] = mixed[:, first:end]
         arrays["styles"] = styles + steps
         return self.model.render_styles(arrays["styles"]), arrays
 
