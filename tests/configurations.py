@@ -14,6 +14,7 @@ CONFIGS = ROOT / "gin_configs"
 # Of configurations that leave them to the data, which tests do not have: as if these were images of 64x64 in colour.
 AUTO = {
     "resolution": 64, "channels": 3, "num_classes": None, "batch_size": 8, "r1_weight": 0.1, "ema_half_life": 2500.0,
+    "channel_multiplier": 1, "learning_rate": 0.0025, "minibatch_group": 4, "updates": 3125000,
 }  # fmt: skip
 PARTS = ("data", "networks", "losses", "presets")  # folders of files that are no experiments
 FLAG = re.compile(r"--gin_param=(?:\"([^\"]+)\"|'([^']+)'|(\S+))")

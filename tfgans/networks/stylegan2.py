@@ -4,8 +4,8 @@ The defaults are config-f. The channels of a map of r pixels a side (the shorter
 channel_multiplier / r, at most `max_channels`; `base_channels` says instead how many the largest map has, doubled
 each time it halves: 128 is Re-GAN's and DiffAugment's setting for CIFAR-10 and Tiny ImageNet. StyleGAN2-ADA's
 `cifar` has `mapping_layers=2`, and `residual=False` and `minibatch_group=32` in the discriminator; its `auto`
-`mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`. With `num_classes` in both they are its
-conditional networks.
+`mapping_layers=2, channel_multiplier=1`; DiffAugment's low-shot setting `mapping_layers=2`. With `num_classes` in
+both they are its conditional networks.
 
 The generator is a plain model latents -> images of two layers, reached by name and kept by cloning and saving:
 

@@ -8,6 +8,9 @@
   authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
   than there are for each of `GAN.discriminator_steps`; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
   each of a batch. Of (height, width) the resolution here is the root of their product.
+- `channel_multiplier`, `learning_rate`, `minibatch_group`, `updates`: by the same rules. 2 from 512 pixels on, else 1
+  (the code's `fmaps` of 1 and 1/2); 0.002 from 1024 on, else 0.0025; a device's share of the batch, at most 4; and as
+  many as 25 million images fill batches.
 
 Sizes and colours are those in the headers of up to 1,000 images, evenly spread over the data. A run that is taken up
 keeps what it began with.
@@ -30,7 +33,11 @@ from tfgans.data.sources import find_source, title
 
 logger = logging.getLogger(__name__)
 
-NAMES = ("resolution", "channels", "num_classes", "batch_size", "r1_weight", "ema_half_life")
+NAMES = (
+    "resolution", "channels", "num_classes", "batch_size", "r1_weight", "ema_half_life", "channel_multiplier",
+    "learning_rate", "minibatch_group", "updates",
+)  # fmt: skip
+_IMAGES_SHOWN = 25_000_000
 _LOOKED_AT = 1000
 _LEAST_OF_CLASS = 10
 _LARGEST = {"cpu": 128, "gpu": 256}
@@ -156,11 +163,19 @@ def _decided(given, look):
     } | given
     height, width = sides(found["resolution"])
     area, shape = height * width, f"{height}^2" if height == width else f"{height} * {width}"
-    batch = max(min(devices * min(4096 // math.isqrt(area), 32), 64), devices)
+    side = math.isqrt(area)
+    batch = max(min(devices * min(4096 // side, 32), 64), devices)
     steps = gin.get_bindings("GAN").get("discriminator_steps", 1)
     found = {"batch_size": max(min(batch, look.count // steps), 1)} | found
     size = found["batch_size"]
-    found = {"r1_weight": 0.0002 * area / size, "ema_half_life": size * 10_000 / 32} | found
+    found = {
+        "r1_weight": 0.0002 * area / size,
+        "ema_half_life": size * 10_000 / 32,
+        "channel_multiplier": 2 if side >= 512 else 1,
+        "learning_rate": 0.002 if side >= 1024 else 0.0025,
+        "minibatch_group": max(min(size // devices, 4), 1),
+        "updates": -(-_IMAGES_SHOWN // size),
+    } | found
     reasons = {
         "resolution": f"as half of the images have {look.side:,} pixels or more in their shorter side; at most "
         f"{largest}{look.shape}",
@@ -170,6 +185,10 @@ def _decided(given, look):
         + ("processor" if not gpus else "GPU" if gpus == 1 else "GPUs"),
         "r1_weight": f"0.0002 * {shape} / {size}",
         "ema_half_life": f"images, {size} * 10,000 / 32",
+        "channel_multiplier": f"for {width}x{height}",
+        "learning_rate": f"for {width}x{height}",
+        "minibatch_group": f"images, of {size} on {devices} {'device' if devices == 1 else 'devices'}",
+        "updates": f"of {size} images each for {_IMAGES_SHOWN:,}",
     }
     return found, reasons
 
