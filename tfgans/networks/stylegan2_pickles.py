@@ -9,7 +9,6 @@ import dataclasses
 import numpy as np
 
 from tfgans import readers, torch_pickles
-from tfgans.config import ConfigError
 from tfgans.networks.stylegan2 import map_widths
 
 NOISE = "/noise/own_noise"  # how the names of those weights end that `stored_noise` adds
@@ -39,14 +38,13 @@ def read_stylegan2(path):
     """The networks of a pickle, read without running any of its code.
 
     Returns: `Published`. A pickle without G has its average as the generator, too.
-    Raises: ConfigError naming the file and the reason, also for class-conditional networks and others.
+    Raises: ConfigError naming the file and the reason, also for networks of another kind.
     """
     with readers.reading(path, "a pickle of StyleGAN2's networks"):
         networks = torch_pickles.read_networks(path, ("G", "D", "G_ema"))
         averaged = networks.get("G_ema", networks.get("G"))
         if averaged is None:
             raise ValueError("it has neither G nor G_ema")
-        _refuse_labels(path, networks)
         weights = {"ema_generator": _generator(averaged)}
         weights["generator"] = _generator(networks["G"]) if "G" in networks else weights["ema_generator"]
         bindings = _generator_bindings(averaged, weights["ema_generator"])
@@ -58,16 +56,6 @@ def read_stylegan2(path):
             if not isinstance(value, bool | int | float | None):
                 raise ValueError(f"{name} would be {value!r}")
         return Published(weights, bindings)
-
-
-def _refuse_labels(path, networks):
-    for network in networks.values():
-        classes = network.state["c_dim"]
-        if classes:
-            raise ConfigError(
-                f"{path}: its networks are class-conditional (c_dim = {classes}), with embeddings of labels that "
-                "stylegan2_generator does not have"
-            )
 
 
 class _Arrays:
@@ -104,10 +92,8 @@ class _Arrays:
 
 
 def _generator(network):
-    arrays, found, layers = _Arrays(network), {}, 0
-    while arrays.has(f"mapping.fc{layers}.weight"):
-        found |= arrays.dense(f"mapping.fc{layers}", f"mapping/dense{layers + 1}")
-        layers += 1
+    arrays = _Arrays(network)
+    found, layers = _mapping(arrays, network, "mapping")
     found["mapping/mean_w"] = _means(found, layers, arrays.take("mapping.w_avg"))
     found["synthesis/constant"] = arrays.take("synthesis.b4.const").transpose(1, 2, 0)
     side = 4
@@ -120,6 +106,17 @@ def _generator(network):
         side *= 2
     arrays.end()
     return found
+
+
+def _mapping(arrays, network, to):
+    """`(weights, number of dense layers)` of a mapping, of classes, too, if the network has some."""
+    found, layers = {}, 0
+    if network.state["c_dim"]:
+        found |= arrays.dense("mapping.embed", f"{to}/label_embedding")
+    while arrays.has(f"mapping.fc{layers}.weight"):
+        found |= arrays.dense(f"mapping.fc{layers}", f"{to}/dense{layers + 1}")
+        layers += 1
+    return found, layers
 
 
 def _styled(arrays, name, to, up=False):
@@ -136,8 +133,12 @@ def _styled(arrays, name, to, up=False):
 def _means(found, layers, last):
     """The means of w_1 .. w_L [L, style_dim]: of the last as it was tracked, of the others over drawn latents."""
     kernels = [found[f"mapping/dense{number}/kernel"] for number in range(1, layers + 1)]
-    w, means = np.random.default_rng(0).normal(size=(_DRAWN, len(kernels[0]))).astype("float32"), []
-    w /= np.sqrt(np.mean(np.square(w), 1, keepdims=True) + 1e-8)
+    table, means, random = found.get("mapping/label_embedding/kernel"), [], np.random.default_rng(0)
+    size = len(kernels[0]) - (0 if table is None else table.shape[1])
+    w = _normalized(random.normal(size=(_DRAWN, size)).astype("float32"))
+    if table is not None:
+        rows = table[random.integers(len(table), size=_DRAWN)] / np.sqrt(np.float32(len(table)))
+        w = np.concatenate([w, _normalized(rows + found["mapping/label_embedding/bias"])], 1)
     for number, kernel in enumerate(kernels, 1):
         w = 0.01 * (w @ kernel / np.sqrt(np.float32(len(kernel))) + found[f"mapping/dense{number}/bias"])
         w = np.sqrt(np.float32(2)) * np.maximum(w, np.float32(0.2) * w)
@@ -145,10 +146,15 @@ def _means(found, layers, last):
     return np.stack([*means[:-1], last]).astype("float32")
 
 
+def _normalized(rows):
+    return rows / np.sqrt(np.mean(np.square(rows), 1, keepdims=True) + 1e-8)
+
+
 def _discriminator(network):
     arrays = _Arrays(network)
     side = _resolution(network)
-    found = arrays.convolution(f"b{side}.fromrgb", "from_rgb")
+    found, _ = _mapping(arrays, network, "label_projection")
+    found |= arrays.convolution(f"b{side}.fromrgb", "from_rgb")
     while side > 4:
         names = {"conv0": f"convolution{side}", "conv1": f"down{side}"}
         if arrays.has(f"b{side}.skip.weight"):
@@ -185,6 +191,7 @@ def _generator_bindings(network, weights):
         "stylegan2_generator.mean_decay": mapping["w_avg_beta"],
         **_widths("stylegan2_generator", resolution, options, widths),
         "stylegan2_generator.stored_noise": True,
+        **_classes("stylegan2_generator", state),
     }
 
 
@@ -193,6 +200,7 @@ def _discriminator_bindings(network, weights):
     name, state = "stylegan2_discriminator", network.state
     resolution, options = _resolution(network), state["_init_kwargs"]
     found = {f"{name}.resolution": resolution, f"{name}.channels": state["img_channels"]}
+    found |= _classes(name, state)
     if weights is None:
         return found | _widths(name, resolution, options.get("synthesis_kwargs", {}), None)
     epilogue = options.get("epilogue_kwargs", {})
@@ -200,12 +208,18 @@ def _discriminator_bindings(network, weights):
     first = "block{}/convolution1/bias" if residual else "convolution{}/bias"
     sides = [4 * 2**level for level in range(1, resolution.bit_length() - 2)]
     widths = [weights["last_convolution/bias"].size, *(weights[first.format(side)].size for side in sides)]
+    layers = sum(key.startswith("label_projection/dense") for key in weights) // 2
     return found | {
+        **({f"{name}.label_layers": layers} if state["c_dim"] else {}),
         **_widths(name, resolution, options, widths),
         f"{name}.residual": residual,
         f"{name}.minibatch_group": epilogue.get("mbstd_group_size", 4),
         f"{name}.minibatch_features": epilogue.get("mbstd_num_channels", 1),
     }
+
+
+def _classes(name, state):
+    return {f"{name}.num_classes": state["c_dim"]} if state["c_dim"] else {}
 
 
 def _resolution(network):

@@ -206,7 +206,9 @@ def _load_pickle(path, gin_params, step, part, weights):
     for flag, value in (("step", step), ("generator", part)):
         if value is not None:
             raise ConfigError(f"{path} is no run: it has one generator. Received: --{flag}={value}")
-    own = [f"{name} = {value!r}" for name, value in read_stylegan2(path).bindings.items()]
+    bindings = read_stylegan2(path).bindings
+    own = [f"{name} = {value!r}" for name, value in bindings.items()]
+    own.append(f"GAN.num_classes = {bindings.get('stylegan2_generator.num_classes')}")
     own += [f"build.{network} = @stylegan2_{network}" for network in ("generator", "discriminator")]
     prepare([], [*own, "GAN.ema_decay = 0.998", *ON_ONE_DEVICE, *gin_params])
     model, _ = build_model()
