@@ -10,6 +10,7 @@ from tfgans.layers import (
     blocks,
     embedding,
     equalized,
+    grouped,
     minibatch,
     modulated,
     norms,
@@ -150,6 +151,9 @@ CASES = {
     "styled_up": (modulated.StyledConv2D, {"filters": 2, "up": True}, [MAPS, VECTORS, (2, 8, 8, 1)]),
     "minibatch_deviation": (minibatch.MinibatchStandardDeviation, {"num_features": 2}, [(6, 2, 2, 4)]),
     "batch_deviation": (minibatch.MinibatchStandardDeviation, {"group_size": None}, [MAPS]),
+    "grouped_block": (grouped.GroupedResidualBlock, {"group_width": 2}, [MAPS]),
+    "learned_map": (grouped.LearnedMap, {"channels": 2, "size": 3}, [(3, 4)]),
+    "readout": (grouped.TemplateReadout, {"units": 3}, [MAPS]),
     "identity_block": (blocks.ResidualDownBlock, {"filters": 2, "downsample": False}, [MAPS]),
 }
 all_cases = pytest.mark.parametrize("name", CASES)

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgans.layers.grouped import GroupedResidualBlock
 from tfgans.layers.state import depends_on_batch
 from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
 from tfgans.networks.mlp import mlp_discriminator, mlp_generator
+from tfgans.networks.r3gan import r3gan_discriminator, r3gan_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 
 SMALL = {"base_channels": 8, "channels": 1}
+R3GAN = {"resolution": 8, "channels": 1, "width": (8, 4), "group_width": 4, "blocks": 1}
 BIGGAN = {"resolution": 16, "attention_resolutions": (8,)}
 GENERATORS = {
     "mlp": (mlp_generator, {"hidden_units": 8}, (2,)),
@@ -45,6 +48,11 @@ GENERATORS = {
             "kernel_initializer": "orthogonal",
             "spectral_normalization": True,
         },
+        (8, 8, 1),
+    ),
+    "r3gan_8_classes": (
+        r3gan_generator,
+        R3GAN | {"latent_dim": 4, "class_dim": 3, "num_classes": 3},
         (8, 8, 1),
     ),
     "biggan_16_classes": (
@@ -88,6 +96,7 @@ DISCRIMINATORS = {
         },
         (12, 12, 3),
     ),
+    "r3gan_8_classes": (r3gan_discriminator, R3GAN | {"num_classes": 3}, (8, 8, 1)),
     "biggan_16": (
         biggan_discriminator,
         BIGGAN | {"block_channels": (8, 16, 16), "num_classes": 3, "repeat_attention": True},
@@ -138,7 +147,7 @@ def test_inputs_and_outputs(name):
     _, arguments, shape = ALL[name]
     if first == "latents":
         assert outputs.shape == (4, *shape) and outputs.dtype == tf.float32
-        assert len(shape) == 1 or np.abs(outputs).max() <= 1.0
+        assert len(shape) == 1 or np.abs(outputs).max() <= 1.0 or name.startswith("generator_r3gan")
         return
     has_class = arguments.get("conditioning") in ("class", "both")
     shapes = {"adversarial": (4, 1)} | ({"class": (4, 3)} if has_class else {})
@@ -193,6 +202,8 @@ def test_every_weight_learns(name):
     for layer in network._flatten_layers():
         if layer.name.startswith("self_attention"):
             layer.gamma.assign(0.5)
+        if isinstance(layer, GroupedResidualBlock):  # which begins as the identity
+            layer.kernel3.assign(layer.kernel3 + 0.5)
     with tf.GradientTape() as tape:
         outputs = tf.nest.flatten(network(inputs, training=True))
         loss = tf.add_n([tf.reduce_sum(tf.sin(3.0 * x + 1.0)) for x in outputs])
