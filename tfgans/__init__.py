@@ -31,6 +31,7 @@ _HOMES = {
     "PathLengthGAN": "tfgans.methods.style",
     "ProgressiveGAN": "tfgans.methods.progressive",
     "R1GAN": "tfgans.methods.regularized",
+    "R3GAN": "tfgans.methods.r3gan.model",
     "RandomSearchGAN": "tfgans.methods.alphagan.random_search",
     "ReGAN": "tfgans.methods.regan.model",
     "RobGAN": "tfgans.methods.robgan",

@@ -1,9 +1,13 @@
 """GAN losses: pure functions of logits.
 
+A discriminator's loss takes the logits of real and of fake images, a generator's those of fakes, or both: then the
+images are pairs, see `of_pairs`.
+
 Logits are [N, 1] and unbounded, class logits [N, K]; every loss is a scalar mean over the batch, to be
 minimised, computed in float32 or wider.
 """
 
+import inspect
 import math
 
 import tensorflow as tf
@@ -105,6 +109,18 @@ def least_squares_generator(fake_logits):
 
 
 @configurable
+def relativistic_discriminator(real_logits, fake_logits):
+    """mean softplus(D(G(z)) - D(x)), of pairs (Jolicoeur-Martineau, 2019; R3GAN, Huang et al., 2024)."""
+    return tf.reduce_mean(tf.nn.softplus(_wide(fake_logits) - _wide(real_logits)))
+
+
+@configurable
+def relativistic_generator(real_logits, fake_logits):
+    """mean softplus(D(x) - D(G(z))): `relativistic_discriminator` with real and fake exchanged."""
+    return tf.reduce_mean(tf.nn.softplus(_wide(real_logits) - _wide(fake_logits)))
+
+
+@configurable
 def class_cross_entropy(class_logits, labels):
     """-mean log p(label) of an auxiliary classifier (Odena et al., 2017); labels: [N] integers."""
     log_probabilities = tf.nn.log_softmax(_wide(class_logits))
@@ -120,6 +136,16 @@ def class_uniform_divergence(class_logits, labels=None):
     """
     log_probabilities = tf.nn.log_softmax(_wide(class_logits))
     return -math.log(class_logits.shape[-1]) - tf.reduce_mean(log_probabilities)
+
+
+def of_pairs(generator_loss):
+    """Whether a generator's loss takes real logits, too: it has two parameters without a default."""
+    try:
+        parameters = inspect.signature(generator_loss).parameters.values()
+    except (TypeError, ValueError):  # of what is no function of Python's
+        return False
+    required = [p for p in parameters if p.default is p.empty]
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in required) == 2
 
 
 def check(name, loss, *logits):

@@ -127,21 +127,54 @@ class TorchAdam(_TorchOptimizer):
         square, v = self._state_of(self._squares, variable)
         gradient = self._whole_gradient(gradient, variable, m.dtype)
         m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
-        v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+        step = tf.cast(self.iterations, m.dtype) + 1.0
+        old, new, all_so_far = self._shares_of_squares(step)
+        v = old * v + new * tf.square(gradient)
         self.assign(mean, m)
         self.assign(square, v)
         if self.amsgrad:
             largest, before = self._state_of(self._largest, variable)
             v = tf.maximum(before, v)
             self.assign(largest, v)
-        step = tf.cast(self.iterations, m.dtype) + 1.0
-        root = tf.sqrt(v) / tf.sqrt(_missing(self.beta_2, step)) + self.epsilon
+        root = tf.sqrt(v) / tf.sqrt(all_so_far) + self.epsilon
         rate = tf.cast(learning_rate, m.dtype) / _missing(self.beta_1, step)
         self.assign_sub(variable, rate * m / root)
+
+    def _shares_of_squares(self, step):
+        """beta_2, 1 - beta_2 and 1 - beta_2^step."""
+        return self.beta_2, 1.0 - self.beta_2, _missing(self.beta_2, step)
 
     def get_config(self):
         settings = {"beta_1": self.beta_1, "beta_2": self.beta_2, "amsgrad": self.amsgrad}
         return super().get_config() | settings
+
+
+@keras.saving.register_keras_serializable(package="tfgans")
+@configurable
+class MovingAdam(TorchAdam):
+    """`TorchAdam` whose beta_2 is a weight that others move while it trains (R3GAN; Huang et al. 2024).
+
+    The new share of the squares and the correction of their bias, 1 - beta_2^t, are by the present beta_2, as in
+    PyTorch when that setting is changed. Left alone it is `TorchAdam`.
+
+    Args: as `TorchAdam`; beta_2 is the first.
+    Weight: `moving_beta_2`, float64, so that 1 - beta_2 keeps its digits; there once it is built.
+    """
+
+    def _build_state(self, variables):
+        super()._build_state(variables)
+        self.moving_beta_2 = self.add_variable(
+            (),
+            keras.initializers.Constant(self.beta_2),
+            "float64",
+            name="moving_beta_2",
+            aggregation="only_first_replica",
+        )
+
+    def _shares_of_squares(self, step):
+        beta_2 = tf.convert_to_tensor(self.moving_beta_2)
+        missing = -tf.math.expm1(tf.cast(step, tf.float64) * tf.math.log(beta_2))
+        return [tf.cast(share, step.dtype) for share in (beta_2, 1.0 - beta_2, missing)]
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

@@ -75,6 +75,10 @@ def _squared_gradient_norms(critic, images):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         logits = tf.reduce_sum(critic(images))
-    gradient = tape.gradient(logits, images)
+    return squared_norms(tape.gradient(logits, images))
+
+
+def squared_norms(gradient):
+    """The squared norm of each row of [N, ...], [N], in float32 or wider."""
     gradient = gradient if gradient.dtype == tf.float64 else tf.cast(gradient, tf.float32)
     return tf.reduce_sum(tf.square(gradient), list(range(1, gradient.shape.rank)))

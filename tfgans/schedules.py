@@ -81,6 +81,18 @@ class StepDecay:
         return tf.where(step < self.boundary, 1.0, self.factor)
 
 
+def half_cosine(done, end, first, last):
+    """first + (last - first) (1 - cos(pi done / end)) / 2, and `last` from `end` on: a float64 scalar.
+
+    Args:
+        done: scalar tensor of at least 0, of whatever `end` counts.
+        end, first, last: numbers, end above 0; a tensor made of one would be float32.
+    """
+    done = tf.cast(done, tf.float64)
+    moved = first + (last - first) * 0.5 * (1.0 - tf.cos(math.pi * done / end))
+    return tf.where(done < end, moved, tf.constant(last, tf.float64))
+
+
 def check_settable(method, optimizers):
     """Refuses optimizers, by name, whose learning rate follows a schedule of their own: `method` is to set it.
 

@@ -42,6 +42,7 @@ OPTIONS = {
     "FastGAN": {"perturbation_batch_size": BATCH},
     "FreezeDGAN": {"frozen_layers": 1},
     "PathLengthGAN": {"path_length_interval": 1},
+    "R3GAN": {"burn_in": 8, "last_gamma": 0.1},
     "ReGAN": {"warm_up_length": 0, "sparsity": 0.5},
     "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
 }

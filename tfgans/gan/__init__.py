@@ -14,6 +14,7 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
   first slot that is theirs, and the noise of the generator's layers.
 - `random_architecture/<i>`, `<network>_noise/<i>`: one array for the batch, the rows of a supernet's mixing, and the
   uniform numbers that they are made of.
+- `r3gan_slope` [N]: R3GAN's squared slope of the logits at each image.
 - `for_penalty`, a Python True: the images are those of a penalty, see `tfgans.methods.regularized.critic`.
 
 Nothing else travels in a batch; a method's own keys begin with its name.

@@ -27,7 +27,7 @@ class Accounting:
         losses, ratio = self.discriminator_loss_count(), self.generator_batch_ratio
         return {
             "generator": self.discriminator_steps + 3 * ratio,
-            "discriminator": losses * (6 + self.penalty_passes()) + 2 * ratio,
+            "discriminator": losses * (6 + self.penalty_passes()) + 2 * ratio + self.of_pairs,
         }
 
     @hook

@@ -61,13 +61,18 @@ class GeneratorAverage:
         """The decay of the present update, made with `images` images over all replicas: a scalar in [0, 1)."""
         done = tf.cast(self.average_updates.value - self.ema_start, tf.float32)
         images = tf.cast(images, tf.float32)
-        decay = self.ema_decay if self.ema_half_life is None else _halved(images, self.ema_half_life)
+        decay = self.ema_decay if self.ema_half_life is None else _halved(images, self.average_half_life())
         if self.ema_ramp == "updates":
             decay = tf.minimum(decay, (1.0 + done) / (10.0 + done))
         elif self.ema_ramp != "constant":
             seen = tf.cast(self.average_images.value, tf.float32)
             decay = tf.minimum(decay, _halved(images, tf.maximum(self.ema_ramp * seen, 1e-8)))
         return tf.where(done < 0.0, 0.0, decay)
+
+    @hook
+    def average_half_life(self):
+        """`ema_half_life`, or what a method makes of it: images, a number or a scalar."""
+        return self.ema_half_life
 
     @hook
     def update_average(self, count):

@@ -51,7 +51,7 @@ class Driver(keras.Model):
     @hook
     def batches_per_step(self):
         """Real batches that the data holds for one training step; methods that need more extend this."""
-        return self.discriminator_steps
+        return self.discriminator_steps + self.of_pairs
 
     @hook
     def step_variant(self, step):

@@ -28,10 +28,21 @@ class Forwards:
         latents = self.random_normal(count, (self.latent_dim,), "latents")
         return {"latents": latents, "labels": self.draw_labels(count)}
 
+    def sample_beside(self, real):
+        """The fakes of a discriminator step on a real batch: as many, of its classes where losses are of pairs."""
+        return self.sample(batch_size(real), self.labels_of_pairs(real))
+
+    def labels_of_pairs(self, real):
+        """{"labels": those of a real batch} where losses are of pairs, both of one class; {} elsewhere."""
+        return {"labels": real["labels"]} if self.of_pairs else {}
+
     @hook
-    def sample(self, count):
-        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream."""
-        latents = self.draw_latents(count)
+    def sample(self, count, given=None):
+        """`count` fakes, {"images" in [-1, 1], "latents", "labels"}, from the model's own seeded stream.
+
+        Args: given: entries in place of drawn ones, such as {"labels": [count]}.
+        """
+        latents = self.draw_latents(count) | (given or {})
         return latents | {"images": self.xla(self.synthesize_training)(latents)}
 
     def synthesize_training(self, latents):
@@ -75,7 +86,7 @@ class Forwards:
 
     @hook
     def with_fake_outputs(self, fake):
-        """The fakes of a generator step with "outputs"; known ones stay. The discriminator stays as it is."""
+        """The fakes of a generator step, or its real images, with "outputs"; known ones stay. D stays as it is."""
         if "outputs" in fake:
             return fake
         with frozen_state() if self.freeze_discriminator_state else contextlib.nullcontext():

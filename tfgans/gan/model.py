@@ -59,7 +59,9 @@ class GAN(
         label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's
             labels (see `set_label_shares`), or `uniform`, all alike.
         label_shares: shares [num_classes] for `data`; None takes those of what the model is trained on.
-        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`.
+        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`. Where the generator's takes real
+            logits, too, losses are of pairs: both steps take as many fakes as real images, of their classes, and the
+            data holds one more real batch for each step, which the generator's has for itself.
         discriminator_steps: discriminator updates for each generator update (n_critic), each on real images
             and latents of its own.
         generator_batch_ratio: size of the generator step's batch relative to the discriminator's, an integer.
@@ -122,10 +124,16 @@ class GAN(
         self.generator_class_weight, self.fake_class_loss = generator_class_weight, fake_class_loss
         self.joint_batch = joint_batch
         self.freeze_discriminator_state = freeze_discriminator_state
+        self.of_pairs = losses.of_pairs(generator_loss)
+        if self.of_pairs and generator_batch_ratio != 1:
+            raise ConfigError(
+                "GAN.generator_batch_ratio is 1 where GAN.generator_loss is of pairs of a real and a fake image. "
+                f"Received: {generator_batch_ratio}"
+            )
         self._build_networks()
         logits = tf.zeros((2, 1))
         losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
-        losses.check("GAN.generator_loss", generator_loss, logits)
+        losses.check("GAN.generator_loss", generator_loss, *[logits] * (1 + self.of_pairs))
         self._add_average(ema_decay, ema_half_life, ema_ramp, ema_start, ema_statistics)
         self.built = True
 
@@ -223,8 +231,8 @@ class GAN(
         """One generator update.
 
         Args:
-            data: {"images": [discriminator_steps, N, H, W, C], "labels": [discriminator_steps, N] or absent},
-                as `tfgans.data` and `fit` make it; or images, or (images, labels), with N * discriminator_steps
+            data: {"images": [batches_per_step, N, H, W, C], "labels": [batches_per_step, N] or absent},
+                as `tfgans.data` and `fit` make it; or images, or (images, labels), with N * batches_per_step
                 images along the first axis. Images are in [-1, 1], or uint8.
         """
         self.set_learning_rates()
@@ -244,7 +252,7 @@ class GAN(
     @hook
     def discriminator_step(self, real):
         """One update of the discriminator on real images and as many fresh fakes."""
-        fake = self.sample(batch_size(real))
+        fake = self.sample_beside(real)
         values, gradients = self.xla(self.discriminator_gradients)(real, fake)
         gradients = distribute.mean(gradients)
         self.update_discriminator(gradients)
@@ -252,8 +260,9 @@ class GAN(
 
     @hook
     def generator_step(self, real):
-        """One update of the generator on fresh latents; `real` is the last discriminator batch."""
+        """One update of the generator on fresh latents; `real` is the last discriminator batch, or one of its own."""
         latents = self.generator_latents(batch_size(real) * self.generator_batch_ratio)
+        latents |= self.labels_of_pairs(real)
         values, gradients = self.xla(self.generator_gradients)(real, latents)
         gradients = distribute.mean(gradients)
         self.update_generator(gradients)

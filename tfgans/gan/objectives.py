@@ -75,10 +75,14 @@ class Objectives:
     def generator_losses(self, real, fake):
         """The generator's named terms, {"g/<term>": scalar}; the sum is minimised.
 
-        In a step the fakes have the discriminator's "outputs" when a method is asked. `real` is for methods.
+        In a step the fakes have the discriminator's "outputs" when a method is asked. `real` is for losses of pairs
+        and for methods.
         """
         outputs = self.with_fake_outputs(fake)["outputs"]
-        terms = {"g/adversarial": self.generator_loss(outputs["adversarial"])}
+        logits = [outputs["adversarial"]]
+        if self.of_pairs:
+            logits.insert(0, self.with_fake_outputs(real)["outputs"]["adversarial"])
+        terms = {"g/adversarial": self.generator_loss(*logits)}
         if "class" in outputs:
             fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
             terms["g/class"] = self.generator_class_weight * fake_class

@@ -47,7 +47,7 @@ class AdvAsGAN(GAN):
         detach_penalties: penalties count in r, but as if the fakes they are taken at were given. Saves third
             derivatives; for piecewise linear discriminators without norms it changes nothing.
         fresh_real_batch: r has a real batch of its own, one more each step; False takes the last one of the
-            discriminator.
+            discriminator. Losses of pairs bring such a batch in any case.
         advas_norms: False leaves the norms out of the logs where lambda does not need them.
     Raises: ConfigError if a value leaves its range.
     """
@@ -88,7 +88,8 @@ class AdvAsGAN(GAN):
 
     @property
     def batches_per_step(self):
-        return super().batches_per_step + (self.fresh_real_batch and self.advas_weight != 0)
+        own = self.fresh_real_batch and self.advas_weight != 0 and not self.of_pairs
+        return super().batches_per_step + own
 
     def training_passes(self):
         passes = super().training_passes()

@@ -121,7 +121,7 @@ class FastGAN(GAN):
         return passes | {"discriminator": passes["discriminator"] + again}
 
     def discriminator_step(self, real):
-        batches = {"real": real, "fake": self.sample(batch_size(real))}
+        batches = {"real": real, "fake": self.sample_beside(real)}
         perturbations = self._read(batch_size(real))
         phases = [("real",), ("fake",)] if self.separate_updates else [("real", "fake")]
         logs = []

@@ -7,7 +7,7 @@ on real images alone, with the discriminator in inference mode.
 import tensorflow as tf
 
 from tfgans import losses
-from tfgans.config import Natural, NotNegative, configurable
+from tfgans.config import ConfigError, Natural, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
 
 
@@ -44,6 +44,11 @@ class RobGAN(GAN):
         super().__init__(generator, discriminator, **kwargs)
         self.attack_steps, self.attack_radius = attack_steps, attack_radius
         self.attack_step_size = attack_step_size
+        if self.of_pairs and attack_steps and attack_radius:
+            raise ConfigError(
+                "RobGAN attacks the real part of the discriminator's loss: GAN.generator_loss is of pairs, which "
+                "have no such part"
+            )
 
     def training_passes(self):
         passes = super().training_passes()

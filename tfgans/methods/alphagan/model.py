@@ -115,6 +115,11 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
                 "AlphaGAN needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
 
+        if self.of_pairs:
+            raise ConfigError(
+                "AlphaGAN needs losses that are sums of a real and a fake part: GAN.generator_loss is of pairs"
+            )
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         optimizer, discriminator_optimizer = checked_optimizers(optimizer, discriminator_optimizer)
         schedules.check_settable(

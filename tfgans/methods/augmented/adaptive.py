@@ -12,7 +12,8 @@ class Adaptive:
     """Lets controllers follow the mean sign of the discriminator's logits for real images; a part of methods.
 
     A method appends its controller to `controllers`. The logs of a discriminator step then have `d/real_sign`, that
-    mean over the global batch (1 where the discriminator finds all real), and each controller's probability.
+    mean over the global batch (1 where the discriminator finds all real), and each controller's probability. Where
+    losses are of pairs only the difference of a pair's logits means something, and the sign is that one's.
     """
 
     def __init__(self, generator, discriminator, **kwargs):
@@ -35,6 +36,8 @@ class Adaptive:
         if not self.controllers:
             return measures
         logits = tf.cast(real["outputs"]["adversarial"], tf.float32)
+        if self.of_pairs:
+            logits -= tf.cast(fake["outputs"]["adversarial"], tf.float32)
         return measures | {"d/real_sign": tf.reduce_mean(tf.sign(logits))}
 
     def finish_step(self):

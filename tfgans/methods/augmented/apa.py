@@ -108,8 +108,8 @@ class APAGAN(Adaptive, GAN):
             mixed[name] = tf.where(flags, tf.cast(pseudo, given.dtype), given)
         return batch | mixed
 
-    def sample(self, count):
-        fake = super().sample(count)
+    def sample(self, count, given=None):
+        fake = super().sample(count, given)
         for name, variable in self.pseudo.items():
             kept = tf.convert_to_tensor(variable.value)
             new = tf.cast(fake[name], kept.dtype)[: kept.shape[0]]
