@@ -26,6 +26,7 @@ TINY = {
     "normal_operations": ("conv_1x1",), "up_operations": ("nearest",),
 }  # fmt: skip
 TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # what it has other pools of
+TINY_MACROS = {"width": 8, "group_width": 4}  # of R3GAN, which both of its networks take
 TINY_RESOLUTION = {
     "stylegan2_generator": 32,
     "alphagan_stylegan2_supernet": 32,
@@ -45,6 +46,7 @@ def tiny(files, bindings=()):
         chosen = TINY | TINY_OF.get(name, {})
         small += [f"{name}.{key} = {value}" for key, value in chosen.items() if key in parameters]
         small += [f"resolution = {TINY_RESOLUTION[name]}"] if name in TINY_RESOLUTION else []
+        small += [f"{key} = {value}" for key, value in TINY_MACROS.items() if key in parameters]
         if config.is_bound(name, "block_channels"):
             widths = gin.query_parameter(f"{name}.block_channels")
             small += [f"{name}.block_channels = {(8,) * len(widths)}"]
@@ -194,4 +196,5 @@ def try_experiment(name):
         KNOWN[asked] = model.num_classes, model.label_distribution
     num_classes, distribution = KNOWN[asked]
     if num_classes:  # published ones draw labels as their authors do, ours as the data has them
-        assert distribution == ("data" if ours else "uniform")
+        follows = ours or name.startswith("r3gan/")  # whose fakes have the real images' labels
+        assert distribution == ("data" if follows else "uniform")

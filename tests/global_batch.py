@@ -24,12 +24,13 @@ from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.schedule import combi
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.progressive import ProgressiveGAN
+from tfgans.methods.r3gan.model import R3GAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
-from tfgans.optimizers import TorchAdam, TorchRMSprop
+from tfgans.optimizers import MovingAdam, TorchAdam, TorchRMSprop
 
 BATCH = 8
 WASSERSTEIN = {
@@ -160,6 +161,10 @@ CASES = {
                       perturbation_batch_size=BATCH, has=["d/real_sign", "d/ada", "d/apa"]),
     "style": unlabelled(lambda: test_style.networks(4), R1GAN, PathLengthGAN, StyleMixingGAN, steps=2, **LAZY,
                         optimizer=lambda: keras.optimizers.SGD(0.003), has=["d/r1", "g/path_length_mean"]),
+    "r3gan": Case((R3GAN, DiffAugmentGAN), steps=2, optimizer=lambda: MovingAdam(0.01, 0.0, 0.9, epsilon=0.1),
+                  burn_in=16, last_gamma=0.1, last_rate_share=0.25, last_beta_2=0.99, ema_half_life=50.0,
+                  first_half_life=0.0, generator_loss=losses.relativistic_generator,
+                  discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "tickets": Case((TicketGAN,), smooth_networks, steps=2, round_length=1, has=["tickets/density"]),
     "octave": unlabelled(test_octave.networks, OctaveGAN, beta_schedule=combi, beta_steps=4),

@@ -31,7 +31,7 @@ def test_every_file_is_a_part_of_an_experiment_or_tried_with_others():
 
 
 def test_the_files_are_as_many_as_their_page_says():
-    """At most 130, but for `features/`, a file an extractor, and `folder/`, a file a method."""
+    """At most 140, but for `features/`, a file an extractor, and `folder/`, a file a method."""
     text = (ROOT / "docs/configurations.md").read_text()
     said = {
         folders: int(count) for folders, count in re.findall(r"^\| (.+?) \| (\d+) \| \w+", text, re.MULTILINE)
@@ -41,7 +41,7 @@ def test_the_files_are_as_many_as_their_page_says():
     others = len(FILES) - parts - own
     named = ", ".join(f"`{folder}/`" for folder in PARTS)
     assert said == {named: parts, "`features/`": len(FEATURES), "`folder/`": own, "all others": others}
-    assert parts + others <= 130
+    assert parts + others <= 140
 
 
 def test_the_readmes_have_the_experiments_of_the_table():

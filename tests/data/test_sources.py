@@ -11,6 +11,7 @@ from PIL import Image
 from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset
 from tfgans.data.sources import Photos
+from tfgans.data.stacked import Stacked
 
 
 def everything(dataset, split=None):
@@ -479,3 +480,20 @@ def test_an_object_that_is_no_source_is_refused():
     for source in ("folder:", "digits:", "digits:x", "*", "folder"):
         with pytest.raises(ConfigError, match="Dataset.source is unknown"):
             Dataset(source)
+
+
+def test_stacks_of_three():
+    """Their colours are digits, one each; labels count in tens; drawn once for all, and of each split its own."""
+    single, stacks = everything(Dataset("digits"), "train"), Stacked("digits", count=40)
+    items = stacks.open("train")
+    for i in range(3):
+        channels = np.asarray(items.read(i)).transpose(2, 0, 1)
+        for channel, j in zip(channels, items.chosen[i], strict=True):
+            np.testing.assert_array_equal(channel, single[0][j, ..., 0])
+        assert f"{items.labels[i]:03d}" == "".join(str(single[1][j]) for j in items.chosen[i])
+    np.testing.assert_array_equal(stacks.open("train").chosen, items.chosen)
+    assert stacks.open("test").chosen.max() < 359 <= items.chosen.max()
+    dataset = Dataset(stacks, resolution=32, use_labels=False)
+    assert dataset.item_shape == (32, 32, 3) and dataset.num_examples == 40
+    with pytest.raises(ConfigError, match="Stacked.source has images with labels. Received: 'ring'"):
+        Stacked("ring").open("train")

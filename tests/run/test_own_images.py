@@ -56,7 +56,9 @@ def test_every_method_trains_on_every_kind_of_folder(method, kind, folders, tmp_
         for name in ("resolution", "channels", "batch_size", "num_classes")
     }
     assert of["resolution"] == (32 if method == "stylegan2" else 16)  # what `tiny` says of it
-    assert of["batch_size"] == (4 if method == "sngan" else 20)  # of 20 images, five batches a step
+    assert of["batch_size"] == {"sngan": 4, "r3gan": 10}.get(
+        method, 20
+    )  # of 20 images, 5, 2 or 1 batches a step
     assert of["channels"] == (1 if kind == "classes" else 3)
     assert of["num_classes"] == (2 if kind == "classes" and method not in UNLABELLED else None)
     last = rows(tmp_path / "run")[-1]

@@ -8,7 +8,9 @@ that differ by one (epoch 0, 1, 2 ...) its permutations are measurably far from 
 import numpy as np
 
 # One stream per purpose, so that no two of them ever share numbers. Changing one changes data sets.
-PHOTO_CROPS, POINTS, FRACTION, HALF, LIMIT, ORDER, AUGMENTATION, BALANCE, HELD_OUT, GLYPHS = range(1, 11)
+PHOTO_CROPS, POINTS, FRACTION, HALF, LIMIT, ORDER, AUGMENTATION, BALANCE, HELD_OUT, GLYPHS, STACKS = range(
+    1, 12
+)
 
 
 def raw(count, seed, purpose, index=0):

@@ -6,7 +6,7 @@
 - `num_classes`: that of the data if each class has at least 10 images, else None.
 - `batch_size`, `r1_weight`, `ema_half_life`: by StyleGAN2-ADA's rules for any data (Karras et al. 2020; `auto` in the
   authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
-  than there are for each of `GAN.discriminator_steps`; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
+  than there are for each of the batches of a step; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
   each of a batch. Of (height, width) the resolution here is the root of their product.
 - `channel_multiplier`, `learning_rate`, `minibatch_group`, `updates`: by the same rules. 2 from 512 pixels on, else 1
   (the code's `fmaps` of 1 and 1/2); 0.002 from 1024 on, else 0.0025; a device's share of the batch, at most 4; and as
@@ -25,7 +25,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from tfgans import config, readers
+from tfgans import config, losses, readers
 from tfgans.config import ConfigError, sides
 from tfgans.config.bindings import MACRO
 from tfgans.data.decode import BadImage
@@ -165,7 +165,8 @@ def _decided(given, look):
     area, shape = height * width, f"{height}^2" if height == width else f"{height} * {width}"
     side = math.isqrt(area)
     batch = max(min(devices * min(4096 // side, 32), 64), devices)
-    steps = gin.get_bindings("GAN").get("discriminator_steps", 1)
+    bound = gin.get_bindings("GAN")
+    steps = bound.get("discriminator_steps", 1) + losses.of_pairs(bound.get("generator_loss"))
     found = {"batch_size": max(min(batch, look.count // steps), 1)} | found
     size = found["batch_size"]
     found = {

@@ -2,11 +2,13 @@
 
 import gc
 
+import configurations
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from r3gan_weights import NAMES, channels_last, golden_discriminator
+from test_published_networks import bound, defaults
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
@@ -46,6 +48,38 @@ def test_parameters_and_products(name, without_drawing):
         assert macs / 1e9 == pytest.approx(giga, rel=5e-5 if name != "cifar10" else 1e-5)
         del network
         gc.collect()  # these are hundreds of megabytes
+
+
+# experiment: images, millions; gamma and its last value; half-life; burn-in, millions; resolutions in bfloat16
+SETTINGS = {
+    "cifar10": (250, 0.05, 0.005, 5e6, 20, (8, 16, 32)),
+    "cifar10_unconditional": (250, 0.05, 0.005, 5e6, 20, (8, 16, 32)),
+    "ffhq64": (100, 2.0, 0.2, 5e5, 20, (8, 16, 32, 64)),
+    "ffhq256": (200, 150.0, 15.0, 5e5, 20, (32, 64, 128, 256)),
+    "imagenet32": (1000, 0.5, 0.05, 5e7, 200, (8, 16, 32)),
+    "imagenet64": (1000, 1.0, 0.1, 5e7, 200, (8, 16, 32, 64)),
+    "stacked_mnist": (10, 1.0, 0.1, 5e5, 2, ()),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_experiments_have_these_networks_and_settings(name):
+    of = configurations.prepare(f"r3gan/{name}")
+    images, gamma, last_gamma, half_life, burn_in, narrow = SETTINGS[name]
+    arguments = NETWORKS["cifar10_unconditional" if name == "stacked_mnist" else name][0]
+    for function in (G, D):
+        expected = defaults(function) | arguments | {"bfloat16_resolutions": narrow}
+        assert bound(function) == {key: expected[key] for key in bound(function)}
+    assert of("Dataset.batch_size") * of("train.steps") == pytest.approx(
+        images * 1e6, abs=of("Dataset.batch_size")
+    )
+    found = [
+        of(f"R3GAN.{key}") for key in ("gamma", "last_gamma", "last_beta_2", "first_half_life", "burn_in")
+    ]
+    assert found == [gamma, last_gamma, 0.99, 0.0, burn_in * 1e6]
+    assert of("R3GAN.last_rate_share") == (None if name == "stacked_mnist" else 0.25)
+    assert of("GAN.ema_half_life") == half_life and of("MovingAdam.learning_rate") == 2e-4
+    assert of("GAN.generator_loss").selector.endswith("relativistic_generator")
 
 
 def test_parts_of_a_generator_by_hand(without_drawing):
