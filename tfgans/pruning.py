@@ -2,7 +2,35 @@
 
 import math
 
+import keras
 import tensorflow as tf
+
+from tfgans import keras_internals
+
+
+def kernel_layers(network):
+    """{place among the network's trainable variables: layer} of the kernels of dense and convolution layers.
+
+    An embedding's table, biases and norms' scales are none. Of a spectrally normalised layer it is the raw kernel.
+    """
+    places = {id(variable): place for place, variable in enumerate(network.trainable_variables)}
+    found = {}
+    for layer in keras_internals.layers_of(network):
+        kernel = getattr(layer, "kernel", None)
+        if isinstance(kernel, keras.Variable) and not isinstance(layer, keras.layers.Embedding):
+            if id(kernel) in places:
+                found[places[id(kernel)]] = layer
+    return dict(sorted(found.items()))
+
+
+def mask_logs(model, name, places, masks):
+    """(sizes, lost shares, MACs kept) of a network of `model` whose variables at `places` have masks.
+
+    They are lists, with an entry for each trainable variable and for each mask, and a float32 scalar.
+    """
+    shares = pruned_shares(masks)
+    sizes = [math.prod(variable.shape) for variable in getattr(model, name).trainable_variables]
+    return sizes, shares, weighted_density(model.macs_of(name), places, shares)
 
 
 def zeroed(value, mask):
@@ -16,20 +44,20 @@ def masked_gradients(variables, gradients, places, masks):
 
     Args:
         variables, gradients: in the same order; a sparse gradient becomes dense.
-        places: of the variables that have masks, in the order of `masks`.
+        places: of the variables that have masks, in the order of `masks`, variables or tensors.
     """
     dense = [
         tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
         for v, g in zip(variables, gradients, strict=True)
     ]
     for place, mask in zip(places, masks, strict=True):
-        dense[place] = zeroed(dense[place], mask.value)
+        dense[place] = zeroed(dense[place], mask)
     return type(gradients)(dense)  # means over replicas stay such
 
 
 def pruned_shares(masks):
     """The share of each mask that is True: a list of float64 scalars."""
-    counts = [tf.math.count_nonzero(tf.convert_to_tensor(mask.value)) for mask in masks]
+    counts = [tf.math.count_nonzero(tf.convert_to_tensor(mask)) for mask in masks]
     return [tf.cast(n, tf.float64) / math.prod(m.shape) for n, m in zip(counts, masks, strict=True)]
 
 

@@ -284,6 +284,10 @@ class GAN(
         distribute.apply_means(self.optimizer, gradients, self.generator.trainable_variables)
 
     @hook
+    def evaluated(self, step, metrics):
+        """Tells the model the row of metrics of an evaluation after `step` updates; perhaps again after a resume."""
+
+    @hook
     def finish_step(self):
         """What follows the updates: replicas agree on statistics, the step is counted."""
         distribute.average(

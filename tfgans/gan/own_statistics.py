@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import keras_internals
+from tfgans.gan.hooks import hook
 
 FORWARDS, BATCH = 8, 64
 
@@ -29,16 +30,26 @@ class OwnStatistics:
     @contextlib.contextmanager
     def shown(self, weights=None):
         """The generator that images come from; inside, an averaged one has statistics of its own."""
-        generator = self._shown(weights)
-        if self._settled or generator is not self.ema_generator or not self._finds_statistics():
+        with self.presented(self._shown(weights)) as generator, self._with_own_statistics(generator):
             yield generator
+
+    @hook
+    @contextlib.contextmanager
+    def presented(self, network):
+        """Inside it, a generator is as images are made with it; methods that mask its weights extend this."""
+        yield network
+
+    @contextlib.contextmanager
+    def _with_own_statistics(self, generator):
+        if self._settled or generator is not self.ema_generator or not self._finds_statistics():
+            yield
             return
         variables, found = moving_statistics(generator), self._found_statistics()
         kept = [tf.convert_to_tensor(variable.value) for variable in variables]
         self._settled = True
         try:
             _assign(variables, found)
-            yield generator
+            yield
         finally:
             _assign(variables, kept)
             self._settled = False

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.layers.embedding import class_rows
+from tfgans.layers.gates import gated_kernel
 from tfgans.layers.state import state_is_frozen
 
 _EPSILON = 1e-12
@@ -68,7 +69,7 @@ class SpectralKernel:
             self.u.assign(u)
             self.v.assign(v)
         sigma = tf.reduce_sum(tf.linalg.matvec(matrix, v, transpose_a=True) * u)
-        return tf.cast(self._value(self.kernel) / sigma, self.compute_dtype)
+        return tf.cast(gated_kernel(self.kernel, self._value(self.kernel) / sigma), self.compute_dtype)
 
     def save_own_variables(self, store):
         # Dense, Conv2D and Embedding would write their kernel and bias only.

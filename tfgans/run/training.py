@@ -266,8 +266,14 @@ class Run:
         """Evaluates once at `step`, after saving it; only the chief does."""
         if self.evaluator is not None:
             self.save(step)
-        if not self.is_chief or self.output.row(step) is not None:
+        if not self.is_chief:
             return
+        if self.output.row(step) is None:
+            self._write_row(step)
+        self.model.evaluated(step, self.output.row(step))
+
+    def _write_row(self, step):
+        """Evaluates and writes what comes of it."""
         began, fixed = time.perf_counter(), FixedSamples(self.folder / "fixed_samples.npz", step)
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
