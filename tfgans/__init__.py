@@ -10,6 +10,7 @@ from tfgans import keras_lookup
 
 _HOMES = {
     "ADAGAN": "tfgans.methods.augmented",
+    "AdaptGAN": "tfgans.methods.adapt.model",
     "AdversarialNASGAN": "tfgans.methods.adversarialnas",
     "AdvAsGAN": "tfgans.methods.advas",
     "AlphaGAN": "tfgans.methods.alphagan.model",
@@ -34,6 +35,7 @@ _HOMES = {
     "R3GAN": "tfgans.methods.r3gan.model",
     "RandomSearchGAN": "tfgans.methods.alphagan.random_search",
     "ReGAN": "tfgans.methods.regan.model",
+    "RGGAN": "tfgans.methods.rggan.model",
     "RobGAN": "tfgans.methods.robgan",
     "StyleMixingGAN": "tfgans.methods.style",
     "TicketGAN": "tfgans.methods.tickets",

@@ -36,6 +36,13 @@ NEEDS = {
 }
 # What makes a method do something in a first step of four images.
 OPTIONS = {
+    "AdaptGAN": {
+        "adjust_every": 1,
+        "exchange_every": 1,
+        "balance_every": 1,
+        "balance_window": 1,
+        "generator_density": 0.5,
+    },
     "ADAGAN": {"ada_speed": 0.001, "ada_interval": 1},
     "AlphaGAN": {"weight_steps": 1, "test_steps": 1, "architecture_steps": 1},
     "APAGAN": {"pseudo_batch_size": BATCH, "apa_speed": 0.001, "apa_interval": 1},
@@ -43,6 +50,7 @@ OPTIONS = {
     "FreezeDGAN": {"frozen_layers": 1},
     "PathLengthGAN": {"path_length_interval": 1},
     "R3GAN": {"burn_in": 8, "last_gamma": 0.1},
+    "RGGAN": {"threshold_weight": 1e-6},
     "ReGAN": {"warm_up_length": 0, "sparsity": 0.5},
     "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
 }

@@ -117,12 +117,21 @@ def test_a_spectral_kernel_is_masked_after_sigma(arrays):
 def cycle_model(arrays):
     layers = keras.layers
     generator = keras.Sequential(
-        [keras.Input((4,)), layers.Dense(18, activation="relu"), layers.Reshape((2, 3, 3)),
-         layers.Permute((2, 3, 1)), layers.Conv2D(2, 3, padding="same")]  # fmt: skip
+        [
+            keras.Input((4,)),
+            layers.Dense(18, activation="relu"),
+            layers.Reshape((2, 3, 3)),
+            layers.Permute((2, 3, 1)),
+            layers.Conv2D(2, 3, padding="same"),
+        ]  # fmt: skip
     )
     critic = keras.Sequential([keras.Input((3, 3, 2)), layers.Flatten(), layers.Dense(1)])
     model = RGGAN(
-        generator, critic, threshold_weight=float(arrays["cycle/lambda"]), ema_decay=0.999, ema_ramp="constant"
+        generator,
+        critic,
+        threshold_weight=float(arrays["cycle/lambda"]),
+        ema_decay=0.999,
+        ema_ramp="constant",
     )
     adam = TorchAdam(float(arrays["cycle/lr"]), beta_1=0.0, beta_2=0.9)
     model.compile(adam, TorchAdam(1e-3), run_eagerly=True)
@@ -257,7 +266,9 @@ def test_what_is_shown_and_handed_over(tmp_path):
     assert report["nonzero"] < report["parameters"] and len(report["tensors"]) == len(places)
     assert json.dumps(report) and model.part_report("dense", dense) is None
     zeros = sum(int(np.sum(value == 0)) for value in shown)
-    others = sum(int(np.sum(v.numpy() == 0)) for i, v in enumerate(sparse.trainable_variables) if i not in places)
+    others = sum(
+        int(np.sum(v.numpy() == 0)) for i, v in enumerate(sparse.trainable_variables) if i not in places
+    )
     assert report["parameters"] - report["nonzero"] == zeros + others
 
 

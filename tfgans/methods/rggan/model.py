@@ -156,9 +156,7 @@ class RGGAN(GAN):
     def _thresholds_of(self, network):
         if not self.thresholds or network not in (self.generator, self.ema_generator):
             return []
-        return (
-            self.thresholds["generator"].values if network is self.generator else self.average_thresholds
-        )
+        return self.thresholds["generator"].values if network is self.generator else self.average_thresholds
 
     def _mask(self, network, values):
         """Sets a generator's masked entries to 0."""
@@ -268,7 +266,9 @@ class RGGAN(GAN):
             return super().part_report(name, network)
         places, variables = self.thresholds["generator"].places, network.trainable_variables
         shares = {
-            f"generator/{variables[i].path}": float(tf.reduce_mean(tf.cast(variables[i].value != 0, tf.float64)))
+            f"generator/{variables[i].path}": float(
+                tf.reduce_mean(tf.cast(variables[i].value != 0, tf.float64))
+            )
             for i in places
         }
         return pruning.density_report(network, shares)

@@ -1,0 +1,256 @@
+"""ADAPT: densities, events and the balance rule against the golden files, and runs that go on exactly."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from tfgans import checkpoint, pruning
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.layers.norms import BatchNormalization
+from tfgans.methods.adapt import masks
+from tfgans.methods.adapt.balance import DensityRule, balance_ratio
+from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.networks.resnet import resnet_discriminator, resnet_generator
+from tfgans.optimizers import TorchAdam
+
+KERNELS = ("l1.weight", "c1.weight", "c2.weight")
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    from conftest import GOLDEN
+
+    return dict(np.load(GOLDEN / "adapt_step.npz"))
+
+
+def channels_last(array):
+    """A golden weight in Keras's layout."""
+    return array.transpose({4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[array.ndim])
+
+
+def published_shapes(network):
+    """SNGAN's kernels, by the authors' names."""
+    wide, narrow = (256, 256, 3, 3), (256, 256, 1, 1)
+    if network == "G":
+        blocks = {
+            f"block{b}.{c}": s for b in (2, 3, 4) for c, s in (("c1", wide), ("c2", wide), ("c_sc", narrow))
+        }
+        return {"l1": (4096, 128), **blocks, "c5": (3, 256, 3, 3)}
+    inner = (128, 128, 3, 3)
+    first = {"block1.c1": (128, 3, 3, 3), "block1.c2": inner, "block1.c_sc": (128, 3, 1, 1)}
+    rest = {f"block{b}.{c}": inner for b in (2, 3, 4) for c in ("c1", "c2")}
+    return first | rest | {"block2.c_sc": (128, 128, 1, 1), "l5": (1, 128)}
+
+
+@pytest.mark.parametrize("network", ["G", "D"])
+def test_first_densities(arrays, network):
+    shapes = published_shapes(network)
+    found = {key.split("/")[2] for key in arrays if key.startswith(f"erk/{network}/")}
+    assert found == ({"0.1", "0.2", "0.3", "0.5"} if network == "G" else {"0.1", "0.3", "0.5"})
+    for density in found:
+        got = masks.erk_densities(list(shapes.values()), float(density))
+        for name, value in zip(shapes, got, strict=True):
+            expected = float(arrays[f"erk/{network}/{density}/{name}.weight"])
+            assert value == pytest.approx(expected, abs=1e-9), name
+
+
+def test_the_masked_kernels_are_the_published_ones(monkeypatch):
+    zeros = lambda self, shape, dtype=None, **_: tf.zeros(shape, dtype or "float32")  # noqa: E731
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
+    counts = []
+    for network in (resnet_generator(), resnet_discriminator(head_bias=False)):
+        places = pruning.kernel_layers(network)
+        counts.append(sum(int(np.prod(network.trainable_variables[i].shape)) for i in places))
+    assert counts == [4_266_752, 1_052_544]
+
+
+def test_the_share_that_is_exchanged(arrays):
+    for step in range(7):
+        value = float(masks.exchanged_share(step + 1, 12))
+        assert value == pytest.approx(float(arrays[f"dst/s{step}/death_rate"]), abs=1e-12)
+
+
+ADJUSTMENTS = ("increase", "decrease", "keep", "strict_at_cap", "strict_to_cap", "floor", "at_floor")
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_balance_rule(arrays, compiled):
+    for case in ADJUSTMENTS:
+        strict = case.startswith("strict")
+        rule = DensityRule(0.45, 0.55, cap=0.5 if strict else 1.0, explores=strict)
+        of = lambda kind, case=case: [arrays[f"adj/{case}/{kind}/{name}"] for name in KERNELS]  # noqa: E731
+        before = [~mask.astype(bool) for mask in of("mask_before")]
+        assert int(masks.present([tf.constant(m) for m in before])) == arrays[f"adj/{case}/nonzero_before"]
+        apply = tf.function(rule.apply) if compiled else rule.apply
+        found, density = apply(
+            tuple([tf.constant(v) for v in part] for part in (of("weight_before"), before, of("grad"))),
+            tf.constant(arrays[f"adj/{case}/density_before"]),
+            balance_ratio(tf.constant(arrays[f"adj/{case}/queue"])),
+            tf.constant(0.5, tf.float64),
+        )
+        assert float(density) == pytest.approx(float(arrays[f"adj/{case}/density_after"]), abs=1e-12)
+        for mask, expected in zip(found, of("mask_after"), strict=True):
+            np.testing.assert_array_equal(~mask.numpy(), expected.astype(bool), err_msg=case)
+
+
+def test_a_density_below_what_was_drawn_grows_nothing():
+    """Of 10 entries 6 are there; 0.5 + 0.05 wants 5."""
+    mask = [tf.constant([True] * 4 + [False] * 6)]
+    ones = [tf.ones(10)]
+    found, density = DensityRule(0.4, 0.6).apply(
+        (ones, mask, ones), tf.constant(0.5, tf.float64), tf.constant(0.9, tf.float64), 0.5
+    )
+    assert masks.present(found) == 6 and float(density) == pytest.approx(0.55)
+
+
+def dst_model(arrays):
+    layers = keras.layers
+    generator = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(12),
+            layers.Reshape((3, 2, 2)),
+            layers.Permute((2, 3, 1)),
+            layers.Conv2D(4, 3, padding="same"),
+            BatchNormalization(epsilon=1e-5),
+            layers.ReLU(),
+            layers.Conv2D(2, 3, padding="same"),
+        ]  # fmt: skip
+    )
+    critic = keras.Sequential([keras.Input((2, 2, 2)), layers.Flatten(), layers.Dense(1)])
+    model = AdaptGAN(
+        generator, critic, generator_density=0.5, discriminator_density=1.0, adapt_steps=12, exchange_every=3,
+        ema_decay=float(arrays["dst/ema_decay"]), ema_ramp="constant",
+    )  # fmt: skip
+    adam = TorchAdam(float(arrays["dst/lr"]), beta_1=0.0, beta_2=0.9)
+    model.compile(adam, TorchAdam(1e-3), run_eagerly=True)
+    names = [f"{layer}.{part}" for layer in ("l1", "c1", "bn", "c2") for part in ("weight", "bias")]
+    for network in (generator, model.ema_generator):
+        for name, variable in zip(names, network.trainable_variables, strict=True):
+            variable.assign(channels_last(arrays[f"dst/init/{name}"]))
+    for mask, name in zip(model.adapt_masks["generator"], KERNELS, strict=True):
+        mask.assign(channels_last(arrays[f"dst/init_mask/{name}"]) == 0)
+    return model, names
+
+
+def test_exchanges_in_training(arrays):
+    model, names = dst_model(arrays)
+
+    def same(values, prefix, names=names):
+        for name, value in zip(names, values, strict=True):
+            if (
+                name == "c1.bias"
+            ):  # before a batch norm: its gradient is rounding, and moves it by the learning rate
+                continue
+            expected = channels_last(arrays[f"{prefix}/{name}"])
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=2e-6, err_msg=f"{prefix} {name}")
+
+    events = []
+    for step in range(7):
+        model.step.assign(step)
+        model.choose_step(step)
+
+        def terms(step=step):
+            batch = {"latents": tf.constant(arrays["dst/z"][step]), "labels": None}
+            target = arrays["dst/target"][step].transpose(0, 2, 3, 1)
+            return {"g/mse": tf.reduce_mean(tf.square(model.synthesize(batch, training=True) - target))}, {}
+
+        _, gradients = model.gradients_of(model.step_variables("generator"), terms)
+        model.update_generator(gradients)
+        same(model.generator.trainable_variables, f"dst/s{step}/after_step")
+        before = masks.present(model._state("generator")[1])
+        if model.extras:
+            events.append(step)
+            same(gradients, f"dst/s{step}/grad")
+            assert before == arrays[f"dst/s{step}/baseline_nonzero_before"]
+        model.move_masks()
+        if events and events[-1] == step:
+            for mask, name in zip(model.adapt_masks["generator"], KERNELS, strict=True):
+                expected = channels_last(arrays[f"dst/s{step}/mask/{name}"])
+                np.testing.assert_array_equal(~mask.numpy(), expected.astype(bool), err_msg=name)
+            same(model.generator.trainable_variables, f"dst/s{step}/after_dst")
+        model.update_average(6)
+    assert events == [2, 5]
+    same(model.ema_generator.trainable_variables, "dst/ema_final")
+
+
+OPTIONS = dict(
+    generator_density=0.5, discriminator_density=0.5, adapt_steps=20, exchange_every=2, adjust_every=3,
+    balance_every=1, balance_window=2, balance_lower=-1e9, balance_upper=-1e8,
+)  # fmt: skip
+
+
+def make(seed=0, cls=AdaptGAN, run_eagerly=True, **options):
+    generator = toys.image_networks(batch_norm=False, seed=seed)[0]
+    discriminator = resnet_discriminator(resolution=8, channels=1, base_channels=4)
+    model = cls(generator, discriminator, ema_decay=0.9, **options)
+    model.compile(*(TorchAdam(1e-2, beta_1=0.0, beta_2=0.9) for _ in range(2)), run_eagerly=run_eagerly)
+    return model
+
+
+def fit(model, first, last):
+    images, seen = toys.images(4 * last)[4 * first :], []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
+    model.fit(images, batch_size=4, shuffle=False, verbose=0, callbacks=[keep])
+    return seen
+
+
+def assert_masked(model):
+    for name, found in model.adapt_masks.items():
+        for kernel, mask in zip(model._kernels(name), found, strict=True):
+            assert not kernel.numpy()[mask.numpy()].any() and kernel.numpy()[~mask.numpy()].any()
+
+
+def test_a_run_goes_on_exactly_between_events():
+    whole = make(**OPTIONS)
+    assert_masked(whole)
+    logs = fit(whole, 0, 1)
+    saved = checkpoint.read_state(whole)
+    logs += fit(whole, 1, 4)
+    assert_masked(whole)
+    assert float(whole.adapt_density.numpy()) == pytest.approx(0.55)  # every ratio is above the bounds
+    density = [log["adapt/discriminator_density"] for log in logs]
+    assert density[0] == density[1] < density[2] == density[3]
+    assert len({log["adapt/generator_density"] for log in logs}) == 1  # as many are grown as pruned
+    assert all(np.isfinite(log["adapt/balance_ratio"]) for log in logs)
+    other = make(seed=7, **OPTIONS)
+    checkpoint.write_state(other, saved)
+    fit(other, 1, 4)
+    toys.assert_same(toys.values(whole), toys.values(other))
+    report = whole.part_report("sparse", whole.part("sparse"))
+    assert 0.3 < report["density"] < 0.8 and len(report["tensors"]) == len(whole.adapt_places["generator"])
+
+
+def test_compiled_is_eager():
+    states = []
+    for eager in (True, False):
+        model = make(run_eagerly=eager, **OPTIONS)
+        fit(model, 0, 3)
+        states.append(toys.values(model))
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, atol=1e-4, err_msg=name)
+
+
+def test_dense_networks_are_the_base():
+    off, base = make(generator_density=1.0, discriminator_density=1.0), make(cls=GAN)
+    for model in (off, base):
+        fit(model, 0, 2)
+    toys.assert_same(toys.values(off), toys.values(base))
+
+
+def test_events_are_due():
+    model = make(**OPTIONS | {"adapt_steps": 7})
+    of = {step + 1: {e.split("/")[1] for e in model.extra_updates(step)} for step in range(9)}
+    assert [n for n, e in of.items() if "exchange" in e] == [2, 4, 6]
+    assert [n for n, e in of.items() if "adjust" in e] == [3, 6]
+    assert [n for n, e in of.items() if "measure" in e] == [1, 2, 3, 4, 5, 6]  # nothing moves at the end
+
+
+def test_bounds_out_of_order():
+    with pytest.raises(ConfigError, match="balance_lower is below balance_upper. Received: 0.6 and 0.5"):
+        make(balance_lower=0.6, balance_upper=0.5)
