@@ -17,9 +17,9 @@ def kernel_layers(network):
     found = {}
     for layer in keras_internals.layers_of(network):
         kernel = getattr(layer, "kernel", None)
-        if isinstance(kernel, keras.Variable) and not isinstance(layer, keras.layers.Embedding):
-            if id(kernel) in places:
-                found[places[id(kernel)]] = layer
+        is_kernel = isinstance(kernel, keras.Variable) and not isinstance(layer, keras.layers.Embedding)
+        if is_kernel and id(kernel) in places:
+            found[places[id(kernel)]] = layer
     return dict(sorted(found.items()))
 
 

@@ -36,13 +36,14 @@ NEEDS = {
 }
 # What makes a method do something in a first step of four images.
 OPTIONS = {
-    "AdaptGAN": {
+    "AdaptGAN": {  # the networks are shared by all pairs: few of their weights may stay 0
+        "generator_density": 0.9,
+        "discriminator_density": 0.9,
         "adjust_every": 1,
         "exchange_every": 1,
         "balance_every": 1,
         "balance_window": 1,
-        "generator_density": 0.5,
-    },
+    },  # fmt: skip
     "ADAGAN": {"ada_speed": 0.001, "ada_interval": 1},
     "AlphaGAN": {"weight_steps": 1, "test_steps": 1, "architecture_steps": 1},
     "APAGAN": {"pseudo_batch_size": BATCH, "apa_speed": 0.001, "apa_interval": 1},

@@ -13,8 +13,8 @@ _LEAST = 1e-8  # the authors' threshold where that of the magnitudes is 0
 def erk_densities(shapes, density):
     """The density of each kernel, larger where it is small (Erdos-Renyi-Kernel; Evci et al. 2020).
 
-    A layer has epsilon * (sum of its sides) / (product of its sides), kernel sides too, but at most 1; epsilon is such
-    that the share `density` of all entries is there.
+    A layer has epsilon * (sum of its sides) / (product of its sides), kernel sides too, but at most 1; epsilon is
+    such that the share `density` of all entries is there.
 
     Args:
         shapes: of the kernels. density: in (0, 1].
@@ -35,7 +35,7 @@ def erk_densities(shapes, density):
 
 
 def exchanged_share(step, total, first=0.5, last=0.005):
-    """The share of the entries that an event prunes and grows after `step` of `total` updates: a cosine, float64."""
+    """The share that an event prunes and grows after `step` of `total` updates: a cosine, float64."""
     turn = tf.cos(tf.constant(math.pi, tf.float64) * tf.cast(step, tf.float64) / float(total))
     return last + (first - last) * 0.5 * (1.0 + turn)
 

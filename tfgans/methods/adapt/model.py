@@ -1,4 +1,4 @@
-"""AdaptGAN: any GAN, sparse from the first step, whose masks move and whose discriminator's density keeps a balance."""
+"""AdaptGAN: any GAN, sparse from the first step; masks move, the discriminator's density keeps a balance."""
 
 import tensorflow as tf
 
@@ -18,24 +18,23 @@ class AdaptGAN(GAN):
     """Trains with few weights all along, which ones being found on the way (ADAPT; Wang et al., NeurIPS 2023).
 
     Kernels of dense and convolution layers are masked, never biases, norms or embeddings; of a spectrally normalised
-    layer the raw kernel. Masks begin at random, small layers denser (`masks.erk_densities`), and each entry is drawn
-    by itself, so that counts are nearly what the density says. Masked weights are set to 0 after every update; their
-    gradients are not masked, so that the optimizer's moments go on.
+    layer the raw kernel. Masks begin at random, small layers denser (`masks.erk_densities`), and each entry is
+    drawn by itself, so that counts are nearly what the density says. Masked weights are set to 0 after every update;
+    their gradients are not masked, so that the optimizer's moments go on.
 
     Every `exchange_every` updates the generator's least weights are pruned, over all kernels together, and as many
-    are grown where the last gradient is greatest, also of those just pruned; the share falls from `first_exchange` to
-    `last_exchange` as a cosine over `adapt_steps`. Grown weights start at 0; one that was pruned in the same event
+    are grown where the last gradient is greatest, also of those just pruned; the share falls from `first_exchange`
+    to `last_exchange` as a cosine over `adapt_steps`. Grown weights start at 0; one that was pruned in the same event
     keeps its value.
 
-    Every `balance_every` updates a ratio is measured: how much of the gap between the discriminator's mean outputs for
-    fakes and for real images an update of the generator closes, (b - a) / (c - a). By its mean over the last
+    Every `balance_every` updates a ratio is measured: how much of the gap between the discriminator's mean outputs
+    for fakes and for real images an update of the generator closes, (b - a) / (c - a). By its mean over the last
     `balance_window` the discriminator's density goes up or down by `density_step` every `adjust_every` updates
     (`balance.DensityRule`). In the paper's terms: `adjust_every` 0 is SDST, `exchange_every` 0 is DDA, both are
     ADAPT_relax; a cap of 0.5 with `explore_at_cap` is ADAPT_strict; neither is static sparse training.
 
-    The averaged generator is masked as the generator whenever masks move. A run ends with a `sparse` generator as well.
-    The logs have `adapt/<network>_density`, the share of its trainable weights that is left, and `adapt/balance_ratio`
-    of the updates that measure it. Cost: masked weights are computed with like others; a measurement takes a forward
+    The averaged generator is masked as the generator whenever masks move. A run ends with a `sparse` generator as
+    well. The logs have `adapt/<network>_density`, the share of its trainable weights left, and `adapt/balance_ratio` of the updates that measure it. Cost: masked weights are computed with like others; a measurement takes a forward
     of the generator and two of the discriminator, an event sorts the weights. Nothing moves from `adapt_steps` on.
 
     The paper and its code differ, and this is as the code: an exchange counts the present entries, which Bernoulli

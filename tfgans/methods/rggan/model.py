@@ -23,8 +23,8 @@ class RGGAN(GAN):
     After the published code (IntellicentAI-Lab, 2024). Each output channel or unit of a dense or convolution layer
     has a threshold t, 0 at first. In a sparse step a forward sees w where |w| > t, and 0 elsewhere; the gradients of
     masked entries are 0; biases and norms are never masked. Of a spectrally normalised kernel it is w / sigma that is
-    compared and masked, sigma being that of the whole w. Masked entries keep their values, and have them again when
-    they come back. A layer of which no more than `collapse_guard` is kept has its thresholds set to 0 for good.
+    compared and masked, sigma being that of the whole w. Masked entries keep their values, and have them when they
+    come back. A layer of which no more than `collapse_guard` is kept has its thresholds set to 0 for good.
 
     Thresholds move by an optimizer of the same kind as their network's, by the gradient of the regulariser
     `threshold_weight` * sum exp(-t), which is added to the losses of sparse steps. Through Adam's epsilon that is slow:
@@ -241,7 +241,7 @@ class RGGAN(GAN):
         return share if not self.thresholds or logs is None else share * logs[f"rggan/{name}_macs_kept"]
 
     def densities(self):
-        """{"<network>/<path>": share of a kernel's entries above their thresholds}, those of the weights that train."""
+        """{"<network>/<path>": share of a kernel's entries that are above their thresholds} of the live networks."""
         return super().densities() | {
             f"{name}/{layer.kernel.path}": 1.0 - float(tf.reduce_mean(tf.cast(pruned, tf.float64)))
             for name, thresholds in self.thresholds.items()
