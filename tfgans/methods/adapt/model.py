@@ -34,16 +34,18 @@ class AdaptGAN(GAN):
     ADAPT_relax; a cap of 0.5 with `explore_at_cap` is ADAPT_strict; neither is static sparse training.
 
     The averaged generator is masked as the generator whenever masks move. A run ends with a `sparse` generator as
-    well. The logs have `adapt/<network>_density`, the share of its trainable weights left, and `adapt/balance_ratio` of the updates that measure it. Cost: masked weights are computed with like others; a measurement takes a forward
-    of the generator and two of the discriminator, an event sorts the weights. Nothing moves from `adapt_steps` on.
+    well. The logs have `adapt/<network>_density`, the share of its trainable weights that is left, and
+    `adapt/balance_ratio` of the updates that measure it. Cost: masked weights are computed with like others; a
+    measurement takes a forward of the generator and two of the discriminator, an event sorts the weights. Nothing
+    moves from `adapt_steps` on.
 
     The paper and its code differ, and this is as the code: an exchange counts the present entries, which Bernoulli
     draws and ties leave a little off the density. Departures: a density below what the draws gave grows nothing, where
     the code fails; entries whose gradient is exactly 0 are not grown.
 
     Args:
-        generator_density, discriminator_density: share of the kernels' entries at the beginning; 1 masks nothing, and
-            both at 1 are the base. Of the discriminator it is the density that is adjusted.
+        generator_density, discriminator_density: share of the kernels' entries at the beginning; 1 masks nothing,
+            and both at 1 are the base. Of the discriminator it is the density that is adjusted.
         adapt_steps: generator updates in all.
         exchange_every, adjust_every: generator updates between two events; 0 for none.
         first_exchange, last_exchange: shares that are exchanged, of the discriminator with `explore_at_cap`, too.

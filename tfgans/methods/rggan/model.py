@@ -27,8 +27,8 @@ class RGGAN(GAN):
     come back. A layer of which no more than `collapse_guard` is kept has its thresholds set to 0 for good.
 
     Thresholds move by an optimizer of the same kind as their network's, by the gradient of the regulariser
-    `threshold_weight` * sum exp(-t), which is added to the losses of sparse steps. Through Adam's epsilon that is slow:
-    2e-8 a step with the defaults, a learning rate of 2e-4 and an epsilon of 1e-8.
+    `threshold_weight` * sum exp(-t), which is added to the losses of sparse steps. Through Adam's epsilon that is
+    slow: 2e-8 a step with the defaults, a learning rate of 2e-4 and an epsilon of 1e-8.
 
     After each evaluation both networks are sparse or dense until the next: dense if the last FID is above the mean of
     the last five with weights 0.1, 0.1, 0.2, 0.2 and 0.4; sparse before there are five. The row at step 0 does not
