@@ -40,8 +40,8 @@ class AdaptGAN(GAN):
     moves from `adapt_steps` on.
 
     The paper and its code differ, and this is as the code: an exchange counts the present entries, which Bernoulli
-    draws and ties leave a little off the density. Departures: a density below what the draws gave grows nothing, where
-    the code fails; entries whose gradient is exactly 0 are not grown.
+    draws and ties leave a little off the density. Departures: a density below what the draws gave grows nothing,
+    where the code fails; entries whose gradient is exactly 0 are not grown.
 
     Args:
         generator_density, discriminator_density: share of the kernels' entries at the beginning; 1 masks nothing,
