@@ -68,7 +68,7 @@ def autogan_generator(
     taps = []
     for cell in CELLS[architecture]:
         x = _cell(x, cell, taps)
-    x = _convolution(keras.layers.ReLU()(_normalized(x)), channels, 3)
+    x = convolution(keras.layers.ReLU()(normalized(x)), channels, 3)
     images = keras.layers.Activation("tanh", dtype=float_dtype(), name="images")(x)
     return keras.Model(latents, images, name=name)
 
@@ -117,15 +117,15 @@ def autogan_discriminator(
 def _cell(inputs, cell, taps):
     """The cell's output; adds what it hands on to `taps`, the earlier cells' at sizes of their own."""
     channels, size = inputs.shape[-1], 2 * inputs.shape[1]
-    x = _normalized(inputs) if cell.normalization else inputs
-    x = _convolution(_upsampled(keras.layers.ReLU()(x), cell.upsampling, size), channels, 3)
-    skips = [_convolution(_upsampled(tap, cell.upsampling, size), channels, 1) for tap in taps]
+    x = normalized(inputs) if cell.normalization else inputs
+    x = convolution(_upsampled(keras.layers.ReLU()(x), cell.upsampling, size), channels, 3)
+    skips = [convolution(_upsampled(tap, cell.upsampling, size), channels, 1) for tap in taps]
     x = keras.layers.Add()([x, *skips]) if skips else x
     taps.append(x)
-    x = _normalized(x) if cell.normalization else x
-    x = _convolution(keras.layers.ReLU()(x), channels, 3)
+    x = normalized(x) if cell.normalization else x
+    x = convolution(keras.layers.ReLU()(x), channels, 3)
     if cell.shortcut:
-        x = keras.layers.Add()([x, _convolution(_upsampled(inputs, cell.upsampling, size), channels, 1)])
+        x = keras.layers.Add()([x, convolution(_upsampled(inputs, cell.upsampling, size), channels, 1)])
     return x
 
 
@@ -136,17 +136,21 @@ def _upsampled(x, upsampling, size):
     return NearestUpsampling2D(factor)(x)
 
 
-def _convolution(x, filters, kernel_size):
+def convolution(x, filters, kernel_size, dilation=1, use_bias=True):
+    """A convolution that keeps the size, of Glorot uniform kernels and PyTorch's biases."""
     return keras.layers.Conv2D(
         filters,
         kernel_size,
         padding="same",
+        dilation_rate=dilation,
+        use_bias=use_bias,
         kernel_initializer=glorot_uniform(),
         bias_initializer=bias_initializer("fan_in_uniform", kernel_size**2 * x.shape[-1]),
     )(x)
 
 
-def _normalized(x):
+def normalized(x):
+    """A batch norm whose gamma starts at N(1, 0.02)."""
     layer = BatchNormalization()
     outputs = layer(x)
     layer.gamma.assign(keras.initializers.RandomNormal(1.0, 0.02)(layer.gamma.shape, layer.gamma.dtype))
