@@ -14,6 +14,7 @@ from tfgans import checkpoint, losses
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods import compose
+from tfgans.methods.adapt.model import AdaptGAN
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
@@ -27,6 +28,7 @@ from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.r3gan.model import R3GAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
+from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
@@ -138,6 +140,8 @@ ADAPTIVE |= {"apa_speed": 0.04, "pseudo_batch_size": BATCH}
 LAZY = {"r1_interval": 2, "path_length_interval": 2, "path_length_decay": 0.5}
 SEARCH = {"weight_steps": 1, "test_steps": 1, "architecture_steps": 1, **searches.HINGE}
 PRUNED = {"warm_up_length": 1, "sparse_length": 1, "sparsity": 0.3, "dense_rate": 0.5}
+ADAPTED = {"generator_density": 0.7, "discriminator_density": 0.7, "exchange_every": 1, "adjust_every": 1}
+ADAPTED |= {"balance_every": 1, "balance_window": 1}
 CASES = {
     "plain": Case((), joint_batch=True, discriminator_steps=2, ema_decay=0.9, has=["d/grad", "g/grad"]),
     "ratio": Case((), generator_batch_ratio=2, joint_batch=False, fake_class_weight=0.5, **WASSERSTEIN),
@@ -166,6 +170,8 @@ CASES = {
                   first_half_life=0.0, generator_loss=losses.relativistic_generator,
                   discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
+    "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
+    "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),
     "tickets": Case((TicketGAN,), smooth_networks, steps=2, round_length=1, has=["tickets/density"]),
     "octave": unlabelled(test_octave.networks, OctaveGAN, beta_schedule=combi, beta_steps=4),
     "progressive": unlabelled(test_progressive.networks, ProgressiveGAN, steps=2, stage_steps=(1, 1)),

@@ -16,9 +16,10 @@ COUNTS = {"EAGAN": 7_142_403, "EWSGAN": 9_967_363, "EWSGAN_sampled": 13_766_915}
 @pytest.fixture
 def ones(monkeypatch):
     """Kernels of 1 and biases of 0, drawn in no time."""
-    fill = lambda value: (
-        lambda self, shape, dtype=None, **_: tf.fill(shape, tf.cast(value, dtype or "float32"))
-    )  # noqa: E731
+
+    def fill(value):
+        return lambda self, shape, dtype=None, **_: tf.fill(shape, tf.cast(value, dtype or "float32"))
+
     monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", fill(1.0))
     monkeypatch.setattr(keras.initializers.RandomUniform, "__call__", fill(0.0))
 

@@ -4,8 +4,8 @@ A generator's cell makes two larger maps of its input, nodes 0 and 1, by up-samp
 operations on these two, and of the earlier cells' node 2 through 1x1 convolutions; node 3, the output, that of
 operations on all three. As in the published code, what a cell hands to later cells as its node 2 has the skips that
 it takes itself already added, and a node that no operation takes (node 0 of EAGAN's last cell) is there, for nothing:
-its weights are in the published count. Weights start as AutoGAN's do. Departure: the kernels of transposed convolutions are
-mirrored, which makes no difference to training.
+its weights are in the published count. Weights start as AutoGAN's do. Departure: the kernels of transposed
+convolutions are mirrored, which makes no difference to training.
 """
 
 from dataclasses import dataclass
