@@ -1,5 +1,7 @@
 """AdaptGAN: any GAN, sparse from the first step; masks move, the discriminator's density keeps a balance."""
 
+import threading
+
 import tensorflow as tf
 
 from tfgans import distribute, pruning
@@ -10,6 +12,7 @@ from tfgans.gan.driver import stream_hash
 from tfgans.methods.adapt import masks
 from tfgans.methods.adapt.balance import DensityRule, balance_ratio
 
+_local = threading.local()  # what a step remembers; MirroredStrategy runs each replica in a thread of its own
 _MEASURE, _EXCHANGE, _ADJUST = "adapt/measure", "adapt/exchange", "adapt/adjust"
 
 
@@ -98,7 +101,6 @@ class AdaptGAN(GAN):
             self._add_adapt_masks(name, density)
         if self.adjust_every:
             self._add_balance(discriminator_density)
-        self._adapt_gradients, self._adapt_latents = {}, None
 
     def _add_adapt_masks(self, name, density):
         network = getattr(self, name)
@@ -153,7 +155,7 @@ class AdaptGAN(GAN):
             return
         gradients = distribute.mean(gradients)
         super().update_discriminator(gradients)
-        self._adapt_gradients["discriminator"] = gradients
+        self._remember("discriminator", gradients)
         self._prune("discriminator")
 
     def update_generator(self, gradients, regularizer=False):
@@ -163,14 +165,18 @@ class AdaptGAN(GAN):
         gradients = distribute.mean(gradients)
         super().update_generator(gradients, regularizer)
         if not regularizer:
-            self._adapt_gradients["generator"] = gradients
+            self._remember("generator", gradients)
         self._prune("generator")
+
+    def _remember(self, name, gradients):
+        """Keeps the gradients of a network's kernels for the events of this step."""
+        setattr(_local, name, [tf.convert_to_tensor(gradients[place]) for place in self.adapt_places[name]])
 
     # Events
 
     def generator_latents(self, count):
-        self._adapt_latents = super().generator_latents(count)
-        return self._adapt_latents
+        _local.latents = super().generator_latents(count)
+        return _local.latents
 
     def generator_measures(self, real, fake):
         measures = super().generator_measures(real, fake)
@@ -187,7 +193,7 @@ class AdaptGAN(GAN):
 
     def _measure(self, real, before):
         """Takes note of the balance, and returns the present ratio."""
-        fake = self._adapt_latents | {"images": self.synthesize(self._adapt_latents, training=True)}
+        fake = _local.latents | {"images": self.synthesize(_local.latents, training=True)}
         after, reals = (
             tf.reduce_mean(self.discriminate(batch, training=True)["adversarial"]) for batch in (fake, real)
         )
@@ -204,13 +210,15 @@ class AdaptGAN(GAN):
             self._move("generator", masks.exchanged(*self._state("generator"), share))
         if _ADJUST in self.extras:
             self._adjust(share)
-        self._adapt_gradients.clear()
 
     def _state(self, name):
         """(weights, masks, last gradients) of a network's kernels."""
-        gradients = [self._adapt_gradients[name][place] for place in self.adapt_places[name]]
         weights = [tf.convert_to_tensor(kernel.value) for kernel in self._kernels(name)]
-        return weights, [tf.convert_to_tensor(mask.value) for mask in self.adapt_masks[name]], gradients
+        return (
+            weights,
+            [tf.convert_to_tensor(mask.value) for mask in self.adapt_masks[name]],
+            getattr(_local, name),
+        )
 
     def _move(self, name, found):
         for mask, value in zip(self.adapt_masks[name], found, strict=True):
