@@ -385,6 +385,8 @@ def test_what_is_known_of_a_packed_set_is_not_looked_for(many):
     found = dataset.contents()
     assert (found.count, found.kind, dataset.item_shape) == (12, hashes.WHOLE, (4, 4, 1))
     assert len(dataset.fingerprint()) == 64 and source.items.read_of == []
+    held = Dataset(source, batch_size=4, classes=[1])
+    assert held.contents() == found and len(source.items.read_of) == 12
     assert found.fingerprint != dataset.contents(contents.Contents("", 0, kind=hashes.ENDS)).fingerprint
 
 

@@ -117,7 +117,7 @@ class FileHeaders:
             raise BadImage("empty file")
         if not self._seen[i] or tuple(rows["states"][i]) == state:
             return
-        with self._opened(i) as file:
+        with self._opened(i)[0] as file:
             if ends_of(file) != rows["ends"][i].tobytes():
                 raise Unreachable("it has been replaced since it was checked")
         self._keep[i] = False  # a new date, or a copy of the same; the next start looks again
@@ -148,8 +148,10 @@ class FileHeaders:
             return _NO_STATE, 0, 0, 0
 
     def _opened(self, i):
+        """File i, open, and the state that it has then."""
         try:
-            return open(self._path(i), "rb")
+            file = open(self._path(i), "rb")  # noqa: SIM115 - it is closed where it is used
+            return file, state_of(os.fstat(file.fileno()))
         except OSError as error:
             raise Unreachable("cannot be opened") from error
 
@@ -157,8 +159,8 @@ class FileHeaders:
         """Reads the header of file i. Raises BadImage."""
         rows, now = self._rows, time.time_ns()
         rows["states"][i], self._keep[i] = _NO_STATE, False
-        with self._opened(i) as file:
-            state = state_of(os.fstat(file.fileno()))
+        file, state = self._opened(i)
+        with file:
             if not state[0]:
                 raise BadImage("empty file")
             held = io.BytesIO(file.read()) if state[0] <= _SMALL else file  # one read is faster than several

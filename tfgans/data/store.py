@@ -98,8 +98,7 @@ class ImageStore:
         self.ragged = self.uncut or form.crop == "random"
         self.in_memory = self._bytes(usable) <= form.memory_limit_gb * 1e9
         self.decided = self.in_memory or self.items.checked or len(self.sources) <= CHECKED_ONCE
-        self._told = self.items.digests(self.sources[:0]) is not None  # digests need not be taken
-        self.kind = WHOLE if self.decided or self._told else ENDS
+        self.kind = WHOLE if self.decided else ENDS
         self.kept, self.images, self._digests, self._names = fine, None, None, None
         self._unusable, self._lock = set(), threading.Lock()  # what training has found
         if self.in_memory or not self.items.checked and self.decided:
@@ -222,6 +221,8 @@ class ImageStore:
         if self.in_memory and not self.ragged:
             images = np.empty((len(todo), *self.item_shape), np.uint8)
         take = self._load_or_error if self.in_memory else self._check_or_error
+        known = self.items.digests(self.sources[todo])
+        self._told = known is not None
         for number, found in passes.loaded(self.items, self.sources[todo], take, self.title):
             if isinstance(found, BadImage):
                 bad[int(todo[number])] = found
@@ -231,13 +232,10 @@ class ImageStore:
                 images[len(kept)] = pixels
             elif self.in_memory:
                 images.append(pixels)
-            kept.append(todo[number])
+            kept.append(number)
             digests.append(digest)
-        self.kept = np.array(kept, np.int64)
-        if self._told:
-            self._digests = self.items.digests(self.sources[self.kept])
-        else:
-            self._digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+        self.kept, taken = todo[kept], np.frombuffer(b"".join(digests), np.uint8)
+        self._digests = known[kept] if self._told else taken.reshape(-1, 32)
         if self.in_memory:
             self.images = images[: len(kept)]
 
