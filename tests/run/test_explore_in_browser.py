@@ -133,3 +133,18 @@ def test_keys_thumbnails_classes_and_the_way_back(tmp_path):
         assert person.run("return document.getElementById('help').open")
         assert all("seed=m" in line and "400" in line for line in person.console())
     server.close()
+
+
+def test_thumbnails_have_the_shape_of_the_images(tmp_path):
+    """Of 32x16 pixels with alpha, as the picture; a thumbnail is twice as wide as it is high, but for its border."""
+    shape = "resolution = (16, 32)\nchannels = 4\nnum_classes = None\nDataset.use_labels = False\n"
+    _, server = served(CONFIG + shape, tmp_path)
+    with browser.Person(tmp_path / "profile") as person:
+        person.open(server.address)
+        person.wait_for("document.getElementById('picture').naturalWidth == 32")
+        assert person.run("return document.getElementById('picture').naturalHeight") == 16
+        size = "const box = document.querySelector('.thumb').getBoundingClientRect(); return [box.width, box.height]"
+        wide, high = person.run(size)
+        assert wide / high == pytest.approx(2.0, rel=0.05)
+        assert person.console() == []
+    server.close()

@@ -212,6 +212,7 @@ function build() {
   at("name").textContent = about.name;
   at("facts").textContent = `step ${about.step.toLocaleString("en")}, ${about.width}×${about.height}`;
   document.body.classList.toggle("pixels", Math.max(about.width, about.height) <= 128);
+  document.body.style.setProperty("--shape", about.width / about.height);
   at("picture").style.maxHeight = `${16 * about.height}px`;
   const truncation = at("truncation");
   Object.assign(truncation, about.slots ? { min: 0, max: 1 } : { min: 0.05, max: 3 });
