@@ -1,18 +1,28 @@
 """GAN losses: pure functions of logits.
 
-A discriminator's loss takes the logits of real and of fake images, a generator's those of fakes, or both: then the
-images are pairs, see `of_pairs`.
+A discriminator's loss takes the logits of real and of fake images, a generator's those of fakes, or both: then it is
+marked by `takes_pairs`, and the images are pairs.
 
 Logits are [N, 1] and unbounded, class logits [N, K]; every loss is a scalar mean over the batch, to be
 minimised, computed in float32 or wider.
 """
 
-import inspect
 import math
 
 import tensorflow as tf
 
 from tfgans.config import ConfigError, NotNegative, configurable
+
+
+def takes_pairs(generator_loss):
+    """Marks a generator's loss that takes real logits, too, as a discriminator's does: (real_logits, fake_logits)."""
+    generator_loss.takes_pairs = True
+    return generator_loss
+
+
+def of_pairs(generator_loss):
+    """Whether a generator's loss is marked by `takes_pairs`."""
+    return getattr(generator_loss, "takes_pairs", False)
 
 
 def _wide(tensor):
@@ -115,6 +125,7 @@ def relativistic_discriminator(real_logits, fake_logits):
 
 
 @configurable
+@takes_pairs
 def relativistic_generator(real_logits, fake_logits):
     """mean softplus(D(x) - D(G(z))): `relativistic_discriminator` with real and fake exchanged."""
     return tf.reduce_mean(tf.nn.softplus(_wide(real_logits) - _wide(fake_logits)))
@@ -136,16 +147,6 @@ def class_uniform_divergence(class_logits, labels=None):
     """
     log_probabilities = tf.nn.log_softmax(_wide(class_logits))
     return -math.log(class_logits.shape[-1]) - tf.reduce_mean(log_probabilities)
-
-
-def of_pairs(generator_loss):
-    """Whether a generator's loss takes real logits, too: it has two parameters without a default."""
-    try:
-        parameters = inspect.signature(generator_loss).parameters.values()
-    except (TypeError, ValueError):  # of what is no function of Python's
-        return False
-    required = [p for p in parameters if p.default is p.empty]
-    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in required) == 2
 
 
 def check(name, loss, *logits):

@@ -218,8 +218,11 @@ def test_which_losses_are_of_pairs():
     assert losses.of_pairs(losses.relativistic_generator)
     for name in ("hinge", "non_saturating", "minimax", "wasserstein", "least_squares"):
         assert not losses.of_pairs(getattr(losses, f"{name}_generator"))
-    assert not losses.of_pairs(lambda fake, weight=2.0: fake) and losses.of_pairs(lambda r, f, k=1: f)
-    assert not losses.of_pairs(min)
+    assert not losses.of_pairs(losses.relativistic_discriminator) and not losses.of_pairs(None)
+    with pytest.raises(ConfigError, match="GAN.generator_loss cannot be called .*fake_logits"):
+        make(
+            GAN, generator_loss=losses.relativistic_discriminator
+        )  # a mistake that must not become a pair's loss
 
 
 def test_the_sign_that_augmentations_follow_is_of_pairs():

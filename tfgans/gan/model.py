@@ -59,9 +59,9 @@ class GAN(
         label_distribution: classes of fakes, in training and outside: `data`, in the shares of the training set's
             labels (see `set_label_shares`), or `uniform`, all alike.
         label_shares: shares [num_classes] for `data`; None takes those of what the model is trained on.
-        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`. Where the generator's takes real
-            logits, too, losses are of pairs: both steps take as many fakes as real images, of their classes, and the
-            data holds one more real batch for each step, which the generator's has for itself.
+        discriminator_loss, generator_loss: functions of logits, see `tfgans.losses`. Where the generator's is marked
+            by `losses.takes_pairs`, losses are of pairs: both steps take as many fakes as real images, of their
+            classes, and the data holds one more real batch for each step, which the generator's has for itself.
         discriminator_steps: discriminator updates for each generator update (n_critic), each on real images
             and latents of its own.
         generator_batch_ratio: size of the generator step's batch relative to the discriminator's, an integer.
