@@ -116,6 +116,7 @@ def test_a_format_that_fails_its_check_is_told_by_the_exit_code(classes_dir, tmp
     ]
     code, out, err = forks.Fork(code, "launch/export.py", *flags).finish()
     assert code == 2 and json.loads(out)["formats"] == {}
+    assert "making 64 images by Keras, to compare with ... 0 s" in err
     said = without_progress(err)
     assert re.fullmatch(
         "export.py: saved_model was not written: its images are [0-9.e-]+ off Keras's, and -1 is allowed\n",

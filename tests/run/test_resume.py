@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import shutil
 
@@ -16,9 +17,11 @@ from tfgans.gan import GAN
 from tfgans.run import callbacks, shown
 
 
-def test_a_finished_run_is_left_alone(whole, gin_file):
+def test_a_finished_run_is_left_alone(whole, gin_file, caplog):
     before = contents(whole)
-    metrics = run(gin_file, whole)
+    with caplog.at_level(logging.INFO, "tfgans"):
+        metrics = run(gin_file, whole)
+    assert "nothing is left to train: 12 updates are done; a larger --steps goes on from there" in caplog.text
     assert metrics == rows(whole)[-1]
     assert contents(whole) == before
 

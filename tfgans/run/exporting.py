@@ -54,7 +54,8 @@ def export(
     found, failed = {}, {}
     with files.part_of(folder, _PART) as part, model.shown() as generator:
         network = exported(model, generator)
-        trial = Trial(model, network)
+        with progress.phase(f"making {LATENTS} images by Keras, to compare with"):
+            trial = Trial(model, network)
         for name, writer in writers.items():
             try:
                 with progress.quiet(), progress.phase(f"exporting {writer.file}"):

@@ -181,6 +181,8 @@ class Run:
     def fit(self):
         """Trains what is left, then leaves the folder complete."""
         if self.finished:
+            more = "" if self.plan.seconds else "; a larger --steps goes on from there"
+            logger.info("nothing is left to train: %d updates are done%s", self.steps, more)
             return self.output.row(self.steps)
         start = self.saved_step or 0
         if self.is_chief:
