@@ -48,6 +48,13 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(named) == sorted(NAMES)
 
 
+def test_every_command_is_in_both_tables():
+    scripts = {f"launch/{path.name}" for path in (ROOT / "launch").glob("*.py")}
+    for page in ("README.md", "docs/commands.md"):
+        table = re.findall(r"^\| `(launch/\w+\.py)", (ROOT / page).read_text(), re.MULTILINE)
+        assert sorted(table) == sorted(scripts), page
+
+
 def test_what_is_missing_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
