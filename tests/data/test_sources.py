@@ -440,7 +440,9 @@ def test_tfds_that_cannot_be_had(tmp_path):
 
 
 def test_unknown_sources():
-    allowed = "Allowed: digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
+    allowed = (
+        "Allowed: digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, zip:<path>, npz:<path>"
+    )
     for source in ("cats", "folder:", "tfds", None):
         assert message(source=source) == f"Dataset.source is unknown. Received: {source!r}. {allowed}"
 

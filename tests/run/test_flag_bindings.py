@@ -105,7 +105,7 @@ def test_what_data_may_be(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("digits", "my images", "it's"):
         (tmp_path / name).mkdir()
-    for name in ("a.npz", "B.NPZ"):
+    for name in ("a.npz", "B.NPZ", "c.Zip"):
         (tmp_path / name).touch()
     home = str(tmp_path)
     expected = {
@@ -116,6 +116,8 @@ def test_what_data_may_be(tmp_path, monkeypatch):
         f"{home}/digits/": f"folder:{home}/digits/",
         "a.npz": "npz:a.npz",
         "B.NPZ": "npz:B.NPZ",
+        "c.Zip": "zip:c.Zip",
+        "zip:~/x": f"zip:{home}/x",
         "~/digits": f"folder:{home}/digits",
         "folder:~/digits": f"folder:{home}/digits",
         "npz:~/a.npz": f"npz:{home}/a.npz",
@@ -136,11 +138,11 @@ def test_what_data_may_not_be(text):
 
 
 def test_a_file_of_another_kind_is_named(tmp_path):
-    (tmp_path / "images.zip").write_text("")
+    (tmp_path / "images.tar").write_text("")
     with pytest.raises(
-        ConfigError, match=r"--data is a folder, an .npz file, or a source: digits, .*another kind"
+        ConfigError, match=r"--data is a folder, a .zip or .npz file, or a source: digits, .*another kind"
     ):
-        flag_bindings.source_of(str(tmp_path / "images.zip"))
+        flag_bindings.source_of(str(tmp_path / "images.tar"))
 
 
 def test_a_name_with_quotes_arrives(prepare, tmp_path):

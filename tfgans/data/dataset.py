@@ -54,9 +54,9 @@ class Dataset(Reference):
     """Images (or points) for training and for evaluation, read and checked when constructed.
 
     Args:
-        source: `digits`, `photos`, `glyphs`, `ring`, `grid`, `tfds:<name>`, `folder:<path>` or `npz:<path>`, see
-            `sources.py`, `glyphs.py`, `mixtures.py`, `tfds.py`, `folder.py`, `npz.py`; or an object as `sources.py`
-            says, `@my_source()`.
+        source: `digits`, `photos`, `glyphs`, `ring`, `grid`, `tfds:<name>`, `folder:<path>`, `zip:<path>`,
+            `packed:<path>` or `npz:<path>`, see `sources.py`, `glyphs.py`, `mixtures.py`, `tfds.py`, `folder.py`,
+            `zips.py`, `packed.py`, `npz.py`; or an object as `sources.py` says, `@my_source()`.
         batch_size: images of a discriminator step, over all replicas.
         resolution: side of squares in pixels, or (height, width); None keeps the images' own size (photos: 64,
             glyphs: 32), which must then be the same for all.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, colour, decode, fit, header, open_image, to_array
-from tfgans.data.folder import EXTENSIONS
+from tfgans.data.layout import EXTENSIONS
 from tfgans.files import expanded
 
 

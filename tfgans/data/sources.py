@@ -22,6 +22,7 @@ from tfgans.data.items import ArrayItems, Items
 from tfgans.data.mixtures import Mixture
 from tfgans.data.npz import Npz
 from tfgans.data.tfds import Tfds
+from tfgans.data.zips import Zip
 from tfgans.files import expanded
 
 
@@ -50,7 +51,8 @@ def title(source):
 def short_name(text):
     """A source's name without its kind and folders."""
     kind, _, rest = str(text).partition(":")
-    return {"folder": Path(rest).name, "npz": Path(rest).stem, "tfds": rest}.get(kind, kind)
+    name, stem = Path(rest).name, Path(rest).stem
+    return {"folder": name, "packed": name, "npz": stem, "zip": stem, "tfds": rest}.get(kind, kind)
 
 
 class Digits:
@@ -123,7 +125,8 @@ _NAMED = {
     "ring": lambda *_: Mixture("ring"),
     "grid": lambda *_: Mixture("grid"),
     "folder:*": lambda path, *_: Folder(path),
+    "zip:*": lambda path, *_: Zip(path),
     "npz:*": lambda path, *_: Npz(path),
     "tfds:*": Tfds,
 }
-_ALLOWED = "digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, npz:<path>"
+_ALLOWED = "digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, zip:<path>, npz:<path>"

@@ -1,4 +1,4 @@
-"""The labels of a folder that StyleGAN's data tool made: `dataset.json` beside its images.
+"""The labels of a folder or zip that StyleGAN's data tool made: `dataset.json` beside its images.
 
 The file is {"labels": [["00000/img00000000.png", 6], ...]}, or {"labels": null} for none (StyleGAN2-ADA and
 StyleGAN3, `dataset_tool`; their `training/dataset` reads it). Images lie in folders of 1,000, which are no classes.
@@ -26,7 +26,12 @@ def read_labels(path, names):
         too; their length is the number of classes.
     Raises: ConfigError, one line with the file and the reason, for whatever cannot be read or is no class.
     """
-    found = _entries(path)
+    return labels_in(readers.read_json(path, "labels of images"), path, names)
+
+
+def labels_in(content, path, names):
+    """As `read_labels`, of the value that the JSON file `path` holds, be it in a zip."""
+    found = _entries(content, path)
     if found is None:
         return None, None
     missing = [name for name in names if found.get(name) is None]
@@ -49,9 +54,8 @@ def read_labels(path, names):
     return _classes(path, names, [found[name] for name in names])
 
 
-def _entries(path):
+def _entries(content, path):
     """{name: label}, or None if there are no labels."""
-    content = readers.read_json(path, "labels of images")
     if not isinstance(content, dict):
         raise ConfigError(f'{path} is not {{"labels": ...}}. Received: a {type(content).__name__}')
     if "labels" not in content:

@@ -25,29 +25,32 @@ PARAMETERS = {
     "batch_size": "Dataset.batch_size",
 }
 _SOURCES = ("digits", "photos", "glyphs", "ring", "grid")
-_PREFIXES = ("folder:", "npz:", "tfds:")
-_DATA = "a folder, an .npz file, or a source: " + ", ".join((*_SOURCES, *(f"{p}<...>" for p in _PREFIXES)))
+_PREFIXES = ("folder:", "zip:", "npz:", "tfds:")
+_DATA = "a folder, a .zip or .npz file, or a source: " + ", ".join(
+    (*_SOURCES, *(f"{p}<...>" for p in _PREFIXES))
+)
 
 
 def source_of(text, flag="--data"):
     """`Dataset.source` for what `--data`, or another flag, says.
 
     The name of a source is that source (`digits`, `tfds:cifar10`), even if there is a folder of that name, which
-    `./digits` reaches. Anything else is a path: of a folder, or of a file whose name ends in `.npz`; a leading `~`
-    is the home folder.
+    `./digits` reaches. Anything else is a path: of a folder, or of a file whose name ends in `.zip` or `.npz`; a
+    leading `~` is the home folder.
 
     Raises: ConfigError if there is neither.
     """
     if text in _SOURCES or (text.startswith("tfds:") and text != "tfds:"):
         return text
-    for prefix in ("folder:", "npz:"):
+    for prefix in ("folder:", "zip:", "npz:"):
         if text.startswith(prefix) and text != prefix:
             return prefix + expanded(text.removeprefix(prefix))
     path = expanded(text)
     if os.path.isdir(path):
         return f"folder:{path}"
-    if os.path.isfile(path) and path.lower().endswith(".npz"):
-        return f"npz:{path}"
+    kind = os.path.splitext(path)[1].lower()
+    if os.path.isfile(path) and kind in (".npz", ".zip"):
+        return f"{kind[1:]}:{path}"
     there = "is a file of another kind" if os.path.exists(path) else "is not there"
     raise ConfigError(f"{flag} is {_DATA}. Received: {text!r}, which {there}")
 

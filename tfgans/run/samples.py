@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgans import config, files, pictures, progress, videos
 from tfgans.config import ConfigError
-from tfgans.data.folder import EXTENSIONS
+from tfgans.data.layout import EXTENSIONS
 from tfgans.run import latents
 
 _SAMPLE = re.compile(r"image_\d{5,}\.png")

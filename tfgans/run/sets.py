@@ -1,9 +1,7 @@
 """Metrics between two sets of images, without a model: what `launch/fid.py` prints."""
 
-import contextlib
 import logging
 import os
-import tempfile
 import zipfile
 
 import numpy as np
@@ -88,24 +86,23 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     """
     all_metrics.check(list(metrics))
     evidence = None if drawn is None else _place_for_pictures(drawn, second)
-    with contextlib.ExitStack() as stack:
-        real = _opened(first, resolution, features, stack)
-        fake = None if second is None else _opened(second, resolution, features, stack)
-        _tell_unsuited(features, real, fake)
-        features.check()
-        if save is not None:
-            _save(save, _statistics(real, features), features)
-        if fake is None:
-            return None
-        if isinstance(real, Statistics) or isinstance(fake, Statistics):
-            real, fake = _statistics(real, features), _statistics(fake, features)
-            found, shown = _of_statistics(real, fake, metrics), None
-            if evidence is not None:
-                evidence.reference, evidence.sample = real, fake
-        else:
-            found, shown = _of_images(real, fake, features, metrics, evidence), real
+    real = _opened(first, resolution, features)
+    fake = None if second is None else _opened(second, resolution, features)
+    _tell_unsuited(features, real, fake)
+    features.check()
+    if save is not None:
+        _save(save, _statistics(real, features), features)
+    if fake is None:
+        return None
+    if isinstance(real, Statistics) or isinstance(fake, Statistics):
+        real, fake = _statistics(real, features), _statistics(fake, features)
+        found, shown = _of_statistics(real, fake, metrics), None
         if evidence is not None:
-            evaluation_pictures.draw(drawn, evidence, features, shown, called="images of the first set")
+            evidence.reference, evidence.sample = real, fake
+    else:
+        found, shown = _of_images(real, fake, features, metrics, evidence), real
+    if evidence is not None:
+        evaluation_pictures.draw(drawn, evidence, features, shown, called="images of the first set")
     about = {"features": features.name, "first": str(first), "second": str(second)}
     return found | about
 
@@ -119,7 +116,7 @@ def _tell_unsuited(features, *sides):
             logger.warning("%s", told)
 
 
-def _opened(text, resolution, features, stack):
+def _opened(text, resolution, features):
     """The `Dataset` or the `Statistics` that a text names."""
     text, split = _without_split(str(text))
     path = files.expanded(text)
@@ -128,8 +125,6 @@ def _opened(text, resolution, features, stack):
             names = archive.namelist()
         if "mu.npy" in names and "sigma.npy" in names:
             return _loaded(path, readers.read_npz(path, "statistics"), features)
-    if str(path).endswith(".zip") and os.path.isfile(path):
-        text = _unpacked(path, stack)
     options = {} if split is None else {"split": split, "evaluation_split": split}
     if resolution is not None:
         options["resolution"] = resolution
@@ -143,14 +138,6 @@ def _without_split(text):
     if not at or not source or os.path.exists(files.expanded(text)) or "/" in split:
         return text, None
     return source, split
-
-
-def _unpacked(path, stack):
-    """A folder with the contents of a zip file, there until the stack is closed."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tfgans-"))
-    with readers.reading(path, "a zip file"), zipfile.ZipFile(path) as archive:
-        archive.extractall(folder)
-    return folder
 
 
 def _place_for_pictures(folder, second):
