@@ -6,6 +6,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from tfgans.data.pipeline import Augmentation, Batches
+
 LAYOUTS = ("flat", "classes", "json")
 COUNT = 12
 
@@ -59,6 +61,22 @@ def assert_same_batches(one, other, steps=4):
 
 
 def read(dataset, step):
-    """(images, labels or None) of a step, without a pipeline of tf.data to begin."""
-    batch = next(iter(dataset.batches(2, 5, start_step=step)))
-    return batch["images"].numpy(), batch.get("labels", np.zeros(0))
+    """(images, labels) of a step, without a pipeline of tf.data to trace."""
+    augmentation = Augmentation(dataset.flip, dataset.random_area)
+    shape = 2, dataset.batch_size
+    return Batches(dataset._store, dataset._indices, dataset._labels, shape, 5, augmentation).read(step)
+
+
+def packed(source, output, form=None, splits=None, **options):
+    """Packs a source as `launch/pack.py` does; returns `packed:OUTPUT`."""
+    from tfgans.data.packing import Options
+    from tfgans.data.recoding import Form
+    from tfgans.run import packs
+
+    packs.pack(packs.Origin(str(source), splits), output, Form(**form or {}), Options(**options))
+    return f"packed:{output}"
+
+
+def everything(folder):
+    """{name: bytes} of all files in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

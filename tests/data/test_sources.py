@@ -440,9 +440,8 @@ def test_tfds_that_cannot_be_had(tmp_path):
 
 
 def test_unknown_sources():
-    allowed = (
-        "Allowed: digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, zip:<path>, npz:<path>"
-    )
+    paths = ", ".join(f"{kind}:<path>" for kind in ("folder", "packed", "zip", "npz"))
+    allowed = f"Allowed: digits, photos, glyphs, ring, grid, tfds:<name>, {paths}"
     for source in ("cats", "folder:", "tfds", None):
         assert message(source=source) == f"Dataset.source is unknown. Received: {source!r}. {allowed}"
 

@@ -1,6 +1,7 @@
 """What each command does once its flags are read; TensorFlow is imported by then, or soon."""
 
 import os
+import shlex
 import sys
 
 from absl import flags
@@ -159,6 +160,28 @@ def _classifier():
     print(build.to_json(about))
 
 
+def _pack():
+    from tfgans.config import ConfigError
+    from tfgans.data.packing import Options
+    from tfgans.data.recoding import Form
+    from tfgans.run import build, packs
+
+    if (FLAGS.verify is None) == (FLAGS.source is None and FLAGS.output is None):
+        raise ConfigError("pack takes --source and --output, or --verify")
+    if FLAGS.verify is not None:
+        print(build.to_json(packs.verify(FLAGS.verify)))
+        return
+    if FLAGS.source is None or FLAGS.output is None:
+        raise ConfigError("pack takes both --source and --output")
+    form = Form(FLAGS.resolution, FLAGS.crop, FLAGS.channels, FLAGS.background)
+    options = Options(FLAGS.images_per_shard, FLAGS.on_bad_image == "skip", FLAGS.overwrite)
+    where = {name: FLAGS[name].value for name in ("data_dir", "image_key", "label_key")}
+    origin = packs.Origin(FLAGS.source, FLAGS.splits, FLAGS.labels, where)
+    about = packs.pack(origin, FLAGS.output, form, options, FLAGS.format)
+    print(build.to_json(about))
+    print(f"train on it: {call('train')} --data={shlex.quote(FLAGS.output)} ...", file=sys.stderr)
+
+
 def _doctor():
     from tfgans.run import build, doctor
 
@@ -231,6 +254,7 @@ COMMANDS = {
     "architectures": (command_flags.architectures, _architectures),
     "fid": (command_flags.fid, _fid),
     "classifier": (command_flags.classifier, _classifier),
+    "pack": (command_flags.pack, _pack),
     "doctor": (command_flags.doctor, _doctor),
     "export": (command_flags.export, _export),
     "report": (command_flags.report, _report),
@@ -247,6 +271,7 @@ SUMMARIES = {
     "compare": "Trains several configurations with several seeds and says, with intervals, which is better.",
     "architectures": "Trains architectures drawn at random and draws which operations good and bad ones have.",
     "fid": "FID and other metrics between two sets of images: tfgans fid real/ generated/.",
+    "pack": "Reads images of any source once, and writes a data set that opens at once, or a zip as StyleGAN's.",
     "doctor": "Says what this machine has, what is missing for what, and how fast it trains.",
     "export": "Writes a run's generator as a SavedModel, ONNX, LiteRT or TensorFlow.js, each compared with Keras.",
     "report": "Writes one HTML file that shows a run: curves, samples over time, metrics, costs, configuration.",

@@ -174,6 +174,40 @@ def classifier():
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as Dataset.label_key='digit'.")
 
 
+def pack():
+    flags.DEFINE_string(
+        "source",
+        None,
+        "What to pack: a folder, a .zip or .npz file, or any Dataset.source, such as tfds:cifar10.",
+    )
+    flags.DEFINE(PathParser(), "output", None, "The folder to write; with --format=zip the .zip file.")
+    flags.DEFINE(
+        PathParser(), "verify", None, "Instead: compare the packed data set in this folder with its hashes."
+    )
+    flags.DEFINE_enum(
+        "format", "packed", ["packed", "zip"], "zip: a file that StyleGAN2-ADA, StyleGAN3 and R3GAN train on."
+    )
+    _image_flags()
+    flags.DEFINE_enum(
+        "crop", "center", ["center", "random", "none"], "How images get their --resolution, as Dataset.crop."
+    )
+    flags.DEFINE_string("background", "white", "Colour that alpha is put on at a --resolution.")
+    flags.DEFINE_list("splits", None, "Splits to pack; all that the source has if not given.")
+    flags.DEFINE_bool("labels", True, "Also pack the labels.")
+    flags.DEFINE_enum(
+        "on_bad_image", "fail", ["fail", "skip"], "skip: leave bad images out, and list them in the manifest."
+    )
+    flags.DEFINE_integer(
+        "images_per_shard", 10000, "Images of a file; what is left of a killed packing are whole files.", 1
+    )
+    flags.DEFINE_bool("overwrite", False, "Replace what is packed in --output already.")
+    flags.DEFINE(PathParser(), "data_dir", None, "Where TensorFlow Datasets keeps its data.")
+    flags.DEFINE_string(
+        "image_key", None, "Of TensorFlow Datasets: the feature to take, as Dataset.image_key."
+    )
+    flags.DEFINE_string("label_key", None, "Of TensorFlow Datasets: the label, as Dataset.label_key.")
+
+
 def doctor():
     flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
 

@@ -337,6 +337,9 @@ class Dataset(Reference):
         return modes, self._origin.mode_std
 
     def _resolution(self):
-        if self.modes is not None or self.resolution is not None:
-            return self.resolution
-        return getattr(self._origin, "default_resolution", None)
+        if self.modes is not None:
+            return None
+        found = self.resolution or getattr(self._origin, "default_resolution", None)
+        if hasattr(self._origin, "check_use"):
+            self._origin.check_use(found, self.crop, self.random_area, self.background)
+        return found

@@ -56,6 +56,15 @@ class FileItems(LaidOut):
     def headers(self, indices):
         return self.known.of(indices)
 
+    def encoded(self, i):
+        try:
+            data = (self.root / self.files[i]).read_bytes()
+        except OSError as error:
+            raise BadImage("cannot be opened") from error
+        if not data:
+            raise BadImage("empty file")
+        return data
+
     def digest(self, i):
         try:
             return self.hashes.digest(self.files[i])

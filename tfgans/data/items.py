@@ -28,6 +28,9 @@ class Items:
         """SHA-256 of what decides image i, bytes [32]."""
         return hashlib.sha256(self.content(i)).digest()
 
+    def encoded(self, i):
+        """The bytes of the file that image i is; None of images that are not held as files. Raises BadImage."""
+
     def facts(self):
         """What `header` gives of all images, where it is known without opening one, else None.
 

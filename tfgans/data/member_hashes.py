@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import threading
 import time
 
 import numpy as np
@@ -26,22 +25,24 @@ class MemberHashes:
 
     def __init__(self, path, file, count):
         self._path, self._file, self._count = os.path.realpath(path), file, count
-        self._state, self._opened, self._lock = _state(file), time.time_ns(), threading.Lock()
-        self._digests, self._known, self._new = None, None, False
+        self._state, self._opened = _state(file), time.time_ns()
+        self._arrays, self._new = (
+            None,
+            False,
+        )  # (known bool [n], digests uint8 [n, 32]), read when first asked
 
     def digest(self, i, content):
         """SHA-256 (bytes [32]) of member i, whose bytes `content()` gives."""
-        self._read()
-        if not self._known[i]:
-            found = hashlib.sha256(content()).digest()
-            self._digests[i] = np.frombuffer(found, np.uint8)
-            self._known[i] = self._new = True
-        return self._digests[i].tobytes()
+        known, digests = self._read()
+        if not known[i]:
+            digests[i] = np.frombuffer(hashlib.sha256(content()).digest(), np.uint8)
+            known[i] = self._new = True
+        return digests[i].tobytes()
 
     def digests(self, indices):
         """uint8 [k, 32] of members whose hashes are all known; else None."""
-        self._read()
-        return self._digests[indices] if self._known[indices].all() else None
+        known, digests = self._read()
+        return digests[indices] if known[indices].all() else None
 
     def remember(self):
         """Keeps what has been hashed for the next process, unless the archive is too young or has changed."""
@@ -52,8 +53,8 @@ class MemberHashes:
             path = self._cache()
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.replacing(path) as file:
-                state = np.array(self._state, np.int64)
-                np.savez(file, state=state, digests=self._digests, known=self._known)
+                known, digests = self._arrays
+                np.savez(file, state=np.array(self._state, np.int64), known=known, digests=digests)
         except OSError as error:
             logger.warning("hashes of the images are not kept for the next start: %s", error)
 
@@ -66,16 +67,15 @@ class MemberHashes:
         return files.user_cache() / "hashes" / f"{key}.npz"
 
     def _read(self):
-        with self._lock:
-            if self._digests is not None:
-                return
+        if self._arrays is None:
             try:
                 kept = self._kept()
             except (OSError, ConfigError):  # the user has no cache, or one that is damaged: made anew
                 kept = None
             if kept is None:
                 kept = np.zeros(self._count, bool), np.zeros((self._count, 32), np.uint8)
-            self._known, self._digests = kept
+            self._arrays = self._arrays or kept  # of several threads that come here, all take the same
+        return self._arrays
 
     def _kept(self):
         """(known, digests), or None if nothing is kept of this archive as it is."""

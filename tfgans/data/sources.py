@@ -5,7 +5,8 @@ fixed order: `labels` (integers [n] or None), `class_names` (or None), `len()`; 
 `Items` with `name(i)`, `read(i)` (an opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes
 that decide it, or their hash); `ArrayItems` are images in memory. It may have `default_resolution`, that of images
 where none is asked for; `takes_slices`, whether `splits` are names in a language of its own, such as `train[:50%]`;
-and, with points, `modes` (float32 [M, 2]) and `mode_std`. What is trained on is known by the contents of its items.
+with points, `modes` (float32 [M, 2]) and `mode_std`; and `check_use(resolution, crop, random_area, background)`,
+which refuses what it cannot serve. What is trained on is known by the contents of its items.
 """
 
 from pathlib import Path
@@ -21,6 +22,7 @@ from tfgans.data.glyphs import Glyphs
 from tfgans.data.items import ArrayItems, Items
 from tfgans.data.mixtures import Mixture
 from tfgans.data.npz import Npz
+from tfgans.data.packed import Packed
 from tfgans.data.tfds import Tfds
 from tfgans.data.zips import Zip
 from tfgans.files import expanded
@@ -125,8 +127,11 @@ _NAMED = {
     "ring": lambda *_: Mixture("ring"),
     "grid": lambda *_: Mixture("grid"),
     "folder:*": lambda path, *_: Folder(path),
+    "packed:*": lambda path, *_: Packed(path),
     "zip:*": lambda path, *_: Zip(path),
     "npz:*": lambda path, *_: Npz(path),
     "tfds:*": Tfds,
 }
-_ALLOWED = "digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, zip:<path>, npz:<path>"
+_ALLOWED = (
+    "digits, photos, glyphs, ring, grid, tfds:<name>, folder:<path>, packed:<path>, zip:<path>, npz:<path>"
+)

@@ -123,6 +123,8 @@ class RecordItems(Items):
         except Exception as error:  # those of array_record and of tfds
             raise BadImage(f"its record cannot be read: {readers.reason(error)}") from error
 
+    encoded = content
+
 
 def _refuse_damaged_descriptions(name, data_dir):
     """Names the file that is damaged, if one is: tfds itself tells of the exception alone."""

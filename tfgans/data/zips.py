@@ -80,6 +80,8 @@ class ZipItems(LaidOut):
     def content(self, i):
         return self._content(i)
 
+    encoded = content
+
     def header(self, i):
         try:
             return header(open_image(io.BytesIO(self._content(i, _HEAD))))

@@ -10,6 +10,7 @@ import os
 import gin
 
 from tfgans.config.bindings import MACRO, name_of, references
+from tfgans.data.manifest import is_packed
 from tfgans.errors import ConfigError
 from tfgans.files import expanded
 
@@ -25,7 +26,7 @@ PARAMETERS = {
     "batch_size": "Dataset.batch_size",
 }
 _SOURCES = ("digits", "photos", "glyphs", "ring", "grid")
-_PREFIXES = ("folder:", "zip:", "npz:", "tfds:")
+_PREFIXES = ("folder:", "packed:", "zip:", "npz:", "tfds:")
 _DATA = "a folder, a .zip or .npz file, or a source: " + ", ".join(
     (*_SOURCES, *(f"{p}<...>" for p in _PREFIXES))
 )
@@ -35,19 +36,19 @@ def source_of(text, flag="--data"):
     """`Dataset.source` for what `--data`, or another flag, says.
 
     The name of a source is that source (`digits`, `tfds:cifar10`), even if there is a folder of that name, which
-    `./digits` reaches. Anything else is a path: of a folder, or of a file whose name ends in `.zip` or `.npz`; a
-    leading `~` is the home folder.
+    `./digits` reaches. Anything else is a path: of a folder, which holds images or is packed, or of a file whose name
+    ends in `.zip` or `.npz`; a leading `~` is the home folder.
 
     Raises: ConfigError if there is neither.
     """
     if text in _SOURCES or (text.startswith("tfds:") and text != "tfds:"):
         return text
-    for prefix in ("folder:", "zip:", "npz:"):
+    for prefix in ("folder:", "packed:", "zip:", "npz:"):
         if text.startswith(prefix) and text != prefix:
             return prefix + expanded(text.removeprefix(prefix))
     path = expanded(text)
     if os.path.isdir(path):
-        return f"folder:{path}"
+        return f"packed:{path}" if is_packed(path) else f"folder:{path}"
     kind = os.path.splitext(path)[1].lower()
     if os.path.isfile(path) and kind in (".npz", ".zip"):
         return f"{kind[1:]}:{path}"

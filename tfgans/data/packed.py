@@ -1,0 +1,118 @@
+"""A packed data set, as `launch/pack.py` writes it: shards of records, an index a split, and a manifest.
+
+Opening it reads no image: sizes, colours, labels and hashes are in the index; of the shards, size and number of
+records are compared with the manifest. An image is then one read, whose bytes are compared with the hash in the
+index.
+"""
+
+import hashlib
+import io
+import logging
+
+import numpy as np
+
+from tfgans.config import ConfigError, sides
+from tfgans.data import manifest
+from tfgans.data.decode import BadImage, from_array, open_image
+from tfgans.data.items import Items
+from tfgans.data.shards import Records
+from tfgans.files import expanded
+
+logger = logging.getLogger(__name__)
+
+
+class Packed:
+    """The packed data set in a folder.
+
+    Its batches are to the bit those of the source it was packed from, used at the resolution and crop that it was
+    packed for. A set that was packed without a resolution holds the images as they were and may be used at any. One
+    that was packed at a resolution is used at that where none is asked for; at a smaller one its images are resized
+    once more, which gives other bits than the originals would; a larger one, another crop and `random_area`, which
+    need the originals, are refused.
+    """
+
+    def __init__(self, path):
+        self.path = expanded(path)
+        self.manifest = manifest.Manifest.read(self.path)
+        self.splits = tuple(self.manifest.splits)
+        packed = self.manifest.options["resolution"]
+        self._size = None if packed is None else sides(packed)
+        self.default_resolution = self._size or self.manifest.default_resolution
+
+    def open(self, split):
+        about = self.manifest.splits[split]
+        return PackedItems(self.path, about)
+
+    def check_use(self, resolution, crop, random_area, background):
+        """Raises ConfigError for a use for which the images as they were would be needed."""
+        if self._size is None:
+            return
+        packed, words = self.manifest.options, f"{self._size[1]}x{self._size[0]}"
+        hint = "pack without --resolution keeps images as they were"
+        wanted = sides(resolution)
+        if max(wanted[0] / self._size[0], wanted[1] / self._size[1]) > 1:
+            raise ConfigError(
+                f"{self.path} is packed at {words}, too small for Dataset.resolution = {resolution}: {hint}"
+            )
+        if crop not in ("center", packed["crop"]):
+            raise ConfigError(
+                f"{self.path} is packed with crop {packed['crop']!r}. Received: Dataset.crop = {crop!r}; {hint}"
+            )
+        if random_area is not None:
+            raise ConfigError(
+                f"{self.path} is packed at {words}: Dataset.random_area cuts from larger images; {hint}"
+            )
+        if background != packed["background"]:
+            raise ConfigError(
+                f"{self.path} is packed on the background {packed['background']!r}. Received: {background!r}; {hint}"
+            )
+        if wanted != self._size:
+            logger.info("%s: images of %s are resized once more, to %s", self.path, words, resolution)
+
+
+class PackedItems(Items):
+    """The images of a split."""
+
+    checked = True
+
+    def __init__(self, folder, split):
+        self.records, self.kind = Records(folder, split.shards), split.records
+        self._index = manifest.read_index(folder, split)
+        self.labels, self.class_names = self._index.get("labels"), split.class_names
+
+    def __len__(self):
+        return len(self.records)
+
+    def name(self, i):
+        ends = self._index["ends"]
+        start = ends[i - 1] + 1 if i else 0
+        return self._index["names"][start : ends[i]].tobytes().decode()
+
+    def facts(self):
+        return self._index["sizes"], self._index["gray"]
+
+    def header(self, i):
+        height, width = self._index["sizes"][i].tolist()
+        return (height, width), bool(self._index["gray"][i])
+
+    def digest(self, i):
+        return self._index["digests"][i].tobytes()
+
+    def digests(self, indices):
+        return self._index["digests"][indices]
+
+    def content(self, i):
+        record = self.records.read(i)
+        if hashlib.sha256(record).digest() != self.digest(i):
+            raise BadImage(f"{self.records.where(i)} holds another image than was packed")
+        return record
+
+    def encoded(self, i):
+        return None if self.kind == manifest.RAW else self.content(i)
+
+    def read(self, i):
+        record = self.content(i)
+        if self.kind != manifest.RAW:
+            return open_image(io.BytesIO(record))
+        height, width = self._index["sizes"][i].tolist()
+        return from_array(np.frombuffer(record, np.uint8).reshape(height, width, -1))
