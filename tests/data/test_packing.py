@@ -99,7 +99,7 @@ def test_a_real_kill(images, whole, tmp_path):
     """The process kills itself while it writes the second shard."""
     code = f"""
 import os, signal, sys
-sys.path.insert(0, "tests/data")
+sys.path.insert(0, "tests")
 from image_sets import packed
 from tfgans.data import recoding
 original = recoding.Recoder.__call__

@@ -308,8 +308,10 @@ def test_members_are_hashed_once(tmp_path, kept):
     before, found = taken([0, 2])
     assert before is None and kept == [0, 2]
     before, again = taken([2, 0])
-    assert again == found[::-1] and [row.tobytes() for row in before] == again and kept == [0, 2]
+    assert before is None and again == found[::-1] and kept == [0, 2]  # of 1 it is not known
     assert taken([0, 1])[0] is None and kept == [0, 2, 1]
+    before, again = taken([2, 0])
+    assert [row.tobytes() for row in before] == again == found[::-1] and kept == [0, 2, 1]
     written(path, {f"{i}.png": picture(i + 1) for i in range(3)})  # another archive of the same size
     before, changed = taken([0])
     assert before is None and changed != found[:1] and kept == [0, 2, 1, 0]

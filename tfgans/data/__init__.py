@@ -2,6 +2,16 @@
 
 from tfgans.data.dataset import Dataset
 from tfgans.data.items import ArrayItems, Items
+from tfgans.data.libraries import FromKeras, FromTensorFlow, HuggingFace
 from tfgans.data.scaling import to_float, to_uint8
 
-__all__ = ["ArrayItems", "Dataset", "Items", "to_float", "to_uint8"]
+__all__ = [
+    "ArrayItems",
+    "Dataset",
+    "FromKeras",
+    "FromTensorFlow",
+    "HuggingFace",
+    "Items",
+    "to_float",
+    "to_uint8",
+]

@@ -10,6 +10,7 @@ size does not matter, though Pillow refuses PNGs with more than 1 MiB of one.
 """
 
 import io
+import os
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
@@ -20,6 +21,9 @@ from tfgans.config import ConfigError
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _PNG, _TEXTS = b"\x89PNG\r\n\x1a\n", (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
+if "PILLOW_BLOCKS_MAX" not in os.environ:
+    # Images take the memory of earlier ones: to get it anew, page by page, takes longer than to decode a large JPEG.
+    Image.core.set_blocks_max(8)
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 turn the image by 90 degrees
 
 
@@ -71,11 +75,11 @@ def decode(image, channels, background=(255, 255, 255)):
     """
     try:
         image = _loaded(image)
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):
             image = _eight_bits(image)
         if not image.has_transparency_data:
-            return image.convert("L" if channels <= 2 else "RGB").convert(_MODES[channels])
+            return _in_mode(_in_mode(image, "L" if channels <= 2 else "RGB"), _MODES[channels])
         image = image.convert("RGBA")
         if channels in (1, 3):
             image = Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
@@ -83,6 +87,11 @@ def decode(image, channels, background=(255, 255, 255)):
         return _without_hidden(image.convert(_MODES[channels]))
     except Exception as error:
         raise _bad(error) from error
+
+
+def _in_mode(image, mode):
+    """`convert`, which copies an image that is of the mode already."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _eight_bits(image):
@@ -162,9 +171,8 @@ def cover(shape, size):
 
 
 def to_array(image):
-    """A decoded image as uint8 [H, W, C]."""
-    pixels = np.array(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+    """A decoded image as uint8 [H, W, C], not to be written to."""
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, -1)
 
 
 def from_array(pixels):

@@ -40,9 +40,9 @@ class MemberHashes:
         return digests[i].tobytes()
 
     def digests(self, indices):
-        """uint8 [k, 32] of members whose hashes are all known; else None."""
+        """uint8 [k, 32] of some members, where the hashes of all members are known; else None."""
         known, digests = self._read()
-        return digests[indices] if known[indices].all() else None
+        return digests[indices] if known.all() else None
 
     def remember(self):
         """Keeps what has been hashed for the next process, unless the archive is too young or has changed."""

@@ -1,0 +1,73 @@
+"""`pack` as a user calls it, and training on what it has written."""
+
+import json
+import re
+import shlex
+
+import numpy as np
+from PIL import Image
+from short_runs import ROOT
+
+from tfgans.data import packing
+
+PAGE = (ROOT / "docs" / "large_data.md").read_text()
+
+
+def images(root, count=40):
+    """Noise of 32 x 40 pixels, in two classes."""
+    for i in range(count):
+        path = root / ("cat", "dog")[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 256, (32, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+    return root
+
+
+def test_a_folder_is_packed_checked_and_trained_on(call, tmp_path):
+    source, output, run = images(tmp_path / "images"), tmp_path / "packed", tmp_path / "run"
+    code, out, err = call("pack", f"--source={source}", f"--output={output}", "--resolution=8")
+    assert code == 0, err
+    about = json.loads(out)
+    assert about == {
+        "packed": str(output),
+        "source": f"folder:{source}",
+        "images": {"train": 40},
+        "records": {"train": "raw"},
+        "skipped": 0,
+        "files": 1,
+        "bytes": 131072,
+    }
+    assert re.search(
+        rf"^train on it: .*launch/train.py --data={re.escape(str(output))} ...$", err, re.MULTILINE
+    )
+    code, out, err = call("pack", f"--verify={output}")
+    assert (code, json.loads(out)) == (0, about | {"verified": True}), err
+    small = [f"--gin_param=dcgan_{net}.base_channels=4" for net in ("generator", "discriminator")]
+    config = f"--gin_file={ROOT}/gin_configs/folder/recommended.gin"
+    code, out, err = call("train", config, f"--data={output}", f"--model_dir={run}", "--steps=1", *small)
+    assert code == 0, err
+    assert "auto: resolution = 8" in err and "auto: num_classes = 2" in err
+    assert json.loads((run / "classes.json").read_text())["names"] == ["cat", "dog"]
+
+
+def test_what_cannot_be_packed_is_one_line(refused, tmp_path):
+    source, output = f"--source={images(tmp_path / 'images', 4)}", f"--output={tmp_path / 'x'}"
+    assert refused("pack").endswith("pack takes --source and --output, or --verify\n")
+    assert refused("pack", source).endswith("pack takes both --source and --output\n")
+    assert "--verify" in refused("pack", source, output, "--verify=x")
+    assert "--source is a folder, a .zip or .npz file" in refused("pack", "--source=nowhere", output)
+    assert "no packed data set: it does not exist" in refused("pack", "--verify=nowhere")
+    assert "4 of 4 images cannot be used" in refused("pack", source, output, "--resolution=200")
+    assert "--background is the name of a colour" in refused("pack", source, output, "--background=puce ish")
+    (tmp_path / "file").write_text("mine")
+    assert "Not a directory" in refused("pack", source, f"--output={tmp_path}/file/x", code=1)
+
+
+def test_the_pages_commands_are_understood(refused):
+    """Their sources are not here; that of TensorFlow Datasets would be looked for elsewhere."""
+    lines = re.findall(r"^python launch/pack.py (?!.*tfds:).*", PAGE, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        words = shlex.split(line)[2:]
+        assert "not there" in refused("pack", *words), line
+    assert f"{packing.IMAGES_PER_SHARD:,} images" in PAGE
