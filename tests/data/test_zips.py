@@ -59,6 +59,26 @@ def test_facts_of_the_layout_are_those_of_the_folder(layout, tmp_path):
     assert archive.content(3) == (root / archive.name(3)).read_bytes()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_light_digests_are_those_of_files_and_take_the_ends_alone(tmp_path, monkeypatch, method):
+    root = tmp_path / "images"
+    root.mkdir()
+    for name, size in {
+        "a.bmp": 10,
+        "b.bmp": 60,
+        "c.bmp": 100,
+    }.items():  # 54 + 3 * size^2 bytes: 356, 10,854, 30,054
+        Image.fromarray(np.random.default_rng(size).integers(0, 256, (size, size, 3), np.uint8)).save(
+            root / name
+        )
+    archive = Zip(zipped(root, tmp_path / "x.zip", "", method)).open("train")
+    read, pread = [], os.pread
+    monkeypatch.setattr(os, "pread", lambda *span: read.append(span[1]) or pread(*span))
+    found = archive.ends([0, 1, 2])
+    assert (found == Folder(root).open("train").ends([0, 1, 2])).all()
+    assert method == zipfile.ZIP_DEFLATED or sum(read) < 2 * 3 * (4096 + 30)
+
+
 def written(path, members, **options):
     """A zip of {name or ZipInfo: bytes}."""
     with zipfile.ZipFile(path, "w", **options) as archive:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.decode import Unreachable, open_image
+from tfgans.data.decode import BadImage, Unreachable, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.headers import FileHeaders
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
@@ -60,7 +60,7 @@ class FileItems(LaidOut):
         try:
             data = (self.root / self.files[i]).read_bytes()
         except OSError as error:
-            raise BadImage("cannot be opened") from error
+            raise Unreachable("cannot be opened") from error
         if not data:
             raise BadImage("empty file")
         return data

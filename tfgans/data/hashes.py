@@ -47,10 +47,19 @@ def ends_of(file):
     files hardly ever do in that alone, as sums or lengths at their ends tell of it, BMP files can.
     """
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    digest = hashlib.sha256(size.to_bytes(8, "little") + file.read(_END))
-    file.seek(max(size - _END, _END))
-    digest.update(file.read(_END))
+
+    def read(start, end):
+        file.seek(start)
+        return file.read(end - start)
+
+    return ends_read_by(read, size)
+
+
+def ends_read_by(read, size):
+    """`ends_of` what has `size` bytes, of which `read(start, end)` gives those between two places."""
+    digest = hashlib.sha256(size.to_bytes(8, "little") + read(0, min(size, _END)))
+    start = min(max(size - _END, _END), size)
+    digest.update(read(start, size))
     return digest.digest()
 
 

@@ -20,6 +20,7 @@ from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
 from tfgans.data.decode import BadImage, header, open_image
+from tfgans.data.hashes import ends_of, ends_read_by
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
 from tfgans.data.member_hashes import MemberHashes
 from tfgans.files import expanded
@@ -97,15 +98,27 @@ class ZipItems(LaidOut):
     def digests(self, indices):
         return self.hashes.digests(indices)
 
+    def ends(self, indices):
+        return np.frombuffer(b"".join(map(self._ends, indices)), np.uint8).reshape(-1, 32)
+
     def remember(self):
         self.hashes.remember()
 
-    def _content(self, i, most=None):
+    def _ends(self, i):
+        """The light digest of image i, of which no more is read than that takes if it is not packed."""
         place = _Place(*self.places[i].tolist())
+        if place.method == zipfile.ZIP_DEFLATED:
+            return ends_of(io.BytesIO(self.content(i)))
+        return ends_read_by(lambda *span: self._found(_stored_part, place, *span), place.size)
+
+    def _content(self, i, most=None):
+        return self._found(_content, _Place(*self.places[i].tolist()), most)
+
+    def _found(self, read, place, *options):
         if not place.size:
             raise BadImage("empty file")
         try:
-            return _content(self.file.fileno(), place, most)
+            return read(self.file.fileno(), place, *options)
         except OSError as error:
             raise BadImage("cannot be read") from error
         except (ValueError, zlib.error) as error:
@@ -134,9 +147,7 @@ def _content(descriptor, place, most=None):
     wanted = place.packed if most is None else min(most, place.packed)
     slack = 512  # for the name and the extra field, of which the directory does not know the length
     data = os.pread(descriptor, _LOCAL + slack + wanted, place.start)
-    if len(data) < _LOCAL or data[:4] != b"PK\3\4":
-        raise ValueError("no file begins where it should")
-    start = _LOCAL + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
+    start = _header_length(data)
     missing = start + wanted - len(data)
     if missing > 0:
         data += os.pread(descriptor, missing, place.start + len(data))
@@ -146,6 +157,24 @@ def _content(descriptor, place, most=None):
     if most is None and (len(data) != place.size or zlib.crc32(data) != place.sum):
         raise ValueError("truncated" if len(data) < place.size else "its checksum is wrong")
     return bytes(data)
+
+
+def _stored_part(descriptor, place, start, end):
+    """The bytes between two places of a member that is stored as it is, not checked. Raises: as `_content`."""
+    if place.size > _LARGEST:
+        raise ValueError(f"{place.size:,} bytes are no image")
+    behind = place.start + _header_length(os.pread(descriptor, _LOCAL, place.start))
+    data = os.pread(descriptor, end - start, behind + start)
+    if len(data) < end - start:
+        raise ValueError("truncated")
+    return data
+
+
+def _header_length(data):
+    """The length of the header before a member, of which `data` has the first 30 bytes at least. Raises ValueError."""
+    if len(data) < _LOCAL or data[:4] != b"PK\3\4":
+        raise ValueError("no file begins where it should")
+    return _LOCAL + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
 
 
 def _named(members, title):
