@@ -1189,4 +1189,32 @@ FAULTS = [
         "inside = math.erf(truncation / 2)",
         "tests/gan/test_generation.py -k truncation",
     ),
+    Fault(
+        "alpha: colours that do not show stay",
+        "tfgans/data/decode.py",
+        "    pixels[pixels[..., -1] == 0] = 0\n",
+        "",
+        "tests/data/test_shapes.py -k channel",
+    ),
+    Fault(
+        "alpha: colours of an augmentation change it",
+        "tfgans/augment/diffaugment.py",
+        "if images.shape[3] not in (2, 4):",
+        "if images.shape[3] > 0:",
+        "tests/augment/test_diffaugment.py -k alpha_alone",
+    ),
+    Fault(
+        "alpha: features see what does not show",
+        "tfgans/evaluate/features.py",
+        "return opaque(images)",
+        "return images",
+        "tests/evaluate/test_shapes_and_alpha.py -k features",
+    ),
+    Fault(
+        "shapes: quarter turns of what is no square",
+        "tfgans/augment/geometric.py",
+        "if height == width else 2.0 * tf.floor(2.0 * quarters)",
+        "if height else 2.0 * tf.floor(2.0 * quarters)",
+        "tests/augment/test_geometric.py -k halves",
+    ),
 ]
