@@ -98,7 +98,7 @@ def test_a_comparison_keeps_spectra_and_shows_the_distances_among_the_metrics(tm
     assert all(run["spectrum"]["real"] == REAL for run in written["configurations"][0]["runs"])
     assert result["metrics"] == {name: {"higher_is_better": False} for name in ("fid", *distances)}
     page = read(result, tmp_path)
-    assert page.count["svg"] == 1 + 2 * 4 + 1 and "sliced wasserstein (lower is better)" in page.text
+    assert page.count["svg"] == 1 + 2 * 4 + 1 and "sliced Wasserstein (lower is better)" in page.text
 
 
 def test_bands_are_the_mean_and_range_over_the_runs(drawn):

@@ -141,9 +141,9 @@ BEST_OF_IMAGES = 'train.best_metric = "sliced_wasserstein"\n'
     "bound, measured, expected",
     [
         (BEST_OF_IMAGES, {"sliced_wasserstein": (9.0, 4.0, 5.0)},
-         "Sliced wasserstein 5 at step 2, best 4 at step 1 (64 samples; lower is better)."),
+         "Sliced Wasserstein 5 at step 2, best 4 at step 1 (64 samples; lower is better)."),
         (BEST_OF_IMAGES, {"fid": (1.0, 2.0, 3.0), "sliced_wasserstein": (9.0, 5.0, 4.0)},
-         "Sliced wasserstein 4 at step 2, the best so far (64 samples; lower is better)."),
+         "Sliced Wasserstein 4 at step 2, the best so far (64 samples; lower is better)."),
         ('train.best_metric = "inception_score"\n', {"fid": (3.0, 2.0, 1.0), "inception_score": (1.0, 3.0, 2.0)},
          "Inception score 2 at step 2, best 3 at step 1 (64 samples; higher is better)."),
         ("train.best_metric = 'own'\ntrain.best_is_highest = True\n", {"own": (1.0, 3.0, 2.0)},

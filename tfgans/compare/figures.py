@@ -37,12 +37,12 @@ PICTURE_STYLE = {name: "#1c1f24" if value == _INK else value for name, value in 
     "figure.facecolor": "white"
 }
 AGAINST = {"step": "generator updates", "train_seconds": "seconds of training"}
-_ABBREVIATIONS = {"fid", "kid", "kl"}
+_SPELT = {"fid": "FID", "kid": "KID", "kl": "KL", "wasserstein": "Wasserstein"}
 
 
 def metric_name(metric):
     """`mode_kl` -> `mode KL`."""
-    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in metric.split("_"))
+    return " ".join(_SPELT.get(word, word) for word in metric.split("_"))
 
 
 def colour(index):
