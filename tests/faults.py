@@ -414,6 +414,41 @@ FAULTS = [
         "once = tf.convert_to_tensor(probability)",
         "tests/augment/test_geometric.py -k probability_given",
     ),
+    Fault(
+        "ADA's pipeline: mirrored as far as can be",
+        "tfgans/augment/filtered.py",
+        "wide = _doubled(images, tf.reduce_max(margins, 0))",
+        "wide = _doubled(images, tf.fill([4], 1e4))",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: maps are halved by the filter that doubles",
+        "tfgans/augment/filtered.py",
+        "wavelets.low_pass()[::-1], down=2",
+        "wavelets.low_pass(), down=2",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: a rotation's multiplier is left out",
+        "tfgans/augment/chosen.py",
+        '1.0 - multipliers["rotate"] * probability',
+        "1.0 - probability",
+        "tests/augment/test_pipe.py -k multiplier",
+    ),
+    Fault(
+        "StyleGAN2: latents and label are normalised together",
+        "tfgans/networks/stylegan2_parts.py",
+        "features = tf.concat([features, self.embedding(labels)], 1)",
+        "features = self.normalization(tf.concat([features, 2.0 * self.embedding(labels)], 1))",
+        "tests/networks/test_conditional.py -k mapping_is",
+    ),
+    Fault(
+        "StyleGAN2: mixed styles lose their class",
+        "tfgans/methods/style.py",
+        'mapped(mapping, latents["mixing_latents"], labels)',
+        'mapped(mapping, latents["mixing_latents"], None if labels is None else 0 * labels)',
+        "tests/networks/test_conditional.py -k mixing_keeps",
+    ),
     # Others
     Fault(
         "BEGAN: convergence with the generator's error twice",

@@ -10,7 +10,7 @@ from short_runs import rows
 
 from tfgans.run import build, training
 
-METHODS = sorted({path.stem for path in (CONFIGS / "folder").glob("*.gin")} - {"images"})
+METHODS = sorted({path.stem for path in (CONFIGS / "folder").glob("*.gin")} - {"images", "ada"})
 METHODS = [name for name in METHODS if not name.startswith("stylegan2_ada")]  # in test_stylegan2_ada.py
 UNLABELLED = ("octave", "progan", "stylegan2")  # whose networks take no labels
 SMALL = (
