@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 import toys
 
-from tfgans import checkpoint, pruning
+from tfgans import checkpoint
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.layers.kernels import kernel_layers
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods.adapt import masks
 from tfgans.methods.adapt.balance import DensityRule, balance_ratio
@@ -62,7 +63,7 @@ def test_the_masked_kernels_are_the_published_ones(monkeypatch):
     monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
     counts = []
     for network in (resnet_generator(), resnet_discriminator(head_bias=False)):
-        places = pruning.kernel_layers(network)
+        places = kernel_layers(network)
         counts.append(sum(int(np.prod(network.trainable_variables[i].shape)) for i in places))
     assert counts == [4_266_752, 1_052_544]
 

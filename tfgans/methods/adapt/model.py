@@ -9,6 +9,7 @@ from tfgans.config import ConfigError, Count, Natural, Positive, Share, Within, 
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
 from tfgans.gan.driver import stream_hash
+from tfgans.layers.kernels import kernel_layers
 from tfgans.methods.adapt import masks
 from tfgans.methods.adapt.balance import DensityRule, balance_ratio
 
@@ -104,7 +105,7 @@ class AdaptGAN(GAN):
 
     def _add_adapt_masks(self, name, density):
         network = getattr(self, name)
-        self.adapt_places[name] = list(pruning.kernel_layers(network))
+        self.adapt_places[name] = list(kernel_layers(network))
         kernels = self._kernels(name)
         if not kernels:
             raise ConfigError(f"AdaptGAN: the {name} has no dense or convolution layers to prune")

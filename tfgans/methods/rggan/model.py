@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-from tfgans import cluster, distribute, keras_internals, optimizers, pruning
+from tfgans import distribute, keras_internals, optimizers, pruning
 from tfgans.config import ConfigError, NotNegative, Share, configurable
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
@@ -83,7 +83,7 @@ class RGGAN(GAN):
             self.average_thresholds = [self.add_like(t, "rggan_average_threshold") for t in values]
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
-        if self.thresholds and cluster.workers() > 1:
+        if self.thresholds and distribute.workers() > 1:
             raise ConfigError("RGGAN is for one worker: the others would not know the evaluations")
         super().compile(optimizer, discriminator_optimizer, **options)
         self._threshold_optimizers = {}

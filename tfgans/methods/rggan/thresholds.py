@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfgans import pruning
 from tfgans.config import ConfigError
+from tfgans.layers.kernels import kernel_layers
 
 
 @tf.custom_gradient
@@ -56,7 +56,7 @@ class Thresholds:
 
     def __init__(self, model, name):
         self.network = getattr(model, name)
-        layers = pruning.kernel_layers(self.network)
+        layers = kernel_layers(self.network)
         if not layers:
             raise ConfigError(f"RGGAN: the {name} has no dense or convolution layers to prune")
         self.places, self.layers = list(layers), list(layers.values())
