@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import fuzz_packed
 import gin
 import keras
 import numpy as np
@@ -477,6 +478,10 @@ READERS = [
     Reader("dataset.json", _in("dataset.json", _labels), lambda p: read_labels(p, ["a/0.png", "a/1.png"])),
     Reader("hashes", _hashes, _read_hashes),
     Reader("headers", _headers, _read_headers),
+    Reader("zip", _in("x.zip", fuzz_packed.make_zip), fuzz_packed.read_zip),
+    Reader("manifest", fuzz_packed.part_of_packed("manifest.json"), fuzz_packed.read_packed, named=False),
+    Reader("index", fuzz_packed.part_of_packed("*.npz"), fuzz_packed.read_packed),
+    Reader("shard", fuzz_packed.part_of_packed("*.array_record"), fuzz_packed.read_packed),
     Reader("run, operative", _in("run/operative.gin", _run), _read_run, 0.5),
     Reader("run, metrics", _in("run/metrics.jsonl", _run), _read_run, 0.5),
     Reader("run, spectra", _in("run/spectra/step_00000030.json", _run), _read_run, 0.5),

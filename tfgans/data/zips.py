@@ -171,7 +171,7 @@ def _stored_part(descriptor, place, start, end):
 
 
 def _header_length(data):
-    """The length of the header before a member, of which `data` has the first 30 bytes at least. Raises ValueError."""
+    """The length of the header before a member, of which `data` has at least 30 bytes. Raises ValueError."""
     if len(data) < _LOCAL or data[:4] != b"PK\3\4":
         raise ValueError("no file begins where it should")
     return _LOCAL + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
