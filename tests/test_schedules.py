@@ -1,4 +1,4 @@
-"""Schedules of learning rates by hand: at their ends, half-way, and beyond."""
+"""Schedules by hand: at their ends, half-way, and beyond."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.schedules import CosineAnnealing, ExponentialDecay, LinearDecay, StepDecay
+from tfgans.schedules import CosineAnnealing, CosineRamp, ExponentialDecay, LinearDecay, StepDecay
 
 CASES = [
     (ExponentialDecay(10), {0: 1.0, 5: 0.5**0.5, 10: 0.5, 30: 0.125}),
@@ -19,6 +19,8 @@ CASES = [
         CosineAnnealing(100, 5.0, 1),
         {0: 5.0 - 2.0 * (1.0 + math.cos(math.pi / 100)), 49: 3.0, 99: 5.0, 150: 5.0},
     ),
+    (CosineRamp(8, 0.55), {0: 0.0, 2: 0.275 * (1.0 - 0.5**0.5), 4: 0.275, 8: 0.55, 9: 0.55}),
+    (CosineRamp(0.5, 0.1, 0.3), {0: 0.3, 1: 0.1}),
     (StepDecay(3), {0: 1.0, 2: 1.0, 3: 0.5, 4: 0.5}),
     (StepDecay(1, 2.0), {0: 1.0, 1: 2.0}),
 ]

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the number of generator updates done, giving a factor.
+"""Schedules: functions of the number of generator updates done, giving a factor of learning rates, or a strength.
 
 Both networks follow the generator's count, as the published codes do, however many updates the discriminator
 makes in between.
@@ -79,6 +79,25 @@ class StepDecay:
 
     def __call__(self, step):
         return tf.where(step < self.boundary, 1.0, self.factor)
+
+
+@configurable
+class CosineRamp:
+    """From `first` at update 0 to `last` at `end` along half a cosine, and `last` from there on.
+
+    The strength of R3GAN's augmentation moves so (Huang et al. 2024), by images: `end` is their number over the
+    batch's, which need not be whole. Like the others it may be a learning rate's factor.
+
+    Args:
+        end: generator updates.
+        last, first: at least 0.
+    """
+
+    def __init__(self, end: Positive, last: NotNegative, first: NotNegative = 0.0):
+        self.end, self.last, self.first = end, last, first
+
+    def __call__(self, step):
+        return tf.cast(half_cosine(step, self.end, self.first, self.last), tf.float32)
 
 
 def half_cosine(done, end, first, last):
