@@ -36,8 +36,9 @@ def classes_dir(tmp_path_factory):
 
 def commands(page):
     """The commands of a page, each as a list of words."""
-    blocks = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    texts = [text for language, text in blocks if not language]
+    lines = [line for text in texts for line in text.replace("\\\n", "").splitlines()]
     return [shlex.split(line) for line in lines]
 
 
