@@ -99,6 +99,9 @@ TAKEN = {  # of those what a parameter takes all the same
     "channel_multiplier": (2.5,), "LinearDecay.start": (2.5,), "CosineAnnealing.start": (2.5,),
     "stage_steps": ([1],), "kernel_size": ([1],), "fade_share": ([0.5],),
     "minibatch_group": (None,), "ema_ramp": (3,),
+    "balance_lower": (-2.0,), "balance_upper": (-2.0,),
+    **{f"r3gan_{network}.{name}": ([1],) for network in ("generator", "discriminator")
+       for name in ("width", "blocks", "group_width")},
 }  # fmt: skip
 
 

@@ -156,9 +156,15 @@ def test_hugging_faces_columns(table):
     with pytest.raises(ConfigError, match="there is no column of images. Columns: id"):
         HuggingFace(Table({"id": [1]}, {"id": object()})).open("train")
     with pytest.raises(
-        ConfigError, match=r"HuggingFace.data is a datasets.Dataset. Received: \[1\] as train"
+        ConfigError, match=r"HuggingFace.data is a datasets.Dataset or a dictionary of them .*Received: \[1\]"
     ):
         HuggingFace([1])
+    with pytest.raises(
+        ConfigError, match=r"HuggingFace.data is a datasets.Dataset or .*Received: {'train': 1}"
+    ):
+        HuggingFace({"train": 1})
+    with pytest.raises(ConfigError, match="HuggingFace.data is missing"):
+        HuggingFace()
 
 
 def test_a_row_without_an_image_is_a_bad_one(table):

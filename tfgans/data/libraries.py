@@ -4,11 +4,20 @@ import io
 
 import numpy as np
 
-from tfgans.config import ConfigError, configurable
+from tfgans.config import ConfigError, FilePath, configurable
+from tfgans.config.kinds import Kind
 from tfgans.data.decode import BadImage, from_array, open_image
 from tfgans.data.items import Items
 from tfgans.files import expanded
 
+_IS_TABLE = Kind(
+    "a datasets.Dataset",
+    lambda v: all(hasattr(v, wanted) for wanted in ("features", "cast_column", "__getitem__")),
+)
+_IS_SPLITS = Kind(
+    "a dictionary of them",
+    lambda v: isinstance(v, dict) and bool(v) and all(map(_IS_TABLE.allows, v.values())),
+)
 _IMAGES, _LABELS = ("image", "images"), ("label", "labels")
 
 
@@ -26,13 +35,17 @@ class HuggingFace:
 
     default_resolution = None
 
-    def __init__(self, data=None, image: str | None = None, label: str | None = None):
-        self._splits = _loaded(data) if isinstance(data, str) else data
+    def __init__(
+        self,
+        data: _IS_TABLE | _IS_SPLITS | FilePath | None = None,
+        image: str | None = None,
+        label: str | None = None,
+    ):
+        if data is None:
+            raise ConfigError("HuggingFace.data is missing: a datasets.Dataset, or the path of one")
+        self._splits = _loaded(data) if FilePath.allows(data) else data
         if not isinstance(self._splits, dict):
             self._splits = {"train": self._splits}
-        for name, split in self._splits.items():
-            if not all(hasattr(split, wanted) for wanted in ("features", "cast_column", "__getitem__")):
-                raise ConfigError(f"HuggingFace.data is a datasets.Dataset. Received: {split!r} as {name}")
         self.splits, self.image, self.label = tuple(self._splits), image, label
 
     def open(self, split):

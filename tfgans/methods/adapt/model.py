@@ -5,7 +5,7 @@ import threading
 import tensorflow as tf
 
 from tfgans import distribute, pruning
-from tfgans.config import ConfigError, Count, Natural, Positive, Share, Within, configurable
+from tfgans.config import ConfigError, Count, Natural, Number, Positive, Share, Within, configurable
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
 from tfgans.gan.driver import stream_hash
@@ -74,8 +74,8 @@ class AdaptGAN(GAN):
         adjust_every: Natural = 1000,
         first_exchange: Share = 0.5,
         last_exchange: Share = 0.005,
-        balance_lower: float = 0.45,
-        balance_upper: float = 0.55,
+        balance_lower: Number = 0.45,
+        balance_upper: Number = 0.55,
         balance_every: Count = 10,
         balance_window: Count = 100,
         density_step: Positive = 0.05,
