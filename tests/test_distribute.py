@@ -7,6 +7,7 @@ import socket
 import forks
 import numpy as np
 import pytest
+from image_sets import packed
 
 from tfgans import checkpoint
 
@@ -129,9 +130,9 @@ def test_replicas_agree_on_statistics_too(config, tmp_path):
 
 
 def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, one, tmp_path):
-    finish(
-        *start_workers(config, tmp_path, [*PLAIN, "Dataset.memory_limit_gb=0.0"])
-    )  # each reads its own share
+    """On a packed set of the same images, of which each reads its own share."""
+    data = f"Dataset.source='{packed('digits', tmp_path / 'digits')}'"
+    finish(*start_workers(config, tmp_path, [*PLAIN, data, "Dataset.memory_limit_gb=0.0"]))
     chief, other = states(tmp_path, "worker0", "worker1")
     assert_close(one, chief, 1e-6)
     for name in chief:
