@@ -6,14 +6,15 @@
                           "skipped": [["cat/3.png", "truncated"]]}}}
 
 It is written last: a folder without it is no data set. The index has the arrays labels (int32 [n], if there are any),
-sizes (int32 [n, 2], height and width after EXIF rotation), gray (bool [n]), digests (uint8 [n, 32]) and names (UTF-8,
-each ended by a zero).
+sizes (int32 [n, 2], height and width after EXIF rotation), gray (bool [n]), digests (uint8 [n, 32]) and names (bytes
+as of the file system, UTF-8, each ended by a zero).
 """
 
 import dataclasses
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def _split(about):
 def write_index(path, arrays, names):
     """Writes an index; arrays: those but the names. Returns: a `Shard`."""
     path = Path(path)
-    arrays = arrays | {"names": np.frombuffer("".join(f"{name}\0" for name in names).encode(), np.uint8)}
+    arrays = arrays | {"names": np.frombuffer(b"".join(os.fsencode(name) + b"\0" for name in names), np.uint8)}
     with files.replacing(path) as file:
         np.savez(file, **arrays)
     return Shard(path.name, len(names), path.stat().st_size, hash_of(path))

@@ -8,6 +8,7 @@ index.
 import hashlib
 import io
 import logging
+import os
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class PackedItems(Items):
     def name(self, i):
         ends = self._index["ends"]
         start = ends[i - 1] + 1 if i else 0
-        return self._index["names"][start : ends[i]].tobytes().decode()
+        return os.fsdecode(self._index["names"][start : ends[i]].tobytes())
 
     def facts(self):
         return self._index["sizes"], self._index["gray"]

@@ -33,7 +33,9 @@ logger = logging.getLogger(__name__)
 IMAGES_PER_SHARD = 10_000
 _MOST_SHARDS = 1000  # each is a file that stays open
 _WORK, _PLAN = ".packing", "plan.json"
-_OURS = re.compile(r"[\w.-]+-\d{5}-of-\d{5}\.array_record|[\w.-]+\.index\.npz|manifest\.json")
+_OURS = re.compile(
+    r"(?P<part>\.)?([\w.-]+-\d{5}-of-\d{5}\.array_record|[\w.-]+\.index\.npz|manifest\.json)(?(part)\.part\d+)"
+)  # and what `files.replacing` leaves of them when it is killed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _check(content, options):
 
 def _identity(content):
     """What a packing that goes on must find again."""
-    names = hashlib.sha256("\0".join(content.items.name(i) for i in range(len(content.items))).encode())
+    names = hashlib.sha256(b"\0".join(os.fsencode(content.items.name(i)) for i in range(len(content.items))))
     labels = None if content.labels is None else hashlib.sha256(content.labels.tobytes()).hexdigest()
     return {"images": len(content.items), "names": names.hexdigest(), "labels": labels,
             "class_names": content.class_names}  # fmt: skip
@@ -144,8 +146,11 @@ def _make_room(output, plan, overwrite):
             shutil.rmtree(output / _WORK)
         raise
     (output / manifest.FILE).unlink(missing_ok=True)  # first: the rest is nothing without it
-    for old in [*output.iterdir(), *(output / _WORK).iterdir()]:
-        if old.name not in (_WORK, "lock"):
+    for old in output.iterdir():
+        if _OURS.fullmatch(old.name):  # hidden files of the user's stay
+            old.unlink()
+    for old in (output / _WORK).iterdir():
+        if old.name != "lock":
             old.unlink()
     files.write_text(path, plan)
 
