@@ -58,7 +58,9 @@ def test_what_cannot_be_packed_is_one_line(refused, tmp_path):
     assert "--source is a folder, a .zip or .npz file" in refused("pack", "--source=nowhere", output)
     assert "no packed data set: it does not exist" in refused("pack", "--verify=nowhere")
     assert "4 of 4 images cannot be used" in refused("pack", source, output, "--resolution=200")
-    assert "--background is the name of a colour" in refused("pack", source, output, "--background=puce ish")
+    assert "--background is the name of a colour" in refused(
+        "pack", source, output, "--resolution=8", "--background=puce ish"
+    )
     (tmp_path / "file").write_text("mine")
     assert "Not a directory" in refused("pack", source, f"--output={tmp_path}/file/x", code=1)
 

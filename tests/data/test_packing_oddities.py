@@ -1,5 +1,6 @@
 """Packing where names, folders and options are not as one expects."""
 
+import json
 import os
 
 import image_sets
@@ -8,6 +9,7 @@ import pytest
 from image_sets import packed
 from PIL import Image
 
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
 
 
@@ -45,3 +47,77 @@ def test_names_that_are_no_unicode(tmp_path):
     assert found.contents().names == [f"cl\udcffass/{name}" for name in ("é 日本.png", "\udcff.png")]
     assert os.fsencode(found.contents().names[1]).endswith(b"/\xff.png")
     np.testing.assert_array_equal(next(found.reference())[0], next(folder.reference())[0])
+
+
+OPTIONS = {
+    "resolution": ([8], "its resolution is an integer of at least 1 or "),
+    "crop": (5, "its crop is one of center, random, none. Received: 5"),
+    "channels": (7, "its channels is one of 1, 2, 3, 4 or None. Received: 7"),
+    "background": (7, "its background is the name of a colour"),
+    "default_resolution": ("a", "its default_resolution is an integer"),
+    "class_names": ("cats", "its class_names are no list of texts. Received: 'cats'"),
+    "records": ("raw", "has no raw pixels of 16x16"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_edited_manifest_is_one_line(tmp_path, alpha, name):
+    value, line = OPTIONS[name]
+    source = packed(alpha, tmp_path / "x")
+    about = json.loads((tmp_path / "x" / "manifest.json").read_text())
+    place = next(place for place in (about["splits"]["train"], about["options"], about) if name in place)
+    place[name] = value
+    (tmp_path / "x" / "manifest.json").write_text(json.dumps(about))
+    with pytest.raises(ConfigError) as caught:
+        Dataset(source, batch_size=1)
+    assert line in str(caught.value).splitlines()[0]
+
+
+@pytest.fixture(scope="module")
+def alpha(tmp_path_factory):
+    """Two images of 16 x 16 with colours and alpha."""
+    root, draws = tmp_path_factory.mktemp("alpha"), np.random.default_rng(0)
+    for k in range(2):
+        Image.fromarray(draws.integers(0, 256, (16, 16, 4), np.uint8)).save(root / f"{k}.png")
+    return root
+
+
+LOST = {None: {2: "alpha", 4: "alpha"}, 1: {2: "alpha", 3: "colours", 4: "colours"}, 2: {3: "colours", 4: "colours"},
+        3: {2: "alpha", 4: "alpha"}, 4: {}}  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", LOST)
+def test_channels_that_were_not_packed_are_refused(alpha, tmp_path, kept):
+    source = packed(alpha, tmp_path / "x", {"resolution": 8, "channels": kept})
+    for channels in (None, 1, 2, 3, 4):
+        if channels in LOST[kept]:
+            with pytest.raises(ConfigError) as caught:
+                Dataset(source, channels=channels)
+            assert str(caught.value) == (
+                f"{tmp_path}/x is packed with {kept or '1 or 3'} channels, without {LOST[kept][channels]}. "
+                f"Received: Dataset.channels = {channels}; pack with --channels={channels}, or without --resolution"
+            )
+        else:
+            found = next(Dataset(source, channels=channels, batch_size=1).reference())[0].astype(int)
+            wanted = channels or (1 if kept in (1, 2) else 3)
+            folder = Dataset(f"folder:{alpha}", resolution=8, channels=wanted, batch_size=1)
+            apart = 0 if wanted == (kept or 3) else 40  # alpha is composited before and after the resize
+            assert np.abs(found - next(folder.reference())[0]).max() <= apart
+
+
+def test_a_background_is_a_colour_and_not_its_name(alpha, tmp_path):
+    source = packed(alpha, tmp_path / "x", {"resolution": 8})
+    assert Dataset(source, background="#ffffff", batch_size=1).num_examples == 2
+    kept = packed(alpha, tmp_path / "y", {"resolution": 8, "channels": 4})  # which is on none
+    black = Dataset(kept, background="black", channels=3, batch_size=1)
+    white = Dataset(kept, channels=3, batch_size=1)
+    assert next(black.reference())[0].mean() < next(white.reference())[0].mean() - 50
+
+
+@pytest.mark.parametrize(("name", "value"), [("channels", 1), ("crop", "none"), ("background", "red")])
+def test_what_needs_a_resolution_is_not_passed_over(alpha, tmp_path, name, value):
+    with pytest.raises(
+        ConfigError, match=f"^--{name}={value} needs --resolution: without one images are pack"
+    ):
+        packed(alpha, tmp_path / "x", {name: value})
+    assert not (tmp_path / "x").exists()

@@ -341,5 +341,5 @@ class Dataset(Reference):
             return None
         found = self.resolution or getattr(self._origin, "default_resolution", None)
         if hasattr(self._origin, "check_use"):
-            self._origin.check_use(found, self.crop, self.random_area, self.background)
+            self._origin.check_use(found, self.crop, self.random_area, self.background, self.channels)
         return found

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from tfgans import files, readers
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, OneOf, Size
+from tfgans.data.decode import colour
 from tfgans.data.shards import Shard, hash_of
 
 FILE, VERSION = "manifest.json", 1
@@ -29,6 +30,12 @@ FILES, PNG, RAW = (
     "png",
     "raw",
 )  # what a record is: an image's file, pixels as PNG, or uint8 [H, W, C]
+_KINDS = {
+    "resolution": Size | None,
+    "default_resolution": Size | None,
+    "crop": OneOf("center", "random", "none"),
+    "channels": OneOf(1, 2, 3, 4) | None,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +80,22 @@ class Manifest:
             if not splits:
                 raise ValueError("it has no split")
             options = dict(about["options"])
-            options["resolution"], options["crop"], options["background"]  # noqa: B018 - they must be there
+            _check_options(options, about["default_resolution"])
             return cls(str(about["source"]), options, about["default_resolution"], splits)
 
 
 def is_packed(folder):
     """Whether a folder has a manifest."""
     return (Path(folder) / FILE).is_file()
+
+
+def _check_options(options, default_resolution):
+    """Raises KeyError or ValueError unless all that is relied on is there, and of its kind."""
+    found = {name: options[name] for name in ("resolution", "crop", "channels", "background")}
+    for name, value in (found | {"default_resolution": default_resolution}).items():
+        if name in _KINDS and not _KINDS[name].allows(value):
+            raise ValueError(f"its {name} is {_KINDS[name].words}. Received: {value!r}")
+    colour(str(found["background"]), "its background")
 
 
 def _split(about):
@@ -89,6 +105,9 @@ def _split(about):
         kinds = isinstance(shard.file, str), isinstance(shard.images, int), isinstance(shard.bytes, int)
         if not all(kinds) or Path(shard.file).name != shard.file:
             raise ValueError(f"{shard.file} is no file of it")
+    names = found.class_names
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"its class_names are no list of texts. Received: {names!r}")
     if found.images != sum(shard.images for shard in shards) or found.records not in (FILES, PNG, RAW):
         raise ValueError("its numbers of images differ")
     return found
@@ -97,7 +116,9 @@ def _split(about):
 def write_index(path, arrays, names):
     """Writes an index; arrays: those but the names. Returns: a `Shard`."""
     path = Path(path)
-    arrays = arrays | {"names": np.frombuffer(b"".join(os.fsencode(name) + b"\0" for name in names), np.uint8)}
+    arrays = arrays | {
+        "names": np.frombuffer(b"".join(os.fsencode(name) + b"\0" for name in names), np.uint8)
+    }
     with files.replacing(path) as file:
         np.savez(file, **arrays)
     return Shard(path.name, len(names), path.stat().st_size, hash_of(path))

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfgans.config import ConfigError, sides
 from tfgans.data import manifest
-from tfgans.data.decode import BadImage, from_array, open_image
+from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
 from tfgans.data.shards import Records
 from tfgans.files import expanded
@@ -28,8 +28,8 @@ class Packed:
     Its batches are to the bit those of the source it was packed from, used at the resolution and crop that it was
     packed for. A set that was packed without a resolution holds the images as they were and may be used at any. One
     that was packed at a resolution is used at that where none is asked for; at a smaller one its images are resized
-    once more, which gives other bits than the originals would; a larger one, another crop and `random_area`, which
-    need the originals, are refused.
+    once more, which gives other bits than the originals would, as do fewer channels; a larger one, another crop,
+    `random_area`, and colours or alpha that were not packed, which need the originals, are refused.
     """
 
     def __init__(self, path):
@@ -44,7 +44,7 @@ class Packed:
         about = self.manifest.splits[split]
         return PackedItems(self.path, about)
 
-    def check_use(self, resolution, crop, random_area, background):
+    def check_use(self, resolution, crop, random_area, background, channels):
         """Raises ConfigError for a use for which the images as they were would be needed."""
         if self._size is None:
             return
@@ -63,12 +63,26 @@ class Packed:
             raise ConfigError(
                 f"{self.path} is packed at {words}: Dataset.random_area cuts from larger images; {hint}"
             )
-        if background != packed["background"]:
-            raise ConfigError(
-                f"{self.path} is packed on the background {packed['background']!r}. Received: {background!r}; {hint}"
-            )
+        self._check_colours(background, channels, hint)
         if wanted != self._size:
             logger.info("%s: images of %s are resized once more, to %s", self.path, words, resolution)
+
+    def _check_colours(self, background, channels, hint):
+        packed, kept = self.manifest.options["background"], self.manifest.options["channels"]
+        alpha = kept in (2, 4)
+        if not alpha and colour(background, "Dataset.background") != colour(packed, "its background"):
+            raise ConfigError(
+                f"{self.path} is packed on the background {packed!r}. Received: {background!r}; {hint}"
+            )
+        lost = "alpha" if channels in (2, 4) and not alpha else None
+        lost = "colours" if channels in (3, 4) and kept in (1, 2) else lost
+        if lost:
+            raise ConfigError(
+                f"{self.path} is packed with {kept or '1 or 3'} channels, without {lost}. "
+                f"Received: Dataset.channels = {channels}; pack with --channels={channels}, or without --resolution"
+            )
+        if (channels or kept) != kept or (alpha and channels is None):
+            logger.info("%s: channels of images are converted once more, after they were resized", self.path)
 
 
 class PackedItems(Items):
@@ -116,4 +130,7 @@ class PackedItems(Items):
         if self.kind != manifest.RAW:
             return open_image(io.BytesIO(record))
         height, width = self._index["sizes"][i].tolist()
-        return from_array(np.frombuffer(record, np.uint8).reshape(height, width, -1))
+        channels, rest = divmod(len(record), height * width)
+        if rest or channels not in (1, 2, 3, 4):
+            raise BadImage(f"{self.records.where(i)} has no raw pixels of {width}x{height}")
+        return from_array(np.frombuffer(record, np.uint8).reshape(height, width, channels))

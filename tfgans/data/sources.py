@@ -5,8 +5,8 @@ fixed order: `labels` (integers [n] or None), `class_names` (or None), `len()`; 
 `Items` with `name(i)`, `read(i)` (an opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes
 that decide it, or their hash); `ArrayItems` are images in memory. It may have `default_resolution`, that of images
 where none is asked for; `takes_slices`, whether `splits` are names in a language of its own, such as `train[:50%]`;
-with points, `modes` (float32 [M, 2]) and `mode_std`; and `check_use(resolution, crop, random_area, background)`,
-which refuses what it cannot serve. What is trained on is known by the contents of its items.
+with points, `modes` (float32 [M, 2]) and `mode_std`; and `check_use(resolution, crop, random_area, background,
+channels)`, which refuses what it cannot serve. What is trained on is known by the contents of its items.
 """
 
 from pathlib import Path

@@ -45,6 +45,8 @@ def pack(origin, output, form, options, kind="packed"):
     names = [name.strip() for name in origin.splits] if origin.splits else list(source.splits)
     if kind == "zip" and len(names) > 1:
         raise ConfigError(f"--format=zip is of one split: --splits={names[0]}. Received: {', '.join(names)}")
+    if kind == "packed":
+        _refuse_unused(form)
     contents = [look_at(source, name, text, form, origin.use_labels) for name in names]
     if kind == "zip":
         counts = write_zip(contents[0], form, output, options.skip, options.overwrite)
@@ -78,6 +80,16 @@ def _tell_skipped(found):
             image, why = split.skipped[0]
             line = "split %s: %d images are left out, such as %s (%s); manifest.json has all of them"
             logger.warning(line, name, len(split.skipped), image, why)
+
+
+def _refuse_unused(form):
+    """Raises ConfigError for what is of no use without a resolution, where images are kept as they were."""
+    if form.size is None:
+        for name, absent in (("channels", None), ("crop", "center"), ("background", "white")):
+            if getattr(form, name) != absent:
+                raise ConfigError(
+                    f"--{name}={getattr(form, name)} needs --resolution: without one images are packed as they are"
+                )
 
 
 def _refuse_itself(text, output):
