@@ -3,6 +3,7 @@
 import json
 import os
 
+import gin
 import image_sets
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.data.stacked import Stacked
+from tfgans.run import auto, sets
+from tfgans.run.flag_bindings import source_of
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +125,48 @@ def test_what_needs_a_resolution_is_not_passed_over(alpha, tmp_path, name, value
     ):
         packed(alpha, tmp_path / "x", {name: value})
     assert not (tmp_path / "x").exists()
+
+
+def test_a_manifest_of_another_program_is_none(images, tmp_path):
+    """It lies among images; a packed data set whose manifest is damaged is one still, and is named as such."""
+    root = tmp_path / "images"
+    root.mkdir()
+    for k in range(2):
+        Image.new("L", (8, 8), k).save(root / f"{k}.png")
+    (root / "manifest.json").write_text('{"name": "a web page"}')
+    assert source_of(str(root)) == f"folder:{root}"
+    assert Dataset(source_of(str(root)), batch_size=1).num_examples == 2
+    with pytest.raises(ConfigError, match="is no packed data set|it has no 'packed'"):
+        Dataset(f"packed:{root}")
+    with pytest.raises(ConfigError, match="has a packed data set already|is not empty"):
+        packed(images, root)
+    source = packed(root, tmp_path / "x")
+    assert source_of(source.removeprefix("packed:")) == source
+    for text in ("{", '{"packed": 1', "\udcff"):
+        (tmp_path / "x" / "manifest.json").write_bytes(os.fsencode(text))
+        assert source_of(source.removeprefix("packed:")) == source
+
+
+def test_a_split_that_was_not_packed_is_named_wherever_it_is_asked_for(tmp_path):
+    source = packed("digits", tmp_path / "x", splits=["test"])
+    line = rf"^{source} has no split 'train'. Allowed: test$"
+    with pytest.raises(ConfigError, match=line):
+        Stacked(source).open("train")
+    assert len(Stacked(source, count=5).open("test")) == 5
+    with gin.unlock_config():
+        gin.parse_config(f"Dataset.source = {source!r}")
+    with pytest.raises(ConfigError, match=line):
+        auto._Look()
+    with gin.unlock_config():
+        gin.parse_config("Dataset.split = 'test'")
+    assert auto._Look().count == 359
+    gin.clear_config()
+
+
+def test_an_at_sign_in_a_path_is_no_split(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "me@home").mkdir()
+    for text in ("me@home", "folder:me@home", "packed:me@home", f"folder:{tmp_path}/me@home"):
+        assert sets._without_split(text) == (text, None)
+    assert sets._without_split("packed:me@home@test") == ("packed:me@home", "test")
+    assert sets._without_split("digits@test") == ("digits", "test")

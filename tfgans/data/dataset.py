@@ -35,7 +35,7 @@ from tfgans.data.labels import (
 )
 from tfgans.data.pipeline import Augmentation, Batches, check_size
 from tfgans.data.reference import Reference
-from tfgans.data.sources import find_source, short_name, title
+from tfgans.data.sources import check_split, find_source, short_name, title
 from tfgans.data.store import Form, ImageStore, PointStore
 from tfgans.data.subset import (
     classes_known,
@@ -317,12 +317,7 @@ class Dataset(Reference):
             logger.info(line, self.source, split, called(absent, self.class_names))
 
     def _check_split(self, split):
-        name = str(split).split("[")[0].split("+")[0]  # tfds slices and sums: train[:50%], train+test
-        slices = getattr(self._origin, "takes_slices", False) and name in self._origin.splits
-        if split not in self._origin.splits and not slices:
-            raise ConfigError(
-                f"{self.source} has no split {split!r}. Allowed: {', '.join(self._origin.splits)}"
-            )
+        check_split(self._origin, split, self.source)
 
     def _modes(self):
         modes = getattr(self._origin, "modes", None)

@@ -85,8 +85,10 @@ class Manifest:
 
 
 def is_packed(folder):
-    """Whether a folder has a manifest."""
-    return (Path(folder) / FILE).is_file()
+    """Whether a folder has a manifest of a packed data set, be it damaged; other programs have manifests, too."""
+    path = Path(folder) / FILE
+    text = readers.text_or_none(path) if path.is_file() else ""
+    return text is None or '"packed"' in text or (path.is_file() and any(Path(folder).glob("*.index.npz")))
 
 
 def _check_options(options, default_resolution):

@@ -135,7 +135,7 @@ def _taken(output):
 
 def _make_room(output, plan, overwrite):
     """Makes the folder ready to begin, or to go on where it was left."""
-    path, finished = output / _WORK / _PLAN, manifest.is_packed(output)
+    path, finished = output / _WORK / _PLAN, (output / manifest.FILE).exists()
     begun = readers.text_or_none(path) if path.exists() else None
     if begun == plan and not finished:
         return

@@ -45,6 +45,14 @@ def find_source(source, data_dir=None, image_key=None, label_key=None, memory_li
     return named(rest, data_dir, image_key, label_key, memory_limit_gb)
 
 
+def check_split(origin, split, name):
+    """Raises ConfigError if a source, which messages call `name`, does not have a split."""
+    first = str(split).split("[")[0].split("+")[0]  # tfds slices and sums: train[:50%], train+test
+    slices = getattr(origin, "takes_slices", False) and first in origin.splits
+    if split not in origin.splits and not slices:
+        raise ConfigError(f"{name} has no split {split!r}. Allowed: {', '.join(origin.splits)}")
+
+
 def title(source):
     """What messages call a source: its name as it is written, or that of its class."""
     return source if isinstance(source, str | None) else type(source).__name__

@@ -6,7 +6,7 @@ from PIL import Image
 from tfgans.config import ConfigError, Count, configurable
 from tfgans.data import philox
 from tfgans.data.items import Items
-from tfgans.data.sources import find_source
+from tfgans.data.sources import check_split, find_source
 
 
 @configurable
@@ -29,7 +29,9 @@ class Stacked:
         self.stacked_source, self.count = source, count
 
     def open(self, split):
-        items = find_source(self.stacked_source).open(split)
+        origin = find_source(self.stacked_source)
+        check_split(origin, split, self.stacked_source)
+        items = origin.open(split)
         if getattr(items, "labels", None) is None or hasattr(items, "points"):
             raise ConfigError(f"Stacked.source has images with labels. Received: {self.stacked_source!r}")
         draws = philox.uniform((self.count, 3), self.splits.index(split), philox.STACKS)

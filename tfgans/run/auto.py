@@ -29,7 +29,7 @@ from tfgans import config, losses, readers
 from tfgans.config import ConfigError, sides
 from tfgans.config.bindings import MACRO
 from tfgans.data.decode import BadImage
-from tfgans.data.sources import find_source, title
+from tfgans.data.sources import check_split, find_source, title
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,9 @@ class _Look:
         bound = gin.get_bindings("Dataset")
         source = bound.get("source")
         keys = {name: bound.get(name) for name in ("data_dir", "image_key", "label_key")}
-        items = find_source(source, **keys).open(bound.get("split", "train"))
+        origin, split = find_source(source, **keys), bound.get("split", "train")
+        check_split(origin, split, title(source))
+        items = origin.open(split)
         self.count, self.labels = len(items), items.labels
         if hasattr(items, "points"):
             raise ConfigError(f"{title(source)} has points: what is 'auto' is for images")

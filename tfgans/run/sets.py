@@ -133,9 +133,10 @@ def _opened(text, resolution, features):
 
 
 def _without_split(text):
-    """`(source, split)`: what comes after the last `@`, unless there is a file or folder of the whole name."""
+    """`(source, split)`: what comes after the last `@`, unless there is a file or folder of the whole path."""
     source, at, split = text.rpartition("@")
-    if not at or not source or os.path.exists(files.expanded(text)) or "/" in split:
+    paths = {text, text.partition(":")[2]} - {""}  # `folder:me@home` has a path, too
+    if not at or not source or "/" in split or any(os.path.exists(files.expanded(path)) for path in paths):
         return text, None
     return source, split
 
