@@ -9,14 +9,16 @@ import zipfile
 
 import image_sets
 import numpy as np
+import PIL
 import pytest
 from image_sets import LAYOUTS, assert_same_batches, zipped
 from PIL import Image
 
 from tfgans.config import ConfigError
-from tfgans.data import Dataset, hashes, member_hashes, zips
-from tfgans.data.decode import BadImage
+from tfgans.data import Dataset, hashes, zips
+from tfgans.data.decode import BadImage, Unreachable
 from tfgans.data.folder import Folder
+from tfgans.data.members import Members
 from tfgans.data.zips import Zip
 
 VIEWS = {
@@ -343,12 +345,12 @@ def test_a_damaged_cache_is_made_anew(tmp_path, kept, damage):
     items = Zip(path).open("train")
     digest = items.digest(0)
     items.remember()
-    (cache,) = (tmp_path / "cache" / "tfgans" / "hashes").iterdir()
-    state = np.load(cache)["state"]
+    (cache,) = (tmp_path / "cache" / "tfgans" / "archives").iterdir()
+    about = dict(np.load(cache))
     if damage == "text":
         cache.write_text("no npz")
     else:
-        np.savez(cache, state=state, known=np.ones(1), digests=np.zeros((1, 32), np.uint8))
+        np.savez(cache, **about | {"digests": np.ones((2, 32), np.uint8)})
     assert Zip(path).open("train").digest(0) == digest and len(kept) == 2
 
 
@@ -358,7 +360,40 @@ def test_young_archives_are_not_remembered(tmp_path, kept, monkeypatch):
     items.digest(0)
     items.remember()
     assert not (tmp_path / "cache").exists()
-    assert member_hashes.MemberHashes(tmp_path / "x.zip", items.file, 1).digests([0]) is None
+    assert not Members(tmp_path / "x.zip", items.file, 1).known("digests", [0])
+
+
+@pytest.mark.parametrize("memory", [0.0, 4.0])
+def test_a_second_start_opens_no_member_but_to_hold_it(tmp_path, kept, monkeypatch, memory):
+    """Sizes, colours, digests and what they decode to are kept; those of other Pillows and archives are not."""
+    path = written(tmp_path / "x.zip", {f"{i}.png": picture(i) for i in range(3)})
+    read, pread = [], os.pread
+    monkeypatch.setattr(os, "pread", lambda *a: read.append(a[2]) or pread(*a))
+
+    def start():
+        read.clear()
+        dataset = Dataset(f"zip:{path}", batch_size=1, memory_limit_gb=memory)
+        return dataset.contents(), dataset.item_shape, len(read)
+
+    first, shape, count = start()
+    assert count > 3
+    assert start() == (first, shape, 3 if memory else 0)
+    monkeypatch.setattr(PIL, "__version__", "other")
+    assert start() == (first, shape, 3 * 2)  # headers, and decoded once more
+
+
+def test_a_zip_that_is_rewritten_in_place_is_no_bad_image(tmp_path):
+    """It would else be left out, or replaced by the next one, with Dataset.on_bad_image = 'skip'."""
+    path = written(tmp_path / "x.zip", {f"{i}.png": picture(i) for i in range(2)})
+    items = Zip(path).open("train")
+    with open(path, "r+b") as file:
+        file.write(bytes(60))
+    os.utime(path, (1, 1))
+    with pytest.raises(
+        Unreachable, match="^damaged in the zip: .*, as it has been changed since it was opened$"
+    ):
+        items.content(0)
+    assert items.content(1) == picture(1)
 
 
 def test_the_labels_file_of_a_zip(tmp_path):

@@ -8,6 +8,7 @@ it. Every image's checksum is compared.
 import collections
 import contextlib
 import functools
+import hashlib
 import io
 import os
 import zipfile
@@ -19,10 +20,10 @@ import numpy as np
 from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.decode import BadImage, header, open_image
+from tfgans.data.decode import BadImage, Unreachable, header, open_image
 from tfgans.data.hashes import ends_of, ends_read_by
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
-from tfgans.data.member_hashes import MemberHashes
+from tfgans.data.members import Members
 from tfgans.files import expanded
 
 _LOCAL = 30  # bytes of the header before a member, without its name and extra field
@@ -74,7 +75,7 @@ class ZipItems(LaidOut):
 
     def __init__(self, path, file, layout, members):
         super().__init__(layout)
-        self.file, self.hashes = file, MemberHashes(path, file, len(members))
+        self.file, self.members = file, Members(path, file, len(members))
         columns = [np.fromiter(column, np.int64) for column in zip(*map(_Place.of, members), strict=True)]
         self.places = np.stack(columns, axis=1)
 
@@ -84,6 +85,22 @@ class ZipItems(LaidOut):
     encoded = content
 
     def header(self, i):
+        rows = self.members.rows
+        if not rows["sizes"][i].any():
+            size, rows["gray"][i] = self._header(i)
+            self.members.note("sizes", i, size)
+        return tuple(rows["sizes"][i].tolist()), bool(rows["gray"][i])
+
+    def headers(self, indices):
+        bad, indices = {}, np.asarray(indices)
+        for place in np.flatnonzero(~self.members.known("sizes", indices)).tolist():
+            try:
+                self.header(indices[place])
+            except BadImage as error:
+                bad[place] = error
+        return self.members.rows["sizes"][indices], self.members.rows["gray"][indices], bad
+
+    def _header(self, i):
         try:
             return header(open_image(io.BytesIO(self._content(i, _HEAD))))
         except BadImage:  # what it is stands farther behind, or it is bad
@@ -93,16 +110,31 @@ class ZipItems(LaidOut):
         return open_image(io.BytesIO(self.content(i)))
 
     def digest(self, i):
-        return self.hashes.digest(i, lambda: self.content(i))
+        found = self.members.rows["digests"]
+        if not found[i].any():
+            digest = hashlib.sha256(self.content(i)).digest()
+            self.members.note("digests", i, np.frombuffer(digest, np.uint8))
+        return found[i].tobytes()
 
     def digests(self, indices):
-        return self.hashes.digests(indices)
+        found = self.members.rows["digests"]
+        return found[indices] if found.any(1).all() else None
 
     def ends(self, indices):
-        return np.frombuffer(b"".join(map(self._ends, indices)), np.uint8).reshape(-1, 32)
+        indices = np.asarray(indices)
+        for i in indices[~self.members.known("ends", indices)]:
+            self.members.note("ends", i, np.frombuffer(self._ends(i), np.uint8))
+        return self.members.rows["ends"][indices]
+
+    def decoded(self, i):
+        height, width = self.members.rows["decoded"][i].tolist()
+        return (height, width) if height else None
+
+    def note_decoded(self, i, size):
+        self.members.note("decoded", i, size)
 
     def remember(self):
-        self.hashes.remember()
+        self.members.remember()
 
     def _ends(self, i):
         """The light digest of image i, of which no more is read than that takes if it is not packed."""
@@ -122,7 +154,10 @@ class ZipItems(LaidOut):
         except OSError as error:
             raise BadImage("cannot be read") from error
         except (ValueError, zlib.error) as error:
-            raise BadImage(f"damaged in the zip: {readers.one_line(error)}") from error
+            reason = f"damaged in the zip: {readers.one_line(error)}"
+            if not self.members.is_unchanged():
+                raise Unreachable(f"{reason}, as it has been changed since it was opened") from error
+            raise BadImage(reason) from error
 
 
 class _Place(collections.namedtuple("_Place", "start, packed, size, sum, method")):
