@@ -1,5 +1,6 @@
 """Packing where names, folders and options are not as one expects."""
 
+import functools
 import json
 import os
 
@@ -11,9 +12,9 @@ from image_sets import packed
 from PIL import Image
 
 from tfgans.config import ConfigError
-from tfgans.data import Dataset
+from tfgans.data import Dataset, packing, recoding
 from tfgans.data.stacked import Stacked
-from tfgans.run import auto, sets
+from tfgans.run import auto, packs, sets
 from tfgans.run.flag_bindings import source_of
 
 
@@ -170,3 +171,61 @@ def test_an_at_sign_in_a_path_is_no_split(tmp_path, monkeypatch):
         assert sets._without_split(text) == (text, None)
     assert sets._without_split("packed:me@home@test") == ("packed:me@home", "test")
     assert sets._without_split("digits@test") == ("digits", "test")
+
+
+def half_packed(monkeypatch, source, output, **options):
+    """Packs two images a file; ends as a killed process after the second of three files."""
+    names, replace = [], os.replace
+
+    def counted(*arguments):
+        names.append(arguments[1])
+        if len(names) == 6:  # plan, and for each file the file and its rows
+            raise KeyboardInterrupt
+        return replace(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", counted)
+        packed(source, output, images_per_shard=2, **options)
+
+
+def test_images_that_changed_between_two_halves_are_packed_anew(tmp_path, monkeypatch):
+    images = np.arange(6, dtype=np.uint8).repeat(48).reshape(6, 4, 4, 3)
+    np.savez(tmp_path / "x.npz", images=images)
+    half_packed(monkeypatch, tmp_path / "x.npz", tmp_path / "x")
+    images[2:] += 100  # as many, of the same names
+    np.savez(tmp_path / "x.npz", images=images)
+    read, original = [], recoding.Recoder.__call__
+    monkeypatch.setattr(recoding.Recoder, "__call__", lambda self, i: read.append(i) or original(self, i))
+    found = Dataset(packed(tmp_path / "x.npz", tmp_path / "x", images_per_shard=2), batch_size=1)
+    assert next(found.reference())[0][:, 0, 0, 0].tolist() == [0, 1, 102, 103, 104, 105]
+    assert read == [2, 3, 4, 5]
+
+
+def test_what_the_first_half_left_out_is_not_left_out_unasked(images, tmp_path, monkeypatch):
+    root = tmp_path / "images"
+    root.mkdir()
+    for k in range(6):
+        Image.fromarray(np.random.default_rng(k).integers(0, 256, (8, 8), np.uint8)).save(root / f"{k}.png")
+    (root / "1.png").write_bytes((root / "1.png").read_bytes()[:-30])
+    half_packed(monkeypatch, root, tmp_path / "x", skip=True)
+    with pytest.raises(
+        ConfigError, match=r"1 of 6 images cannot be used: 1.png \(truncated\); --on_bad_image=sk"
+    ):
+        packed(root, tmp_path / "x", images_per_shard=2)
+    assert (
+        Dataset(packed(root, tmp_path / "x", images_per_shard=2, skip=True), batch_size=1).num_examples == 5
+    )
+
+
+def test_a_zip_takes_no_labels_below_0(tmp_path):
+    """As of test images whose class nobody tells; StyleGAN's tool would take -1 for the last class."""
+    np.savez(tmp_path / "x.npz", images=np.zeros((3, 8, 8, 3), np.uint8), labels=np.array([0, -1, 1]))
+    pack = functools.partial(
+        packs.pack, output=tmp_path / "x.zip", form=recoding.Form(), options=packing.Options()
+    )
+    with pytest.raises(
+        ConfigError, match="is for labels from 0: .* has images without one, -1; --nolabels leaves"
+    ):
+        pack(packs.Origin(str(tmp_path / "x.npz")), kind="zip")
+    assert not (tmp_path / "x.zip").exists()
+    assert pack(packs.Origin(str(tmp_path / "x.npz"), use_labels=False), kind="zip")["images"] == 3

@@ -21,8 +21,9 @@ import PIL
 
 from tfgans import files, progress, readers
 from tfgans.config import ConfigError
-from tfgans.data import manifest
+from tfgans.data import manifest, passes
 from tfgans.data.decode import BadImage
+from tfgans.data.hashes import ENDS
 from tfgans.data.labels import listed
 from tfgans.data.looking import each
 from tfgans.data.recoding import Recoder
@@ -203,7 +204,7 @@ class _Packing:
                 if isinstance(found, BadImage):
                     bad[i] = found
                 else:
-                    rows.append((i, *found.size, found.gray, found.digest))
+                    rows.append((i, *found.size, found.gray, found.digest, found.origin))
                     yield found.record
 
         path = self.work / name
@@ -218,6 +219,7 @@ class _Packing:
             "sizes": np.array([row[1:3] for row in rows], np.int32).reshape(-1, 2),
             "gray": np.array([row[3] for row in rows], bool),
             "digests": np.frombuffer(b"".join(row[4] for row in rows), np.uint8).reshape(-1, 32),
+            "origins": np.frombuffer(b"".join(row[5] for row in rows), np.uint8).reshape(-1, 32),
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
         with files.replacing(self._kept(name)) as file:
@@ -228,15 +230,17 @@ class _Packing:
         return self.work / f"{name}.npz"
 
     def _finished(self, name):
-        """The arrays of a shard that is there and whole, else None."""
+        """The arrays of a shard that is there, whole, and of the images as they are now; else None."""
         if not self._kept(name).exists():
             return None
         try:
             arrays = readers.read_npz(self._kept(name), "rows of an index")
-            shard = _about(arrays)[0]
+            shard, skipped = _about(arrays)
+            origins = passes.digests(self.content.items, arrays["numbers"], ENDS, self.content.title)
         except ConfigError:
             return None
-        return arrays if not shard.images or check(self.output, shard) is None else None
+        same = np.array_equal(origins, arrays.get("origins")) and (self.options.skip or not skipped)
+        return arrays if same and (not shard.images or check(self.output, shard) is None) else None
 
     def _split(self, parts):
         """Writes the index. Returns: a `manifest.Split`."""

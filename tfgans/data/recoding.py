@@ -8,6 +8,7 @@ import numpy as np
 
 from tfgans.config import sides
 from tfgans.data.decode import BadImage, colour, cover, decode, fit, from_array, header, open_image, to_array
+from tfgans.data.hashes import ends_of
 from tfgans.data.manifest import FILES, PNG, RAW
 
 _SMALL = 64 * 64  # pixels of images that are kept as they are in memory: a PNG of them takes longer to decode
@@ -43,12 +44,14 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A record and what the index says of it: size (height, width), gray, digest (SHA-256, bytes [32])."""
+    """A record; what the index says of it: size (height, width), gray, digest (SHA-256, bytes [32]); and the light
+    digest of what it was made from."""
 
     record: bytes
     size: tuple
     gray: bool
     digest: bytes
+    origin: bytes
 
 
 class Recoder:
@@ -73,13 +76,14 @@ class Recoder:
         """The `Row` of image i. Raises BadImage."""
         data = self.items.encoded(i)
         image, size, gray = self._opened(i, data)
+        origin = self.items.ends([i])[0].tobytes() if data is None else ends_of(io.BytesIO(data))
         if self.kind == FILES:
             decode(image, 1 if gray else 3)
-            return Row(data, size, gray, hashlib.sha256(data).digest())
+            return Row(data, size, gray, hashlib.sha256(data).digest(), origin)
         image = self._fitted(image, gray)
         pixels = to_array(image)
         record = pixels.tobytes() if self.kind == RAW else png(image)
-        return Row(record, pixels.shape[:2], pixels.shape[2] < 3, hashlib.sha256(record).digest())
+        return Row(record, pixels.shape[:2], pixels.shape[2] < 3, hashlib.sha256(record).digest(), origin)
 
     def image(self, i):
         """Image i as it is kept, a Pillow image. Raises BadImage."""

@@ -34,6 +34,11 @@ def write_zip(content, form, output, skip, overwrite):
         raise ConfigError(f"{output} is there already: --overwrite replaces it")
     if not skip or not content.sizes:
         content.refuse(content.bad)
+    if content.labels is not None and content.labels.min() < 0:
+        raise ConfigError(
+            f"--format=zip is for labels from 0: {content.title} has images without one, "
+            f"{content.labels.min()}; --nolabels leaves all out"
+        )
     channels = _channels(content, form)
     recoder = Recoder(content.items, _form(content, form, channels), content.sizes)
     output.parent.mkdir(parents=True, exist_ok=True)
