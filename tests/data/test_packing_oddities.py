@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import resource
 
 import gin
 import image_sets
@@ -12,7 +13,8 @@ from image_sets import packed
 from PIL import Image
 
 from tfgans.config import ConfigError
-from tfgans.data import Dataset, packing, recoding
+from tfgans.data import Dataset, packing, recoding, shards
+from tfgans.data.packed import Packed
 from tfgans.data.stacked import Stacked
 from tfgans.run import auto, packs, sets
 from tfgans.run.flag_bindings import source_of
@@ -229,3 +231,56 @@ def test_a_zip_takes_no_labels_below_0(tmp_path):
         pack(packs.Origin(str(tmp_path / "x.npz")), kind="zip")
     assert not (tmp_path / "x.zip").exists()
     assert pack(packs.Origin(str(tmp_path / "x.npz"), use_labels=False), kind="zip")["images"] == 3
+
+
+def test_what_is_packed_is_packed_again(images, tmp_path):
+    """It stays what it is; what would need the originals is refused, as it is in training."""
+    small = packed(images, tmp_path / "x", {"resolution": 16, "crop": "none"})
+    again = packed(small, tmp_path / "y")
+    for name in ("resolution", "crop", "channels", "background"):
+        assert Packed(tmp_path / "y").manifest.options[name] == Packed(tmp_path / "x").manifest.options[name]
+    assert Dataset(again, batch_size=2).contents() == Dataset(small, batch_size=2).contents()
+    uses = {
+        "is packed at 16x16, too small for": {"resolution": 17},
+        "is packed with crop 'none'": {"resolution": 16, "crop": "random"},
+        "is packed with 1 or 3 channels, without alpha": {"resolution": 16, "channels": 4},
+    }
+    for line, form in uses.items():
+        with pytest.raises(ConfigError, match=line):
+            packed(small, tmp_path / "z", form)
+    assert Dataset(packed(small, tmp_path / "z", {"resolution": 8}), batch_size=2).item_shape == (8, 8, 3)
+
+
+def test_gray_images_get_colours_from_behind(tmp_path):
+    """Of gray ones among others; where all are gray the background is, too."""
+    for name, mode in (("a", "LA"), ("b", "L"), ("c", "RGB")):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        Image.new(mode, (8, 8), {"LA": (90, 40), "L": 90, "RGB": (90, 40, 0)}[mode]).save(
+            tmp_path / "images" / f"{name}.png"
+        )
+    options = {"resolution": 8, "background": "red"}
+    for left in ("abc", "ab"):
+        source = packed(tmp_path / "images", tmp_path / left, options)
+        found = Dataset(source, background="red", batch_size=1)
+        folder = Dataset(f"folder:{tmp_path}/images", **options, batch_size=1)
+        np.testing.assert_array_equal(next(found.reference())[0], next(folder.reference())[0])
+        (tmp_path / "images" / "c.png").unlink(missing_ok=True)
+
+
+def test_a_shard_that_cannot_be_opened_is_not_called_damaged(images, tmp_path):
+    source = packed(images, tmp_path / "x")
+    dataset = Dataset(source, resolution=8, batch_size=2, memory_limit_gb=0.0)
+    shard = tmp_path / "x" / "train-00000-of-00001.array_record"
+    os.rename(shard, tmp_path / "moved")
+    with pytest.raises(ConfigError, match=rf"cannot be read any more \({shard}: No such file or directory\)"):
+        next(dataset.reference())
+    os.rename(tmp_path / "moved", shard)
+    assert len(next(dataset.reference())[0]) == 12
+    about = Packed(tmp_path / "x").manifest.splits["train"].shards[0]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        found = shards.check(tmp_path / "x", about)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert found == f"{shard} cannot be opened: Too many open files"

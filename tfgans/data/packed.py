@@ -16,6 +16,7 @@ from tfgans.config import ConfigError, sides
 from tfgans.data import manifest
 from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
+from tfgans.data.recoding import Form
 from tfgans.data.shards import Records
 from tfgans.files import expanded
 
@@ -39,6 +40,12 @@ class Packed:
         packed = self.manifest.options["resolution"]
         self._size = None if packed is None else sides(packed)
         self.default_resolution = self._size or self.manifest.default_resolution
+
+    @property
+    def form(self):
+        """How its images were made, a `recoding.Form`; None if they are as they were."""
+        about = self.manifest.options
+        return self._size and Form(self._size, about["crop"], about["channels"], about["background"])
 
     def open(self, split):
         about = self.manifest.splits[split]

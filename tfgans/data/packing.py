@@ -32,7 +32,9 @@ from tfgans.data.shards import Shard, check, hash_of, write_records
 logger = logging.getLogger(__name__)
 
 IMAGES_PER_SHARD = 10_000
-_MOST_SHARDS = 1000  # each is a file that stays open
+_MOST_SHARDS = (
+    400  # each is a file that stays open, of 1,024 that most systems allow for all splits and the rest
+)
 _WORK, _PLAN = ".packing", "plan.json"
 _OURS = re.compile(
     r"(?P<part>\.)?([\w.-]+-\d{5}-of-\d{5}\.array_record|[\w.-]+\.index\.npz|manifest\.json)(?(part)\.part\d+)"
@@ -176,7 +178,7 @@ class _Packing:
 
     def __init__(self, output, content, form, options):
         self.output, self.work, self.content, self.options = output, output / _WORK, content, options
-        self.recoder = Recoder(content.items, form, content.sizes)
+        self.recoder = Recoder(content.items, form, content.sizes, all(content.grays))
 
     def write(self):
         """Writes what is not there yet. Returns: a `manifest.Split`."""

@@ -59,11 +59,17 @@ class Recoder:
 
     Args:
         items: of a source. form: a `Form`. sizes: [(height, width)] of the images, where they are known.
+        gray: whether all of them are gray.
     Attributes: kind: what the records are, `FILES`, `PNG` or `RAW`.
     """
 
-    def __init__(self, items, form, sizes):
-        self.items, self.form, self._background = items, form, colour(form.background, "--background")
+    def __init__(self, items, form, sizes, gray):
+        self.items, self.form, self._gray, self._background = (
+            items,
+            form,
+            gray,
+            colour(form.background, "--background"),
+        )
         if form.size is None and encoded(items, range(len(items))) is not None:
             self.kind = FILES
             return
@@ -100,6 +106,8 @@ class Recoder:
     def _fitted(self, image, gray):
         """At its size; without one, as it is, in a mode of pixels of 8 bits."""
         if self.form.size is not None:
+            if gray and not self._gray and image.has_transparency_data and len(set(self._background)) > 1:
+                gray = False  # it gets colours from behind
             image = decode(image, self.form.channels or (1 if gray else 3), self._background)
             return fit(image, self.form.size, self.form.crop)
         if image.mode in _MODES and not image.info:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgans import readers
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage
+from tfgans.data.decode import BadImage, Unreachable
 
 _WRITTEN = "group_size:1"  # a record is read without its neighbours
 _READ = "readahead_buffer_size:0,max_parallelism:0"
@@ -71,7 +71,10 @@ def check(folder, shard):
         return f"{path} cannot be opened: {readers.reason(error)}"
     if size != shard.bytes:
         return f"{path} has {size:,} bytes and had {shard.bytes:,} when it was packed"
-    found = _count(path)
+    try:
+        found = _count(path)
+    except OSError as error:
+        return f"{path} cannot be opened: {readers.reason(error)}"
     if found != shard.images:
         return f"{path} holds {found:,} records that can be read and had {shard.images:,} when it was packed"
     return None
@@ -102,7 +105,9 @@ class Records:
         place = int(i) - int(self._ends[number]) + shard.images
         try:
             return self._reader(number).read(place, place + 1)[0]
-        except (RuntimeError, IndexError, OSError) as error:
+        except OSError as error:
+            raise Unreachable(f"{self.folder / shard.file}: {readers.reason(error)}") from error
+        except (RuntimeError, IndexError) as error:
             path = self.folder / shard.file
             raise BadImage(f"record {place} of {path} is damaged: {readers.one_line(error)[:100]}") from error
 
@@ -116,13 +121,18 @@ class Records:
 
 
 def _opened(path):
+    """A reader, which may be one of a damaged file. Raises OSError where the file itself cannot be opened."""
     from array_record.python import array_record_module
 
-    return array_record_module.ArrayRecordReader(str(path), options=_READ, file_reader_buffer_size=32768)
+    reader = array_record_module.ArrayRecordReader(str(path), options=_READ, file_reader_buffer_size=32768)
+    if not reader.ok():
+        with open(path, "rb"):  # the library does not say why
+            pass
+    return reader
 
 
 def _count(path):
-    """Records that can be read; 0 of a file that is none."""
+    """Records that can be read; 0 of a file that is none. Raises OSError where it cannot be opened."""
     try:
         reader = _opened(path)
         return reader.num_records() if reader.ok() else 0

@@ -40,7 +40,7 @@ def write_zip(content, form, output, skip, overwrite):
             f"{content.labels.min()}; --nolabels leaves all out"
         )
     channels = _channels(content, form)
-    recoder = Recoder(content.items, _form(content, form, channels), content.sizes)
+    recoder = Recoder(content.items, _form(content, form, channels), content.sizes, all(content.grays))
     output.parent.mkdir(parents=True, exist_ok=True)
     bad, names, numbers = {}, [], range(len(content.items))
     with files.replacing(output) as file, zipfile.ZipFile(file, "w") as archive:

@@ -42,11 +42,12 @@ def pack(origin, output, form, options, kind="packed"):
     text = source_of(origin.source, "--source")
     _refuse_itself(text, output)
     source = find_source(text, **origin.where)
+    if kind == "packed":
+        _refuse_unused(form)
+    form = _of_packed(source, form, kind)
     names = [name.strip() for name in origin.splits] if origin.splits else list(source.splits)
     if kind == "zip" and len(names) > 1:
         raise ConfigError(f"--format=zip is of one split: --splits={names[0]}. Received: {', '.join(names)}")
-    if kind == "packed":
-        _refuse_unused(form)
     contents = [look_at(source, name, text, form, origin.use_labels) for name in names]
     if kind == "zip":
         counts = write_zip(contents[0], form, output, options.skip, options.overwrite)
@@ -80,6 +81,17 @@ def _tell_skipped(found):
             image, why = split.skipped[0]
             line = "split %s: %d images are left out, such as %s (%s); manifest.json has all of them"
             logger.warning(line, name, len(split.skipped), image, why)
+
+
+def _of_packed(source, form, kind):
+    """`form`, or that of a set packed at a resolution which is packed again as it is.
+
+    Raises: ConfigError for one that needs the originals of such a set.
+    """
+    made = getattr(source, "form", None)
+    if made is not None and form.size is not None:
+        source.check_use(form.resolution, form.crop, None, form.background, form.channels)
+    return form if made is None or form.size is not None or kind == "zip" else made
 
 
 def _refuse_unused(form):
