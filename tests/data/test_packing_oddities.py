@@ -284,3 +284,20 @@ def test_a_shard_that_cannot_be_opened_is_not_called_damaged(images, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert found == f"{shard} cannot be opened: Too many open files"
+
+
+def test_a_conversion_after_the_resize_is_told(alpha, tmp_path, caplog):
+    caplog.set_level("INFO", "tfgans")
+    source = packed(alpha, tmp_path / "x", {"resolution": 8, "channels": 4})
+    plain = packed(alpha, tmp_path / "y", {"resolution": 8})
+    for options, told in (
+        ((source, 4), 0),
+        ((plain, None), 0),
+        ((plain, 3), 0),
+        ((source, None), 1),
+        ((source, 3), 2),
+    ):
+        Dataset(options[0], channels=options[1], batch_size=1)
+        assert (
+            caplog.text.count("channels of images are converted once more, after they were resized") == told
+        )

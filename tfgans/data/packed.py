@@ -88,7 +88,7 @@ class Packed:
                 f"{self.path} is packed with {kept or '1 or 3'} channels, without {lost}. "
                 f"Received: Dataset.channels = {channels}; pack with --channels={channels}, or without --resolution"
             )
-        if (channels or kept) != kept or (alpha and channels is None):
+        if kept and (channels or {2: 1, 4: 3}.get(kept, kept)) != kept:
             logger.info("%s: channels of images are converted once more, after they were resized", self.path)
 
 
