@@ -82,6 +82,16 @@ def test_what_they_may_not_give():
     endless = Batches(FORMS["images"])
     endless.__class__ = type("Endless", (Batches,), {"num_batches": None})
     refused(endless, "FromKeras takes a data set that ends", FromKeras)
+    for other in ([IMAGES], keras.utils.PyDataset()):  # which has no length
+        refused(
+            other,
+            r"FromKeras.data is a keras.utils.PyDataset with `__len__` or `num_batches`. Rec",
+            FromKeras,
+        )
+    refused([IMAGES], "FromTensorFlow.data is a tf.data.Dataset. Received")
+    refused(
+        Batches(lambda images, labels: (None, labels)), "an element has no images. Received: None", FromKeras
+    )
     mixed = Batches(lambda images, labels: (images, labels) if len(images) == 4 else images)
     refused(mixed, "4 of 6 images have a label", FromKeras)
 

@@ -136,9 +136,15 @@ class FromKeras:
         self.data, self.class_names = data, class_names
 
     def open(self, split):
-        if getattr(self.data, "num_batches", None) is None:
+        try:
+            count = self.data.num_batches
+        except (AttributeError, NotImplementedError) as error:  # Keras's, where there is no __len__ either
+            raise ConfigError(
+                f"FromKeras.data is a keras.utils.PyDataset with `__len__` or `num_batches`. Received: {self.data!r}"
+            ) from error
+        if count is None:
             raise ConfigError("FromKeras takes a data set that ends: its num_batches is None")
-        return _held((self.data[i] for i in range(self.data.num_batches)), self.class_names, "FromKeras")
+        return _held((self.data[i] for i in range(count)), self.class_names, "FromKeras")
 
 
 class FromTensorFlow:
@@ -156,6 +162,8 @@ class FromTensorFlow:
         self.data, self.class_names = data, class_names
 
     def open(self, split):
+        if not hasattr(self.data, "cardinality"):
+            raise ConfigError(f"FromTensorFlow.data is a tf.data.Dataset. Received: {self.data!r}")
         if int(self.data.cardinality()) == -1:
             raise ConfigError("FromTensorFlow takes a data set that ends: this one is repeated for ever")
         return _held(self.data.as_numpy_iterator(), self.class_names, "FromTensorFlow")
@@ -185,6 +193,8 @@ def _held(elements, class_names, title):
     images, labels = [], []
     for element in elements:
         pixels, label = (None if each is None else np.asarray(each) for each in _parts(element, title))
+        if pixels is None:
+            raise ConfigError(f"{title}: an element has no images. Received: None")
         if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or not 1 <= pixels.shape[-1] <= 4:
             raise ConfigError(
                 f"{title}: images are uint8 [H, W, C] or [n, H, W, C], C from 1 to 4. "
