@@ -48,7 +48,7 @@ def test_names_that_are_no_unicode(tmp_path):
     for k, name in enumerate(("\udcff.png", "é 日本.png")):
         with open(root / name, "wb") as file:
             Image.new("L", (8, 8), k).save(file, "PNG")
-    found = Dataset(packed(tmp_path / "images", tmp_path / "x"), batch_size=1)
+    found = Dataset(packed(tmp_path / "images", tmp_path / "x\udcff"), batch_size=1)
     folder = Dataset(f"folder:{tmp_path}/images", batch_size=1)
     assert found.contents() == folder.contents() and found.class_names == ["cl\udcffass"]
     assert found.contents().names == [f"cl\udcffass/{name}" for name in ("é 日本.png", "\udcff.png")]

@@ -43,9 +43,9 @@ class Content:
         if bad:
             named = [f"{_shown(self.items.name(i))} ({bad[i]})" for i in sorted(bad)[:_NAMED]]
             more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            hint = "; --on_bad_image=skip leaves them out" if len(bad) < len(self.items) else ""
             raise ConfigError(
-                f"{self.title}: {len(bad)} of {len(self.items)} images cannot be used: {', '.join(named)}{more}; "
-                "--on_bad_image=skip leaves them out"
+                f"{self.title}: {len(bad)} of {len(self.items)} images cannot be used: {', '.join(named)}{more}{hint}"
             )
 
 

@@ -41,7 +41,7 @@ def write_records(path, records, compressed):
     count, path = 0, Path(path)
     try:
         options = _WRITTEN + (",zstd:3" if compressed else ",uncompressed")
-        writer = array_record_module.ArrayRecordWriter(str(path), options)
+        writer = array_record_module.ArrayRecordWriter(os.fsencode(path), options)  # a name of any bytes
         try:
             for record in records:
                 writer.write(record)
@@ -124,7 +124,9 @@ def _opened(path):
     """A reader, which may be one of a damaged file. Raises OSError where the file itself cannot be opened."""
     from array_record.python import array_record_module
 
-    reader = array_record_module.ArrayRecordReader(str(path), options=_READ, file_reader_buffer_size=32768)
+    reader = array_record_module.ArrayRecordReader(
+        os.fsencode(path), options=_READ, file_reader_buffer_size=32768
+    )
     if not reader.ok():
         with open(path, "rb"):  # the library does not say why
             pass
