@@ -110,7 +110,7 @@ def test_a_single_level_descends_on_the_gap_and_lambda_times_the_loss():
     model.draws.assign(draws + 1)
     with model.playing(**model.test_players("generator")):
         other = model.sample(BATCH)
-    fake = latents | {"images": model.synthesize_training(latents)}
+    fake = latents | model.fake_images(latents)
     pair = [model.discriminator_gradients(real, batch)[1] for batch in (other, fake)]
     model.discriminator.set_weights(second)
     steps = [a + 0.25 * b for a, b in zip(*pair, strict=True)]

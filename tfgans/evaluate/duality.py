@@ -255,7 +255,7 @@ def _fresh(optimizer, rate, network):
 def _learning_d(game):
     def update(images, labels):
         real, latents = _batches(game, images, labels)
-        fake = latents | {"images": game.synthesize(latents, training=True)}
+        fake = latents | game.fake_images(latents)
         variables = game.discriminator.trainable_variables
         _, gradients = game.gradients_of(variables, lambda: game.discriminator_terms(real, fake))
         game.update_discriminator(gradients)
@@ -276,7 +276,7 @@ def _learning_g(game):
 def _value_of_game(game):
     def value(images, labels):
         real, latents = _batches(game, images, labels)
-        fake = latents | {"images": game.synthesize(latents, training=True)}
+        fake = latents | game.fake_images(latents)
         outputs = (batch["outputs"]["adversarial"] for batch in game.with_outputs(real, fake))
         return -game.discriminator_loss(*outputs)
 

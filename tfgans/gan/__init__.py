@@ -3,6 +3,8 @@
 A step hands batches from hook to hook, dictionaries of tensors whose first axis is the image's place. Their keys:
 
 - `images` [N, H, W, C] in [-1, 1], or points [N, D]; `labels` int32 [N], or None.
+- `images/<name>` [N, H, W, C]: of fakes, other pictures that the generator makes of the same latents and the
+  discriminator looks at, too; what transforms `images` does the same to them.
 - `latents` [N, latent_dim]: of fakes, what they are made of.
 - `outputs`: what the discriminator in training says of the images, {"adversarial": [N, 1], "class": [N, K], ...};
   there when a method is asked for losses and measures (`GAN.with_outputs`).
@@ -14,6 +16,8 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
   first slot that is theirs, and the noise of the generator's layers.
 - `random_architecture/<i>`, `<network>_noise/<i>`: one array for the batch, the rows of a supernet's mixing, and the
   uniform numbers that they are made of.
+- `self_supervised_part` int32 [N], all alike, `self_supervised_margin` [N, P], `self_supervised_noise/<layer>`
+  [N, h, w, 1]: SelfSupervisedGAN's quarter that is decoded, what moves its logits, noise of the generator's layers.
 - `r3gan_slope` [N]: R3GAN's squared slope of the logits at each image.
 - `for_penalty`, a Python True: the images are those of a penalty, see `tfgans.methods.regularized.critic`.
 

@@ -43,11 +43,12 @@ class Forwards:
         Args: given: entries in place of drawn ones, such as {"labels": [count]}.
         """
         latents = self.draw_latents(count) | (given or {})
-        return latents | {"images": self.xla(self.synthesize_training)(latents)}
+        return latents | self.xla(self.fake_images)(latents)
 
-    def synthesize_training(self, latents):
-        """`synthesize` in training mode, as XLA compiles it for a discriminator step."""
-        return self.synthesize(latents, training=True)
+    @hook
+    def fake_images(self, latents):
+        """{"images": what the generator in training makes of what `draw_latents` gave}; methods may add others."""
+        return {"images": self.synthesize(latents, training=True)}
 
     @hook
     def synthesize(self, latents, training=False, generator=None):

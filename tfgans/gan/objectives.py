@@ -50,7 +50,7 @@ class Objectives:
 
     def generator_terms(self, real, latents):
         """(losses, measures) of the generator, for the images that it makes of latents."""
-        fake = self.with_fake_outputs(latents | {"images": self.synthesize(latents, training=True)})
+        fake = self.with_fake_outputs(latents | self.fake_images(latents))
         return self.generator_losses(real, fake), self.generator_measures(real, fake)
 
     @hook

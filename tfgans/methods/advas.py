@@ -114,7 +114,7 @@ class AdvAsGAN(GAN):
         variables = [v.value for v in self.step_variables("generator")]
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            fake = latents | {"images": self.synthesize(latents, training=True)}
+            fake = latents | self.fake_images(latents)
             outputs, r = self.outputs_and_r(real, fake)
             fake = fake | {"outputs": outputs}
             terms = self.generator_losses(real, fake)

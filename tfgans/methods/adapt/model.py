@@ -194,7 +194,7 @@ class AdaptGAN(GAN):
 
     def _measure(self, real, before):
         """Takes note of the balance, and returns the present ratio."""
-        fake = _local.latents | {"images": self.synthesize(_local.latents, training=True)}
+        fake = _local.latents | self.fake_images(_local.latents)
         after, reals = (
             tf.reduce_mean(self.discriminate(batch, training=True)["adversarial"]) for batch in (fake, real)
         )

@@ -20,7 +20,7 @@ class Gap:
         variables = [v.value for v in self.generator.architecture_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            fake = latents | {"images": self.synthesize(latents, training=True)}
+            fake = latents | self.fake_images(latents)
             with self.playing(**self.test_players("discriminator")):
                 logits = self.discriminate(fake, training=True)["adversarial"]
             value = -self.discriminator_loss(tf.zeros_like(logits), logits)
@@ -30,7 +30,7 @@ class Gap:
         """D's loss on real images and G-bar's, which its own architecture minimises, and the gradients."""
         variables = [v.value for v in self.discriminator.architecture_variables]
         with self.playing(**self.test_players("generator")), frozen_state():
-            fake = latents | {"images": self.synthesize(latents, training=True)}
+            fake = latents | self.fake_images(latents)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             value = self._adversarial_loss(real, fake)
@@ -43,11 +43,11 @@ class Gap:
             latents, other_latents: what G and G-bar make images of, as `draw_latents` gives it.
         """
         with frozen_state():
-            fake = latents | {"images": self.synthesize(latents, training=True)}
+            fake = latents | self.fake_images(latents)
             with self.playing(**self.test_players("discriminator")):
                 minmax = -self._adversarial_loss(real, fake)
             with self.playing(**self.test_players("generator")):
-                fake = other_latents | {"images": self.synthesize(other_latents, training=True)}
+                fake = other_latents | self.fake_images(other_latents)
             maxmin = -self._adversarial_loss(real, fake)
         return {"search/minmax": minmax, "search/maxmin": maxmin, "search/duality_gap": minmax - maxmin}
 

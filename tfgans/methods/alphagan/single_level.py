@@ -17,7 +17,7 @@ class SingleLevel:
         self.update_generator([a + weight * b for a, b in zip(by_gap, by_loss, strict=True)])
         with self.playing(**self.test_players("generator")):
             other = self.sample(batch_size(real))
-        fake = latents | {"images": self.synthesize_training(latents)}
+        fake = latents | self.fake_images(latents)
         losses = []
         for batch in (other, fake):
             value, gradients = self.xla(self.discriminator_gradients)(real, batch)

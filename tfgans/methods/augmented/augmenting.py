@@ -63,9 +63,13 @@ class Augmenting:
         images = batch["images"]
         if not draws or isinstance(images, keras.KerasTensor):  # which only stands for a shape
             return batch
-        wide = tf.cast(images, tf.float32) if images.dtype.size < 4 else images  # means overflow in float16
         rest = {name: value for name, value in batch.items() if not name.startswith(_PREFIX)}
-        return rest | {"images": tf.cast(self.augment_images(wide, draws), images.dtype)}
+        pictures = [name for name in rest if name.partition("/")[0] == "images"]  # all by the same draws
+        return rest | {name: self._augmented_picture(rest[name], draws) for name in pictures}
+
+    def _augmented_picture(self, images, draws):
+        wide = tf.cast(images, tf.float32) if images.dtype.size < 4 else images  # means overflow in float16
+        return tf.cast(self.augment_images(wide, draws), images.dtype)
 
 
 def _named(draws):
