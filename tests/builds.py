@@ -29,6 +29,7 @@ TINY_OF = {"alphagan_stylegan2_supernet": {"up_operations": ("deconv",)}}  # wha
 TINY_MACROS = {"width": 8, "group_width": 4}  # of R3GAN, which both of its networks take
 TINY_RESOLUTION = {
     "stylegan2_generator": 32,
+    "lightweight_generator": 32,
     "alphagan_stylegan2_supernet": 32,
     "alphagan_biggan_generator": 32,
     "alphagan_biggan_supernet": 32,

@@ -37,6 +37,7 @@ _HOMES = {
     "ReGAN": "tfgans.methods.regan.model",
     "RGGAN": "tfgans.methods.rggan.model",
     "RobGAN": "tfgans.methods.robgan",
+    "SelfSupervisedGAN": "tfgans.methods.self_supervised",
     "StyleMixingGAN": "tfgans.methods.style",
     "TicketGAN": "tfgans.methods.tickets",
     "to_octave": "tfgans.methods.octave.convert",

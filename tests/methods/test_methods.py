@@ -28,6 +28,7 @@ from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.robgan import RobGAN
+from tfgans.methods.self_supervised import SelfSupervisedGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
 
@@ -46,6 +47,7 @@ NEUTRAL = [
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
     (ADAGAN, {"ada_speed": float("inf")}),
     (APAGAN, {"apa_speed": float("inf")}),
+    (SelfSupervisedGAN, {"reconstruction_weight": 0.0, "margin_noise": 0.0}),
     (ReGAN, {"sparsity": 0.0}),
     (TicketGAN, {"ticket_rounds": 0}),
     (AdversarialNASGAN, {"architecture_rate": 0.0}),

@@ -16,6 +16,7 @@ from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import GradientPenaltyGAN
 from tfgans.methods.robgan import RobGAN
+from tfgans.methods.self_supervised import SelfSupervisedGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
 
@@ -40,13 +41,18 @@ REGROWN = dict(warm_up_length=0, sparse_length=1, regrow="initializer", pruned_n
 # What makes a model, and a part of what it draws.
 CASES = {
     "augmented": (
-        lambda: images(DiffAugmentGAN, ADAGAN, APAGAN, GradientPenaltyGAN, pseudo_batch_size=4),
+        lambda: images(
+            *(DiffAugmentGAN, ADAGAN, APAGAN, GradientPenaltyGAN, SelfSupervisedGAN),
+            pseudo_batch_size=4,
+            reconstruction_weight=0.0,
+        ),
         {
             "labels",
             "gradient_penalty",
             "apa/0",
             "apa/1",
             "ada/real 1/color gates",
+            "self_supervised/margin real 1",
             "diffaugment/fake/brightness",
         },
     ),

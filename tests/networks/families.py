@@ -19,6 +19,7 @@ from tfgans.methods.regan.model import ReGAN
 from tfgans.networks.autogan import autogan_generator
 from tfgans.networks.biggan import biggan_generator
 from tfgans.networks.dcgan import dcgan_generator
+from tfgans.networks.lightweight import lightweight_generator
 from tfgans.networks.mlp import mlp_generator
 from tfgans.networks.mnist import mnist_generator
 from tfgans.networks.progan import progan_generator
@@ -51,6 +52,7 @@ FAMILIES = {
     "stylegan2": lambda: stylegan2_generator(**_SIZE, **_STYLES, mapping_layers=2),
     "progan": lambda: progan_generator(**_SIZE, max_channels=4, min_channels=4),
     "r3gan": lambda: r3gan_generator(**_SIZE, width=4, group_width=4, num_classes=3, class_dim=2),
+    "lightweight": lambda: lightweight_generator(32, 1, 4, base_channels=8),
     "octave": lambda: octave_generator(16, 1, 4, base_channels=4, max_channels=8),
     "to_octave": lambda: to_octave(dcgan_generator(**_SIZE, base_channels=8), 0.5),
     "alphagan": lambda: alphagan_generator(channels=1, latent_dim=4, base_channels=4),

@@ -12,7 +12,7 @@ from tfgans.run import build, training
 
 METHODS = sorted({path.stem for path in (CONFIGS / "folder").glob("*.gin")} - {"images", "ada"})
 METHODS = [name for name in METHODS if not name.startswith("stylegan2_ada")]  # in test_stylegan2_ada.py
-UNLABELLED = ("octave", "progan", "stylegan2")  # whose networks take no labels
+UNLABELLED = ("lightweight", "octave", "progan", "stylegan2")  # whose networks take no labels
 SMALL = (
     "stylegan2_generator.latent_dim = 16",
     "stylegan2_generator.style_dim = 16",
@@ -55,7 +55,9 @@ def test_every_method_trains_on_every_kind_of_folder(method, kind, folders, tmp_
         name: gin.query_parameter(f"%{name}")
         for name in ("resolution", "channels", "batch_size", "num_classes")
     }
-    assert of["resolution"] == (32 if method == "stylegan2" else 16)  # what `tiny` says of it
+    assert of["resolution"] == (
+        32 if method in ("lightweight", "stylegan2") else 16
+    )  # what `tiny` says of it
     assert of["batch_size"] == {"sngan": 4, "r3gan": 10}.get(
         method, 20
     )  # of 20 images, 5, 2 or 1 batches a step
