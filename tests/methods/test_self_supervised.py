@@ -55,6 +55,17 @@ def test_losses_of_patches_by_hand(model):
     assert float(model.generator_losses(real, fake)["g/adversarial"]) == pytest.approx(1.0)
 
 
+def test_losses_of_pairs_take_the_patches_of_a_pair():
+    """softplus of the difference of two logits each, softplus(x) - softplus(-x) = x."""
+    pairs = losses.relativistic_discriminator, losses.relativistic_generator
+    model = make(discriminator_loss=pairs[0], generator_loss=pairs[1])
+    real, fake = judged([[2.0, 0.5]]), judged([[-2.0, 0.0]])
+    d = float(model.discriminator_losses(real, fake)["d/adversarial"])
+    g = float(model.generator_losses(real, fake)["g/adversarial"])
+    assert d == pytest.approx((np.log1p(np.exp(-4.0)) + np.log1p(np.exp(-0.5))) / 2, rel=1e-5)
+    assert g - d == pytest.approx((4.0 + 0.5) / 2, rel=1e-5)
+
+
 def test_reconstruction_by_hand(model):
     """8 times the mean over images of the sum of three mean differences."""
     pairs = {}
