@@ -1,5 +1,6 @@
 """The lightweight GAN's training: its losses by hand, what learns, what others do to its images, a resume."""
 
+import configurations
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -182,3 +183,16 @@ def test_what_is_refused():
         SelfSupervisedGAN(*toys.image_networks())
     with pytest.raises(ConfigError, match="leave GAN.joint_batch out"):
         make(joint_batch=True)
+
+
+@pytest.mark.parametrize(("name", "resolution"), [("obama256", 256), ("ffhq1024", 1024)])
+def test_experiments_have_the_published_settings(name, resolution):
+    of = configurations.prepare(f"lightweight/{name}")
+    settings = {
+        "%resolution": resolution, "Dataset.batch_size": 8, "train.steps": 50000, "GAN.ema_decay": 0.999,
+        "GAN.ema_ramp": "constant", "TorchAdam.learning_rate": 2e-4, "TorchAdam.beta_1": 0.5,
+        "TorchAdam.beta_2": 0.999, "DiffAugmentGAN.diffaugment_policy": "color,translation",
+        "lightweight_generator.latent_dim": 256, "lightweight_generator.base_channels": 64,
+        "SelfSupervisedGAN.reconstruction_weight": 8.0, "SelfSupervisedGAN.margin_noise": 0.2,
+    }  # fmt: skip
+    assert {key: of(key) for key in settings} == settings
