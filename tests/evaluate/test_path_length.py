@@ -147,7 +147,7 @@ def test_paths_in_w_are_straight_lines_of_styles():
     model = GAN(generator, stylegan2_discriminator(8, max_channels=8), ema_decay=0.9, seed=3)
     assert model.path_spaces == ("z", "w")
     seen, plain = [], model.styles
-    model.styles = lambda *given: (seen.append(plain(*given)), seen[-1])[-1]
+    model.styles = lambda *given, **more: (seen.append(plain(*given, **more)), seen[-1])[-1]
     first, last = model.paths(seed=0, weights="raw")("w", 0.25, False)(3)
     model.styles = plain
     synthesis = generator.get_layer("synthesis")

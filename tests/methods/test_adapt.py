@@ -1,5 +1,7 @@
 """ADAPT: densities, events and the balance rule against the golden files, and runs that go on exactly."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -22,9 +24,7 @@ KERNELS = ("l1.weight", "c1.weight", "c2.weight")
 
 @pytest.fixture(scope="module")
 def arrays():
-    from conftest import GOLDEN
-
-    return dict(np.load(GOLDEN / "adapt_step.npz"))
+    return dict(np.load(pathlib.Path(__file__).parents[1] / "golden" / "adapt_step.npz"))
 
 
 def channels_last(array):

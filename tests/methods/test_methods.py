@@ -14,6 +14,7 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.gan.hooks import hooks_of
 from tfgans.methods import check_hooks, compose, hands_on, parts
+from tfgans.methods.adapt.model import AdaptGAN
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
@@ -25,8 +26,10 @@ from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.progressive import ProgressiveGAN
+from tfgans.methods.r3gan.model import R3GAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
+from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.self_supervised import SelfSupervisedGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
@@ -150,9 +153,10 @@ def test_default_is_not_the_base(method):
 def test_every_method_has_a_neutral_case():
     config.import_rooms(["tfgans.methods"])
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
-    # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py and test_began.py have their cases
-    networks_of_their_own = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN}
-    assert ours == {method for method, _ in NEUTRAL} | networks_of_their_own
+    # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py, test_began.py, test_r3gan.py,
+    # test_rggan.py and test_adapt.py have their cases
+    elsewhere = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN, R3GAN, RGGAN, AdaptGAN}
+    assert ours == {method for method, _ in NEUTRAL} | elsewhere
 
 
 def test_private_names_of_methods_do_not_meet():

@@ -1,6 +1,7 @@
 """RG-GAN: thresholds and masks against the golden files, the switch, and runs that go on exactly."""
 
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -22,9 +23,7 @@ from tfgans.optimizers import TorchAdam
 
 @pytest.fixture(scope="module")
 def arrays():
-    from conftest import GOLDEN
-
-    return dict(np.load(GOLDEN / "rggan_step.npz"))
+    return dict(np.load(pathlib.Path(__file__).parents[1] / "golden" / "rggan_step.npz"))
 
 
 def channels_last(array):

@@ -166,7 +166,7 @@ def test_styles_survive_saving(tmp_path):
     assert "first_size" not in square and synthesis.get_config()["first_size"] == (3, 6)
 
 
-@pytest.mark.parametrize(("size", "pairs"), [((16, 32), 1), ((24, 48), 1), ((32, 16), 2)])
+@pytest.mark.parametrize(("size", "pairs"), [((16, 32), 1), ((24, 48), 1), ((32, 16), 1)])
 def test_octaves_of_maps_that_halve(size, pairs):
     """From 4x8 or 3x6 on: what takes 3x6, or gives an image, gives no pair; the others do."""
     generator = to_octave(dcgan_generator(size, latent_dim=4, base_channels=8), 0.5)

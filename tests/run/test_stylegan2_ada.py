@@ -34,7 +34,9 @@ NAMED = {
 @pytest.mark.parametrize("resolution", TABLE)
 def test_the_rules_of_auto(resolution, monkeypatch):
     gin.clear_config()
-    look = types.SimpleNamespace(class_counts=np.zeros(0, int), count=10**6, side=resolution, gray=False)
+    look = types.SimpleNamespace(
+        class_counts=np.zeros(0, int), count=10**6, side=resolution, gray=False, shape="", alpha=""
+    )
     for devices, (batch, gamma) in TABLE[resolution].items():
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, n=devices: [kind] * n)
         found, _ = auto._decided({"resolution": resolution}, look)
