@@ -27,6 +27,7 @@ _HOMES = {
     "FastGAN": "tfgans.methods.fastgan",
     "FreezeDGAN": "tfgans.methods.freezed",
     "GradientPenaltyGAN": "tfgans.methods.regularized",
+    "LeCamPenaltyGAN": "tfgans.methods.lecam_penalty",
     "OctaveGAN": "tfgans.methods.octave.model",
     "OrthogonalGAN": "tfgans.methods.orthogonal",
     "PathLengthGAN": "tfgans.methods.style",

@@ -1,4 +1,4 @@
-"""Penalties on a critic, pure functions of the critic and of images; and one on kernels.
+"""Penalties on a critic, pure functions of the critic and of images; one on logits, and one on kernels.
 
 `critic` maps images to logits [N, 1]. It is called as it is given: the caller chooses training mode and
 enters `tfgans.layers.state.frozen_state` so that the extra pass moves no statistics. Images are [N, H, W, C]
@@ -41,6 +41,21 @@ def r2_penalty(critic, fake):
     return tf.reduce_mean(_squared_gradient_norms(critic, fake))
 
 
+def lecam_penalty(real_logits, fake_logits, real_average, fake_average, one_sided=False):
+    """mean (D(x) - a_F)^2 + mean (D(G(z)) - a_R)^2, averages of logits (LeCam; Tseng et al., 2021).
+
+    Args:
+        real_average, fake_average: a_R and a_F, scalars.
+        one_sided: mean max(0, D(x) - a_F)^2 + mean max(0, a_R - D(G(z)))^2, as in the authors' codes.
+    """
+    real = _wide(real_logits)
+    above = real - tf.cast(fake_average, real.dtype)
+    below = tf.cast(real_average, real.dtype) - _wide(fake_logits)
+    if one_sided:
+        above, below = tf.nn.relu(above), tf.nn.relu(below)
+    return tf.reduce_mean(tf.square(above)) + tf.reduce_mean(tf.square(below))
+
+
 def orthogonal_penalty(kernels):
     """sum over kernels of |W^T W * (1 - I)|^2 (Brock et al., 2019, eq. 3, without its beta).
 
@@ -80,5 +95,10 @@ def _squared_gradient_norms(critic, images):
 
 def squared_norms(gradient):
     """The squared norm of each row of [N, ...], [N], in float32 or wider."""
-    gradient = gradient if gradient.dtype == tf.float64 else tf.cast(gradient, tf.float32)
+    gradient = _wide(gradient)
     return tf.reduce_sum(tf.square(gradient), list(range(1, gradient.shape.rank)))
+
+
+def _wide(tensor):
+    tensor = tf.convert_to_tensor(tensor)
+    return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)

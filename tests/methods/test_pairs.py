@@ -49,6 +49,7 @@ OPTIONS = {
     "APAGAN": {"pseudo_batch_size": BATCH, "apa_speed": 0.001, "apa_interval": 1},
     "FastGAN": {"perturbation_batch_size": BATCH},
     "FreezeDGAN": {"frozen_layers": 1},
+    "LeCamPenaltyGAN": {"lecam_penalty_start": 0},
     "PathLengthGAN": {"path_length_interval": 1},
     "R3GAN": {"burn_in": 8, "last_gamma": 0.1},
     "RGGAN": {"threshold_weight": 1e-6},
