@@ -20,7 +20,9 @@ from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
+from tfgans.methods.consistency import ConsistencyGAN
 from tfgans.methods.fastgan import FastGAN
+from tfgans.methods.latent_consistency import LatentConsistencyGAN
 from tfgans.methods.lecam_penalty import LeCamPenaltyGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.schedule import combi
@@ -170,8 +172,8 @@ CASES = {
                   burn_in=16, last_gamma=0.1, last_rate_share=0.25, last_beta_2=0.99, ema_half_life=50.0,
                   first_half_life=0.0, generator_loss=losses.relativistic_generator,
                   discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
-    "studio": Case((LeCamPenaltyGAN,), steps=2, lecam_penalty_start=0, lecam_penalty_decay=0.5,
-                   has=["d/lecam_penalty"]),
+    "studio": Case((LeCamPenaltyGAN, ConsistencyGAN, LatentConsistencyGAN), steps=2, has=["d/lecam"],
+                   lecam_penalty_start=0, lecam_penalty_decay=0.5),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
     "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),

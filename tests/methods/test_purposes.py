@@ -12,7 +12,9 @@ from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
+from tfgans.methods.consistency import ConsistencyGAN
 from tfgans.methods.fastgan import FastGAN
+from tfgans.methods.latent_consistency import LatentConsistencyGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import GradientPenaltyGAN
 from tfgans.methods.robgan import RobGAN
@@ -37,15 +39,12 @@ def search():
     return AlphaGAN(supernet(), discriminator, gumbel=True, **dict.fromkeys(SMALL, 1))
 
 
+AUGMENTED = (DiffAugmentGAN, ADAGAN, APAGAN, GradientPenaltyGAN, ConsistencyGAN, LatentConsistencyGAN)
 REGROWN = dict(warm_up_length=0, sparse_length=1, regrow="initializer", pruned_networks="both")
 # What makes a model, and a part of what it draws.
 CASES = {
     "augmented": (
-        lambda: images(
-            *(DiffAugmentGAN, ADAGAN, APAGAN, GradientPenaltyGAN, SelfSupervisedGAN),
-            pseudo_batch_size=4,
-            reconstruction_weight=0.0,
-        ),
+        lambda: images(*AUGMENTED, SelfSupervisedGAN, pseudo_batch_size=4, reconstruction_weight=0.0),
         {
             "labels",
             "gradient_penalty",
@@ -54,6 +53,8 @@ CASES = {
             "ada/real 1/color gates",
             "self_supervised/margin real 1",
             "diffaugment/fake/brightness",
+            "consistency/real 1/rows",
+            "latent_consistency",
         },
     ),
     "adversarial": (

@@ -18,6 +18,8 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
   uniform numbers that they are made of.
 - `self_supervised_part` int32 [N], all alike, `self_supervised_margin` [N, P], `self_supervised_noise/<layer>`
   [N, h, w, 1]: SelfSupervisedGAN's quarter that is decoded, what moves its logits, noise of the generator's layers.
+- `consistency/<name>` int32 [N]: how ConsistencyGAN transforms an image. `latent_consistency_noise` [N, latent_dim]:
+  of fakes, what LatentConsistencyGAN adds to latents, times its deviation.
 - `r3gan_slope` [N]: R3GAN's squared slope of the logits at each image.
 - `for_penalty`, a Python True: the images are those of a penalty, see `tfgans.methods.regularized.critic`.
 
