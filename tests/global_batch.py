@@ -35,6 +35,7 @@ from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
+from tfgans.methods.top_k import TopKGAN
 from tfgans.optimizers import MovingAdam, TorchAdam, TorchRMSprop
 
 BATCH = 8
@@ -174,6 +175,8 @@ CASES = {
                   discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
     "studio": Case((LeCamPenaltyGAN, ConsistencyGAN, LatentConsistencyGAN), steps=2, has=["d/lecam"],
                    lecam_penalty_start=0, lecam_penalty_decay=0.5),
+    "top k": Case((TopKGAN, AdvAsGAN), steps=2, top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
+                  has=["g/top_k_share"]),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
     "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),

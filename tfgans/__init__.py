@@ -43,6 +43,7 @@ _HOMES = {
     "SelfSupervisedGAN": "tfgans.methods.self_supervised",
     "StyleMixingGAN": "tfgans.methods.style",
     "TicketGAN": "tfgans.methods.tickets",
+    "TopKGAN": "tfgans.methods.top_k",
     "to_octave": "tfgans.methods.octave.convert",
     "WeightClippedGAN": "tfgans.methods.regularized",
     "losses": "tfgans",

@@ -54,6 +54,7 @@ OPTIONS = {
     "R3GAN": {"burn_in": 8, "last_gamma": 0.1},
     "RGGAN": {"threshold_weight": 1e-6},
     "ReGAN": {"warm_up_length": 0, "sparsity": 0.5},
+    "TopKGAN": {"top_k_interval": 1},
     "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
 }
 # What is refused, and a part of the line that says so; so are pairs that need networks of two kinds.

@@ -1,0 +1,97 @@
+"""Top-k training by hand: how many fakes are left, which, and what the generator learns from them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from tfgans import losses
+from tfgans.gan import GAN
+from tfgans.methods.top_k import TopKGAN, ranks
+
+
+def fakes(logits):
+    return {"outputs": {"adversarial": tf.constant(logits)[:, None]}, "labels": None}
+
+
+@pytest.mark.parametrize(
+    ("step", "total", "k"),
+    # 0.99^1 and 0.99^2 of 64 are 63.36 and 62.7; 0.99^69 is the first below 0.5
+    [(0, 64, 64), (9, 64, 64), (10, 64, 63), (20, 64, 62), (690, 64, 32), (10**6, 5, 2), (10**6, 1, 1)],
+)
+def test_how_many_are_left(step, total, k):
+    model = TopKGAN(*toys.scalar_networks(), top_k_interval=10)
+    model.step.assign(step)
+    assert int(model.top_k(total)) == k
+
+
+def test_the_loss_is_that_of_the_best_and_so_is_its_slope():
+    """Half of four: the largest logits are 2 and 0.5."""
+    model = TopKGAN(*toys.scalar_networks(), top_k_decay=0.5, top_k_floor=0.25, top_k_interval=1)
+    model.step.assign(1)
+    logits = tf.constant([[-1.0], [2.0], [0.25], [0.5]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        fake = {"outputs": {"adversarial": logits}, "images": logits, "labels": None}
+        loss = model.generator_losses(None, fake)["g/adversarial"]
+    best = np.array([2.0, 0.5])
+    assert float(loss) == pytest.approx(np.log1p(np.exp(-best)).mean(), rel=1e-6)
+    slopes = -0.5 / (1.0 + np.exp(best))
+    np.testing.assert_allclose(tape.gradient(loss, logits)[:, 0], [0.0, slopes[0], 0.0, slopes[1]], rtol=1e-5)
+    assert float(model.generator_measures(None, fake)["g/top_k_share"]) == 0.5
+
+
+def test_all_are_the_base_loss_and_class_terms_are_those_of_all():
+    terms = []
+    for method in (GAN, TopKGAN):
+        model = method(*toys.classifier_networks(), num_classes=3)
+        fake = model.sample(6)
+        if method is TopKGAN:
+            first = model.generator_losses(None, fake)
+            model.step.assign(10**6)
+        terms.append(model.generator_losses(None, fake))
+    base, best = terms
+    assert float(first["g/adversarial"]) == pytest.approx(float(base["g/adversarial"]), rel=1e-6)
+    assert float(best["g/class"]) == float(base["g/class"])
+    assert float(best["g/adversarial"]) < float(base["g/adversarial"])
+
+
+def test_pairs_are_ranked_by_their_loss():
+    model = TopKGAN(
+        *toys.scalar_networks(),
+        top_k_decay=0.5,
+        top_k_interval=1,
+        generator_loss=losses.relativistic_generator,
+    )
+    model.step.assign(1)
+    real, fake = fakes([5.0, 0.0]), fakes([4.0, 1.0])  # differences 1 and -1
+    loss = model.generator_losses(real, fake | {"images": tf.zeros((2, 1))})["g/adversarial"]
+    assert float(loss) == pytest.approx(np.log1p(np.exp(-1.0)), rel=1e-6)
+
+
+def test_equal_ones_keep_their_order():
+    values = tf.constant([2.0, 1.0, 1.0, 3.0, 1.0])
+    np.testing.assert_array_equal(ranks(values, tf.range(5)), [3, 0, 1, 4, 2])
+
+
+@pytest.mark.parametrize("options", [{"top_k_decay": 1.0}, {"top_k_floor": 1.0}])
+def test_neutral_settings_are_the_base(options):
+    states = []
+    for model in (GAN(*toys.image_networks()), TopKGAN(*toys.image_networks(), **options)):
+        model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+        logs = model.train_step(tf.constant(toys.images(4)))
+        assert "g/top_k_share" not in logs
+        states.append(toys.values(model))
+    toys.assert_same(*states)
+
+
+def test_xla_and_eager_train_alike():
+    states = []
+    for options in ({"run_eagerly": True}, {"jit_compile": True}):
+        model = TopKGAN(*toys.image_networks(batch_norm=False), top_k_decay=0.5, top_k_interval=1)
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), **options)
+        model.fit(toys.images(16), batch_size=8, verbose=0)
+        states.append(toys.values(model))
+    for name, value in states[0].items():
+        np.testing.assert_allclose(states[1][name], value, rtol=1e-3, atol=1e-5, err_msg=name)
