@@ -24,6 +24,7 @@ from tfgans.methods.consistency import ConsistencyGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.latent_consistency import LatentConsistencyGAN
 from tfgans.methods.lecam_penalty import LeCamPenaltyGAN
+from tfgans.methods.multi_hinge import MultiHingeGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.schedule import combi
 from tfgans.methods.orthogonal import OrthogonalGAN
@@ -138,6 +139,12 @@ def supernets():
     return alphagan_supernet(**sizes, **pools), searches.critic()
 
 
+def feature_networks():
+    generator, discriminator = toys.classifier_networks()
+    features = discriminator.get_layer("features").output
+    return generator, keras.Model(discriminator.input, discriminator.output | {"features": features})
+
+
 ADVAS = (AdvAsGAN, GradientPenaltyGAN)
 ADAPTIVE = {"ada_target": 0.0, "ada_interval": 1, "ada_speed": 0.032, "apa_target": -0.9, "apa_interval": 1}
 ADAPTIVE |= {"apa_speed": 0.04, "pseudo_batch_size": BATCH}
@@ -177,6 +184,7 @@ CASES = {
                    lecam_penalty_start=0, lecam_penalty_decay=0.5),
     "top k": Case((TopKGAN, AdvAsGAN), steps=2, top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
                   has=["g/top_k_share"]),
+    "multi hinge": Case((MultiHingeGAN, AdvAsGAN), feature_networks, has=["g/feature_matching"]),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
     "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),

@@ -56,7 +56,8 @@ def classifier_networks(num_classes=3, channels=3, seed=0):
     x = layers.Concatenate()([latents, layers.Embedding(num_classes, 2)(labels)])
     x = layers.Reshape((6, 6, channels))(layers.Dense(36 * channels, activation="tanh")(x))
     images = keras.Input((6, 6, channels), name="images")
-    features = layers.Flatten()(layers.Activation("softplus")(layers.Conv2D(4, 3, 2)(images)))
+    features = layers.Activation("softplus")(layers.Conv2D(4, 3, 2)(images))
+    features = layers.Flatten(name="features")(features)
     outputs = {"adversarial": layers.Dense(1)(features), "class": layers.Dense(num_classes)(features)}
     return keras.Model([latents, labels], x, name="generator"), keras.Model(images, outputs)
 

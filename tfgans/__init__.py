@@ -30,6 +30,7 @@ _HOMES = {
     "GradientPenaltyGAN": "tfgans.methods.regularized",
     "LatentConsistencyGAN": "tfgans.methods.latent_consistency",
     "LeCamPenaltyGAN": "tfgans.methods.lecam_penalty",
+    "MultiHingeGAN": "tfgans.methods.multi_hinge",
     "OctaveGAN": "tfgans.methods.octave.model",
     "OrthogonalGAN": "tfgans.methods.orthogonal",
     "PathLengthGAN": "tfgans.methods.style",

@@ -149,6 +149,19 @@ def class_uniform_divergence(class_logits, labels=None):
     return -math.log(class_logits.shape[-1]) - tf.reduce_mean(log_probabilities)
 
 
+def multi_hinge(logits, labels):
+    """mean max(0, 1 + max_{k != y} f_k - f_y): the hinge loss of several classes (Crammer and Singer, 2001).
+
+    Args:
+        logits: f [N, K], K at least 2; labels: y [N], integers.
+    """
+    logits = _wide(logits)
+    own = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False, dtype=tf.bool)
+    others = tf.where(own, tf.cast(-math.inf, logits.dtype), logits)
+    target = tf.reduce_sum(tf.where(own, logits, tf.zeros_like(logits)), 1)
+    return tf.reduce_mean(tf.nn.relu(1.0 + tf.reduce_max(others, 1) - target))
+
+
 def check(name, loss, *logits):
     """Calls a loss once, with logits of 0: one that does not take them is refused before any training.
 

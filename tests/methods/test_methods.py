@@ -21,8 +21,12 @@ from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.began import BEGAN
+from tfgans.methods.consistency import ConsistencyGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.freezed import FreezeDGAN
+from tfgans.methods.latent_consistency import LatentConsistencyGAN
+from tfgans.methods.lecam_penalty import LeCamPenaltyGAN
+from tfgans.methods.multi_hinge import MultiHingeGAN
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.orthogonal import OrthogonalGAN
 from tfgans.methods.progressive import ProgressiveGAN
@@ -34,6 +38,7 @@ from tfgans.methods.robgan import RobGAN
 from tfgans.methods.self_supervised import SelfSupervisedGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
+from tfgans.methods.top_k import TopKGAN
 
 NEUTRAL = [
     (AdvAsGAN, {"advas_weight": 0.0}),
@@ -47,6 +52,10 @@ NEUTRAL = [
     (WeightClippedGAN, {"clip_limit": float("inf")}),
     (OrthogonalGAN, {"orthogonal_weight": 0.0}),
     (FreezeDGAN, {"frozen_layers": 0}),
+    (LeCamPenaltyGAN, {"lecam_penalty_weight": 0.0}),
+    (ConsistencyGAN, {"real_consistency_weight": 0.0, "fake_consistency_weight": 0.0}),
+    (LatentConsistencyGAN, {"latent_discriminator_weight": 0.0, "latent_generator_weight": 0.0}),
+    (TopKGAN, {"top_k_decay": 1.0}),
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
     (ADAGAN, {"ada_speed": float("inf")}),
     (APAGAN, {"apa_speed": float("inf")}),
@@ -155,7 +164,7 @@ def test_every_method_has_a_neutral_case():
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
     # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py, test_began.py, test_r3gan.py,
     # test_rggan.py and test_adapt.py have their cases
-    elsewhere = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN, R3GAN, RGGAN, AdaptGAN}
+    elsewhere = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN, R3GAN, RGGAN, AdaptGAN, MultiHingeGAN}
     assert ours == {method for method, _ in NEUTRAL} | elsewhere
 
 

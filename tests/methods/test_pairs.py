@@ -19,6 +19,7 @@ from tfgans.gan import GAN
 from tfgans.methods import compose, parts
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.networks.began import began_discriminator
+from tfgans.networks.parts import discriminator_model
 
 METHODS = {name: getattr(tfgans, name) for name in tfgans.__all__ if isinstance(getattr(tfgans, name), type)}
 METHODS = {name: m for name, m in METHODS.items() if issubclass(m, GAN) and m is not GAN}
@@ -28,6 +29,7 @@ NEEDS = {
     "AdversarialNASGAN": "supernet",
     "AlphaGAN": "supernet",
     "BEGAN": "autoencoder",
+    "MultiHingeGAN": "classes",
     "OctaveGAN": "octave",
     "PathLengthGAN": "style",
     "ProgressiveGAN": "stages",
@@ -57,6 +59,7 @@ OPTIONS = {
     "TopKGAN": {"top_k_interval": 1},
     "TicketGAN": {"ticket_rounds": 1, "round_length": 1, "round_sparsity": 0.5},
 }
+OF_NETWORKS = {"classes": {"num_classes": 3}}
 # What is refused, and a part of the line that says so; so are pairs that need networks of two kinds.
 REFUSED = {
     ("AdversarialNASGAN", "AlphaGAN"): "AdversarialNASGAN and AlphaGAN both define searched_networks",
@@ -81,6 +84,13 @@ def networks(kind):
         return octave_generator(latent_dim=4, **sizes), octave_discriminator(**sizes)
     if kind == "autoencoder":
         return octave_generator(latent_dim=4, **sizes), began_discriminator(**sizes, code_dim=2)
+    if kind == "classes":
+        images = keras.Input((8, 8, 1))
+        features = keras.layers.Flatten()(keras.layers.LeakyReLU()(keras.layers.Conv2D(4, 3, 2)(images)))
+        heads = dict(num_classes=3, conditioning="class_features")
+        return toys.image_networks(3, batch_norm=False)[0], discriminator_model(
+            images, features, "D", **heads
+        )
     return toys.image_networks(batch_norm=False)
 
 
@@ -88,6 +98,7 @@ def trained(names):
     """A model of the methods after one step, run eagerly: nothing is compiled, so hundreds of pairs stay cheap."""
     kinds = sorted({NEEDS[name] for name in names if name in NEEDS})
     options = {key: value for name in names for key, value in OPTIONS.get(name, {}).items()}
+    options |= OF_NETWORKS.get(kinds[0] if kinds else "any", {})
     with keras.device("cpu:0"):
         model = compose(*(METHODS[name] for name in names))(*networks(*(kinds[:1] or ["any"])), **options)
         model.compile(*(keras.optimizers.SGD(1e-3) for _ in range(2)), run_eagerly=True)
@@ -97,7 +108,8 @@ def trained(names):
         data = tf.data.Dataset.from_tensor_slices({"images": images.reshape(-1, 1, BATCH, *images.shape[1:])})
         model.fit(data, steps_per_epoch=1, shuffle=False, verbose=0)
     else:
-        model.fit(images, batch_size=count, shuffle=False, verbose=0)
+        labels = np.arange(count) % 3 if model.num_classes else None
+        model.fit(images, labels, batch_size=count, shuffle=False, verbose=0)
     return model
 
 
@@ -144,7 +156,8 @@ def test_attributes_of_methods_do_not_meet():
         for part in parts(method):
             owners |= dict.fromkeys(vars(part).keys() - set(dir(GAN)), part)
     for name, method in METHODS.items():
-        model = method(*networks(NEEDS.get(name, "any")), **OPTIONS.get(name, {}))
+        kind = NEEDS.get(name, "any")
+        model = method(*networks(kind), **OPTIONS.get(name, {}) | OF_NETWORKS.get(kind, {}))
         shared = {"controllers", "augment_penalties"}  # of parts that methods have in common
         for attribute in vars(model).keys() - plain - shared:
             other = owners.setdefault(attribute, method)

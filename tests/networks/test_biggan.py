@@ -120,7 +120,11 @@ def test_default_blocks_end_at_this_size(options, last):
         ),
         (biggan_discriminator, SMALL | {"attention_resolutions": (64,)}, "among 4, 8. Received: 64"),
         (biggan_discriminator, SMALL | {"downsample": (True,)}, "one entry a block"),
-        (biggan_discriminator, SMALL | {"conditioning": "none"}, "projection, class, both. Received: none"),
+        (
+            biggan_discriminator,
+            SMALL | {"conditioning": "none"},
+            "class, both, class_features. Received: none",
+        ),
     ],
 )
 def test_refusals(network, options, words):

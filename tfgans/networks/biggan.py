@@ -126,7 +126,7 @@ def biggan_discriminator(
         block_channels: instead of that, the output channels of each block.
         downsample: whether each block halves the map; the first one does. By default the first two at 32, all
             but the last otherwise.
-        num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
+        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
         attention_resolutions: sides of the maps after whose first block self-attention comes.
         repeat_attention: after every block of such a size, not just the first.
         spectral_normalization: of every convolution, head and embedding.

@@ -91,7 +91,7 @@ def dcgan_discriminator(
     Args:
         resolution: of square images, a power of two of at least 8; or (height, width), see `parts.smallest_map`.
         base_channels: of the first maps; they double with every halving, up to `max_channels`.
-        num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
+        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
         normalization: `batch`, `instance`, `layer`, `pixel` or `none`.
         spectral_normalization: of every convolution and head.
     Returns: model images [N, H, W, channels] (and labels [N]) -> {"adversarial": [N, 1],

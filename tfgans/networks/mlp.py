@@ -54,7 +54,7 @@ def mlp_discriminator(
     Args:
         input_dim: numbers in a point.
         hidden_units: width of each hidden layer.
-        num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
+        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
         spectral_normalization: of every layer, the heads too.
     Returns: model images [N, input_dim] (and labels [N]) -> {"adversarial": [N, 1], "class": [N, K] if asked
         for}, float32. The input is named `images` as everywhere.

@@ -8,7 +8,7 @@ from tfgans.layers.initializers import bias_initializer as initializer_of_bias
 from tfgans.layers.initializers import glorot_uniform
 from tfgans.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
-CONDITIONINGS = ("projection", "class", "both")
+CONDITIONINGS = ("projection", "class", "both", "class_features")
 
 
 def float_dtype():
@@ -79,11 +79,12 @@ def discriminator_model(
     Args:
         conditioning: how classes enter when there are any: `projection` adds <embedding(y), features>
             to the logit (Miyato and Koyama, 2018), `class` adds a head of class logits (Odena et al., 2017)
-            and takes no labels, `both` does both.
+            and takes no labels, `both` does both, `class_features` gives the features beside the class logits, too
+            (for `MultiHingeGAN`).
         head_bias: whether the adversarial head has a bias; the class head always has.
         kernel_initializer, embeddings_initializer: of the heads and of the projection; None: Glorot uniform.
-    Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes] if asked for}, called with
-        [images, labels] if there is a projection.
+    Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes], "features": [N, C] if asked
+        for}, called with [images, labels] if there is a projection.
     """
     if conditioning not in CONDITIONINGS:
         allowed = ", ".join(CONDITIONINGS)
@@ -109,8 +110,10 @@ def discriminator_model(
             logits, features, labels, num_classes, spectral_normalization, embeddings_initializer
         )
     outputs = {"adversarial": logits}
-    if num_classes is not None and conditioning in ("class", "both"):
+    if num_classes is not None and conditioning in ("class", "both", "class_features"):
         outputs["class"] = head(num_classes, "class_head", True)
+    if num_classes is not None and conditioning == "class_features":
+        outputs["features"] = features
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -167,7 +167,7 @@ def resnet_discriminator(
         downsample: whether each block halves the map; the first one does. By default all but the last at 48;
             otherwise blocks halve down to 8x8 (4x4 at resolution 8), or twice the smallest map, and two more keep
             that size; with `block_channels`, all halve.
-        num_classes, conditioning: `projection`, `class` or `both`; see `parts.discriminator_model`.
+        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
         spectral_normalization: of every convolution, head and embedding.
         wide: the blocks' middle has as many channels as their output, not as their input.
         attention_resolutions: (shorter) sides of the maps after whose first block self-attention comes.
