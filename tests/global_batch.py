@@ -21,6 +21,7 @@ from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.consistency import ConsistencyGAN
+from tfgans.methods.contrastive import ContrastiveGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.latent_consistency import LatentConsistencyGAN
 from tfgans.methods.lecam_penalty import LeCamPenaltyGAN
@@ -37,6 +38,7 @@ from tfgans.methods.robgan import RobGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
 from tfgans.methods.top_k import TopKGAN
+from tfgans.networks.parts import discriminator_model
 from tfgans.optimizers import MovingAdam, TorchAdam, TorchRMSprop
 
 BATCH = 8
@@ -139,6 +141,14 @@ def supernets():
     return alphagan_supernet(**sizes, **pools), searches.critic()
 
 
+def contrastive_networks():
+    generator, _ = toys.classifier_networks()
+    images = keras.Input((6, 6, 3))
+    features = keras.layers.Flatten()(keras.layers.Conv2D(2, 3, 2, activation="softplus")(images))
+    heads = dict(num_classes=3, conditioning="contrastive", contrast_dim=4)
+    return generator, discriminator_model(images, features, "D", **heads)
+
+
 def feature_networks():
     generator, discriminator = toys.classifier_networks()
     features = discriminator.get_layer("features").output
@@ -185,6 +195,7 @@ CASES = {
     "top k": Case((TopKGAN, AdvAsGAN), steps=2, top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
                   has=["g/top_k_share"]),
     "multi hinge": Case((MultiHingeGAN, AdvAsGAN), feature_networks, has=["g/feature_matching"]),
+    "contrastive": Case((ContrastiveGAN,), contrastive_networks, has=["d/contrastive", "g/contrastive"]),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
     "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),

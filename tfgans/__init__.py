@@ -20,6 +20,7 @@ _HOMES = {
     "ConfigError": "tfgans.config",
     "configurable": "tfgans.config",
     "ConsistencyGAN": "tfgans.methods.consistency",
+    "ContrastiveGAN": "tfgans.methods.contrastive",
     "Dataset": "tfgans.data",
     "Evaluator": "tfgans.evaluate.evaluator",
     "GAN": "tfgans.gan",

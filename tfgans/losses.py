@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, NotNegative, configurable
+from tfgans.config import ConfigError, NotNegative, Positive, Within, configurable
 
 
 def takes_pairs(generator_loss):
@@ -160,6 +160,56 @@ def multi_hinge(logits, labels):
     others = tf.where(own, tf.cast(-math.inf, logits.dtype), logits)
     target = tf.reduce_sum(tf.where(own, logits, tf.zeros_like(logits)), 1)
     return tf.reduce_mean(tf.nn.relu(1.0 + tf.reduce_max(others, 1) - target))
+
+
+@configurable
+def conditional_contrastive(embeddings, proxies, labels, temperature: Positive = 1.0):
+    """The 2C loss (ContraGAN; Kang and Park, 2020, eq. 8): an image is like its class, and those of its class.
+
+    With c the cosine over the temperature, for each image the negative log of the share that exp c(e_i, p_i) and
+    exp c(e_i, e_j) of the others of its class have in the same sum over all others of the batch.
+
+    Args:
+        embeddings, proxies: e and p [N, D], what the discriminator makes of images and of their labels.
+        labels: [N] integers.
+    """
+    cosines, own = _cosines(embeddings, proxies)
+    near = tf.linalg.set_diag(cosines, own) / tf.constant(temperature, own.dtype)
+    same = labels[:, None] == labels[None, :]
+    return tf.reduce_mean(tf.reduce_logsumexp(near, 1) - _masked_logsumexp(near, same))
+
+
+@configurable
+def data_to_data_cross_entropy(
+    embeddings, proxies, labels, temperature: Positive = 0.5, margin: Within("[0, 1]") = 0.98
+):
+    """D2D-CE (ReACGAN; Kang et al., 2021, eq. 7): an image is like its class, and unlike those of other classes.
+
+    With c the cosine, m the margin and t the temperature, for each image the negative log of the share that exp of
+    min(0, c(e_i, p_i) - m) / t has in the sum of it and of exp of max(0, c(e_i, e_j) - (1 - m)) / t over the images
+    of other classes: easy ones, beyond the margins, have no gradient. Departure from StudioGAN, which subtracts the
+    row's maximum from the second exponents alone; the paper does not.
+
+    Args: as of `conditional_contrastive`.
+    """
+    cosines, own = _cosines(embeddings, proxies)
+    margin, temperature = (tf.constant(number, own.dtype) for number in (margin, temperature))
+    positive = -tf.nn.relu(margin - own) / temperature
+    negative = tf.nn.relu(cosines - (1.0 - margin)) / temperature
+    others = labels[:, None] != labels[None, :]
+    diagonal = tf.eye(tf.shape(others)[0], dtype=tf.bool)
+    rows = tf.linalg.set_diag(negative, positive)
+    return tf.reduce_mean(_masked_logsumexp(rows, others | diagonal) - positive)
+
+
+def _cosines(embeddings, proxies):
+    """c(e_i, e_j) [N, N] and c(e_i, p_i) [N]."""
+    embeddings, proxies = (tf.math.l2_normalize(_wide(x), -1) for x in (embeddings, proxies))
+    return tf.matmul(embeddings, embeddings, transpose_b=True), tf.reduce_sum(embeddings * proxies, -1)
+
+
+def _masked_logsumexp(rows, mask):
+    return tf.reduce_logsumexp(tf.where(mask, rows, tf.cast(-math.inf, rows.dtype)), 1)
 
 
 def check(name, loss, *logits):

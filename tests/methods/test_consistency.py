@@ -9,7 +9,7 @@ import toys
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import compose
-from tfgans.methods.consistency import ConsistencyGAN, transformed
+from tfgans.methods.consistency import ConsistencyGAN, squared_difference, transformed
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.latent_consistency import LatentConsistencyGAN
 
@@ -111,6 +111,12 @@ def test_class_logits_count_too():
     images = np.random.default_rng(0).uniform(-1, 1, (4, 6, 6, 3)).astype("float32")
     logs = model.train_step((tf.constant(images), tf.constant([0, 1, 2, 0])))
     assert float(logs["d/latent_consistency_class"]) > 0.0 > float(logs["g/latent_consistency"])
+
+
+def test_embeddings_count_too():
+    one = {"adversarial": tf.constant([[1.0], [2.0]]), "embedding": tf.constant([[1.0, 2.0], [3.0, 4.0]])}
+    other = {name: value - 3.0 for name, value in one.items()} | {"proxy": tf.constant([[5.0], [5.0]])}
+    assert float(squared_difference(one, other)) == pytest.approx(9.0 + 9.0)
 
 
 def test_what_fastgan_holds_fixed_gives_no_gradient():

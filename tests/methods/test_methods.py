@@ -22,6 +22,7 @@ from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.began import BEGAN
 from tfgans.methods.consistency import ConsistencyGAN
+from tfgans.methods.contrastive import ContrastiveGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.latent_consistency import LatentConsistencyGAN
@@ -55,6 +56,7 @@ NEUTRAL = [
     (LeCamPenaltyGAN, {"lecam_penalty_weight": 0.0}),
     (ConsistencyGAN, {"real_consistency_weight": 0.0, "fake_consistency_weight": 0.0}),
     (LatentConsistencyGAN, {"latent_discriminator_weight": 0.0, "latent_generator_weight": 0.0}),
+    (ContrastiveGAN, {"contrastive_weight": 0.0}),
     (TopKGAN, {"top_k_decay": 1.0}),
     (DiffAugmentGAN, {"diffaugment_policy": ""}),
     (ADAGAN, {"ada_speed": float("inf")}),

@@ -29,6 +29,7 @@ NEEDS = {
     "AdversarialNASGAN": "supernet",
     "AlphaGAN": "supernet",
     "BEGAN": "autoencoder",
+    "ContrastiveGAN": "classes",
     "MultiHingeGAN": "classes",
     "OctaveGAN": "octave",
     "PathLengthGAN": "style",
@@ -84,13 +85,13 @@ def networks(kind):
         return octave_generator(latent_dim=4, **sizes), octave_discriminator(**sizes)
     if kind == "autoencoder":
         return octave_generator(latent_dim=4, **sizes), began_discriminator(**sizes, code_dim=2)
-    if kind == "classes":
+    if kind == "classes":  # a discriminator with the outputs of two kinds of conditioning
         images = keras.Input((8, 8, 1))
         features = keras.layers.Flatten()(keras.layers.LeakyReLU()(keras.layers.Conv2D(4, 3, 2)(images)))
-        heads = dict(num_classes=3, conditioning="class_features")
-        return toys.image_networks(3, batch_norm=False)[0], discriminator_model(
-            images, features, "D", **heads
-        )
+        heads = dict(num_classes=3, conditioning="contrastive", contrast_dim=2)
+        network = discriminator_model(images, features, "D", **heads)
+        outputs = network.output | {"class": keras.layers.Dense(3)(features), "features": features}
+        return toys.image_networks(3, batch_norm=False)[0], keras.Model(network.input, outputs)
     return toys.image_networks(batch_norm=False)
 
 

@@ -24,6 +24,9 @@ def test_how_many_are_left(step, total, k):
     model = TopKGAN(*toys.scalar_networks(), top_k_interval=10)
     model.step.assign(step)
     assert int(model.top_k(total)) == k
+    other = TopKGAN(*toys.scalar_networks(), top_k_interval=1, top_k_floor=0.7)
+    other.step.assign(10**6)
+    assert int(other.top_k(10)) == 7  # 0.7 in float32 is less
 
 
 def test_the_loss_is_that_of_the_best_and_so_is_its_slope():

@@ -123,7 +123,7 @@ def test_default_blocks_end_at_this_size(options, last):
         (
             biggan_discriminator,
             SMALL | {"conditioning": "none"},
-            "class, both, class_features. Received: none",
+            "class_features, contrastive. Received: none",
         ),
     ],
 )

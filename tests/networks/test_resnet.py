@@ -125,7 +125,7 @@ def test_projected_norms_see_the_class():
         (resnet_discriminator, {"downsample": (True,), "block_channels": (8, 8)}, "one entry a block"),
         (resnet_discriminator, {"downsample": ()}, "the first true"),
         (resnet_discriminator, {"pooling": "max"}, "sum or mean. Received: max"),
-        (resnet_discriminator, {"conditioning": "none"}, "class, both, class_features. Received: none"),
+        (resnet_discriminator, {"conditioning": "none"}, "class_features, contrastive. Received: none"),
         (resnet_discriminator, {"attention_resolutions": (32,)}, "among 8, 16. Received: 32"),
         (resnet_discriminator, {"num_classes": -1}, "num_classes is an integer"),
     ],

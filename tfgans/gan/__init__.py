@@ -7,7 +7,8 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
   discriminator looks at, too; what transforms `images` does the same to them.
 - `latents` [N, latent_dim]: of fakes, what they are made of.
 - `outputs`: what the discriminator in training says of the images, {"adversarial": [N, 1], "class": [N, K], ...};
-  some give `features` [N, C], too; there when a method is asked for losses and measures (`GAN.with_outputs`).
+  some give `features` [N, C], or `embedding` and `proxy` [N, D], too; there when a method is asked for losses and
+  measures (`GAN.with_outputs`).
 - `gradient_penalty_mix` [N, 1, ...] in [0, 1): of fakes, where between real and fake a gradient penalty is taken.
 - `perturbation` [N, H, W, C], and `fixed`, a Python True: what FastGAN adds to images, and a batch whose outputs
   give no gradient.

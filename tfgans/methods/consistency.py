@@ -20,10 +20,10 @@ class ConsistencyGAN(GAN):
     `LatentConsistencyGAN` it is ICR. Cost of a discriminator step: a forward and a backward on as many images more as
     are real, or fake.
 
-    The differences are those of the logits, as in the papers, and of the class logits, as in StudioGAN; both sides
-    have a gradient. Departures: the second forward moves no statistics and spectral vectors; an augmentation of
-    another method is done to the transformed image, too, with the same draws, where StudioGAN leaves it out. Where
-    FastGAN holds a batch's outputs fixed, its term gives no gradient.
+    The differences are those of the logits, as in the papers, and of class logits and embeddings if there are any,
+    as in StudioGAN; both sides have a gradient. Departures: the second forward moves no statistics and spectral
+    vectors; an augmentation of another method is done to the transformed image, too, with the same draws, where
+    StudioGAN leaves it out. Where FastGAN holds a batch's outputs fixed, its term gives no gradient.
 
     Args:
         real_consistency_weight: lambda of real images. Both papers have 10.
@@ -97,8 +97,10 @@ class ConsistencyGAN(GAN):
 
 
 def squared_difference(outputs, others):
-    """The mean squared differences of two batches' logits, and of their class logits if there are any, summed."""
-    pairs = [(outputs[name], others[name]) for name in ("adversarial", "class") if name in outputs]
+    """The mean squared differences of two batches' logits, class logits and embeddings, as there are, summed."""
+    pairs = [
+        (outputs[name], others[name]) for name in ("adversarial", "class", "embedding") if name in outputs
+    ]
     pairs = [[x if x.dtype == tf.float64 else tf.cast(x, tf.float32) for x in pair] for pair in pairs]
     return tf.add_n([tf.reduce_mean(tf.square(one - other)) for one, other in pairs])
 

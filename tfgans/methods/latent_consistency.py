@@ -16,9 +16,9 @@ class LatentConsistencyGAN(GAN):
     ICR. Cost: of a discriminator step a forward of each network and a backward of D on as many images as are fake; of
     a generator step a forward and a backward of G.
 
-    The square is the mean over pixels and over logits (class logits in a term of their own), as in StudioGAN; the
-    paper writes a norm. Departures: labels, noise and second latents of other methods are the same for both fakes;
-    the second forwards move no statistics and spectral vectors.
+    The square is the mean over pixels and over logits (class logits and embeddings in terms of their own), as in
+    StudioGAN; the paper writes a norm. Departures: labels, noise and second latents of other methods are the same for
+    both fakes; the second forwards move no statistics and spectral vectors.
 
     Args:
         latent_discriminator_weight: lambda_dis; StudioGAN has 20 for ICR on CIFAR-10.
@@ -67,7 +67,7 @@ class LatentConsistencyGAN(GAN):
             outputs = self.discriminate(fake | {"images": self._near_images(fake)}, training=True)
         if "fixed" in fake:
             outputs = tf.nest.map_structure(tf.stop_gradient, outputs)
-        heads = [name for name in ("adversarial", "class") if name in outputs]
+        heads = [name for name in ("adversarial", "class", "embedding") if name in outputs]
         for name in heads:
             suffix = "" if name == "adversarial" else f"_{name}"
             difference = _mean_square(fake["outputs"][name], outputs[name])

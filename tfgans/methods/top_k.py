@@ -63,9 +63,9 @@ class TopKGAN(GAN):
 
     def top_k(self, total):
         """k of a batch of `total` fakes, int32."""
-        gamma = tf.cast(self.top_k_decay, tf.float64)
+        gamma = tf.constant(self.top_k_decay, tf.float64)
         left = gamma ** tf.cast(self.step.value // self.top_k_interval, tf.float64)
-        left = tf.maximum(left, tf.cast(self.top_k_floor, tf.float64))
+        left = tf.maximum(left, tf.constant(self.top_k_floor, tf.float64))
         return tf.maximum(tf.cast(tf.floor(left * tf.cast(total, tf.float64)), tf.int32), 1)
 
     def _top_k_weights(self, each):

@@ -113,6 +113,7 @@ def biggan_discriminator(
     downsample: Several(bool) | None = None,
     num_classes: Count | None = None,
     conditioning: str = "projection",
+    contrast_dim: Count = 512,
     attention_resolutions: Several(Count) = (64,),
     repeat_attention: bool = False,
     spectral_normalization: bool = True,
@@ -126,7 +127,7 @@ def biggan_discriminator(
         block_channels: instead of that, the output channels of each block.
         downsample: whether each block halves the map; the first one does. By default the first two at 32, all
             but the last otherwise.
-        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
+        num_classes, conditioning, contrast_dim: how classes enter, see `parts.discriminator_model`.
         attention_resolutions: sides of the maps after whose first block self-attention comes.
         repeat_attention: after every block of such a size, not just the first.
         spectral_normalization: of every convolution, head and embedding.
@@ -161,6 +162,7 @@ def biggan_discriminator(
         name,
         num_classes=num_classes,
         conditioning=conditioning,
+        contrast_dim=contrast_dim,
         spectral_normalization=spectral_normalization,
         kernel_initializer=initializer_of_kernel(kernel_initializer),
         embeddings_initializer=initializer_of_kernel(kernel_initializer),

@@ -83,6 +83,7 @@ def dcgan_discriminator(
     max_channels: Count = 512,
     num_classes: Count | None = None,
     conditioning: str = "projection",
+    contrast_dim: Count = 512,
     normalization: str = "batch",
     spectral_normalization: bool = False,
 ):
@@ -91,7 +92,7 @@ def dcgan_discriminator(
     Args:
         resolution: of square images, a power of two of at least 8; or (height, width), see `parts.smallest_map`.
         base_channels: of the first maps; they double with every halving, up to `max_channels`.
-        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
+        num_classes, conditioning, contrast_dim: how classes enter, see `parts.discriminator_model`.
         normalization: `batch`, `instance`, `layer`, `pixel` or `none`.
         spectral_normalization: of every convolution and head.
     Returns: model images [N, H, W, channels] (and labels [N]) -> {"adversarial": [N, 1],
@@ -123,6 +124,7 @@ def dcgan_discriminator(
         "dcgan_discriminator",
         num_classes=num_classes,
         conditioning=conditioning,
+        contrast_dim=contrast_dim,
         spectral_normalization=spectral_normalization,
         kernel_initializer=_normal(),
     )

@@ -47,6 +47,7 @@ def mlp_discriminator(
     layers: Count = 3,
     num_classes: Count | None = None,
     conditioning: str = "projection",
+    contrast_dim: Count = 512,
     spectral_normalization: bool = False,
 ):
     """Discriminator of points: `layers` hidden LeakyReLU(0.2) layers and the heads.
@@ -54,7 +55,7 @@ def mlp_discriminator(
     Args:
         input_dim: numbers in a point.
         hidden_units: width of each hidden layer.
-        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
+        num_classes, conditioning, contrast_dim: how classes enter, see `parts.discriminator_model`.
         spectral_normalization: of every layer, the heads too.
     Returns: model images [N, input_dim] (and labels [N]) -> {"adversarial": [N, 1], "class": [N, K] if asked
         for}, float32. The input is named `images` as everywhere.
@@ -72,5 +73,6 @@ def mlp_discriminator(
         "mlp_discriminator",
         num_classes=num_classes,
         conditioning=conditioning,
+        contrast_dim=contrast_dim,
         spectral_normalization=spectral_normalization,
     )

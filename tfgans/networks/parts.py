@@ -8,7 +8,7 @@ from tfgans.layers.initializers import bias_initializer as initializer_of_bias
 from tfgans.layers.initializers import glorot_uniform
 from tfgans.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
-CONDITIONINGS = ("projection", "class", "both", "class_features")
+CONDITIONINGS = ("projection", "class", "both", "class_features", "contrastive")
 
 
 def float_dtype():
@@ -68,6 +68,7 @@ def discriminator_model(
     name,
     num_classes=None,
     conditioning="projection",
+    contrast_dim=512,
     spectral_normalization=False,
     head_bias=True,
     bias_initializer="zeros",
@@ -80,11 +81,13 @@ def discriminator_model(
         conditioning: how classes enter when there are any: `projection` adds <embedding(y), features>
             to the logit (Miyato and Koyama, 2018), `class` adds a head of class logits (Odena et al., 2017)
             and takes no labels, `both` does both, `class_features` gives the features beside the class logits, too
-            (for `MultiHingeGAN`).
+            (for `MultiHingeGAN`), `contrastive` gives an embedding of the features and one of the label (Kang and
+            Park, 2020; for `ContrastiveGAN`).
+        contrast_dim: D, the size of those two embeddings.
         head_bias: whether the adversarial head has a bias; the class head always has.
         kernel_initializer, embeddings_initializer: of the heads and of the projection; None: Glorot uniform.
-    Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes], "features": [N, C] if asked
-        for}, called with [images, labels] if there is a projection.
+    Returns: a model images -> {"adversarial": [N, 1], "class": [N, num_classes], "features": [N, C],
+        "embedding": [N, D], "proxy": [N, D] if asked for}, called with [images, labels] if it takes labels.
     """
     if conditioning not in CONDITIONINGS:
         allowed = ", ".join(CONDITIONINGS)
@@ -114,17 +117,24 @@ def discriminator_model(
         outputs["class"] = head(num_classes, "class_head", True)
     if num_classes is not None and conditioning == "class_features":
         outputs["features"] = features
+    if num_classes is not None and conditioning == "contrastive":
+        labels = keras.Input((), dtype="int32", name="labels")
+        inputs = [images, labels]
+        outputs["embedding"] = head(contrast_dim, "embedding_head", True)
+        outputs["proxy"] = _class_embedding(
+            labels, num_classes, contrast_dim, spectral_normalization, embeddings_initializer
+        )
     return keras.Model(inputs, outputs, name=name)
 
 
-def _add_projection(logits, features, labels, num_classes, spectral_normalization, initializer):
+def _class_embedding(labels, num_classes, size, spectral_normalization, initializer):
+    """[N, size] for labels [N]."""
     layer = SpectralEmbedding if spectral_normalization else ClassEmbedding
-    embedding = layer(
-        num_classes,
-        features.shape[-1],
-        embeddings_initializer=initializer or glorot_uniform(),
-        dtype=float_dtype(),
-        name="class_embedding",
-    )(labels)
+    options = dict(embeddings_initializer=initializer or glorot_uniform(), dtype=float_dtype())
+    return layer(num_classes, size, **options, name="class_embedding")(labels)
+
+
+def _add_projection(logits, features, labels, num_classes, spectral_normalization, initializer):
+    embedding = _class_embedding(labels, num_classes, features.shape[-1], spectral_normalization, initializer)
     projection = keras.layers.Dot(1, dtype=float_dtype(), name="projection")([embedding, features])
     return keras.layers.Add(dtype=float_dtype(), name="adversarial")([logits, projection])

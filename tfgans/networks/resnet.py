@@ -147,6 +147,7 @@ def resnet_discriminator(
     downsample: Several(bool) | None = None,
     num_classes: Count | None = None,
     conditioning: str = "projection",
+    contrast_dim: Count = 512,
     spectral_normalization: bool = True,
     wide: bool = False,
     attention_resolutions: Several(Count) = (),
@@ -167,7 +168,7 @@ def resnet_discriminator(
         downsample: whether each block halves the map; the first one does. By default all but the last at 48;
             otherwise blocks halve down to 8x8 (4x4 at resolution 8), or twice the smallest map, and two more keep
             that size; with `block_channels`, all halve.
-        num_classes, conditioning: `projection`, `class`, `both` or `class_features`; see `parts.discriminator_model`.
+        num_classes, conditioning, contrast_dim: how classes enter, see `parts.discriminator_model`.
         spectral_normalization: of every convolution, head and embedding.
         wide: the blocks' middle has as many channels as their output, not as their input.
         attention_resolutions: (shorter) sides of the maps after whose first block self-attention comes.
@@ -202,6 +203,7 @@ def resnet_discriminator(
         name,
         num_classes=num_classes,
         conditioning=conditioning,
+        contrast_dim=contrast_dim,
         spectral_normalization=spectral_normalization,
         head_bias=head_bias,
         bias_initializer=bias_initializer,
