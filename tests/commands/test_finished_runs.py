@@ -38,6 +38,14 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
         code, _, err = call("generate", *flags, "--num_images=3", f"--output_dir={tmp_path / weights}")
         assert (code, err) == (0, ""), err
         images[weights] = [path.read_bytes() for path in sorted((tmp_path / weights).rglob("image_*.png"))]
+    flags = [f"--model_dir={run_dir}", "--weights=raw", "--standing_statistics"]
+    code, out, err = call("evaluate", *flags, "--num_samples=32")
+    assert (code, err) == (0, ""), err
+    standing = json.loads(out)
+    assert (standing["statistics"], standing["weights"]) == ("standing", "raw") and "statistics" not in found[
+        "raw"
+    ]
+    assert standing["fid"] != found["raw"]["fid"]
     assert found["average"]["fid"] != found["raw"]["fid"] and images["average"] != images["raw"]
     assert found["average"]["average_difference"] == found["raw"]["average_difference"] > 0.1
     model, _ = build.load(run_dir, weights="raw")

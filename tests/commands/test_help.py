@@ -30,7 +30,15 @@ NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 FLAGS = {
     "train": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
     "search": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
-    "evaluate": ("gin_param", "model_dir", "num_samples", "step", "generator", "duality_gap"),
+    "evaluate": (
+        "gin_param",
+        "model_dir",
+        "num_samples",
+        "step",
+        "generator",
+        "duality_gap",
+        "standing_statistics",
+    ),
     "generate": (
         "model_dir",
         "output_dir",

@@ -224,6 +224,23 @@ def test_own_statistics_are_those_of_the_averaged_weights(norm, tmp_path):
     np.testing.assert_allclose(model.ema_generator.layers[1].moving_mean, [0.0])
 
 
+def test_standing_statistics_are_those_of_the_weights_shown():
+    model = normalized(BatchNormalization, {"ema_statistics": "copy"})
+    model.average_updates.assign(1)
+    model.generator.layers[0].set_weights([np.array([[2.0]]), np.array([1.0])])
+    points = model.latents_at(0, 512, seed=5).reshape(8, 64).astype(np.float64)
+    before = [v.numpy() for v in model.variables]
+    model.use_standing_statistics()
+    for weights, w in (("average", 3.0), ("raw", 2.0), ("average", 3.0)):
+        found = model.generate(512, seed=5, weights=weights).reshape(8, 64)
+        deviation = w * np.sqrt(points.var(1, ddof=1).mean())
+        np.testing.assert_allclose(found, w * (points - points.mean()) / deviation, atol=2e-3)
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    with pytest.raises(ConfigError, match="--standing_statistics are of batch norms, and generator has none"):
+        GAN(*toys.scalar_networks()).use_standing_statistics()
+
+
 def test_statistics_that_are_not_own_are_shown_as_they_are():
     for options in ({"ema_statistics": "average"}, {"ema_statistics": "copy"}):
         model = normalized(BatchNormalization, options)

@@ -59,6 +59,11 @@ def run_flags(about="Folder of the run."):
         ["average", "raw"],
         "The generator's moving average or the weights that train; the average, if there is one.",
     )
+    flags.DEFINE_bool(
+        "standing_statistics",
+        False,
+        "Batch norms take statistics found anew for the weights shown, as those of an average do.",
+    )
 
 
 def train():

@@ -18,7 +18,13 @@ def step():
 
 def which():
     """The flags of `run_flags` but the folder, as `run.look.Which` takes them."""
-    return dict(step=step(), gin_params=FLAGS.gin_param, part=FLAGS.generator, weights=FLAGS.weights)
+    return dict(
+        step=step(),
+        gin_params=FLAGS.gin_param,
+        part=FLAGS.generator,
+        weights=FLAGS.weights,
+        standing_statistics=FLAGS.standing_statistics,
+    )
 
 
 def refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import keras_internals
+from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
 
 FORWARDS, BATCH = 8, 64
@@ -22,10 +23,21 @@ class OwnStatistics:
     of 64 images each, of their batches' means and variances (Brock et al. 2019 call these standing statistics).
     They are a function of the averaged weights and the model's seed, are found once for each state of the weights,
     and stay out of training and of checkpoints. Up to update number `ema_start` the average is a copy of the
-    generator, and has what that has.
+    generator, and has what that has. `use_standing_statistics` has every generator take such ones.
     """
 
-    _settled = False
+    _settled, _standing = False, False
+
+    def use_standing_statistics(self):
+        """From now on makes images with statistics found anew for whatever weights are shown, raw ones, too.
+
+        These are the standing statistics of BigGAN (Brock et al. 2019). Departure: BigGAN's code and StudioGAN
+        take more and other batches, StudioGAN of random sizes.
+        Raises: ConfigError if the generator has no batch norm.
+        """
+        if not moving_statistics(self.generator):
+            raise ConfigError(f"--standing_statistics are of batch norms, and {self.generator.name} has none")
+        self._standing = True
 
     @contextlib.contextmanager
     def shown(self, weights=None):
@@ -41,10 +53,11 @@ class OwnStatistics:
 
     @contextlib.contextmanager
     def _with_own_statistics(self, generator):
-        if self._settled or generator is not self.ema_generator or not self._finds_statistics():
+        own = self._standing or (generator is self.ema_generator and self._finds_statistics())
+        if self._settled or not own:
             yield
             return
-        variables, found = moving_statistics(generator), self._found_statistics()
+        variables, found = moving_statistics(generator), self._found_statistics(generator)
         kept = [tf.convert_to_tensor(variable.value) for variable in variables]
         self._settled = True
         try:
@@ -68,14 +81,14 @@ class OwnStatistics:
             and bool(moving_statistics(self.ema_generator))
         )
 
-    def _found_statistics(self):
-        """Those of the averaged generator, from the last time if its weights have not changed since."""
-        key = 0
-        for variable in self.ema_generator.weights:
+    def _found_statistics(self, generator):
+        """Those of a generator, from the last time if its weights have not changed since."""
+        key, which = 0, "plain" if generator is self.generator else "averaged"
+        for variable in generator.weights:
             key = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value)), key)
-        found = self._once("statistics", lambda: types.SimpleNamespace(key=None))
+        found = self._once(f"statistics/{which}", lambda: types.SimpleNamespace(key=None))
         if found.key != key:
-            estimate = self._once("estimator", lambda: _estimator(self, self.ema_generator))
+            estimate = self._once(f"estimator/{which}", lambda: _estimator(self, generator))
             found.key, found.values = key, self._estimated(estimate)
         return found.values
 

@@ -28,7 +28,7 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         duality_gap: measures that, too, of the pair that was trained, whatever the generator.
         pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_pictures.folder_of_step`,
             in place of an earlier evaluation's.
-        which: see `Which`; `generator` (the part) and `weights` stand in the row.
+        which: see `Which`; `generator` (the part) and `weights` stand in the row, `statistics` where they are standing.
     """
     which = Which(**which)
     if num_samples is not None:
@@ -58,6 +58,8 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
     about = {"eval_seconds": seconds, "command": "evaluate"}
     about |= {"generator": which.part} if which.part else model.row_of_weights()
+    if which.standing_statistics:
+        about["statistics"] = "standing"
     row = {"step": step} | metrics | model.stated_labels() | about
     with files.if_possible("the row of metrics.jsonl"):
         files.JsonLines(model_dir / "metrics.jsonl").append(row)

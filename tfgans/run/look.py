@@ -12,16 +12,20 @@ from tfgans.run.samples import SampleFolder
 
 @dataclasses.dataclass(frozen=True)
 class Which:
-    """Which generator of a run: see `build.load`."""
+    """Which generator of a run: see `build.load` and `GAN.use_standing_statistics`."""
 
     step: str | None = None
     gin_params: tuple = ()
     part: str | None = None
     weights: str | None = None
+    standing_statistics: bool = False
 
     def load(self, model_dir):
         """`(model, step)`, see `build.load`."""
-        return build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
+        model, step = build.load(model_dir, self.gin_params, self.step, self.part, self.weights)
+        if self.standing_statistics:
+            model.use_standing_statistics()
+        return model, step
 
     def load_alone(self, model_dir):
         """`load`, where nothing but the model is built: a binding that is of no use to it is refused."""
