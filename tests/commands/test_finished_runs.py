@@ -91,6 +91,7 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
         "seed": ["--labels=0,1", "--seed=1"],
         "best": ["--labels=0,1", "--step=best"],
         "truncated": ["--labels=0,1", "--truncation=0.2"],
+        "driven": ["--labels=0,1", "--langevin_steps=3", "--langevin_rate=0.5"],
         "between": ["--interpolate"],
     }
     names = [f"images/image_{i:05d}.png" for i in range(6)] + ["grid.png"]
@@ -105,7 +106,7 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
     assert files["plain"] == files["again"]
     best = min((row for row in rows(run_dir) if "command" not in row), key=lambda row: row["fid"])["step"]
     assert (files["best"] == files["plain"]) == (best == 4)
-    for name in ("seed", "truncated"):
+    for name in ("seed", "truncated", "driven"):
         assert all(files[name][n] != files["plain"][n] for n in names), name
     assert len({files["between"][n] for n in names}) == 7  # each step of the way is another image
     with Image.open(tmp_path / "plain" / "images" / "image_00000.png") as image:

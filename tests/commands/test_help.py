@@ -65,6 +65,9 @@ FLAGS = {
         "strength",
         "moved_slots",
         "video",
+        "standing_statistics",
+        "langevin_steps",
+        "langevin_rate",
     ),
     "project": (
         "model_dir",

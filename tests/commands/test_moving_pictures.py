@@ -167,6 +167,8 @@ def test_directions_are_drawn_and_taken_again(made, run_dir, styled_run_dir):
         (["--directions=sefa", "--strength=0"], "--strength is in (0, 1000]. Received: 0.0"),
         (["--directions=sefa", "--moved_slots=1"], "--moved_slots is A:B, such as 0:4. Received: '1'"),
         (["--strength=2"], "--strength is for --directions"),
+        (["--langevin_rate=0.1"], "--langevin_rate is for --langevin_steps"),
+        (["--walk", "--langevin_steps=3"], "--langevin_steps does not go with --walk"),
         (["--video=mp4"], "--video is for --interpolate, --walk, --class_walk, --directions"),
         (["--walk", "--video=avi"], "video"),
     ],

@@ -54,6 +54,13 @@ def _which_pictures():
         "Classes to go round, by name or index, such as cat,dog or 0,1: picture k gets number k modulo their count; "
         "drawn if not given.",
     )
+    flags.DEFINE_integer(
+        "langevin_steps",
+        0,
+        "Moves the latents so many steps to where the discriminator finds the images real (DDLS).",
+        lower_bound=0,
+    )
+    flags.DEFINE_float("langevin_rate", 0.01, "With --langevin_steps: size of a step.", 1e-9, 1.0)
 
 
 def _ways():
@@ -148,7 +155,7 @@ def project():
 
 
 # Which of the flags that are for some kinds of pictures each kind takes.
-_PLAIN = ("num_images", "seeds", "latents", "labels", "style_layer")
+_PLAIN = ("num_images", "seeds", "latents", "labels", "style_layer", "langevin_steps", "langevin_rate")
 _FILM = ("frames", "frames_per_second", "video")
 _KINDS = {
     "interpolate": ("num_images", "interpolate_in", *_FILM),
@@ -185,6 +192,8 @@ def kind(values):
             raise ConfigError(
                 f"--{name} does not go with --{asked[0]}" if asked else f"--{name} is for {users}"
             )
+    if values["langevin_rate"].present and not values.langevin_steps:
+        raise ConfigError("--langevin_rate is for --langevin_steps")
     for name, others in _APART:
         for other in others:
             if values[name].present and values[other].present:

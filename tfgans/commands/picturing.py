@@ -31,7 +31,8 @@ def _chosen(kind=None):
     from tfgans.run.look import Chosen
 
     count = FLAGS.num_images if FLAGS["num_images"].present else _FEW.get(kind, FLAGS.num_images)
-    return Chosen(count, picture_flags.seeds(FLAGS.seeds), FLAGS.latents, _labels(FLAGS.labels))
+    moved = (FLAGS.langevin_steps, FLAGS.langevin_rate)
+    return Chosen(count, picture_flags.seeds(FLAGS.seeds), FLAGS.latents, _labels(FLAGS.labels), *moved)
 
 
 def _labels(given):

@@ -69,7 +69,7 @@ class CodeGeneration:
         bound, psi = self.truncations(truncation)
         layer = self.fed_layer(style_layer)
         seeds = np.asarray(seeds, np.int64)
-        values = _rows(seeds, lambda start: self.latents_at(start, BLOCK, seed, bound))
+        values = rows_at(seeds, lambda start: self.latents_at(start, BLOCK, seed, bound))
         codes = Codes("z", values, self._labels_of_seeds(seeds, labels, seed), (), seeds)
         return codes if psi is None and layer is None else self.in_w(codes, weights, layer, truncation)
 
@@ -79,7 +79,7 @@ class CodeGeneration:
             return chosen[seeds % len(chosen)]
         if not self.num_classes:
             return None
-        return _rows(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
+        return rows_at(seeds, lambda start: self.labels_at(0, BLOCK, None, start, seed))
 
     def in_w(self, codes, weights=None, style_layer=None, truncation=None):
         """The codes as styles, truncated as `Generation` says; those that are styles already stay as they are.
@@ -152,7 +152,7 @@ def _check_labels(codes, model):
         raise ConfigError(f"labels of the codes are of classes in [0, {classes}). Received: {received}")
 
 
-def _rows(places, block_at):
+def rows_at(places, block_at):
     """Rows at some places of the endless array whose block from `start` is `block_at(start)`."""
     blocks, which = np.unique(places // BLOCK, return_inverse=True)
     drawn = np.stack([block_at(int(block) * BLOCK) for block in blocks])

@@ -28,7 +28,7 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         duality_gap: measures that, too, of the pair that was trained, whatever the generator.
         pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_pictures.folder_of_step`,
             in place of an earlier evaluation's.
-        which: see `Which`; `generator` (the part) and `weights` stand in the row, `statistics` where they are standing.
+        which: see `Which`; `generator` (the part), `weights` and standing `statistics` are named in the row.
     """
     which = Which(**which)
     if num_samples is not None:

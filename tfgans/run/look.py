@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from tfgans import config
+from tfgans import config, progress
 from tfgans.config import ConfigError
+from tfgans.gan import langevin
+from tfgans.gan.codes import BLOCK
 from tfgans.run import build, latents
 from tfgans.run.samples import SampleFolder
 
@@ -72,12 +74,15 @@ class Chosen:
         seeds: numbers in the stream, in place of `count`, see `GAN.codes_at`.
         latents: a file that `run.latents` wrote, in place of both.
         labels: classes to go round, by name or index: by the seed, or by the place in the file.
+        langevin_steps, langevin_rate: how far their latents are moved, see `langevin.driven`.
     """
 
     count: int = 64
     seeds: tuple | None = None
     latents: str | None = None
     labels: tuple | None = None
+    langevin_steps: int = 0
+    langevin_rate: float = 0.01
 
     def __post_init__(self):
         config.check_count("--num_images", self.count)
@@ -90,6 +95,15 @@ class Chosen:
         Args:
             look: a `Look`. truncates: whether its psi is applied here, so that the codes are in w.
         """
+        codes = self._at_first(model, look, style_layer, truncates)
+        if not self.langevin_steps:
+            return codes
+        batches = -(-len(codes) // BLOCK)
+        with progress.Bar("moving the latents", batches * self.langevin_steps, "step") as bar:
+            how = (self.langevin_steps, self.langevin_rate, look.seed)
+            return langevin.driven(model, codes, *how, done=bar.update)
+
+    def _at_first(self, model, look, style_layer, truncates):
         if self.latents is not None:
             return self._of_file(model)
         seeds = np.arange(self.count) if self.seeds is None else np.asarray(self.seeds)
