@@ -166,7 +166,17 @@ def test_every_method_has_a_neutral_case():
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
     # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py, test_began.py, test_r3gan.py,
     # test_rggan.py and test_adapt.py have their cases
-    elsewhere = {OctaveGAN, ProgressiveGAN, AlphaGAN, RandomSearchGAN, BEGAN, R3GAN, RGGAN, AdaptGAN, MultiHingeGAN}
+    elsewhere = {
+        OctaveGAN,
+        ProgressiveGAN,
+        AlphaGAN,
+        RandomSearchGAN,
+        BEGAN,
+        R3GAN,
+        RGGAN,
+        AdaptGAN,
+        MultiHingeGAN,
+    }
     assert ours == {method for method, _ in NEUTRAL} | elsewhere
 
 
