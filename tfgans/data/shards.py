@@ -127,7 +127,7 @@ def _opened(path):
     reader = array_record_module.ArrayRecordReader(
         os.fsencode(path), options=_READ, file_reader_buffer_size=32768
     )
-    if not reader.ok():
+    if not (reader.ok() and reader.num_records()):
         with open(path, "rb"):  # the library does not say why
             pass
     return reader
