@@ -122,15 +122,19 @@ class Records:
 
 def _opened(path):
     """A reader, which may be one of a damaged file. Raises OSError where the file itself cannot be opened."""
+    reader = _as_it_is(path)
+    if not reader.ok():
+        with open(path, "rb"):  # the library does not say why
+            reader = _as_it_is(path)  # it may have come back in between
+    return reader
+
+
+def _as_it_is(path):
     from array_record.python import array_record_module
 
-    reader = array_record_module.ArrayRecordReader(
+    return array_record_module.ArrayRecordReader(
         os.fsencode(path), options=_READ, file_reader_buffer_size=32768
     )
-    if not (reader.ok() and reader.num_records()):
-        with open(path, "rb"):  # the library does not say why
-            pass
-    return reader
 
 
 def _count(path):
