@@ -30,7 +30,7 @@ def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
         return codes
     if codes.space != "z" or (codes.labels is not None and codes.labels.ndim != 1):
         raise ConfigError(
-            "--langevin_steps moves latents of one class each: it goes with no styles (a psi, --style_layer)"
+            "Langevin steps (--langevin_steps) move latents of one class each, and no styles (a psi, --style_layer)"
         )
     seeds = np.arange(len(codes)) if codes.seeds is None else codes.seeds
     parts = []
