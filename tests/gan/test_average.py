@@ -237,7 +237,9 @@ def test_standing_statistics_are_those_of_the_weights_shown():
         np.testing.assert_allclose(found, w * (points - points.mean()) / deviation, atol=2e-3)
     for old, new in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(old, new)
-    with pytest.raises(ConfigError, match="standing statistics are those of batch norms, and generator has none"):
+    with pytest.raises(
+        ConfigError, match="standing statistics are those of batch norms, and generator has none"
+    ):
         GAN(*toys.scalar_networks()).use_standing_statistics()
 
 

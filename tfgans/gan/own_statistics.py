@@ -36,7 +36,9 @@ class OwnStatistics:
         Raises: ConfigError if the generator has no batch norm.
         """
         if not moving_statistics(self.generator):
-            raise ConfigError(f"standing statistics are those of batch norms, and {self.generator.name} has none")
+            raise ConfigError(
+                f"standing statistics are those of batch norms, and {self.generator.name} has none"
+            )
         self._standing = True
 
     @contextlib.contextmanager
