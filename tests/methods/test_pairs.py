@@ -19,6 +19,7 @@ from tfgans.gan import GAN
 from tfgans.methods import compose, parts
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.networks.began import began_discriminator
+from tfgans.networks.lightweight import lightweight_discriminator, lightweight_generator
 from tfgans.networks.parts import discriminator_model
 
 METHODS = {name: getattr(tfgans, name) for name in tfgans.__all__ if isinstance(getattr(tfgans, name), type)}
@@ -35,6 +36,7 @@ NEEDS = {
     "PathLengthGAN": "style",
     "ProgressiveGAN": "stages",
     "RandomSearchGAN": "supernet",
+    "SelfSupervisedGAN": "decoders",
     "StyleMixingGAN": "style",
 }
 # What makes a method do something in a first step of four images.
@@ -66,6 +68,7 @@ REFUSED = {
     ("AdversarialNASGAN", "AlphaGAN"): "AdversarialNASGAN and AlphaGAN both define searched_networks",
     ("APAGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: pseudo_images keeps images",
     ("FastGAN", "ProgressiveGAN"): "ProgressiveGAN changes the images' size: perturbation keeps images",
+    ("RGGAN", "SelfSupervisedGAN"): "RGGAN: the generator has spectral normalisation",
     ("FreezeDGAN", "ProgressiveGAN"): "FreezeDGAN.frozen_layers is below 1",  # its discriminator is one layer
 }
 
@@ -80,6 +83,9 @@ def networks(kind):
         return test_style.networks()
     if kind == "stages":
         return test_progressive.networks()
+    if kind == "decoders":
+        sizes = dict(resolution=32, channels=1, base_channels=8)
+        return lightweight_generator(latent_dim=4, **sizes), lightweight_discriminator(**sizes)
     sizes = dict(resolution=16, channels=1, base_channels=2)
     if kind == "octave":
         return octave_generator(latent_dim=4, **sizes), octave_discriminator(**sizes)

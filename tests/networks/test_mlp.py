@@ -43,7 +43,7 @@ def test_projection_adds_the_inner_product():
             {"hidden_units": 1.5},
             "hidden_units is an integer of at least 1. Received: 1.5",
         ),
-        (mlp_discriminator, {"num_classes": 2, "conditioning": "label"}, "class, both. Received: label"),
+        (mlp_discriminator, {"num_classes": 2, "conditioning": "label"}, "contrastive. Received: label"),
     ],
 )
 def test_refusals(network, arguments, words):
