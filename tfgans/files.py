@@ -40,11 +40,12 @@ def replacing(path, mode="wb"):
         raise
     finally:
         _open.discard(part)
-    _sync_folder(path.parent)
+    to_disk(path.parent)
 
 
-def _sync_folder(folder):
-    descriptor = os.open(folder, os.O_RDONLY)
+def to_disk(path):
+    """Has the system write what it holds of a file, or of a folder's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -247,7 +247,7 @@ def test_a_full_disk_leaves_nothing_that_opens(images, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for module, function in ((shards, "_to_disk"), (manifest.files, "write_text"), (packing.os, "replace")):
+    for module, function in ((shards, "to_disk"), (manifest.files, "write_text"), (packing.os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(module, function, full)
             with pytest.raises(OSError, match="No space left on device"):

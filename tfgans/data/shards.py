@@ -14,6 +14,7 @@ import numpy as np
 from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, Unreachable
+from tfgans.files import to_disk
 
 _WRITTEN = "group_size:1"  # a record is read without its neighbours
 _READ = "readahead_buffer_size:0,max_parallelism:0"
@@ -52,7 +53,7 @@ def write_records(path, records, compressed):
         raise OSError(f"{path} cannot be written: {readers.one_line(error)}") from error
     if count and _count(path) != count:
         raise OSError(f"{path} cannot be written: it does not hold its records afterwards")
-    _to_disk(path)
+    to_disk(path)
     return Shard(path.name, count, path.stat().st_size, hash_of(path))
 
 
@@ -144,11 +145,3 @@ def _count(path):
         return reader.num_records() if reader.ok() else 0
     except (RuntimeError, ValueError):
         return 0
-
-
-def _to_disk(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
