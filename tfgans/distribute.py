@@ -154,6 +154,25 @@ def mean(tensors):
     return Means(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors))
 
 
+def gathered(tensors):
+    """[n, ...] of every replica, one after the other, [replicas * n, ...]; with gradients.
+
+    Integers are exact below 2^24 / replicas: what replicas exchange here is the mean of floats.
+    """
+    replicas = num_replicas()
+    if replicas == 1:
+        return tensors
+    found = []
+    for tensor in tensors:
+        wide = tensor if tensor.dtype.is_floating else tf.cast(tensor, tf.float32)
+        mine = tf.one_hot(replica_id(), replicas, float(replicas), 0.0, dtype=wide.dtype)
+        found.append(tf.tensordot(mine, wide, 0))  # [replicas, n, ...]: zeros but in its own place
+    means = mean(found)
+    joined = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)) for x in means]
+    rounded = [x if t.dtype.is_floating else tf.round(x) for x, t in zip(joined, tensors, strict=True)]
+    return [tf.cast(x, t.dtype) for x, t in zip(rounded, tensors, strict=True)]
+
+
 def apply_means(optimizer, gradients, variables):
     """Moves weights by the mean over replicas of their gradients.
 

@@ -69,20 +69,4 @@ class ContrastiveGAN(GAN):
 
     def _contrast(self, batch):
         given = [batch["outputs"][name] for name in _OUTPUTS]
-        return self.contrastive_loss(*exchanged([*given, batch["labels"]]))
-
-
-def exchanged(tensors):
-    """[n, ...] of every replica, one after the other, [replicas * n, ...]; with gradients."""
-    replicas = distribute.num_replicas()
-    if replicas == 1:
-        return tensors
-    found = []
-    for tensor in tensors:
-        wide = tensor if tensor.dtype.is_floating else tf.cast(tensor, tf.float32)
-        mine = tf.one_hot(distribute.replica_id(), replicas, float(replicas), 0.0, dtype=wide.dtype)
-        found.append(tf.tensordot(mine, wide, 0))  # [replicas, n, ...]: zeros but in its own place
-    means = distribute.mean(found)
-    joined = [tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)) for x in means]
-    rounded = [x if t.dtype.is_floating else tf.round(x) for x, t in zip(joined, tensors, strict=True)]
-    return [tf.cast(x, t.dtype) for x, t in zip(rounded, tensors, strict=True)]
+        return self.contrastive_loss(*distribute.gathered([*given, batch["labels"]]))

@@ -71,7 +71,7 @@ class TopKGAN(GAN):
     def _top_k_weights(self, each):
         """Of this replica's losses [n], so that the mean over replicas of their sum is the mean over the best k."""
         replicas, count = distribute.num_replicas(), tf.shape(each)[0]
-        everything = tf.stop_gradient(gathered(each))
+        (everything,) = distribute.gathered([tf.stop_gradient(each)])
         places = tf.range(replicas * count)
         chosen = ranks(everything, places) < self.top_k(replicas * count)
         first = distribute.replica_id() * count
@@ -80,14 +80,6 @@ class TopKGAN(GAN):
 
     def _top_k_is_on(self):
         return self.top_k_decay < 1.0 and self.top_k_floor < 1.0
-
-
-def gathered(values):
-    """[n] of every replica, one after the other, [replicas * n]."""
-    replicas = distribute.num_replicas()
-    own = tf.one_hot(distribute.replica_id(), replicas, on_value=float(replicas), dtype=values.dtype)
-    (everything,) = distribute.mean([tf.reshape(own[:, None] * values, [-1])])
-    return everything
 
 
 def ranks(values, places):
