@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfgans.augment.geometric import pick
 from tfgans.config import ConfigError, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
+from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
 
 _LARGEST_SHIFT = 8  # as a part of the side: 4 pixels of 32
@@ -101,7 +102,7 @@ def squared_difference(outputs, others):
     pairs = [
         (outputs[name], others[name]) for name in ("adversarial", "class", "embedding") if name in outputs
     ]
-    pairs = [[x if x.dtype == tf.float64 else tf.cast(x, tf.float32) for x in pair] for pair in pairs]
+    pairs = [[widen(x) for x in pair] for pair in pairs]
     return tf.add_n([tf.reduce_mean(tf.square(one - other)) for one, other in pairs])
 
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfgans.config import NotNegative, configurable
 from tfgans.gan import GAN
+from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
 
 
@@ -89,5 +90,5 @@ class LatentConsistencyGAN(GAN):
 
 
 def _mean_square(one, other):
-    one, other = (x if x.dtype == tf.float64 else tf.cast(x, tf.float32) for x in (one, other))
+    one, other = (widen(x) for x in (one, other))
     return tf.reduce_mean(tf.square(one - other))

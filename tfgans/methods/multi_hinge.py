@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfgans import distribute, losses
 from tfgans.config import ConfigError, NotNegative, configurable
 from tfgans.gan import GAN
+from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
 
 _OUTPUTS = ("class", "features")
@@ -94,15 +95,11 @@ class MultiHingeGAN(GAN):
         with frozen_state():
             outputs = self.discriminate(real, training=True)
         features = (tf.stop_gradient(outputs["features"]), fake["outputs"]["features"])
-        of_real, of_fake = distribute.mean([tf.reduce_mean(_wide(each), 0) for each in features])
+        of_real, of_fake = distribute.mean([tf.reduce_mean(widen(each), 0) for each in features])
         return tf.reduce_mean(tf.abs(of_fake - of_real))
 
 
 def _all_logits(batch):
     """Those of the classes and of "fake", [N, K + 1]."""
     outputs = batch["outputs"]
-    return tf.concat([_wide(outputs["class"]), -_wide(outputs["adversarial"])], 1)
-
-
-def _wide(tensor):
-    return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)
+    return tf.concat([widen(outputs["class"]), -widen(outputs["adversarial"])], 1)
