@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from tfgans.data.hashes import WHOLE
+from tfgans.data.items import shown
 
 _NAMED = 3  # items a line names of each kind of change
 _LISTED = 100_000  # of more items there are blocks instead of lists of all
@@ -108,7 +109,7 @@ class Contents:
         first = next((i for i, (old, now) in enumerate(pairs) if old != now), None)
         if first is None:
             return f"{self.count} points before, {new.count} others now"
-        return f"the same images come in another order, from {_shown(new.names[first])} on"
+        return f"the same images come in another order, from {shown(new.names[first])} on"
 
 
 @dataclasses.dataclass
@@ -151,14 +152,14 @@ class Blocks:
         """In words, what is different in `new`; None if nothing is."""
         gone, come = self._missing_from(new), new._missing_from(self)
         if gone or come:
-            first = _shown(new.names[come[0]] if come else self.names[gone[0]])
+            first = shown(new.names[come[0]] if come else self.names[gone[0]])
             count = max(sum(self.counts[i] for i in gone), sum(new.counts[i] for i in come))
             numbers = f"{sum(self.counts):,} images before, {sum(new.counts):,} now"
             return f"{numbers}; what differs is among {count:,} of them, from {first} on"
         pairs = enumerate(zip(self.hashes, new.hashes, strict=True))
         moved = next((i for i, (then, now) in pairs if then != now), None)
         return (
-            None if moved is None else f"the images come in another order, from {_shown(new.names[moved])} on"
+            None if moved is None else f"the images come in another order, from {shown(new.names[moved])} on"
         )
 
     def _missing_from(self, other):
@@ -173,8 +174,4 @@ class Blocks:
 
 def _listed(names):
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(_shown, names[:_NAMED])) + more
-
-
-def _shown(name):
-    return name if name.isprintable() else ascii(name)
+    return ", ".join(map(shown, names[:_NAMED])) + more

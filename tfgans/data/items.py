@@ -8,6 +8,25 @@ import numpy as np
 from tfgans.data.decode import BadImage, from_array, header
 from tfgans.data.hashes import ends_of
 
+_NAMED = 10  # offenders a message names
+
+
+def shown(name):
+    """An image's name as messages have it: what cannot be printed is written by its number."""
+    return name if name.isprintable() else ascii(name)
+
+
+def unusable(title, bad, total, name):
+    """What is said of images that cannot be used, the first ten of them by name.
+
+    Args:
+        title: of their source. bad: {number: reason}. total: how many there are.
+        name: of an image by its number.
+    """
+    named = [f"{shown(name(k))} ({bad[k]})" for k in sorted(bad)[:_NAMED]]
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return f"{title}: {len(bad)} of {total} images cannot be used: {', '.join(named)}{more}"
+
 
 class Items:
     """The base of a source's images: `content(i)` gives the bytes that decide image i."""
@@ -66,7 +85,8 @@ class Items:
 
 
 class ArrayItems(Items):
-    """Images held as uint8 [n, H, W, C], C 1 to 4; labels integers [n] from 0, or None; class_names or None."""
+    """Images held as uint8 [n, H, W, C], C 1 to 4, or as a list of [H, W, C] of any sizes; labels integers [n] from
+    0, or None; class_names or None."""
 
     def __init__(self, images, labels=None, class_names=None):
         self.images, self.labels, self.class_names = images, labels, class_names
@@ -81,4 +101,4 @@ class ArrayItems(Items):
         return from_array(self.images[i])
 
     def content(self, i):
-        return repr(self.images.shape[1:]).encode() + self.images[i].tobytes()
+        return repr(self.images[i].shape).encode() + self.images[i].tobytes()

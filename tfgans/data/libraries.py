@@ -6,8 +6,8 @@ import numpy as np
 
 from tfgans.config import ConfigError, FilePath, configurable
 from tfgans.config.kinds import Kind
-from tfgans.data.decode import BadImage, from_array, open_image
-from tfgans.data.items import Items
+from tfgans.data.decode import BadImage, open_image
+from tfgans.data.items import ArrayItems, Items
 from tfgans.files import expanded
 
 _IS_TABLE = Kind(
@@ -169,27 +169,8 @@ class FromTensorFlow:
         return _held(self.data.as_numpy_iterator(), self.class_names, "FromTensorFlow")
 
 
-class PixelItems(Items):
-    """Images held as a list of uint8 [H, W, C], C 1 to 4, of any sizes."""
-
-    def __init__(self, images, labels, class_names):
-        self.images, self.labels, self.class_names = images, labels, class_names
-
-    def __len__(self):
-        return len(self.images)
-
-    def name(self, i):
-        return f"image {i}"
-
-    def read(self, i):
-        return from_array(self.images[i])
-
-    def content(self, i):
-        return repr(self.images[i].shape).encode() + self.images[i].tobytes()
-
-
 def _held(elements, class_names, title):
-    """The `PixelItems` of elements, or batches of them."""
+    """The `ArrayItems` of elements, or batches of them."""
     images, labels = [], []
     for element in elements:
         pixels, label = (None if each is None else np.asarray(each) for each in _parts(element, title))
@@ -214,7 +195,7 @@ def _held(elements, class_names, title):
     found = np.concatenate(labels).astype(np.int64) if labels else None
     if found is not None and len(found) != len(images):
         raise ConfigError(f"{title}: {len(found)} of {len(images)} images have a label")
-    return PixelItems(images, found, class_names if found is not None else None)
+    return ArrayItems(images, found, class_names if found is not None else None)
 
 
 def _parts(element, title):

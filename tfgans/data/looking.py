@@ -1,19 +1,18 @@
 """A look at all images of a split of a source before they are written in another form."""
 
 import dataclasses
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from tfgans import progress
 from tfgans.config import ConfigError
+from tfgans.data import passes
 from tfgans.data.decode import BadImage
+from tfgans.data.items import unusable
 from tfgans.data.labels import as_int32
 
 _CHUNK = 64  # images handed to the threads at once
-_NAMED = 10  # offenders a message names
 
 
 @dataclasses.dataclass
@@ -41,12 +40,8 @@ class Content:
     def refuse(self, bad):
         """Raises ConfigError that names the images of `bad`, if there are any."""
         if bad:
-            named = [f"{_shown(self.items.name(i))} ({bad[i]})" for i in sorted(bad)[:_NAMED]]
-            more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
             hint = "; --on_bad_image=skip leaves them out" if len(bad) < len(self.items) else ""
-            raise ConfigError(
-                f"{self.title}: {len(bad)} of {len(self.items)} images cannot be used: {', '.join(named)}{more}{hint}"
-            )
+            raise ConfigError(unusable(self.title, bad, len(self.items), self.items.name) + hint)
 
 
 def look_at(origin, split, title, form, use_labels=True):
@@ -90,7 +85,7 @@ def each(function, numbers, bar):
         except BadImage as error:
             return error
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with passes.threads() as pool:
         under_way = iter(())
         for start in range(0, len(numbers), _CHUNK):
             following = pool.map(call, numbers[start : start + _CHUNK])
@@ -103,7 +98,3 @@ def _counted(found, bar):
     for one in found:
         bar.update()
         yield one
-
-
-def _shown(name):
-    return name if name.isprintable() else ascii(name)

@@ -10,13 +10,13 @@ from tfgans.config import ConfigError, sides
 from tfgans.data import passes
 from tfgans.data.decode import BadImage, Unreachable, cover, decode, fit, from_array, to_array
 from tfgans.data.hashes import ENDS, WHOLE
+from tfgans.data.items import shown, unusable
 
 logger = logging.getLogger(__name__)
 
 CHECKED_ONCE = (
     20_000  # of so many images that are not kept in memory each is decoded once, before the first step
 )
-_NAMED = 10  # offenders a message names
 
 
 class PointStore:
@@ -242,12 +242,8 @@ class ImageStore:
     def _report(self, bad):
         self.skipped = len(bad)
         if bad:
-            reasons = [
-                f"{_printable(self.items.name(self.sources[k]))} ({bad[k]})" for k in sorted(bad)[:_NAMED]
-            ]
-            more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            count = f"{len(bad)} of {len(self.sources)} images cannot be used"
-            line = f"{self.title}: {count}: {', '.join(reasons)}{more}"
+            name = lambda k: self.items.name(self.sources[k])  # noqa: E731
+            line = unusable(self.title, bad, len(self.sources), name)
             if not self.skips:
                 raise ConfigError(f"{line}; Dataset.on_bad_image = 'skip' leaves them out")
             if not len(self.kept):
@@ -277,7 +273,7 @@ class ImageStore:
         i = self.sources[self.kept[k]]
         if self.decided or isinstance(error, Unreachable):
             raise passes.gone(self.items, i, error, self.title) from error
-        line = f"{self.title}: {_printable(self.items.name(i))} cannot be used ({error})"
+        line = f"{self.title}: {shown(self.items.name(i))} cannot be used ({error})"
         if not self.skips:
             raise ConfigError(
                 f"{line}; Dataset.on_bad_image = 'skip' takes the next image in its place"
@@ -293,7 +289,3 @@ def _counted(sizes):
     """[((height, width), how many)] of the different sizes, int32 [n, 2]."""
     codes, counts = np.unique(sizes.astype(np.int64) @ [2**32, 1], return_counts=True)
     return [(divmod(code, 2**32), count) for code, count in zip(codes.tolist(), counts.tolist(), strict=True)]
-
-
-def _printable(name):
-    return name if name.isprintable() else ascii(name)
