@@ -13,11 +13,12 @@ from tfgans.data.hashes import WHOLE
 
 _CHUNK = 256  # images handed to a thread at once
 _DECODED = 32  # images decoded at once, which are large
+THREADS = min(8, os.cpu_count() or 1)
 _REMEMBERED = 60.0  # seconds after which what has been found is kept, in case the process is killed
 
 
 def threads():
-    return ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    return ThreadPoolExecutor(THREADS)
 
 
 def headers(items, sources, title):

@@ -160,7 +160,10 @@ class ImageStore:
 
     def _read_now(self, indices, among):
         among = np.arange(len(self)) if among is None else among
-        found = list(self.pool.map(lambda k: self._load_or_next(int(k), among), indices))
+        # A part for each thread: of small images, handing them over one by one takes as long as decoding them.
+        parts = np.array_split(indices, passes.THREADS)
+        found = self.pool.map(lambda part: [self._load_or_next(int(k), among) for k in part], parts)
+        found = [pair for part in found for pair in part]
         images = [image for image, _ in found]
         return (images if self.ragged else np.stack(images)), np.array([k for _, k in found])
 
