@@ -1,9 +1,10 @@
 """Seconds and memory until the first batch of data sets of any size, and for the order of an epoch.
 
-    python benchmarks/data_scale.py [--indices=1000,2000] [--folders=1000] [--kinds=folder]
+    python benchmarks/data_scale.py [--indices=1000,2000] [--folders=1000] [--packed=1000] [--kinds=folder]
 
 `folder` is one of tiny PNG files in 100 classes, at its first start and at the second, when the user's cache has
-their headers; `index` is a set that knows sizes and digests of its images without opening them, as packed ones do.
+their headers; `packed` is a packed set of as tiny images, whose packing is timed, too; `index` is a set that knows
+sizes and digests of its images without opening them, as packed ones do, without their files.
 Nothing is held in memory. Each row is a process of its own: seconds from the time when TensorFlow has been imported
 until the data set is open, until its contents are known (`data.json`, with its size) and until the first batch; those
 of the order of an epoch; and the peak of memory beyond that of TensorFlow alone. The data lie in a temporary folder,
@@ -22,9 +23,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from memory import peak_megabytes
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tfgans.memory import peak_bytes
+
 _CLASSES, _SIDE, _BATCH = 100, 8, 64
 
 
@@ -39,6 +43,25 @@ def write_folder(root, count):
         pixels[0] = np.frombuffer(i.to_bytes(8, "little"), np.uint8)
         Image.fromarray(pixels).save(file, "PNG", compress_level=1)
         (root / f"class{i % _CLASSES:03d}" / f"{i:07d}.png").write_bytes(file.getvalue())
+
+
+def write_packed(root, count):
+    """A packed set of `count` different gray images in 100 classes; returns the seconds it took."""
+    from tfgans.data import ArrayItems, packing
+    from tfgans.data.looking import look_at
+    from tfgans.data.recoding import Form
+
+    class Source:
+        splits, default_resolution = ("train",), None
+
+        def open(self, split):
+            pixels = np.zeros((count, _SIDE, _SIDE, 1), np.uint8)
+            pixels[:, 0] = np.arange(count)[:, None].view(np.uint8).reshape(count, _SIDE, 1)
+            return ArrayItems(pixels, np.arange(count) % _CLASSES)
+
+    began = time.perf_counter()
+    packing.pack([look_at(Source(), "train", "tiny", Form())], Form(), "tiny", root, packing.Options())
+    return time.perf_counter() - began
 
 
 class Index:
@@ -74,7 +97,7 @@ def measure(source):
 
     with tf.device("CPU"):
         tf.zeros(1)
-    alone, began = peak_megabytes(), time.perf_counter()
+    alone, began = peak_bytes(), time.perf_counter()
 
     def since():
         return round(time.perf_counter() - began, 2)
@@ -89,7 +112,7 @@ def measure(source):
     found["first_batch"] = since()
     began = time.perf_counter()
     philox.permutation(dataset.num_examples, 0, philox.ORDER, 1)
-    return found | {"order": since(), "megabytes": round(peak_megabytes() - alone)}
+    return found | {"order": since(), "megabytes": round((peak_bytes() - alone) / 1e6)}
 
 
 def run(source, cache):
@@ -107,6 +130,11 @@ def rows(options):
         for count in options.indices.split(","):
             with tempfile.TemporaryDirectory() as place:
                 yield "index", run(count, place)
+    if "packed" in options.kinds:
+        for count in options.packed.split(","):
+            with tempfile.TemporaryDirectory() as place:
+                seconds = write_packed(Path(place) / "packed", int(count))
+                yield f"packed in {seconds:.0f} s", run(f"packed:{place}/packed", Path(place) / "cache")
     if "folder" in options.kinds:
         for count in options.folders.split(","):
             with tempfile.TemporaryDirectory() as place:
@@ -120,7 +148,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--indices", default="10000,100000,1280000", help="images of each set of kind index")
     parser.add_argument("--folders", default="10000,100000", help="files of each folder")
-    parser.add_argument("--kinds", default="index,folder")
+    parser.add_argument("--packed", default="10000,100000", help="images of each packed set")
+    parser.add_argument("--kinds", default="index,packed,folder")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
