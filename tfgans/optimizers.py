@@ -161,18 +161,6 @@ class MovingAdam(TorchAdam):
     Weight: `moving_beta_2`, float64, so that 1 - beta_2 keeps its digits; there once it is built.
     """
 
-    def __init__(
-        self,
-        learning_rate: _RATE = 0.001,
-        beta_1: _SHARE = 0.9,
-        beta_2: _SHARE = 0.999,
-        epsilon: NotNegative = 1e-8,
-        amsgrad: bool = False,
-        weight_decay: NotNegative = 0.0,
-        **kwargs,
-    ):
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **kwargs)
-
     def _build_state(self, variables):
         super()._build_state(variables)
         self.moving_beta_2 = self.add_variable(

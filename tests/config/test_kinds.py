@@ -165,7 +165,7 @@ def test_no_parameter_is_left_out():
         if kind_of(parameter.annotation) is None and parameter.name != "self"
     }
     tensors = {"real_logits", "fake_logits", "class_logits", "labels", "t", "generator", "discriminator"}
-    tensors |= {"images", "copies", "embeddings", "proxies"}
+    tensors |= {"images", "copies", "embeddings", "proxies"}  # of functions that compare two of them
     left = {name for name in without if name.rsplit(".", 1)[-1] not in tensors}
     assert left == {"GAN.label_shares"}
     assert not {"build.generator", "build.discriminator"} & without

@@ -106,8 +106,7 @@ def configurable(target=None, *, name=None):
     if not inspect.isclass(target):
         return _in_one_line(gin.configurable(name)(_checking(target, name)))
     signature = inspect.signature(target.__init__)
-    if "__init__" in vars(target):
-        target.__init__ = _checking(target.__init__, name)
+    target.__init__ = _checking(target.__init__, name)  # one that is inherited, too: under the name of this class
     target = gin.configurable(name)(target)
     target.__init__ = _in_one_line(target.__init__)
     target.__init__.__signature__ = signature
