@@ -1,24 +1,22 @@
 """Networks of images with 1 to 4 channels that are squares or not; which sizes they take, and who refuses."""
 
+import inspect
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgans.config import ConfigError, sides
+from tfgans import config
+from tfgans.config import ConfigError, gin_internals, sides
 from tfgans.methods import compose
 from tfgans.methods.augmented import ADAGAN, DiffAugmentGAN
 from tfgans.methods.octave.convert import to_octave
-from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.methods.octave.soft import SoftOctaveConv2DTranspose
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
-from tfgans.networks.autogan import autogan_generator
-from tfgans.networks.began import began_generator
-from tfgans.networks.biggan import biggan_discriminator
 from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
-from tfgans.networks.mnist import mnist_generator
 from tfgans.networks.parts import smallest_map
-from tfgans.networks.progan import progan_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 from tfgans.networks.stylegan2 import map_widths, stylegan2_discriminator, stylegan2_generator
 
@@ -187,16 +185,24 @@ def test_attention_is_for_maps_that_halve():
         )
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        autogan_generator, began_generator, biggan_discriminator, mnist_generator, progan_generator,
-        octave_generator, octave_discriminator,
-    ],
-)  # fmt: skip
-def test_who_makes_squares_alone_says_so(network):
+def _of_squares():
+    """`{name in gin files: network}` of every network that is no family of rectangles."""
+    config.import_rooms(["tfgans.networks", "tfgans.methods"])
+    found = {}
+    for selector in gin_internals.selectors():
+        room, _, name = selector.rpartition(".")
+        network = getattr(sys.modules.get(room), name, None)
+        its_own = name.endswith(("_generator", "_discriminator")) and not name.startswith(tuple(PAIRS))
+        if its_own and "resolution" in inspect.signature(network).parameters:
+            found[name] = network
+    return found
+
+
+@pytest.mark.parametrize(("name", "network"), _of_squares().items(), ids=_of_squares())
+def test_who_makes_squares_alone_says_so(name, network):
+    or_none = " or None" if inspect.signature(network).parameters["resolution"].default is None else ""
     with pytest.raises(ConfigError) as refused:
         network(resolution=(32, 64))
     assert str(refused.value) == (
-        f"{network.__name__}.resolution is an integer of at least 1, the side of squares. Received: (32, 64)"
+        f"{name}.resolution is an integer of at least 1, the side of squares{or_none}. Received: (32, 64)"
     )

@@ -106,7 +106,8 @@ def configurable(target=None, *, name=None):
     if not inspect.isclass(target):
         return _in_one_line(gin.configurable(name)(_checking(target, name)))
     signature = inspect.signature(target.__init__)
-    target.__init__ = _checking(target.__init__, name)  # one that is inherited, too: under the name of this class
+    # Arguments that are inherited are checked, too: under the name of this class.
+    target.__init__ = _checking(target.__init__, name)
     target = gin.configurable(name)(target)
     target.__init__ = _in_one_line(target.__init__)
     target.__init__.__signature__ = signature

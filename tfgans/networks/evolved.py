@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import keras
 
-from tfgans.config import ConfigError, Count, configurable
+from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.blocks import ResidualInputBlock, channel_major_reshape
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.resample import (
@@ -64,7 +64,7 @@ _DISCRIMINATOR = ("c3 none c3 none c1", "id none c3 none id", "c3 none c3 none i
 
 @configurable
 def evolved_generator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 120,
     base_channels: Count = 256,
@@ -101,7 +101,7 @@ def evolved_generator(
 
 
 @configurable
-def evolved_discriminator(resolution: Count = 32, channels: Count = 3, base_channels: Count = 128):
+def evolved_discriminator(resolution: Side = 32, channels: Count = 3, base_channels: Count = 128):
     """EAGAN's: SNGAN's first block and three cells, all spectrally normalised; ReLU, sum over the map, dense.
 
     Args:

@@ -13,7 +13,7 @@ in bfloat16: all but 4x4 at 32x32, the four largest at 64x64 and 256x256.
 
 import keras
 
-from tfgans.config import ConfigError, Count, Several, configurable
+from tfgans.config import ConfigError, Count, Several, Side, configurable
 from tfgans.layers.embedding import ClassEmbedding
 from tfgans.layers.grouped import GroupedResidualBlock, LearnedMap, TemplateReadout, normal
 from tfgans.layers.resample import FIRDownsampling2D, FIRUpsampling2D
@@ -22,7 +22,7 @@ from tfgans.networks.parts import float_dtype, generator_inputs, generator_model
 
 @configurable
 def r3gan_generator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     latent_dim: Count = 64,
     num_classes: Count | None = None,
@@ -68,7 +68,7 @@ def r3gan_generator(
 
 @configurable
 def r3gan_discriminator(
-    resolution: Count = 32,
+    resolution: Side = 32,
     channels: Count = 3,
     num_classes: Count | None = None,
     width: Count | Several(Count) = 768,
