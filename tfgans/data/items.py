@@ -50,6 +50,9 @@ class Items:
     def encoded(self, i):
         """The bytes of the file that image i is; None of images that are not held as files. Raises BadImage."""
 
+    def pixels(self, i, channels):
+        """uint8 [H, W, channels], what `decode` makes of image i, where they are had without Pillow; else None."""
+
     def facts(self):
         """What `header` gives of all images, where it is known without opening one, else None.
 

@@ -136,7 +136,8 @@ def read_index(folder, split):
     with readers.reading(path, "an index of images"):
         arrays = dict(np.load(io.BytesIO(data)))
         n = split.images
-        expected = {"sizes": (n, 2), "gray": (n,), "digests": (n, 32)}
+        arrays.setdefault("plain", np.zeros(n, bool))  # not known when the first packed sets were written
+        expected = {"sizes": (n, 2), "gray": (n,), "plain": (n,), "digests": (n, 32)}
         if any(arrays[name].shape != shape for name, shape in expected.items()):
             raise ValueError("its arrays are of other numbers of images")
         if "labels" in arrays and arrays["labels"].shape != (n,):

@@ -16,6 +16,7 @@ from tfgans.config import ConfigError, sides
 from tfgans.data import manifest
 from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
+from tfgans.data.plain import pixels
 from tfgans.data.recoding import Form
 from tfgans.data.shards import Records
 from tfgans.files import expanded
@@ -134,10 +135,19 @@ class PackedItems(Items):
 
     def read(self, i):
         record = self.content(i)
-        if self.kind != manifest.RAW:
-            return open_image(io.BytesIO(record))
+        return (
+            open_image(io.BytesIO(record)) if self.kind != manifest.RAW else from_array(self._raw(i, record))
+        )
+
+    def pixels(self, i, channels):
+        if not self._index["plain"][i] or channels != (1 if self._index["gray"][i] else 3):
+            return None
+        record = self.content(i)
+        return pixels(record) if self.kind != manifest.RAW else self._raw(i, record)
+
+    def _raw(self, i, record):
         height, width = self._index["sizes"][i].tolist()
         channels, rest = divmod(len(record), height * width)
         if rest or channels not in (1, 2, 3, 4):
             raise BadImage(f"{self.records.where(i)} has no raw pixels of {width}x{height}")
-        return from_array(np.frombuffer(record, np.uint8).reshape(height, width, channels))
+        return np.frombuffer(record, np.uint8).reshape(height, width, channels)

@@ -16,6 +16,7 @@ import re
 import shutil
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import PIL
 
@@ -71,7 +72,7 @@ def pack(contents, form, source, output, options):
         _check(content, options)
     about = dataclasses.asdict(form) | {"images_per_shard": options.images_per_shard}
     about["resolution"] = form.size and list(form.size)
-    about["pillow"] = PIL.__version__
+    about |= {"pillow": PIL.__version__, "imagecodecs": imagecodecs.__version__}
     plan = {"source": source, "options": about, "splits": {each.split: _identity(each) for each in contents}}
     with _taken(output):
         _make_room(output, json.dumps(plan, indent=1), options.overwrite)
@@ -206,7 +207,7 @@ class _Packing:
                 if isinstance(found, BadImage):
                     bad[i] = found
                 else:
-                    rows.append((i, *found.size, found.gray, found.digest, found.origin))
+                    rows.append((i, *found.size, found.gray, found.plain, found.digest, found.origin))
                     yield found.record
 
         path = self.work / name
@@ -220,8 +221,9 @@ class _Packing:
             "numbers": np.array([row[0] for row in rows], np.int64),
             "sizes": np.array([row[1:3] for row in rows], np.int32).reshape(-1, 2),
             "gray": np.array([row[3] for row in rows], bool),
-            "digests": np.frombuffer(b"".join(row[4] for row in rows), np.uint8).reshape(-1, 32),
-            "origins": np.frombuffer(b"".join(row[5] for row in rows), np.uint8).reshape(-1, 32),
+            "plain": np.array([row[4] for row in rows], bool),
+            "digests": np.frombuffer(b"".join(row[5] for row in rows), np.uint8).reshape(-1, 32),
+            "origins": np.frombuffer(b"".join(row[6] for row in rows), np.uint8).reshape(-1, 32),
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         }
         with files.replacing(self._kept(name)) as file:
@@ -246,10 +248,12 @@ class _Packing:
 
     def _split(self, parts):
         """Writes the index. Returns: a `manifest.Split`."""
-        numbers, sizes, gray, digests = (
-            np.concatenate([part[name] for part in parts]) for name in ("numbers", "sizes", "gray", "digests")
+        columns = ("numbers", "sizes", "gray", "plain", "digests")
+        content, arrays = (
+            self.content,
+            {name: np.concatenate([part[name] for part in parts]) for name in columns},
         )
-        content, arrays = self.content, {"sizes": sizes, "gray": gray, "digests": digests}
+        numbers = arrays.pop("numbers")
         about = [_about(part) for part in parts]
         skipped = {i: why for _, bad in about for i, why in bad}
         if not len(numbers):

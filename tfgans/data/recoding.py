@@ -10,6 +10,7 @@ from tfgans.config import sides
 from tfgans.data.decode import BadImage, colour, cover, decode, fit, from_array, header, open_image, to_array
 from tfgans.data.hashes import ends_of
 from tfgans.data.manifest import FILES, PNG, RAW
+from tfgans.data.plain import is_plain
 
 _SMALL = 64 * 64  # pixels of images that are kept as they are in memory: a PNG of them takes longer to decode
 _MODES = ("L", "LA", "RGB", "RGBA")
@@ -44,12 +45,13 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A record; what the index says of it: size (height, width), gray, digest (SHA-256, bytes [32]); and the light
-    digest of what it was made from."""
+    """A record; what the index says of it: size (height, width), gray, plain (see `plain`), digest (SHA-256, bytes
+    [32]); and the light digest of what it was made from."""
 
     record: bytes
     size: tuple
     gray: bool
+    plain: bool
     digest: bytes
     origin: bytes
 
@@ -64,12 +66,8 @@ class Recoder:
     """
 
     def __init__(self, items, form, sizes, gray):
-        self.items, self.form, self._gray, self._background = (
-            items,
-            form,
-            gray,
-            colour(form.background, "--background"),
-        )
+        self.items, self.form, self._gray = items, form, gray
+        self._background = colour(form.background, "--background")
         if form.size is None and encoded(items, range(len(items))) is not None:
             self.kind = FILES
             return
@@ -84,12 +82,14 @@ class Recoder:
         image, size, gray = self._opened(i, data)
         origin = self.items.ends([i])[0].tobytes() if data is None else ends_of(io.BytesIO(data))
         if self.kind == FILES:
-            decode(image, 1 if gray else 3)
-            return Row(data, size, gray, hashlib.sha256(data).digest(), origin)
+            pixels = to_array(decode(image, 1 if gray else 3))
+            return Row(data, size, gray, is_plain(data, pixels), hashlib.sha256(data).digest(), origin)
         image = self._fitted(image, gray)
         pixels = to_array(image)
         record = pixels.tobytes() if self.kind == RAW else png(image)
-        return Row(record, pixels.shape[:2], pixels.shape[2] < 3, hashlib.sha256(record).digest(), origin)
+        plain = pixels.shape[2] in (1, 3) if self.kind == RAW else is_plain(record, pixels)
+        digest = hashlib.sha256(record).digest()
+        return Row(record, pixels.shape[:2], pixels.shape[2] < 3, plain, digest, origin)
 
     def image(self, i):
         """Image i as it is kept, a Pillow image. Raises BadImage."""

@@ -168,10 +168,15 @@ class ImageStore:
         return (images if self.ragged else np.stack(images)), np.array([k for _, k in found])
 
     def _load(self, i):
-        image = decode(self.items.read(i), self.channels, self.background)
-        self.items.note_decoded(i, (image.height, image.width))
-        self._check_size((image.height, image.width))
-        return to_array(image if self.uncut else fit(image, self.size, self.crop))
+        pixels = self.items.pixels(i, self.channels)
+        if pixels is None:
+            pixels = to_array(decode(self.items.read(i), self.channels, self.background))
+        size = pixels.shape[:2]
+        self.items.note_decoded(i, size)
+        self._check_size(size)
+        if self.uncut or size == self.size:
+            return pixels
+        return to_array(fit(from_array(pixels), self.size, self.crop))
 
     def _check_size(self, size):
         if self.fixed and size != self.size:
