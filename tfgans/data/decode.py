@@ -164,6 +164,11 @@ def fit(image, size, crop):
     return image
 
 
+def least_side(size):
+    """The shorter side of the smallest image that is used at `size`, (height, width), unless the user sets it."""
+    return max(1, min(size) // 4)
+
+
 def cover(shape, size):
     """The smallest (height, width) of the proportions of `shape` that covers `size`."""
     scale = max(size[0] / shape[0], size[1] / shape[1])

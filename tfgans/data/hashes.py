@@ -40,6 +40,16 @@ def cache_file(folder, root):
     return files.user_cache() / folder / f"{key}.npz"
 
 
+def keep(path, what, **arrays):
+    """Writes arrays to a file of the user's cache; where that cannot be done, a line in the log says what is lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        logger.warning("%s of the images are not kept for the next start: %s", what, error)
+
+
 def ends_of(file):
     """SHA-256 (bytes [32]) of the length of a binary file, its first and its last 4,096 bytes.
 
@@ -112,18 +122,9 @@ class FileHashes:
             return
         kept = {name: self._read()[name] for name in names if name in self._read()} | self._new
         self._kept, self._new = kept, {}
-        try:
-            path = self._path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing(path) as file:
-                np.savez(
-                    file,
-                    names=packed_names(kept),
-                    states=np.array([state for state, _ in kept.values()], np.int64),
-                    digests=np.frombuffer(b"".join(digest for _, digest in kept.values()), np.uint8),
-                )
-        except OSError as error:
-            logger.warning("hashes of the images are not kept for the next start: %s", error)
+        states = np.array([state for state, _ in kept.values()], np.int64)
+        digests = np.frombuffer(b"".join(digest for _, digest in kept.values()), np.uint8)
+        keep(self._path(), "hashes", names=packed_names(kept), states=states, digests=digests)
 
     def _path(self):
         return cache_file("hashes", self.root)

@@ -1,7 +1,6 @@
 """What the headers of image files say, kept in the user's cache so that files are opened once, not at every start."""
 
 import io
-import logging
 import os
 import threading
 import time
@@ -9,12 +8,10 @@ import time
 import numpy as np
 import PIL
 
-from tfgans import files, readers
+from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, Unreachable, header, open_image
-from tfgans.data.hashes import cache_file, ends_of, is_young, packed_names, state_of, unpacked_names
-
-logger = logging.getLogger(__name__)
+from tfgans.data.hashes import cache_file, ends_of, is_young, keep, packed_names, state_of, unpacked_names
 
 # Of each file: what is known holds while its state is this; `decoded` is (0, 0) until it has been decoded.
 _COLUMNS = {
@@ -128,15 +125,9 @@ class FileHeaders:
         if not self._new:
             return
         self._new, kept = False, np.flatnonzero(self._keep)
-        try:
-            path = cache_file("headers", self.root)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing(path) as file:
-                columns = {name: column[kept] for name, column in self._rows.items()}
-                names = packed_names(self.names[i] for i in kept)
-                np.savez(file, pillow=np.array(PIL.__version__), names=names, **columns)
-        except OSError as error:
-            logger.warning("headers of the images are not kept for the next start: %s", error)
+        columns = {name: column[kept] for name, column in self._rows.items()}
+        about = {"pillow": np.array(PIL.__version__), "names": packed_names(self.names[i] for i in kept)}
+        keep(cache_file("headers", self.root), "headers", **about, **columns)
 
     def _path(self, i):
         return f"{self.root}/{self.names[i]}"

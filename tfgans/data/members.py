@@ -2,18 +2,15 @@
 files."""
 
 import contextlib
-import logging
 import os
 import time
 
 import numpy as np
 import PIL
 
-from tfgans import files, readers
+from tfgans import readers
 from tfgans.config import ConfigError
-from tfgans.data.hashes import cache_file, is_young, state_of
-
-logger = logging.getLogger(__name__)
+from tfgans.data.hashes import cache_file, is_young, keep, state_of
 
 # What is known of each image; zeros while it is not.
 _COLUMNS = {
@@ -62,15 +59,9 @@ class Members:
         if not self._new or is_young(self._state, self._opened) or not self.is_unchanged():
             return
         self._new = False
-        try:
-            path = cache_file("archives", self._path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            known = {name: column for name, column in self.rows.items() if column.any()}
-            about = {"state": np.array(self._state, np.int64), "pillow": np.array(PIL.__version__)}
-            with files.replacing(path) as file:
-                np.savez(file, **about, **known)
-        except OSError as error:
-            logger.warning("what is known of the images is not kept for the next start: %s", error)
+        known = {name: column for name, column in self.rows.items() if column.any()}
+        about = {"state": np.array(self._state, np.int64), "pillow": np.array(PIL.__version__)}
+        keep(cache_file("archives", self._path), "headers and hashes", **about, **known)
 
     def _kept(self, path):
         """{column: array} of those that are kept of this archive as it is."""

@@ -7,7 +7,18 @@ import io
 import numpy as np
 
 from tfgans.config import sides
-from tfgans.data.decode import BadImage, colour, cover, decode, fit, from_array, header, open_image, to_array
+from tfgans.data.decode import (
+    BadImage,
+    colour,
+    cover,
+    decode,
+    fit,
+    from_array,
+    header,
+    least_side,
+    open_image,
+    to_array,
+)
 from tfgans.data.hashes import ends_of
 from tfgans.data.manifest import FILES, PNG, RAW
 from tfgans.data.plain import is_plain
@@ -40,7 +51,7 @@ class Form:
     @property
     def shortest(self):
         """The shorter side of the smallest image that is used, as `Dataset.min_size` has it."""
-        return 1 if self.size is None else max(1, min(self.size) // 4)
+        return 1 if self.size is None else least_side(self.size)
 
 
 @dataclasses.dataclass(frozen=True)

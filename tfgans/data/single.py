@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage, colour, decode, fit, header, open_image, to_array
+from tfgans.data.decode import BadImage, colour, decode, fit, header, least_side, open_image, to_array
 from tfgans.data.layout import EXTENSIONS
 from tfgans.files import expanded
 
@@ -44,7 +44,7 @@ def read_image(path, shape, crop="center", min_size=None, background="white"):
             raise BadImage("it is no file")
         image = open_image(path)
         size, _ = header(image)
-        if min(size) < (max(1, min(height, width) // 4) if min_size is None else min_size):
+        if min(size) < (least_side((height, width)) if min_size is None else min_size):
             raise BadImage(f"too small, {size[1]}x{size[0]}")
         image = fit(
             decode(image, channels, background), (height, width), "none" if crop == "none" else "center"

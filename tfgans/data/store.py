@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgans.config import ConfigError, sides
 from tfgans.data import passes
-from tfgans.data.decode import BadImage, Unreachable, cover, decode, fit, from_array, to_array
+from tfgans.data.decode import BadImage, Unreachable, cover, decode, fit, from_array, least_side, to_array
 from tfgans.data.hashes import ENDS, WHOLE
 from tfgans.data.items import shown, unusable
 
@@ -86,7 +86,7 @@ class ImageStore:
         self.skips, self._opened, self.background = on_bad_image == "skip", opened, form.background
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
         sizes, gray, bad = passes.headers(self.items, self.sources, title)
-        shortest = max(1, min(wanted or (1,)) // 4) if form.min_size is None else form.min_size
+        shortest = least_side(wanted or (1, 1)) if form.min_size is None else form.min_size
         for k in np.flatnonzero(sizes.min(1, initial=shortest) < shortest).tolist():
             bad.setdefault(k, BadImage(f"too small, {sizes[k][1]}x{sizes[k][0]}"))
         fine = np.delete(np.arange(len(sizes)), list(bad))

@@ -117,8 +117,8 @@ class ZipItems(LaidOut):
         return found[i].tobytes()
 
     def digests(self, indices):
-        found = self.members.rows["digests"]
-        return found[indices] if found.any(1).all() else None
+        known = self.members.known("digests", indices).all()
+        return self.members.rows["digests"][indices] if known else None
 
     def ends(self, indices):
         indices = np.asarray(indices)
@@ -152,7 +152,7 @@ class ZipItems(LaidOut):
         try:
             return read(self.file.fileno(), place, *options)
         except OSError as error:
-            raise BadImage("cannot be read") from error
+            raise Unreachable("cannot be read") from error
         except (ValueError, zlib.error) as error:
             reason = f"damaged in the zip: {readers.one_line(error)}"
             if not self.members.is_unchanged():
