@@ -5,7 +5,7 @@ JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: venv quickstart test check lint docs clean
+.PHONY: venv quickstart test test-all check lint docs clean
 venv: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
@@ -20,8 +20,13 @@ quickstart: venv
 	$(RUN) launch/evaluate.py --model_dir=runs/quickstart
 	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --overwrite --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
 
+# `test` leaves out further cases of what others show as well (tests/sweeps.py), `test-all` nothing.
+TEST = $(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 test: venv
-	$(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
+	$(TEST) -m "not sweep"
+
+test-all: venv
+	$(TEST)
 
 # Lint and a core of the tests, in minutes: the house, every hook and method one step, one resume, one command each.
 CORE = tests/test_house.py tests/config tests/gan/test_gan.py tests/methods/test_pairs.py::test_what_travels_in_a_batch_is_documented \

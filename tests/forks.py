@@ -121,11 +121,12 @@ def _serve():
 
     import sklearn.datasets  # noqa: F401
     import tensorboard.summary  # noqa: F401
-    import tensorflow  # noqa: F401
+    import tensorflow as tf
     from PIL import Image
 
     from tfgans import config
 
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as conftest.py does
     config.import_rooms()
     Image.init()
     gc.freeze()
