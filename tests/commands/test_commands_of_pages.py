@@ -13,6 +13,7 @@ from configurations import ROOT, commands
 from PIL import Image
 
 FEW = ["--gin_param=Evaluator.num_samples=16", "--gin_param=train.num_samples_shown=4"]
+RECOMMENDED = "train.py --gin_file=gin_configs/folder/recommended.gin --data="
 NARROW = ["--gin_param=dcgan_generator.base_channels=8", "--gin_param=dcgan_discriminator.base_channels=8"]
 
 
@@ -48,7 +49,7 @@ def follow(place, tmp_path_factory):
 @pytest.fixture(scope="module")
 def mine(follow, place):
     """`runs/mine` and `generated`, by README.md; what `evaluate` printed."""
-    follow("README.md", "train.py", "--steps=2", *FEW, *NARROW)
+    follow("README.md", f"{RECOMMENDED}my_images ", "--steps=2", *FEW, *NARROW)
     printed = follow("README.md", "evaluate.py", *FEW[:1])
     follow("README.md", "generate.py")
     return json.loads(printed)
@@ -61,6 +62,14 @@ def test_own_images(follow, place, mine):
     follow("docs/own_images.md", "train.py", "--steps=2", *FEW, *NARROW)  # the same run, which is finished
     assert (place / "runs/mine/metrics.jsonl").read_bytes() == before
     assert "hours" in follow("docs/own_images.md", "describe.py", *NARROW)
+
+
+def test_a_packed_set_is_that_of_the_folder(follow, place, mine):
+    """A finished run finds its data in it, and has nothing left to do."""
+    before = (place / "runs/mine/metrics.jsonl").read_bytes()
+    assert json.loads(follow("README.md", "pack.py"))["images"] == {"train": 20}
+    follow("README.md", f"{RECOMMENDED}my_images.packed ", "--steps=2", *FEW, *NARROW)
+    assert (place / "runs/mine/metrics.jsonl").read_bytes() == before
 
 
 def test_features_of_ones_own(follow, mine):
