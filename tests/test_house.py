@@ -36,6 +36,7 @@ ALLOWED = {
     "pictures": {"files"},
     "videos": {"errors", "files", "pictures"},
     "cluster": {"errors"},
+    "launchers": {"errors", "cluster"},
     "distribute": {"config", "cluster", "keras_internals"},
     "data": {"config", "files", "readers", "progress"},
     "evaluate": {"config", "files", "readers", "data", "pictures", "progress", "keras_internals", "layers"},
@@ -67,8 +68,8 @@ ALLOWED = {
     },
     "methods": PARTS | LEAVES | {"networks", "gan", "optimizers", "pruning"},
     "run": PARTS | LEAVES | {"errors", "memory", "networks", "gan", "methods", "optimizers", "weight_names"},
-    "compare": PARTS | LEAVES | {"networks", "gan", "methods", "run"},
-    "commands": LEAVES | {"environment", "errors", "methods", "run", "compare"},
+    "compare": PARTS | LEAVES | {"launchers", "networks", "gan", "methods", "run"},
+    "commands": LEAVES | {"environment", "errors", "launchers", "methods", "run", "compare"},
     "__main__": {"commands"},
     "__init__": {"environment", "keras_lookup"},
 }

@@ -8,24 +8,21 @@ import socket
 from tfgans.errors import ConfigError, first_line
 
 JOBS = ("chief", "worker")
+_SAID_BY = "said_by"  # beside what TensorFlow reads: where `tell` has it from
 
 
 def workers():
     """The number of processes that train together, as `TF_CONFIG` names them; 0 if it does not."""
-    return sum(len(addresses) for addresses in cluster_of(os.environ.get("TF_CONFIG") or "{}").values())
+    return len(members_of(os.environ.get("TF_CONFIG") or "{}")[0])
 
 
-def cluster_of(text):
-    """`{job: addresses}` of a `TF_CONFIG`, {} if it names no cluster.
+def members_of(text):
+    """`(addresses, number)` of a `TF_CONFIG`: those of the chief and the workers, and which is this process's.
 
+    Returns: `([], None)` if it names no cluster.
     Raises: ConfigError, in one line, for whatever is wrong with it, the process's own task included.
     """
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"TF_CONFIG is not JSON: {first_line(error)}") from error
-    if not isinstance(config, dict):
-        raise _wrong("it is an object with a cluster and a task", config)
+    config = _read(text)
     cluster = config.get("cluster", {})
     if not isinstance(cluster, dict):
         raise _wrong("cluster is an object with a list of workers", cluster)
@@ -35,36 +32,65 @@ def cluster_of(text):
         if not isinstance(addresses, list) or not addresses:
             raise _wrong(f"cluster.{job} is a list of addresses, host:port", addresses)
         for address in addresses:
-            _check_address(job, address)
+            if not is_address(address):
+                words = f"cluster.{job} is a list of addresses, host:port with a port of 1 to 65535"
+                raise _wrong(words, address)
     if len(cluster.get("chief", ())) > 1:
         raise _wrong("cluster has one chief", cluster["chief"])
-    every = [address for addresses in cluster.values() for address in addresses]
+    every = [address for job in JOBS for address in cluster.get(job, ())]
     if len(set(every)) < len(every):
         raise _wrong("cluster has no address twice", every)
-    if cluster:
-        _check_task(config.get("task"), cluster)
-    return cluster
+    if not cluster:
+        return [], None
+    task = _checked_task(config.get("task"), cluster)
+    return every, task["index"] + (len(cluster.get("chief", ())) if task["type"] == "worker" else 0)
+
+
+def tell(addresses, number, said_by):
+    """Writes to `TF_CONFIG`, for the rest of this process, who trains together.
+
+    Args:
+        addresses: `host:port` of each process. number: which of them this one is; the first is the chief.
+        said_by: where that is from, to be named if something is wrong with it.
+    """
+    task = {"type": "worker", "index": number}
+    config = {"cluster": {"worker": list(addresses)}, "task": task, _SAID_BY: said_by}
+    os.environ["TF_CONFIG"] = json.dumps(config)
+
+
+def source():
+    """What names the processes, `TF_CONFIG` or what `tell` was told, for a line about them."""
+    return _read(os.environ.get("TF_CONFIG") or "{}").get(_SAID_BY, "TF_CONFIG")
+
+
+def is_address(text):
+    """Whether it is `host:port`, with a port of 1 to 65535."""
+    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    return bool(host) and bool(re.fullmatch("[0-9]{1,5}", port)) and 0 < int(port) < 2**16
 
 
 def check_own_address():
     """Raises ConfigError if this process's host is not known: TensorFlow would wait for it without end."""
-    config = json.loads(os.environ["TF_CONFIG"])
-    task = config["task"]
-    host, _, port = config["cluster"][task["type"]][task["index"]].rpartition(":")
+    addresses, number = members_of(os.environ["TF_CONFIG"])
+    host, _, port = addresses[number].rpartition(":")
     try:
         socket.getaddrinfo(host.strip("[]"), port)
     except OSError as error:
-        raise _wrong("this process's host is known", host) from error
+        raise _wrong("this process's host is known", host, source()) from error
 
 
-def _check_address(job, address):
-    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
-        raise _wrong(f"cluster.{job} is a list of addresses, host:port with a port of 1 to 65535", address)
+def _read(text):
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"TF_CONFIG is not JSON: {first_line(error)}") from error
+    if not isinstance(config, dict):
+        raise _wrong("it is an object with a cluster and a task", config)
+    return config
 
 
-def _check_task(task, cluster):
-    """Refuses a task that is none of the cluster's."""
+def _checked_task(task, cluster):
+    """The task, unless it is none of the cluster's."""
     if not isinstance(task, dict):
         raise _wrong("task is an object with this process's type and index", task)
     kind, index = task.get("type"), task.get("index")
@@ -73,7 +99,8 @@ def _check_task(task, cluster):
     last = len(cluster[kind]) - 1
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= last:
         raise _wrong(f"task.index is an integer in [0, {last}], one for each {kind}", index)
+    return task
 
 
-def _wrong(words, received):
-    return ConfigError(f"TF_CONFIG: {words}. Received: {json.dumps(received)[:200]}")
+def _wrong(words, received, said_by="TF_CONFIG"):
+    return ConfigError(f"{said_by}: {words}. Received: {json.dumps(received)[:200]}")

@@ -1,6 +1,7 @@
 """Which `tf.distribute` strategy runs the training, and the few places where replicas must agree."""
 
 import os
+import re
 
 import tensorflow as tf
 
@@ -16,8 +17,9 @@ def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None,
     """The strategy to build and train under.
 
     Args:
-        kind: `auto` takes several workers if `TF_CONFIG` names them, else a TPU if `TPU_NAME` is set, else
-            all GPUs if there are several, else one device.
+        kind: `auto` takes several workers if `TF_CONFIG` names them (`launchers` writes it for those of a command's
+            flags, mpirun or srun), else a TPU if `TPU_NAME` is set, else all GPUs if there are several, else one
+            device.
         virtual_devices: split the CPU into so many logical devices, to try a replicated run on a machine
             without accelerators; `mirrored` then uses them all.
         tpu: name or address of the TPU, for `kind="tpu"`.
@@ -59,13 +61,28 @@ def _split_cpu(count):
 
 def _multi_worker():
     if workers() < 1:
-        raise ConfigError("strategy.kind = 'multi_worker' needs the cluster in the variable TF_CONFIG")
+        raise ConfigError(
+            "strategy.kind = 'multi_worker' needs the workers, in --workers or the variable TF_CONFIG"
+        )
     cluster.check_own_address()
     options = tf.distribute.experimental.CommunicationOptions()
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except tf.errors.OpError as error:  # such as of a port that is taken
-        raise ConfigError(f"TF_CONFIG: the workers cannot be joined: {first_line(error)}") from error
+        raise ConfigError(f"{cluster.source()}: the workers cannot be joined: {first_line(error)}") from error
+
+
+def told_of_loss(error):
+    """A line about an `OpError` that says that another worker has ended or is not reached; None of other errors."""
+    signs = "Collective ops is aborted|coordination service|heartbeats|tensorflow.WorkerService"
+    if workers() < 2 or not re.search(signs, error.message, re.IGNORECASE):
+        return None
+    named = re.search(r"/task:(\d+)", error.message)
+    which = f"another worker, it seems number {named[1]}," if named else "another worker"
+    return (
+        f"{which} has ended or cannot be reached: start all of them again, and the run goes on from its newest "
+        "checkpoint"
+    )
 
 
 def _tpu(name):

@@ -3,7 +3,7 @@
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
 
-Exit codes: 0 done; 1 the machine failed, such as a full disk; 2 bad configuration or input; 3 training
+Exit codes: 0 done; 1 the machine failed, such as a full disk or another worker; 2 bad configuration or input; 3 training
 diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0 comes with one line on
 stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate` of a run that cannot
 be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
@@ -112,20 +112,26 @@ def _import_tensorflow(command):
 
 def _interpreted(command, action):
     """Runs an action; the exceptions that only exist once TensorFlow is loaded become exit codes."""
-    from tfgans import environment
+    from tfgans import environment, launchers
     from tfgans.config import ConfigError, check_file, first_line
 
     environment.check(command=True)
+    if "workers" in FLAGS:
+        launchers.settle(FLAGS.workers, FLAGS.task)
     if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
         for path in getattr(FLAGS, "gin_file", None) or ():
             check_file(path)  # before the seconds that TensorFlow takes
     tensorflow = _import_tensorflow(command)
     tensorflow.get_logger().setLevel("ERROR")
+    from tfgans import distribute
     from tfgans.run import callbacks
 
     try:
         return action() or 0
     except tensorflow.errors.OpError as error:
+        lost = distribute.told_of_loss(error)
+        if lost:
+            raise OSError(lost) from error
         refused = re.search(
             r"\bConfigError: (.+)", error.message
         )  # of a function of ours that tf.data called

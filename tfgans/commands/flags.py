@@ -83,7 +83,21 @@ def train():
         False,
         "Go on with images that are not those the run was trained on; noted in it.",
     )
+    _worker_flags()
     _model_flags()
+
+
+def _worker_flags():
+    """Who trains together; see `launchers.settle`."""
+    flags.DEFINE_list(
+        "workers",
+        None,
+        "host:port of every process that trains this run together with this one, the first of which writes; else "
+        "those of TF_CONFIG, or of mpirun or srun. All have the same flags but --task.",
+    )
+    flags.DEFINE_integer(
+        "task", None, "This process's number among --workers, from 0; else mpirun's or srun's.", lower_bound=0
+    )
 
 
 def _model_flags():

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tfgans import files, progress, readers
+from tfgans import files, launchers, progress, readers
 from tfgans.compare import collect
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
@@ -184,4 +184,4 @@ def _last_line(log):
 def _environment():
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    return launchers.alone(os.environ) | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
