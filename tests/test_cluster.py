@@ -1,6 +1,9 @@
 """TF_CONFIG: how many processes train together, and one line for whatever is wrong with it."""
 
 import json
+import socket
+import threading
+import time
 
 import pytest
 
@@ -89,3 +92,34 @@ def test_one_worker_trains_as_one_device_and_a_host_that_is_not_known_is_named(m
     monkeypatch.setenv("TF_CONFIG", told({"worker": ["no host:5001", PAIR[0]]}, type="worker", index=0))
     with pytest.raises(ConfigError, match='^TF_CONFIG: this process\'s host is known. Received: "no host"'):
         distribute.strategy()
+
+
+def free_ports(count):
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def test_workers_wait_until_all_can_be_reached_and_name_who_is_not(monkeypatch):
+    ports = free_ports(3)
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    monkeypatch.setenv("TF_CONFIG", "")
+    cluster.tell(addresses, 1, "--workers")
+    absent = f"^--workers: worker 2 at {addresses[2]} was not there in 0 s"
+    with socket.create_server(("127.0.0.1", ports[0])):
+        with pytest.raises(TimeoutError, match=absent):
+            cluster.meet(0.3)
+        late = threading.Timer(0.4, lambda: held.append(socket.create_server(("127.0.0.1", ports[2]))))
+        held = []
+        late.start()
+        began = time.monotonic()
+        cluster.meet(60)
+        assert 0.3 < time.monotonic() - began < 30 and len(held) == 1
+        held[0].close()
+    with socket.create_server(("", ports[1])):
+        with pytest.raises(ConfigError, match=f"this process's port is free: .* Received: {ports[1]}"):
+            cluster.meet(60)
+    with socket.create_server(("", ports[1])):  # and lets go of its own
+        pass

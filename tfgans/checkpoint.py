@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import zipfile
@@ -45,7 +46,7 @@ def names_of(model):
 
 
 def read_state(model):
-    """The values of `variables_of(model)` as arrays; [replicas, ...] for those that differ by replica."""
+    """The values of `variables_of(model)` as arrays; [replicas, n, ...] for those that differ by replica."""
     separate = {id(v) for v in model.per_replica_variables()}
     return {
         name: gather(variable) if id(variable) in separate else as_array(variable)
@@ -81,21 +82,20 @@ def write_state(model, state, replicas=True):
         )
     for name, variable in named.items():
         value, split = state[name], id(variable) in separate
-        if split and not replicas:
+        if split:
+            if replicas:
+                scatter(variable, value)
             continue
-        if tuple(value.shape[split:]) != tuple(variable.shape):
+        if tuple(value.shape) != tuple(variable.shape):
             raise ConfigError(
                 f"the checkpoint is of another model: {variable.path} has shape {tuple(variable.shape)}, "
-                f"the file's {tuple(value.shape[split:])}"
+                f"the file's {tuple(value.shape)}"
             )
-        if split:
-            scatter(variable, value)
-        else:
-            variable.assign(value)
+        variable.assign(value)
 
 
 def gather(variable):
-    """A per-replica variable's values over all workers, [replicas, ...]."""
+    """A per-replica variable's values over all workers, [replicas, n, ...]."""
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
         return as_array(variable)[None]
@@ -104,14 +104,20 @@ def gather(variable):
 
 
 def scatter(variable, values):
-    """Gives every replica of this worker its own part of [replicas, ...]."""
-    strategy = tf.distribute.get_strategy()
-    if len(values) != strategy.num_replicas_in_sync:
+    """Gives every replica of this worker its own part of [replicas, n, ...].
+
+    The n rows of all replicas, one replica after the other, are those of the global batch: of a run that was saved
+    on another number of replicas they are cut anew.
+    Raises: ConfigError if there are not as many rows as this run's replicas have.
+    """
+    replicas, shape = tf.distribute.get_strategy().num_replicas_in_sync, tuple(variable.shape)
+    if values.shape[2:] != shape[1:] or math.prod(values.shape[:2]) != replicas * shape[0]:
         raise ConfigError(
-            f"the checkpoint holds the state of {len(values)} replicas, this run has "
-            f"{strategy.num_replicas_in_sync}"
+            f"the checkpoint holds the state of {len(values)} replicas, {tuple(values.shape[1:])} each of "
+            f"{variable.path}; this run has {replicas} of {shape}"
         )
-    first, count = distribute.local_replicas(strategy)
+    values = values.reshape(replicas, *shape)
+    first, count = distribute.local_replicas(tf.distribute.get_strategy())
     parts = getattr(variable.value, "values", [variable.value])
     for replica in range(count):
         parts[replica].assign(values[first + replica])

@@ -4,10 +4,12 @@ import json
 import os
 import re
 import socket
+import time
 
 from tfgans.errors import ConfigError, first_line
 
 JOBS = ("chief", "worker")
+WAIT_SECONDS = 600.0  # for the other processes, which may be started by hand
 _SAID_BY = "said_by"  # beside what TensorFlow reads: where `tell` has it from
 
 
@@ -69,14 +71,54 @@ def is_address(text):
     return bool(host) and bool(re.fullmatch("[0-9]{1,5}", port)) and 0 < int(port) < 2**16
 
 
-def check_own_address():
-    """Raises ConfigError if this process's host is not known: TensorFlow would wait for it without end."""
+def meet(seconds=WAIT_SECONDS):
+    """Waits until every process can be reached at its address.
+
+    TensorFlow waits, too, but without end and deaf to Ctrl-C.
+    Raises: ConfigError if this process's host is not known or its port is taken; TimeoutError, which names a process
+        that was not there in time.
+    """
     addresses, number = members_of(os.environ["TF_CONFIG"])
-    host, _, port = addresses[number].rpartition(":")
+    host, port = _split(addresses[number])
     try:
-        socket.getaddrinfo(host.strip("[]"), port)
+        socket.getaddrinfo(host, port)
     except OSError as error:
         raise _wrong("this process's host is known", host, source()) from error
+    others = [i for i in range(len(addresses)) if i != number]
+    with _listening(port):
+        end = time.monotonic() + seconds
+        for other in others:
+            while not _answers(*_split(addresses[other])):
+                if time.monotonic() > end:
+                    raise TimeoutError(
+                        f"{source()}: worker {other} at {addresses[other]} was not there in {seconds:.0f} s: start it"
+                        ", or see how it has ended"
+                    )
+                time.sleep(0.1)
+
+
+def _split(address):
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _listening(port):
+    """A socket at which others see that this process is there; TensorFlow takes its place."""
+    both = socket.has_dualstack_ipv6()
+    family = {"family": socket.AF_INET6, "dualstack_ipv6": True} if both else {}
+    try:
+        return socket.create_server(("", port), backlog=128, **family)
+    except OSError as error:
+        words = "this process's port is free: is an earlier one still there?"
+        raise _wrong(words, port, source()) from error
+
+
+def _answers(host, port):
+    try:
+        socket.create_connection((host, port), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _read(text):

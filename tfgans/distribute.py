@@ -64,11 +64,13 @@ def _multi_worker():
         raise ConfigError(
             "strategy.kind = 'multi_worker' needs the workers, in --workers or the variable TF_CONFIG"
         )
-    cluster.check_own_address()
+    cluster.meet()
     options = tf.distribute.experimental.CommunicationOptions()
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    except tf.errors.OpError as error:  # such as of a port that is taken
+    except tf.errors.OpError as error:
+        if told_of_loss(error):
+            raise ConnectionError(told_of_loss(error)) from error
         raise ConfigError(f"{cluster.source()}: the workers cannot be joined: {first_line(error)}") from error
 
 

@@ -78,7 +78,11 @@ class Driver(keras.Model):
 
     @hook
     def per_replica_variables(self):
-        """Variables that differ between replicas, saved for each; methods that have some extend this."""
+        """Variables [n, ...] that differ between replicas; methods that have some extend this.
+
+        Of each the rows are those of a replica's share of the global batch. They are saved for all replicas, and cut
+        anew where a run goes on with another number of them.
+        """
         return []
 
     def add_like(self, weight, name, dtype=None, value=None):

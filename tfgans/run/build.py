@@ -93,9 +93,14 @@ def made(thing):
 
 @contextlib.contextmanager
 def explained():
-    """Turns what gin, Keras and files raise while things are built into one line for the user."""
+    """Turns what gin, Keras and files raise while things are built into one line for the user.
+
+    Other machines that do not answer are no mistake of the user's, and stay what they are.
+    """
     try:
         yield
+    except (ConnectionError, TimeoutError):
+        raise
     except ConfigError as error:
         raise ConfigError(config.first_line(error)) from error
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
@@ -130,14 +135,21 @@ def prepare(gin_files, gin_params, plain_flags=None, run_folder=None):
 
 def build_model():
     """`(model, strategy)` of the parsed configuration."""
-    with explained(), progress.phase("building the networks"):
+    with explained(), _joining():
         strategy = distribute.strategy()
+    with explained(), progress.phase("building the networks"):
         seed = numerics()
         with strategy.scope():
             model = build(seed=seed)
             default = inspect.signature(Dataset.__init__).parameters["batch_size"].default
             model.expect_batch(gin.get_bindings("Dataset").get("batch_size", default))
             return model, strategy
+
+
+def _joining():
+    """Shows that this worker waits for the others, if there are any."""
+    workers = distribute.workers()
+    return progress.phase(f"joining {workers} workers") if workers > 1 else contextlib.nullcontext()
 
 
 def build_evaluator(model=None, dataset=None, duality_gap=None, interrupt=None):

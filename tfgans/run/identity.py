@@ -9,6 +9,7 @@ what files such as genotypes say; and `history`, one entry for the start and for
 """
 
 import dataclasses
+import hashlib
 import json
 import logging
 import re
@@ -40,10 +41,13 @@ class Identity:
         self._kept, self._changes, self._evaluation = None, None, None
 
     def check_workers(self, strategy):
-        """Raises ConfigError, in every worker, if the workers have different data."""
-        number = int(self.contents.fingerprint[:15], 16)
-        numbers = distribute.of_replicas(strategy, number)
-        if len(set(numbers)) > 1:
+        """Raises ConfigError, in every worker, if the workers have different configurations, seeds or data."""
+        if _differ(strategy, _digest(self.configuration)):
+            raise ConfigError(
+                "the workers have different configurations or seeds: all take the same flags, but for --task; runs "
+                "apart from each other are started one by one, with SLURM by srun --ntasks=1"
+            )
+        if _differ(strategy, self.contents.fingerprint):
             raise ConfigError(
                 f"the workers have different data in {self.dataset.source}: this one has {self.contents.count} "
                 f"images with the fingerprint {self.contents.fingerprint[:8]}"
@@ -212,6 +216,19 @@ def resolved(bindings):
         )
 
     return {name: value(found) for name, found in bindings.items() if "." in name}
+
+
+def _differ(strategy, digest):
+    """Whether the workers have brought different digests, hexadecimal ones."""
+    return len(set(distribute.of_replicas(strategy, int(digest[:15], 16)))) > 1
+
+
+def _digest(configuration):
+    """A digest of what decides a run, wherever its data lie."""
+    bindings = resolved(config.bindings_of(configuration))
+    free, known = free_names(bindings, data_known=True), _files(bindings)
+    said = {name: _said(bindings[name], known) for name in sorted(bindings.keys() - free)}
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _files(bindings):

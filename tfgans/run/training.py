@@ -165,11 +165,16 @@ class Run:
 
     def _resume(self):
         about = self.checkpoints.restore(self.model)
+        self._check_resumed_alike(-1 if about is None else about["step"])
+        replicas = self.strategy.num_replicas_in_sync
         if about is None:
+            self.about["replicas"] = replicas
             return
         self.saved_step = about.pop("step")
         self.about.update(about)
-        logger.info("resumed at step %d", self.saved_step)
+        before, self.about["replicas"] = self.about.get("replicas", replicas), replicas
+        other = "" if before == replicas else f", of {before} replicas, on {replicas}: equal to rounding"
+        logger.info("resumed at step %d%s", self.saved_step, other)
         if self.saved_step > self.steps:
             raise ConfigError(
                 f"{self.folder} has been trained for {self.saved_step} steps already, more than {self.steps}"
@@ -177,6 +182,15 @@ class Run:
         limit = self.plan.seconds
         if limit is not None and self.about.get("train_seconds", 0.0) >= limit:
             self.steps = self.saved_step
+
+    def _check_resumed_alike(self, step):
+        """Refuses workers that have found different checkpoints; none goes on, and writes, before all have looked."""
+        found = distribute.of_replicas(self.strategy, step)
+        if len(set(found)) > 1:
+            raise ConfigError(
+                f"the workers find different checkpoints in {self.folder}, which must be one folder for all of them: "
+                + ", ".join("none" if each < 0 else f"step {each}" for each in sorted(set(found)))
+            )
 
     def fit(self):
         """Trains what is left, then leaves the folder complete."""
