@@ -48,6 +48,7 @@ def config(tmp_path_factory):
 
 
 WORKER = (forks.ROOT / "tests" / "worker.py").read_text()
+LOGGED = "import logging\nlogging.basicConfig(level=logging.INFO)\n"
 DIES = """
 import os, signal
 from tfgans.run import shown
@@ -118,6 +119,16 @@ def test_two_devices_train_as_one_does(config, one, tmp_path):
     assert "replica/1/0000" in two and "replica/1/0000" not in one
     assert_close(one, two, 1e-6)
     assert_close(one, xla, 1e-6)
+
+
+def test_a_run_of_two_devices_goes_on_with_one(config, one, tmp_path):
+    finish(start(config, tmp_path / "run", tmp_path / "two.npz", [*PLAIN, *MIRRORED], 4))
+    alone = start(config, tmp_path / "run", tmp_path / "alone.npz", PLAIN, before=LOGGED)
+    finish(alone)
+    assert "resumed at step 4, saved on 2 replicas, with 1: equal to rounding" in alone.said()[1]
+    (state,) = states(tmp_path, "alone")
+    assert "replica/1/0000" not in state
+    assert_close(one, state, 1e-6)
 
 
 def test_replicas_agree_on_statistics_too(config, tmp_path):

@@ -173,8 +173,8 @@ class Run:
         self.saved_step = about.pop("step")
         self.about.update(about)
         before, self.about["replicas"] = self.about.get("replicas", replicas), replicas
-        other = "" if before == replicas else f", of {before} replicas, on {replicas}: equal to rounding"
-        logger.info("resumed at step %d%s", self.saved_step, other)
+        other = f", saved on {before} replicas, with {replicas}: equal to rounding, not to the bit"
+        logger.info("resumed at step %d%s", self.saved_step, "" if before == replicas else other)
         if self.saved_step > self.steps:
             raise ConfigError(
                 f"{self.folder} has been trained for {self.saved_step} steps already, more than {self.steps}"

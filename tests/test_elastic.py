@@ -1,0 +1,7 @@
+"""A run goes on with another number of replicas than it began with: equal to rounding."""
+
+from replicas import assert_replicas_agree
+
+
+def test_two_replicas_go_on_as_one_or_four_with_the_state_of_each_image_cut_anew():
+    assert_replicas_agree("import elastic\nelastic.main()")
