@@ -16,11 +16,13 @@ def case():
     """All that keeps state of its own: images per place, statistics that adapt, Adam's moments, the average."""
     adaptive = global_batch.ADAPTIVE | {"perturb_fakes": True, "perturbation_batch_size": global_batch.BATCH}
     methods = (DiffAugmentGAN, ADAGAN, APAGAN, FastGAN)
-    return global_batch.Case(methods, ema_decay=0.9, optimizer=lambda: TorchAdam(0.01, epsilon=0.1), **adaptive)
+    return global_batch.Case(
+        methods, ema_decay=0.9, optimizer=lambda: TorchAdam(0.01, epsilon=0.1), **adaptive
+    )
 
 
 def go_on(strategy, state, steps):
-    """The state after some steps, from a state or the beginning, as it is and with all rows of what replicas share."""
+    """The state after some steps, from a state or the beginning: as it is, and `in_rows`."""
     found = case()
     with strategy.scope():
         model = global_batch.compose(*found.methods)(*found.networks(), **found.options)

@@ -126,7 +126,9 @@ def test_per_replica_variables_are_saved_by_replica(model):
     checkpoint.write_state(other, state)
     np.testing.assert_array_equal(other.perturbation.numpy(), model.perturbation.numpy())
     two = state | {name: np.repeat(state[name], 2, axis=0)}
-    with pytest.raises(ConfigError, match=r"2 replicas, \(3,\) each of .*perturbation; this run has 1 of \(3,\)"):
+    with pytest.raises(
+        ConfigError, match=r"2 replicas, \(3,\) each of .*perturbation; this run has 1 of \(3,\)"
+    ):
         checkpoint.write_state(other, two)
     kept = other.perturbation.numpy() + 1
     other.perturbation.assign(kept)

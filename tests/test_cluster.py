@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import tensorflow as tf
 
 from tfgans import cluster, distribute
 from tfgans.config import ConfigError
@@ -118,8 +119,32 @@ def test_workers_wait_until_all_can_be_reached_and_name_who_is_not(monkeypatch):
         cluster.meet(60)
         assert 0.3 < time.monotonic() - began < 30 and len(held) == 1
         held[0].close()
-    with socket.create_server(("", ports[1])):
-        with pytest.raises(ConfigError, match=f"this process's port is free: .* Received: {ports[1]}"):
-            cluster.meet(60)
+    taken = f"this process's port is free: .* Received: {ports[1]}"
+    with socket.create_server(("", ports[1])), pytest.raises(ConfigError, match=taken):
+        cluster.meet(60)
     with socket.create_server(("", ports[1])):  # and lets go of its own
         pass
+
+
+RESET = """Graph execution error:
+
+Collective ops is aborted by: recvmsg:Connection reset by peer
+Additional GRPC error information from remote target /job:worker/replica:0/task:1 while calling /tensorflow.WorkerService/RecvBuf:
+:UNKNOWN:Error received from peer  {grpc_status:14, grpc_message:"recvmsg:Connection reset by peer"}"""  # noqa: E501
+SILENT = """Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are unhealthy
+(stopped sending heartbeats):
+/job:worker/replica:0/task:1"""
+
+
+def test_an_error_that_says_that_a_worker_is_gone_is_one_line_about_it(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", told({"worker": PAIR}, type="worker", index=0))
+    for message in (RESET, SILENT):
+        line = distribute.told_of_loss(tf.errors.UnavailableError(None, None, message))
+        assert line.startswith("another worker, it seems number 1, has ended or cannot be reached: ")
+        assert "\n" not in line
+    closed = tf.errors.AbortedError(None, None, "Collective ops is aborted by: Socket closed")
+    assert distribute.told_of_loss(closed).startswith("another worker has ended")
+    full = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor on /job:worker/task:0")
+    assert distribute.told_of_loss(full) is None
+    monkeypatch.delenv("TF_CONFIG")
+    assert distribute.told_of_loss(closed) is None

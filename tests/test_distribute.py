@@ -49,15 +49,17 @@ def config(tmp_path_factory):
 
 WORKER = (forks.ROOT / "tests" / "worker.py").read_text()
 LOGGED = "import logging\nlogging.basicConfig(level=logging.INFO)\n"
-DIES = """
+SIGNALLED = """
 import os, signal
-from tfgans.run import shown
+from tfgans.run import callbacks
+after = callbacks.StopWhenDiverged.after
 
-def after(bar, step):
-    if step == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
+def signalled(callback, step):
+    after(callback, step)
+    if step == {step}:
+        os.kill(os.getpid(), signal.{name})
 
-shown.ProgressBar.after = after
+callbacks.StopWhenDiverged.after = signalled
 """
 
 
@@ -152,19 +154,25 @@ def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, 
     assert (tmp_path / "run" / "generator.keras").exists()
 
 
-def test_workers_agree_on_statistics_and_resume_after_they_are_killed(config, tmp_path):
+def test_workers_agree_on_statistics_and_resume_after_they_are_killed_or_stopped(config, tmp_path):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     finish(*start_workers(config, straight, steps=10))
     chief, other = states(straight, "worker0", "worker1")
     for name in chief:
         np.testing.assert_array_equal(chief[name], other[name], err_msg=name)
 
-    chief_process, worker = start_workers(config, broken, steps=10, before=(DIES, ""))
+    dies = SIGNALLED.format(step=7, name="SIGKILL")
+    chief_process, worker = start_workers(config, broken, steps=10, before=(dies, ""))
     assert chief_process.finish()[0] == -signal.SIGKILL
-    if worker.poll() is None:  # what a cluster's manager does when it restarts a job
-        worker.kill()
-    assert worker.finish()[0] != 0
-    assert checkpoint.Checkpoints(broken / "run" / "checkpoints").steps() == [0, 5]
+    code, _, said = worker.finish(60)  # by itself
+    assert code == 1 and "Collective ops is aborted" in said
+    checkpoints = checkpoint.Checkpoints(broken / "run" / "checkpoints")
+    assert checkpoints.steps() == [0, 5]
+
+    stops = SIGNALLED.format(step=6, name="SIGTERM")
+    for process in start_workers(config, broken, steps=10, before=("", stops)):
+        assert "Interrupted: stopped by signal 15" in process.finish()[2]
+    assert checkpoints.steps() == [0, 5, 8]
     finish(*start_workers(config, broken, steps=10))
     resumed = next(states(broken, "worker0"))
     for name in chief:

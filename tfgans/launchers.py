@@ -3,7 +3,7 @@
 The first that says so is taken: `--workers`, `TF_CONFIG`, mpirun, srun. A process that mpirun or srun has started
 alone trains alone, and so does one in a batch script without srun, or in a shell that srun has opened on a terminal
 (`srun --pty bash`): there SLURM's variables are those of the shell's job and say nothing of the process.
-mpirun comes before srun as in a job of SLURM it has its daemons started by srun, whose variables its processes inherit.
+mpirun comes before srun: in a job of SLURM it has its daemons started by srun, whose variables its processes inherit.
 """
 
 import itertools

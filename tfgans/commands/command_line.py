@@ -3,10 +3,10 @@
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
 
-Exit codes: 0 done; 1 the machine failed, such as a full disk or another worker; 2 bad configuration or input; 3 training
-diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0 comes with one line on
-stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate` of a run that cannot
-be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
+Exit codes: 0 done; 1 the machine failed, such as a full disk, or another worker did; 2 bad configuration or input;
+3 training diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0 comes with
+one line on stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate` of a run
+that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
 """
 
 import os

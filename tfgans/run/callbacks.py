@@ -8,8 +8,11 @@ import time
 
 import keras
 
+from tfgans import distribute
 from tfgans.run import signals
 from tfgans.run.signals import Interrupted
+
+_EXECUTIONS_BETWEEN_QUESTIONS = 8  # of workers, whether to stop
 
 
 class Diverged(Exception):
@@ -48,13 +51,16 @@ class StopOnSignal(StepCallback, signals.Keeper):
 
     Where nothing has been trained since the last checkpoint it stops at once, as does a second SIGINT. For that it
     must be told both (`trained_to`, `saved_at`); untold, it takes every step for one that would be lost.
+
+    Several workers save and stop at the same step, whichever of them the signal has reached: they ask each other
+    every eight executions, as what is asked has to go around.
     """
 
     _trained = _saved = None
 
-    def __init__(self, save):
+    def __init__(self, save, strategy=None):
         super().__init__()
-        self.save = save
+        self.save, self.strategy = save, strategy
 
     def trained_to(self, step):
         """`step` updates are done."""
@@ -83,6 +89,10 @@ class StopOnSignal(StepCallback, signals.Keeper):
             raise Interrupted(self.received)
 
     def after(self, step):
+        if distribute.workers() > 1:
+            if step // self.model.steps_per_execution % _EXECUTIONS_BETWEEN_QUESTIONS:
+                return
+            self.received = max(distribute.of_replicas(self.strategy, int(self.received or 0))) or None
         if self.received is not None:
             self.save(step)
             raise Interrupted(self.received)

@@ -64,7 +64,7 @@ class Run:
             self.dataset.check(self.model.batches_per_step, self.strategy.num_replicas_in_sync)
             self._check_data()
             classes.follow(self.model, self.labelled_data())
-        self.signals = callbacks.StopOnSignal(self.save)
+        self.signals = callbacks.StopOnSignal(self.save, self.strategy)
         self.evaluator = build.build_evaluator(self.model, self.dataset, plan.duality_gap, self.signals.check)
         self.configuration = config.operative()
         config.refuse_unused()
