@@ -4,9 +4,9 @@
 
 Each configuration is built on two logical CPU devices and its steps are traced, not run; every mean over replicas
 is counted where TensorFlow hands it to what exchanges it: gradients of the updates, gradients that AdvAs and other
-methods take means of inside the tape, and the gradients of those, statistics of batch norms and what the step logs.
-What is done every few steps counts by its share of the first `--steps` updates. What a loop in TensorFlow exchanges
-counts once (only AdvAs's estimator "unbiased" on several groups loops).
+methods take means of inside the tape, the gradients of those, statistics of batch norms. The logs, some twenty
+numbers, are not. What is done every few steps counts by its share of the first `--steps` updates, and what a loop in
+TensorFlow exchanges counts once (only AdvAs's estimator "unbiased" has one).
 
 The seconds are those of a ring: each GPU sends and receives 2 (n - 1) / n times the bytes, at 300 GB/s (NVLink of an
 A100, one direction) or 1.25 GB/s (10 gigabit Ethernet, one GPU a machine). Latency, of which the exchanges tell

@@ -58,12 +58,18 @@ class Worker:
         self.process.wait()
 
 
-def pair(model_dir, options):
-    """Both workers, at ports that are free."""
-    held = [socket.create_server(("", 0)) for _ in range(2)]
+def free_addresses(count=2):
+    """Addresses of this machine, `host:port`, whose ports are free."""
+    held = [socket.create_server(("", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
     for each in held:
         each.close()
+    return addresses
+
+
+def pair(model_dir, options):
+    """Both workers, at ports that are free."""
+    addresses = free_addresses()
     return [Worker(model_dir, options, addresses, task) for task in range(2)]
 
 
