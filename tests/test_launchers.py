@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from configurations import ROOT, commands
 from tensorflow.python.distribute.cluster_resolver import slurm_cluster_resolver as tensorflows
 
 from tfgans import cluster, launchers
@@ -172,3 +173,12 @@ def test_what_contradicts_itself_or_cannot_be_known_is_one_line(found, variables
     with pytest.raises(ConfigError) as raised:
         found(variables, workers, task)
     assert reason in str(raised.value) and "\n" not in str(raised.value) and len(str(raised.value)) < 300
+
+
+def test_the_page_s_commands_name_each_process_once(found):
+    told = []
+    for words in commands(ROOT / "docs/devices.md"):
+        flags = dict(word.removeprefix("--").split("=", 1) for word in words[1:] if word.startswith("--"))
+        if "workers" in flags:
+            told.append(found({}, flags["workers"].split(","), int(flags["task"])))
+    assert told == [(["one:5000", "two:5000"], 0), (["one:5000", "two:5000"], 1)]

@@ -28,8 +28,8 @@ COMMANDS = (
 NETWORKS = ("steps", "resolution", "channels", "num_classes", "batch_size")
 
 FLAGS = {
-    "train": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
-    "search": ("gin_file", "gin_param", "model_dir", "seed", "data", *NETWORKS),
+    "train": ("gin_file", "gin_param", "model_dir", "seed", "data", "workers", "task", *NETWORKS),
+    "search": ("gin_file", "gin_param", "model_dir", "seed", "data", "workers", "task", *NETWORKS),
     "evaluate": (
         "gin_param",
         "model_dir",
