@@ -110,7 +110,7 @@ def test_workers_wait_until_all_can_be_reached_and_name_who_is_not(monkeypatch):
     cluster.tell(addresses, 1, "--workers")
     absent = f"^--workers: worker 2 at {addresses[2]} was not there in 0 s"
     with socket.create_server(("127.0.0.1", ports[0])):
-        with pytest.raises(TimeoutError, match=absent):
+        with pytest.raises(cluster.WorkerLost, match=absent):
             cluster.meet(0.3)
         late = threading.Timer(0.4, lambda: held.append(socket.create_server(("127.0.0.1", ports[2]))))
         held = []
@@ -142,6 +142,9 @@ def test_an_error_that_says_that_a_worker_is_gone_is_one_line_about_it(monkeypat
         line = distribute.told_of_loss(tf.errors.UnavailableError(None, None, message))
         assert line.startswith("another worker, it seems number 1, has ended or cannot be reached: ")
         assert "\n" not in line
+    assert cluster.own_number() == 0
+    own = tf.errors.UnavailableError(None, None, RESET.replace("task:1", "task:0"))
+    assert distribute.told_of_loss(own).startswith("another worker has ended")
     closed = tf.errors.AbortedError(None, None, "Collective ops is aborted by: Socket closed")
     assert distribute.told_of_loss(closed).startswith("another worker has ended")
     full = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor on /job:worker/task:0")

@@ -69,7 +69,7 @@ ALLOWED = {
     "methods": PARTS | LEAVES | {"networks", "gan", "optimizers", "pruning"},
     "run": PARTS | LEAVES | {"errors", "memory", "networks", "gan", "methods", "optimizers", "weight_names"},
     "compare": PARTS | LEAVES | {"launchers", "networks", "gan", "methods", "run"},
-    "commands": LEAVES | {"environment", "errors", "launchers", "methods", "run", "compare"},
+    "commands": LEAVES | {"cluster", "environment", "errors", "launchers", "methods", "run", "compare"},
     "__main__": {"commands"},
     "__init__": {"environment", "keras_lookup"},
 }

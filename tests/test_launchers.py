@@ -8,6 +8,7 @@ from configurations import ROOT, commands
 from tensorflow.python.distribute.cluster_resolver import slurm_cluster_resolver as tensorflows
 
 from tfgans import cluster, launchers
+from tfgans.compare import processes
 from tfgans.config import ConfigError
 
 PAIR = ["one:5001", "two:5002"]
@@ -100,8 +101,13 @@ def test_a_process_alone_trains_alone(found, variables):
 def test_a_shell_on_a_terminal_trains_alone(found):
     assert found(SRUN, interactive=True) == ([], None)
     assert found(MPIRUN, interactive=True)[1] == 1  # which hands its terminal to rank 0
+
+
+def test_runs_that_are_compared_train_alone(found, monkeypatch):
     left = launchers.alone(SRUN | MPIRUN | {"TF_CONFIG": TOLD, "HOME": "/h"})
     assert left["HOME"] == "/h" and found(left) == ([], None)
+    monkeypatch.setenv("TF_CONFIG", TOLD)
+    assert "TF_CONFIG" not in processes._environment()
 
 
 def test_a_step_may_leave_out_what_follows_from_the_rest(found):

@@ -13,9 +13,18 @@ WAIT_SECONDS = 600.0  # for the other processes, which may be started by hand
 _SAID_BY = "said_by"  # beside what TensorFlow reads: where `tell` has it from
 
 
+class WorkerLost(Exception):
+    """Another worker has not come, has ended or is not reached; the message says which, and what to do."""
+
+
 def workers():
     """The number of processes that train together, as `TF_CONFIG` names them; 0 if it does not."""
     return len(members_of(os.environ.get("TF_CONFIG") or "{}")[0])
+
+
+def own_number():
+    """This process's number among `workers()`; None if there are none."""
+    return members_of(os.environ.get("TF_CONFIG") or "{}")[1]
 
 
 def members_of(text):
@@ -75,7 +84,7 @@ def meet(seconds=WAIT_SECONDS):
     """Waits until every process can be reached at its address.
 
     TensorFlow waits, too, but without end and deaf to Ctrl-C.
-    Raises: ConfigError if this process's host is not known or its port is taken; TimeoutError, which names a process
+    Raises: ConfigError if this process's host is not known or its port is taken; WorkerLost, which names a process
         that was not there in time.
     """
     addresses, number = members_of(os.environ["TF_CONFIG"])
@@ -90,7 +99,7 @@ def meet(seconds=WAIT_SECONDS):
         for other in others:
             while not _answers(*_split(addresses[other])):
                 if time.monotonic() > end:
-                    raise TimeoutError(
+                    raise WorkerLost(
                         f"{source()}: worker {other} at {addresses[other]} was not there in {seconds:.0f} s: start it"
                         ", or see how it has ended"
                     )

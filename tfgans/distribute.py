@@ -70,7 +70,7 @@ def _multi_worker():
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except tf.errors.OpError as error:
         if told_of_loss(error):
-            raise ConnectionError(told_of_loss(error)) from error
+            raise cluster.WorkerLost(told_of_loss(error)) from error
         raise ConfigError(f"{cluster.source()}: the workers cannot be joined: {first_line(error)}") from error
 
 
@@ -79,8 +79,8 @@ def told_of_loss(error):
     signs = "Collective ops is aborted|coordination service|heartbeats|tensorflow.WorkerService"
     if workers() < 2 or not re.search(signs, error.message, re.IGNORECASE):
         return None
-    named = re.search(r"/task:(\d+)", error.message)
-    which = f"another worker, it seems number {named[1]}," if named else "another worker"
+    named = set(map(int, re.findall(r"/task:(\d+)", error.message))) - {cluster.own_number()}
+    which = f"another worker, it seems number {named.pop()}," if len(named) == 1 else "another worker"
     return (
         f"{which} has ended or cannot be reached: start all of them again, and the run goes on from its newest "
         "checkpoint"

@@ -92,7 +92,7 @@ def _check_number(task, count):
 
 
 class _Started:
-    """A process that a launcher has started beside others.
+    """A process that a launcher has started beside others; `addresses()` gives `host:port` of all of them.
 
     Args:
         name: of the launcher. count, number: how many there are, and which of them this one is.
@@ -104,10 +104,6 @@ class _Started:
             raise ConfigError(f"{name} says that this is process {number} of {count}, which cannot be")
         self.name, self.count, self.number = name, count, number
         self.port = _FIRST_PORT + zlib.crc32(job.encode()) % _PORTS
-
-    def addresses(self):
-        """`host:port` of all of them. Raises: ConfigError if the launcher does not say where they are."""
-        raise NotImplementedError
 
 
 class _Mpirun(_Started):

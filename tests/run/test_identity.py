@@ -227,26 +227,42 @@ def test_a_genotype_is_what_it_says(folder, images, tmp_path):
         identity.refuse_changed_files(folder)
 
 
-def test_workers_with_different_data_refuse(folder, images, monkeypatch):
-    mine = started(folder, images)
-    save(images / "00.png", 1)
-    theirs = started(folder, images)
-    monkeypatch.setattr(distribute, "workers", lambda: 2)
+def test_workers_with_different_data_or_configurations_refuse(folder, images, monkeypatch):
+    def brought(mine, others=()):
+        """The numbers that a worker brings for all to compare, with others that have brought theirs."""
+        numbers, others = [], list(others)
 
+        def of_replicas(strategy, number):
+            numbers.append(number)
+            return [number, others.pop(0) if others else number]
+
+        monkeypatch.setattr(distribute, "of_replicas", of_replicas)
+        mine.check_workers(None)
+        return numbers
+
+    first = brought(started(folder, images))
+    assert len(set(first)) == 2
+    assert brought(started(folder, images, steps=20), first) == first
+    with pytest.raises(
+        ConfigError, match="the workers have different configurations or seeds: .* --ntasks=1$"
+    ):
+        brought(started(folder, images, batch=8), first)
+    save(images / "00.png", 1)
+    with pytest.raises(ConfigError, match="the workers have different data in folder:.*20 images"):
+        brought(started(folder, images), first)
+
+
+def test_the_numbers_of_workers_are_gathered(monkeypatch):
     class Strategy:
         def run(self, function):
             return function()
 
         def gather(self, value, axis):
-            other = value if self.same else tf.constant([int(mine.contents.fingerprint[:15], 16)], tf.int64)
-            return tf.concat([value, other], axis)
+            return tf.concat([value, tf.constant([2**59], tf.int64)], axis)
 
-    strategy = Strategy()
-    strategy.same = True
-    theirs.check_workers(strategy)
-    strategy.same = False
-    with pytest.raises(ConfigError, match="the workers have different data in folder:.*20 images"):
-        theirs.check_workers(strategy)
+    assert distribute.of_replicas(None, 5) == [5]
+    monkeypatch.setattr(distribute, "workers", lambda: 2)
+    assert distribute.of_replicas(Strategy(), 5) == [5, 2**59]
 
 
 NETWORKS = """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from short_runs import Crash, assert_same_run, contents, crash_at, kill_and_resume, rows, run
 
-from tfgans import checkpoint, files, pictures
+from tfgans import checkpoint, distribute, files, pictures
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.run import callbacks, shown
@@ -91,6 +91,15 @@ def test_a_damaged_newest_checkpoint_costs_only_time(whole_eagerly, gin_file, tm
     assert "step_00000008.npz cannot be read as a checkpoint: " in caplog.text
     (folder / "samples" / "step_copy.png").unlink()
     assert_same_run(whole_eagerly, folder)
+
+
+def test_workers_that_find_different_checkpoints_refuse(whole_eagerly, gin_file, monkeypatch):
+    found = lambda strategy, number: [number, -1] if number == 12 else [number]  # noqa: E731
+    monkeypatch.setattr(distribute, "of_replicas", found)
+    with pytest.raises(
+        ConfigError, match="different checkpoints in .*one folder for all of them: none, step 12$"
+    ):
+        run(gin_file, whole_eagerly)
 
 
 def test_without_any_checkpoint_it_starts_again(whole_eagerly, gin_file, tmp_path):

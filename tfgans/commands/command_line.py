@@ -16,7 +16,7 @@ import warnings
 
 from absl import app, flags, logging
 
-from tfgans import files, progress
+from tfgans import cluster, files, progress
 from tfgans.commands import flags as command_flags
 from tfgans.commands import picture_flags
 from tfgans.commands.actions import COMMANDS, SUMMARIES, WITH_ARGUMENTS
@@ -87,7 +87,7 @@ def _guarded(command, action):
     except ConfigError as error:
         complain(first_line(error))
         return 2
-    except OSError as error:
+    except (OSError, cluster.WorkerLost) as error:
         complain(first_line(error))
         return 1
     except signals.Interrupted as error:
@@ -131,7 +131,7 @@ def _interpreted(command, action):
     except tensorflow.errors.OpError as error:
         lost = distribute.told_of_loss(error)
         if lost:
-            raise OSError(lost) from error
+            raise cluster.WorkerLost(lost) from error
         refused = re.search(
             r"\bConfigError: (.+)", error.message
         )  # of a function of ours that tf.data called

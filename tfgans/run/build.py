@@ -93,14 +93,9 @@ def made(thing):
 
 @contextlib.contextmanager
 def explained():
-    """Turns what gin, Keras and files raise while things are built into one line for the user.
-
-    Other machines that do not answer are no mistake of the user's, and stay what they are.
-    """
+    """Turns what gin, Keras and files raise while things are built into one line for the user."""
     try:
         yield
-    except (ConnectionError, TimeoutError):
-        raise
     except ConfigError as error:
         raise ConfigError(config.first_line(error)) from error
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:

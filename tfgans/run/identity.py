@@ -53,6 +53,18 @@ class Identity:
                 f"images with the fingerprint {self.contents.fingerprint[:8]}"
             )
 
+    def check_resumed(self, strategy, step):
+        """Raises ConfigError, in every worker, if the workers have found checkpoints of different steps, or None.
+
+        None goes on, and writes, before all have looked.
+        """
+        found = set(distribute.of_replicas(strategy, -1 if step is None else step))
+        if len(found) > 1:
+            raise ConfigError(
+                f"the workers find different checkpoints in {self.folder}, which must be one folder for all of them: "
+                + ", ".join("none" if each < 0 else f"step {each}" for each in sorted(found))
+            )
+
     def check(self, accept_changed_data=False):
         """Raises ConfigError if the folder's run is of another configuration or, unless accepted, of other data."""
         text = self.folder / "operative.gin"

@@ -165,7 +165,7 @@ class Run:
 
     def _resume(self):
         about = self.checkpoints.restore(self.model)
-        self._check_resumed_alike(-1 if about is None else about["step"])
+        self.identity.check_resumed(self.strategy, None if about is None else about["step"])
         replicas = self.strategy.num_replicas_in_sync
         if about is None:
             self.about["replicas"] = replicas
@@ -182,15 +182,6 @@ class Run:
         limit = self.plan.seconds
         if limit is not None and self.about.get("train_seconds", 0.0) >= limit:
             self.steps = self.saved_step
-
-    def _check_resumed_alike(self, step):
-        """Refuses workers that have found different checkpoints; none goes on, and writes, before all have looked."""
-        found = distribute.of_replicas(self.strategy, step)
-        if len(set(found)) > 1:
-            raise ConfigError(
-                f"the workers find different checkpoints in {self.folder}, which must be one folder for all of them: "
-                + ", ".join("none" if each < 0 else f"step {each}" for each in sorted(set(found)))
-            )
 
     def fit(self):
         """Trains what is left, then leaves the folder complete."""
@@ -344,7 +335,8 @@ class Run:
         self.save(self.steps)
         self.evaluate(self.steps)
         self.draw_samples(self.steps)
-        if self.is_chief:
-            with phase("handing over the generator"):
-                hand_over(self.model, self.folder, self.steps)
+        if not self.is_chief:
+            return None
+        with phase("handing over the generator"):
+            hand_over(self.model, self.folder, self.steps)
         return self.output.row(self.steps)
