@@ -1,6 +1,9 @@
 """Bytes that replicas exchange for a generator update, and what that takes on 8 GPUs.
 
-    python benchmarks/communication.py [--configuration=F.gin ...] [--gin_param=...] [--steps=16] [--gpus=8]
+    python benchmarks/communication.py [--experiment=advas/digits ...] [--gin_param=...] [--steps=16] [--gpus=8]
+
+Experiments are those of docs/configurations.md; others are --configuration=F.gin or
+--configuration='--gin_file=A.gin --gin_file=B.gin'.
 
 Each configuration is built on two logical CPU devices and its steps are traced, not run; every mean over replicas
 is counted where TensorFlow hands it to what exchanges it: gradients of the updates, gradients that AdvAs and other
@@ -25,21 +28,25 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 import gin
 import numpy as np
 import tensorflow as tf
+from gpu_configurations import flags
 
 from tfgans.compare import plan
 from tfgans.run import build
 
-CONFIGURATIONS = [
-    "gin_configs/base/cifar10.gin",
-    "gin_configs/fastgan/wgan_gp_cifar10.gin",
-    "gin_configs/fastgan/fastgan.gin",
-    "gin_configs/advas/cifar10_autogan.gin",
-    "gin_configs/regan/cifar10_sngan.gin",
-    "gin_configs/r3gan/cifar10.gin",
-    "gin_configs/stylegan2/photos64.gin",
-    "gin_configs/progan/photos64.gin",
-    "gin_configs/combined/digits32_octave.gin",
-    "gin_configs/alphagan/cifar10_search.gin",
+EXPERIMENTS = [
+    "base/cifar10",
+    "advas/mnist_wgan_gp_baseline",
+    "advas/mnist_wgan_gp",
+    "advas/cifar10_autogan",
+    "fastgan/cifar10",
+    "regan/cifar10_sngan",
+    "regan/cifar10_rggan",
+    "r3gan/cifar10",
+    "stylegan2/cifar10_ada",
+    "stylegan2/photos64",
+    "octave/digits_combi",
+    "progan/digits32",
+    "alphagan/digits32_search",
 ]
 BYTES_PER_SECOND = {"nvlink": 300e9, "ethernet": 1.25e9}
 
@@ -106,7 +113,7 @@ def exchanged(strategy, counting, model, batch, steps):
     return (total / steps).tolist()
 
 
-def row_of(configuration, options, strategy, counting):
+def row_of(name, configuration, options, strategy, counting):
     """What the table says of a configuration."""
     model, batch_size = built(strategy, configuration, options.gin_param)
     batch = shares_of_batch(strategy, model, batch_size)
@@ -117,7 +124,7 @@ def row_of(configuration, options, strategy, counting):
     }
     of_ring = 2 * (options.gpus - 1) / options.gpus * sent
     seconds = {f"{name}_seconds": of_ring / rate for name, rate in BYTES_PER_SECOND.items()}
-    about = {"configuration": configuration, "bytes": round(sent), "exchanges": round(exchanges, 1)}
+    about = {"name": name, "bytes": round(sent), "exchanges": round(exchanges, 1)}
     return about | {f"{name}_bytes": size for name, size in weights.items()} | seconds
 
 
@@ -130,7 +137,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--configuration", "--gin_file", action="append", help="may be given several times")
+    parser.add_argument("--experiment", action="append", default=[], help="may be given several times")
+    parser.add_argument("--configuration", "--gin_file", action="append", default=[], help="as --experiment")
     parser.add_argument("--gin_param", action="append", default=[], help="for every configuration")
     parser.add_argument("--steps", type=int, default=16, help="generator updates to take the mean of")
     parser.add_argument("--gpus", type=int, default=8)
@@ -139,17 +147,17 @@ def main():
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     counting = Counting()
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], counting)
+    experiments = options.experiment or ([] if options.configuration else EXPERIMENTS)
+    asked = {name: flags(name) for name in experiments} | {each: each for each in options.configuration}
     form = "{:<46} {:>8} {:>8} {:>10} {:>9} {:>10} {:>12}"
-    print(
-        form.format("configuration", "G, MB", "D, MB", "MB/update", "exchanges", "NVLink, ms", "Ethernet, ms")
-    )
+    print(form.format("", "G, MB", "D, MB", "MB/update", "exchanges", "NVLink, ms", "Ethernet, ms"))
     rows = []
-    for configuration in options.configuration or CONFIGURATIONS:
-        rows.append(row_of(configuration, options, strategy, counting))
+    for name, configuration in asked.items():
+        rows.append(row_of(name, configuration, options, strategy, counting))
         values = rows[-1]
-        sizes = [f"{values[name] / 1e6:.2f}" for name in ("generator_bytes", "discriminator_bytes", "bytes")]
-        times = [f"{values[f'{name}_seconds'] * 1e3:.3g}" for name in BYTES_PER_SECOND]
-        print(form.format(configuration[-46:], *sizes, f"{values['exchanges']:.0f}", *times), flush=True)
+        sizes = [f"{values[key] / 1e6:.2f}" for key in ("generator_bytes", "discriminator_bytes", "bytes")]
+        times = [f"{values[f'{key}_seconds'] * 1e3:.3g}" for key in BYTES_PER_SECOND]
+        print(form.format(name[-46:], *sizes, f"{values['exchanges']:.0f}", *times), flush=True)
     print(json.dumps({"steps": options.steps, "gpus": options.gpus, "results": rows}))
 
 
