@@ -104,10 +104,13 @@ class Driver(keras.Model):
     def stream(self, purpose):
         """The seed [2] of one purpose at the present draw.
 
-        Raises: RuntimeError inside a function that XLA compiles, where the numbers would be others.
+        Raises: RuntimeError inside a function that XLA compiles, where the numbers would be others, or that is called
+            for each micro-batch, which would all have the same.
         """
         if self._inside_xla:
-            raise RuntimeError(f"'{purpose}' is drawn inside a function that XLA compiles: draw it before")
+            raise RuntimeError(
+                f"'{purpose}' is drawn inside a function that XLA compiles, or for a micro-batch: draw it before"
+            )
         return tf.stack(
             [tf.constant(stream_hash(self.seed, purpose), tf.int64), tf.cast(self.draws.value, tf.int64)]
         )
@@ -136,16 +139,17 @@ class Driver(keras.Model):
     def xla(self, function):
         """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
 
-        Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step.
+        Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step. Where
+        updates are accumulated and XLA is off, it is a function of TensorFlow's of its own, so that several
+        micro-batches cost the tracing of one.
         """
-        if not self.use_xla or self.run_eagerly:
+        if self.run_eagerly or not (self.use_xla or self.accumulation_steps > 1):
             return function
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
         key = (*key, self.variant)
         if key not in self._xla_functions:
-            self._xla_functions[key] = tf.function(
-                self._without_draws(function), jit_compile=True, autograph=False
-            )
+            how = {"jit_compile": True} if self.use_xla else {"experimental_attributes": {"_noinline": True}}
+            self._xla_functions[key] = tf.function(self._without_draws(function), autograph=False, **how)
         return self._xla_functions[key]
 
     def _without_draws(self, function):
@@ -192,8 +196,7 @@ class Driver(keras.Model):
             return StopIteration()
         return ConfigError(
             "an epoch has no training step: the data has ended, or no batch has the "
-            f"discriminator_steps x replicas = {self.batches_per_step} x "
-            f"{self.distribute_strategy.num_replicas_in_sync} images that one takes"
+            f"{self.intake().told_least} images that one takes"
         )
 
     def _replicated_step(self, kind, takes_data=True):

@@ -43,7 +43,7 @@ class Forwards:
         Args: given: entries in place of drawn ones, such as {"labels": [count]}.
         """
         latents = self.draw_latents(count) | (given or {})
-        return latents | self.xla(self.fake_images)(latents)
+        return latents | self.in_micro_batches(self.fake_images, latents, rows=1)
 
     @hook
     def fake_images(self, latents):

@@ -17,6 +17,7 @@ from tfgans.config import (
     configurable,
 )
 from tfgans.gan.accounting import Accounting
+from tfgans.gan.accumulation import Accumulation
 from tfgans.gan.average import GeneratorAverage
 from tfgans.gan.driver import Driver, mean_logs
 from tfgans.gan.fitting import Fitting, compatibility
@@ -41,6 +42,7 @@ class GAN(
     GeneratorAverage,
     OwnStatistics,
     BatchPlaces,
+    Accumulation,
     Generation,
     Accounting,
     Fitting,
@@ -165,6 +167,7 @@ class GAN(
         learning_rate_schedule=None,
         jit_compile=False,
         steps_per_execution=1,
+        accumulation_steps=1,
         run_eagerly=False,
     ):
         """Sets how to train.
@@ -177,10 +180,16 @@ class GAN(
             jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
                 compile for the processor.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
+            accumulation_steps: micro-batches that the batch of every update is computed in, see `Accumulation`. It is
+                the update of the whole batch; an optimizer's own `gradient_accumulation_steps` is another thing: its
+                steps but the last move no weight, but averages, spectral vectors, schedules, counts and, in turn, the
+                other network.
+        Raises: ConfigError if optimizers do not fit, or a method's loss cannot be computed in micro-batches.
         """
         compatibility.check_built(self, self.generator, self.discriminator)
         both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
         compatibility.check_free(both, (self.generator, self.discriminator))
+        self.accumulate(accumulation_steps)
         optimizer, self.discriminator_optimizer = both
         super().compile(
             optimizer=optimizer,
@@ -192,6 +201,7 @@ class GAN(
         if jit_compile:
             xla.check()
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
+        self._xla_functions = {}
         self.learning_rate_schedule = learning_rate_schedule
         with self.distribute_strategy.scope():
             self.optimizer.build(self.generator.trainable_variables)
@@ -253,7 +263,7 @@ class GAN(
     def discriminator_step(self, real):
         """One update of the discriminator on real images and as many fresh fakes."""
         fake = self.sample_beside(real)
-        values, gradients = self.xla(self.discriminator_gradients)(real, fake)
+        values, gradients = self.in_micro_batches(self.discriminator_gradients, real, fake)
         gradients = distribute.mean(gradients)
         self.update_discriminator(gradients)
         return values | {"d/gradient_norm": tf.linalg.global_norm(gradients)}
@@ -263,7 +273,7 @@ class GAN(
         """One update of the generator on fresh latents; `real` is the last discriminator batch, or one of its own."""
         latents = self.generator_latents(batch_size(real) * self.generator_batch_ratio)
         latents |= self.labels_of_pairs(real)
-        values, gradients = self.xla(self.generator_gradients)(real, latents)
+        values, gradients = self.batch_generator_gradients(real, latents)
         gradients = distribute.mean(gradients)
         self.update_generator(gradients)
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}

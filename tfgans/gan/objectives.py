@@ -22,6 +22,11 @@ class Objectives:
         return self.gradients_of(variables, lambda: self.generator_terms(real, latents))
 
     @hook
+    def batch_generator_gradients(self, real, latents):
+        """`generator_gradients` of a step's batch, in micro-batches; methods whose terms are no means extend this."""
+        return self.in_micro_batches(self.generator_gradients, real, latents)
+
+    @hook
     def step_variables(self, name):
         """The variables by which an update differentiates: trainable ones of the "generator" or "discriminator".
 

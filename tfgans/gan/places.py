@@ -14,7 +14,9 @@ class BatchPlaces:
 
         `build_model` says so for a run, and `fit` for its first batch. Methods that keep something for each of them
         extend this; a number that they were given by name stays.
+        Raises: ConfigError if it cannot be cut into replicas and micro-batches.
         """
+        self.check_shares(count)
 
     @hook
     def awaited_batch_sizes(self):

@@ -31,7 +31,8 @@ class AdvAsGAN(GAN):
 
     Cost of a generator step, in forwards of either network, which cost the same: 16 (30 with a gradient penalty)
     where the base's is 5; with a fixed weight and `advas_norms=False` 13 (27). `unbiased` makes them one pair at a
-    time. XLA does not compile the generator's step on several replicas, which exchange gradients in it, nor with
+    time. In micro-batches (`accumulation_steps`) r is of the whole batch, too: its gradients are taken twice, at first
+    without the generator's, which makes 7 more (13). XLA does not compile the generator's step on several replicas, which exchange gradients in it, nor with
     `unbiased`.
 
     Args:
@@ -97,36 +98,83 @@ class AdvAsGAN(GAN):
             return passes
         ratio, both = self.generator_batch_ratio, self.advas_weight is None or self.advas_norms
         penalties = self.penalty_passes(by_fakes=not self.detach_penalties)
+        first = 0 if self.accumulation_steps == 1 else 6 + self.penalty_passes()  # of `r_statistics`
         return {
-            "generator": passes["generator"] + 2 * ratio * both,
-            "discriminator": passes["discriminator"] + ratio * (8 + both + penalties),
+            "generator": passes["generator"] + ratio * (2 * both + bool(first)),
+            "discriminator": passes["discriminator"] + ratio * (8 + both + penalties + first),
         }
 
     def xla(self, function):
         # XLA can compile neither what replicas exchange, nor gradients of a loop's gradients.
-        refused = distribute.num_replicas() > 1 or self.advas_estimator == "unbiased"
-        return function if refused and function == self.generator_gradients else super().xla(function)
+        exchanges = distribute.num_replicas() > 1 and function == self.generator_gradients
+        loops = self.advas_estimator == "unbiased" and function in (
+            self.generator_gradients,
+            self.r_statistics,
+            self.parts_of_gradients,
+        )
+        return function if exchanges or loops else super().xla(function)
 
     def generator_gradients(self, real, latents):
         """Losses and measures by name, and lambda * dr + dL by each variable of the generator."""
         if self.advas_weight == 0:
             return GAN.generator_gradients(self, real, latents)
+        return self.weighed(*self._parts_of_gradients(real, latents, self.outputs_and_r))
+
+    def batch_generator_gradients(self, real, latents):
+        if self.advas_weight == 0 or self.accumulation_steps == 1:
+            return super().batch_generator_gradients(real, latents)
+        # r is no mean over images, but a function of such means: what it changes by with each is found first.
+        means = distribute.mean(self.in_micro_batches(self.r_statistics, real, latents, moves=False))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(list(means))
+            r = self.r_of(means, batch_size(real))
+        slopes = tape.gradient(r, list(means))
+        values, parts = self.in_micro_batches(self.parts_of_gradients, real, latents, slopes)
+        return self.weighed(values | {"g/advas_r": r}, parts)
+
+    def r_statistics(self, real, latents):
+        """The means over images that r is a function of, see `r_of`."""
+        return self.outputs_and_statistics(real, latents | self.fake_images(latents))[1]
+
+    def parts_of_gradients(self, real, latents, slopes):
+        """As `weighed` takes it, of one of several micro-batches; `slopes`: dr by each of `r_statistics` of all."""
+
+        def outputs_and_r(real, fake):
+            outputs, found = self.outputs_and_statistics(real, fake)
+            return outputs, _product(slopes, found)
+
+        return self._parts_of_gradients(real, latents, outputs_and_r)
+
+    def _parts_of_gradients(self, real, latents, outputs_and_r):
         variables = [v.value for v in self.step_variables("generator")]
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(variables)
             fake = latents | self.fake_images(latents)
-            outputs, r = self.outputs_and_r(real, fake)
+            outputs, r = outputs_and_r(real, fake)
             fake = fake | {"outputs": outputs}
             terms = self.generator_losses(real, fake)
             own = tf.add_n([terms[name] for name in _OWN_TERMS if name in terms])
             others = [value for name, value in terms.items() if name not in _OWN_TERMS]
             given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *others]
             given = tf.add_n([tf.cast(value, r.dtype) for value in given])
-        slopes = lambda loss: distribute.mean(_dense(tape.gradient(loss, variables, None, "zero")))  # noqa: E731
         values = terms | self.generator_measures(real, fake) | {"g/advas_r": r}
         if self.advas_weight is not None and not self.advas_norms:
-            return values | {"g/advas_lambda": tf.constant(self.advas_weight)}, slopes(given)
-        parts = [slopes(own), slopes(r)] + ([slopes(tf.add_n(others))] if others else [])
+            minimised = [given]
+        else:
+            minimised = [own, r] + ([tf.add_n(others)] if others else [])
+        return values, [_dense(tape.gradient(loss, variables, None, "zero")) for loss in minimised]
+
+    def weighed(self, values, parts):
+        """The logs and the update's gradients.
+
+        Args:
+            values: losses and measures.
+            parts: gradients by the generator's variables of what is minimised, where lambda and its norms need not be
+                known; else of its own loss, of r, and of what other methods add, if they do.
+        """
+        parts = [distribute.mean(part) for part in parts]
+        if self.advas_weight is not None and not self.advas_norms:
+            return values | {"g/advas_lambda": tf.constant(self.advas_weight)}, parts[0]
         weight, norms = self.balance(*parts[:2])
         total = _combined(parts, [0.0 if self.advas_alone else 1.0, weight, 1.0])
         return values | norms | {"g/advas_lambda": weight}, total
@@ -143,13 +191,22 @@ class AdvAsGAN(GAN):
 
     def outputs_and_r(self, real, fake):
         """The discriminator's outputs for the fakes, and r of the global batch, a scalar."""
+        outputs, found = self.outputs_and_statistics(real, fake)
+        return outputs, self.r_of(distribute.mean(found), batch_size(real))
+
+    def outputs_and_statistics(self, real, fake):
+        """The discriminator's outputs for the fakes, and means over images that r is a function of.
+
+        These are the gradients of the discriminator's loss, one a variable of it; with `split_half` [2, ...] of both
+        halves; with `unbiased` there is the mean squared norm of a pair's gradient besides, the last.
+        """
         if self.advas_estimator == "biased":
-            outputs, gradients = self.adversary_gradients(real, fake, self.freeze_discriminator_state)
-            return outputs, _product(*[distribute.mean(gradients)] * 2)
+            return self.adversary_gradients(real, fake, self.freeze_discriminator_state)
         count = batch_size(real)
         split = self.advas_estimator == "split_half"
         groups = 2 if split else count
-        if isinstance(count, int) and (count % groups or count * distribute.num_replicas() < 2):
+        shares = distribute.num_replicas() * self.accumulation_steps
+        if isinstance(count, int) and (count % groups or count * shares < 2):
             raise ConfigError(f"AdvAsGAN: {self.advas_estimator} takes pairs of images. Received: {count}")
         batches = [
             {name: _in_groups(x, count, groups) for name, x in batch.items() if x is not None}
@@ -158,14 +215,19 @@ class AdvAsGAN(GAN):
         outputs, gradients = self.group_gradients(*batches)
         outputs = {name: _from_groups(value, count) for name, value in outputs.items()}
         if split:
-            halves = zip(*[tf.unstack(g, 2) for g in distribute.mean(gradients)], strict=True)
-            return outputs, _product(*halves)
-        mean = distribute.mean([tf.reduce_mean(g, 0) for g in gradients])
+            return outputs, gradients
         squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
-        number = tf.cast(count, squares.dtype)
-        (squares,) = distribute.mean([squares / number])
-        total = number * distribute.num_replicas()
-        return outputs, (total * _product(mean, mean) - squares) / (total - 1.0)
+        return outputs, [*(tf.reduce_mean(g, 0) for g in gradients), squares / tf.cast(count, squares.dtype)]
+
+    def r_of(self, means, count):
+        """r, a scalar, of means over the global batch, of which this replica has `count` real images."""
+        if self.advas_estimator == "biased":
+            return _product(means, means)
+        if self.advas_estimator == "split_half":
+            return _product(*zip(*[tf.unstack(g, 2) for g in means], strict=True))
+        *mean, squares = means
+        total = tf.cast(count, squares.dtype) * distribute.num_replicas()
+        return (total * _product(mean, mean) - squares) / (total - 1.0)
 
     def group_gradients(self, real, fake):
         """`adversary_gradients` of each group, for batches whose values are [groups, n, ...]; [groups, ...]."""

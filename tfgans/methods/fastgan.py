@@ -127,7 +127,7 @@ class FastGAN(GAN):
         logs = []
         for phase in phases * self.adversarial_steps:
             inputs = [_prepared(batches[name], perturbations.get(name), name in phase) for name in batches]
-            values, gradients, slopes = self.xla(self.perturbed_gradients)(*inputs)
+            values, gradients, slopes = self.in_micro_batches(self.perturbed_gradients, *inputs, rows=1)
             perturbations |= {name: self.uphill(perturbations[name], slopes[name]) for name in slopes}
             gradients = distribute.mean(gradients)
             self.update_discriminator(gradients)

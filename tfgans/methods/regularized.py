@@ -115,7 +115,7 @@ class R1GAN(GAN):
 
     def r1_step(self, real):
         """One optimizer step on R1 alone, `r1_interval` times as strong."""
-        value, gradients = self.xla(self.r1_gradients)(real)
+        value, gradients = self.in_micro_batches(self.r1_gradients, real)
         self.update_discriminator(gradients)
         return {"d/r1": value}
 

@@ -59,7 +59,7 @@ class RobGAN(GAN):
         if self.attack_steps and self.attack_radius:
             # Outside what XLA compiles, and at a draw that no other update shares.
             noise = self.random_uniform(batch_size(real), self.sample_shape, "attack")
-            real = real | {"images": self.xla(self.attacked)(real, noise)}
+            real = real | {"images": self.in_micro_batches(self.attacked, real, noise, rows=1)}
         return super().discriminator_step(real)
 
     def attacked(self, real, noise):

@@ -101,6 +101,7 @@ class PathLengthGAN(Styled, GAN):
     `path_length_interval` times its weight, after generator updates 0, k, 2k, ... of the run, on latents of its own,
     and costs nothing after the others: then one generator forward and a second-order backward on the smaller
     batch. Optimizer: `lazy_adam` with the same interval. What AdvAs weighs against r does not include it.
+    In micro-batches (`accumulation_steps`) their lengths are found twice, first for a.
 
     The logs have, in such steps, `g/path_length`, the penalty times its weight without the interval, and
     `g/path_length_mean`, a. Departure: a squared length under 1e-12 counts as that and has no gradient.
@@ -146,7 +147,8 @@ class PathLengthGAN(Styled, GAN):
     def training_passes(self):
         passes = super().training_passes()
         images = self.generator_batch_ratio / self.path_length_batch_shrink
-        more = 6 * images if "path_length" in self.extras else 0
+        own = 6 if self.accumulation_steps == 1 else 8
+        more = own * images if "path_length" in self.extras else 0
         return passes | {"generator": passes["generator"] + more}
 
     def generator_step(self, real):
@@ -162,7 +164,9 @@ class PathLengthGAN(Styled, GAN):
         height, width = self.sample_shape[:2]
         directions = self.random_normal(count, self.sample_shape, "path_length") / math.sqrt(height * width)
         gradients_of = self.path_length_gradients
-        if distribute.num_replicas() == 1:  # XLA cannot compile what replicas exchange
+        if self.accumulation_steps > 1:
+            gradients_of = self.accumulated_path_length_gradients
+        elif distribute.num_replicas() == 1:  # XLA cannot compile what replicas exchange
             gradients_of = self.xla(gradients_of)
         mean = tf.convert_to_tensor(self.path_length_mean.value)
         penalty, mean, gradients = gradients_of(latents, directions, mean)
@@ -187,6 +191,39 @@ class PathLengthGAN(Styled, GAN):
             penalty = tf.reduce_mean(tf.square(lengths - mean))
             total = self.path_length_weight * self.path_length_interval * penalty
         return penalty, mean, tape.gradient(total, variables, unconnected_gradients="zero")
+
+    def accumulated_path_length_gradients(self, latents, directions, mean):
+        """`path_length_gradients` in micro-batches, as many as divide the images: first the mean length of all."""
+        count = directions.shape[0]
+        count = 1 if count is None else math.gcd(count, self.accumulation_steps)
+        given = latents, directions
+        length = self.in_micro_batches(self.mean_path_length, *given, moves=False, count=count)
+        (length,) = distribute.mean([length])
+        mean = tf.cast(mean, length.dtype)
+        mean = mean + self.path_length_decay * (length - mean)
+        parts = self.in_micro_batches(self.path_length_parts, *given, mean, length - mean, count=count)
+        return parts[0], mean, parts[1]
+
+    def mean_path_length(self, latents, directions):
+        """The mean of `path_lengths`, a scalar."""
+        return tf.reduce_mean(self.path_lengths(latents, directions))
+
+    def path_length_parts(self, latents, directions, mean, excess):
+        """What are means over images of the penalty and of its weighted gradients, a variable of the generator each.
+
+        The gradient of mean (length - a)^2 is that for a constant a, less 2 * excess times that of a, which is
+        `path_length_decay` times that of the mean length.
+
+        Args: mean: a, of the whole batch. excess: its mean length less a.
+        """
+        variables = [v.value for v in self.generator.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            lengths = self.path_lengths(latents, directions)
+            penalty = tf.reduce_mean(tf.square(lengths - mean))
+            moved = 2.0 * excess * self.path_length_decay * tf.reduce_mean(lengths)
+            total = self.path_length_weight * self.path_length_interval * (penalty - moved)
+        return penalty, tape.gradient(total, variables, unconnected_gradients="zero")
 
     def path_lengths(self, latents, directions):
         """|J^T y| of each image, [N], in float32 or wider."""

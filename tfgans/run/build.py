@@ -63,6 +63,7 @@ def build(
     learning_rate_schedule: Made("@LinearDecay()") | None = None,
     jit_compile: bool = False,
     steps_per_execution: Count = 1,
+    accumulation_steps: Count = 1,
     seed: Seed = 0,
 ):
     """A compiled model of the configuration.
@@ -72,7 +73,7 @@ def build(
         generator_optimizer, discriminator_optimizer: functions that make the optimizers, such as
             `@generator/TorchAdam`; that with rate 2e-4 and betas 0, 0.9 if not given.
         methods: subclasses of `GAN` to combine, such as `[@GradientPenaltyGAN]`; none is `GAN`.
-        learning_rate_schedule: see `GAN.compile`, as are `jit_compile` and `steps_per_execution`.
+        learning_rate_schedule: see `GAN.compile`, as are `jit_compile`, `steps_per_execution` and `accumulation_steps`.
         seed: of the model's random streams.
     """
     model = compose(*methods)(made(generator), made(discriminator), seed=seed)
@@ -82,6 +83,7 @@ def build(
         learning_rate_schedule=made(learning_rate_schedule),
         jit_compile=jit_compile,
         steps_per_execution=steps_per_execution,
+        accumulation_steps=accumulation_steps,
     )
     return model
 

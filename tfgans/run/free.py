@@ -7,6 +7,7 @@ _FREE = (
     "search.",
     "Evaluator.",
     "strategy.",
+    "build.accumulation_steps",
     "Dataset.data_dir",
     "Dataset.evaluation_",
     "Dataset.memory_limit_gb",

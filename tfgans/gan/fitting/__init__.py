@@ -38,8 +38,9 @@ class Fitting:
         """Trains on any data. One batch of it makes one training step, that is one generator update.
 
         Each batch holds the real images of all discriminator steps and replicas. The remainder rule: of a batch,
-        discriminator_steps x replicas x k images are used, with the largest k for which they are there, and the rest
-        is dropped; a batch too small for k = 1 is dropped whole. An epoch without any step is an error.
+        discriminator_steps x replicas x accumulation_steps x k images are used, with the largest k for which they are
+        there, and the rest is dropped; a batch too small for k = 1 is dropped whole. An epoch without any step is an
+        error.
 
         Images are [N, H, W, C]: floats in [-1, 1], or pixels in [0, 255] of any integer type, which are scaled by
         `images / 127.5 - 1`. Points [N, D] are floats of any range. Labels are [N] or [N, 1], integers in
@@ -122,7 +123,7 @@ class Fitting:
     def intake(self):
         """What this model's steps take, for the data of one `fit`."""
         float64 = self.discriminator.compute_dtype == "float64"
-        return Intake(
+        intake = Intake(
             self.sample_shape,
             self.num_classes,
             self.batches_per_step,
@@ -131,6 +132,8 @@ class Fitting:
             seed=self.seed,
             steps_done=lambda: int(self.step.numpy()),
         )
+        intake.accumulation_steps = self.accumulation_steps
+        return intake
 
     @hook
     def split_batch(self, data):

@@ -1,7 +1,8 @@
 """The batches that a training step takes, and how data of other layouts becomes them.
 
-The remainder rule: each batch of n images makes one step. Of its images, discriminator_steps x replicas x k are used,
-with the largest k for which they are there, and the rest is dropped; a batch too small for k = 1 is dropped whole.
+The remainder rule: each batch of n images makes one step. Of its images, discriminator_steps x replicas x
+accumulation_steps x k are used, with the largest k for which they are there, and the rest is dropped; a batch too small
+for k = 1 is dropped whole.
 """
 
 import contextlib
@@ -56,7 +57,10 @@ class Intake:
         strategy: what the model trains under.
         float_type: of images that are floats.
         seed: of the order of arrays. steps_done: function that gives the number of training steps made so far.
+    Attributes: accumulation_steps: micro-batches that each replica's images are cut into, 1 unless it is set.
     """
+
+    accumulation_steps = 1
 
     def __init__(
         self, sample_shape, num_classes, steps, strategy, float_type="float32", seed=0, steps_done=lambda: 0
@@ -72,23 +76,36 @@ class Intake:
         self._to_see = FIRST_BATCHES  # batches before the range of all is judged
 
     @property
+    def shares(self):
+        """How many equal shares a discriminator step's images are cut into."""
+        return self.replicas * self.accumulation_steps
+
+    @property
     def least(self):
         """Images of the smallest batch that makes a step."""
-        return self.steps * self.replicas
+        return self.steps * self.shares
+
+    @property
+    def told_least(self):
+        """What `least` is made of, in words."""
+        if self.accumulation_steps == 1:
+            return f"discriminator_steps x replicas = {self.steps} x {self.replicas}"
+        numbers = f"{self.steps} x {self.replicas} x {self.accumulation_steps}"
+        return f"discriminator_steps x replicas x accumulation_steps = {numbers}"
 
     def check_size(self, count):
         """Refuses a batch of `count` images that makes no step."""
         if count < self.least:
             raise ConfigError(
                 f"a batch of {count} has too few images for a training step, which takes "
-                f"discriminator_steps x replicas = {self.steps} x {self.replicas} = {self.least}"
+                f"{self.told_least} = {self.least}"
             )
 
     def images_of(self, shape):
         """Images of a discriminator step, over all replicas, that a batch of images of this shape gives."""
         if self.is_stepped(tf.TensorShape(shape)):
-            return shape[1] // self.replicas * self.replicas
-        return shape[0] // self.least * self.replicas
+            return shape[1] // self.shares * self.shares
+        return shape[0] // self.least * self.shares
 
     # On the host
 
@@ -239,14 +256,14 @@ class Intake:
             return tf.identity(images), None if labels is None else tf.identity(labels)
 
     def laid_out(self, images, labels):
-        """{"images": [steps, replicas * k, ...], "labels"} of as much of a batch as the remainder rule leaves."""
+        """{"images": [steps, shares * k, ...], "labels"} of as much of a batch as the remainder rule leaves."""
         if self.is_stepped(images.shape):
             images = tf.ensure_shape(images, [self.steps, None, *self.sample_shape])
         else:
             images = tf.ensure_shape(images, [None, *self.sample_shape])
             images = _first(images, 0, _size(images, 0) // self.steps * self.steps)
             images = tf.reshape(images, [self.steps, _size(images, 0) // self.steps, *self.sample_shape])
-        each = _size(images, 1) // self.replicas * self.replicas
+        each = _size(images, 1) // self.shares * self.shares
         batch = {"images": narrowed(_first(images, 1, each), self.float_type)}
         if labels is None:
             return batch

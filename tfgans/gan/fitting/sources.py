@@ -255,9 +255,10 @@ def distributed(intake, data):
         labelled = one.check_spec(spec)
         shape = unpack(spec)[0].shape
         count = shape[: 1 + one.is_stepped(shape)] if shape.rank else [None]
-        if None in count or math.prod(count) % intake.steps:
+        if None in count or math.prod(count) % one.least:
+            several = " x accumulation_steps" if one.accumulation_steps > 1 else ""
             raise ConfigError(
-                "distributed data comes in batches of one size, a multiple of discriminator_steps: write "
+                f"distributed data comes in batches of one size, a multiple of discriminator_steps{several}: write "
                 ".batch(n, drop_remainder=True), or give fit the data before it is distributed"
             )
         total += math.prod(count)

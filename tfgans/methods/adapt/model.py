@@ -194,15 +194,19 @@ class AdaptGAN(GAN):
 
     def _measure(self, real, before):
         """Takes note of the balance, and returns the present ratio."""
-        fake = _local.latents | self.fake_images(_local.latents)
-        after, reals = (
-            tf.reduce_mean(self.discriminate(batch, training=True)["adversarial"]) for batch in (fake, real)
-        )
+        after, reals = self.in_micro_batches(self.mean_logits, _local.latents, real)
         measured = tf.stack([tf.cast(v, tf.float64) for v in distribute.mean([after, before, reals])])
         queue = tf.concat([tf.convert_to_tensor(self.balance_queue.value)[1:], measured[None]], 0)
         self.balance_queue.assign(queue)
         self.balance_count.assign_add(1)
         return balance_ratio(measured[None])
+
+    def mean_logits(self, latents, real):
+        """The means of the discriminator's logits, of the images of latents and of real ones."""
+        fake = latents | self.fake_images(latents)
+        return tuple(
+            tf.reduce_mean(self.discriminate(batch, training=True)["adversarial"]) for batch in (fake, real)
+        )
 
     def move_masks(self):
         """The events that are due after the updates of the present step."""

@@ -225,7 +225,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             if self.test_generator_updates == "weights":
                 return _prefixed("test", self.generator_step(real))
             latents = self.draw_latents(batch_size(real) * self.generator_batch_ratio)
-            values, gradients, alpha = self.xla(self.joint_gradients)(real, latents)
+            values, gradients, alpha = self.in_micro_batches(self.joint_gradients, real, latents)
             self.move_architecture("test_architecture", alpha)
             if self.test_generator_updates == "both":
                 self.update_generator(gradients)
@@ -234,10 +234,10 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     def architecture_phase(self, real):
         """One update of alpha on the duality gap, and of a searched D's; at a single level of the weights as well."""
         latents = self.draw_latents(batch_size(real))
-        value, gradients = self.xla(self.architecture_gradients)(real, latents)
+        value, gradients = self.in_micro_batches(self.architecture_gradients, real, latents)
         logs = {"search/architecture_loss": value}
         if self.searches_discriminator:
-            value, own = self.xla(self.discriminator_architecture_gradients)(real, latents)
+            value, own = self.in_micro_batches(self.discriminator_architecture_gradients, real, latents)
             logs["search/discriminator_architecture_loss"] = value
         if self.single_level_weight is not None:
             logs |= self.single_level_update(real, latents, gradients)
@@ -251,7 +251,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     def gap_phase(self, real):
         """Measures the duality gap on one batch of the validation half."""
         first, second = self.draw_latents(batch_size(real)), self.draw_latents(batch_size(real))
-        logs = self.xla(self.measured_gap)(real, first, second)
+        logs = self.in_micro_batches(self.measured_gap, real, first, second)
         return logs | {"search/entropy": entropy(self.generator.mixing())}
 
     def end_phase(self):
@@ -303,6 +303,13 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
     def _state_of(self, own):
         """`frozen_state` for forwards of G and D themselves in the phases that leave their statistics alone."""
         return frozen_state() if own and not self.moves_own_state else contextlib.nullcontext()
+
+    def shared_entries(self):
+        return (*super().shared_entries(), "generator_noise", "discriminator_noise", "fake_discriminator_noise")
+
+    def networks_with_state(self):
+        own = [self.own_generator, self.own_discriminator]
+        return [*super().networks_with_state(), *own, self.test_generator, self.test_discriminator]
 
     def call_options(self, network, batch):
         options = super().call_options(network, batch)

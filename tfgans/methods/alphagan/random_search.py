@@ -45,6 +45,9 @@ class RandomSearchGAN(GAN):
             latents[f"random_architecture/{index}"] = tf.one_hot(chosen, operations)
         return latents
 
+    def shared_entries(self):
+        return (*super().shared_entries(), "random_architecture")
+
     def call_options(self, network, batch):
         options = super().call_options(network, batch)
         if network is self.discriminator:

@@ -10,17 +10,17 @@ class SingleLevel:
 
     def single_level_update(self, real, latents, gap_gradients):
         """Alpha, the weights of G, and those of D, each by the gap and `single_level_weight` times Adv (Eq. 11)."""
-        values, by_gap, by_loss, alpha = self.xla(self.single_level_gradients)(real, latents)
+        values, by_gap, by_loss, alpha = self.in_micro_batches(self.single_level_gradients, real, latents)
         weight = self.single_level_weight
         total = [a + weight * b for a, b in zip(gap_gradients, alpha, strict=True)]
         self.move_architecture("architecture", total)
         self.update_generator([a + weight * b for a, b in zip(by_gap, by_loss, strict=True)])
         with self.playing(**self.test_players("generator")):
             other = self.sample(batch_size(real))
-        fake = latents | self.fake_images(latents)
+        fake = latents | self.in_micro_batches(self.fake_images, latents, rows=1)
         losses = []
         for batch in (other, fake):
-            value, gradients = self.xla(self.discriminator_gradients)(real, batch)
+            value, gradients = self.in_micro_batches(self.discriminator_gradients, real, batch)
             losses.append((value, gradients))
         both = zip(losses[0][1], losses[1][1], strict=True)
         self.update_discriminator(
