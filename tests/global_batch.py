@@ -1,4 +1,4 @@
-"""Every method on one device and on two replicas: the same logs and the same weights. A process of its own."""
+"""Every method on one device, on two replicas and in micro-batches: the same logs, the same weights. A process of its own."""
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ import toys
 from test_advas import smooth_networks
 
 from tfgans import checkpoint, losses
+from tfgans.config import ConfigError
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.layers.norms import BatchNormalization
 from tfgans.methods import compose
@@ -18,11 +19,14 @@ from tfgans.methods.adapt.model import AdaptGAN
 from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.alphagan.random_search import RandomSearchGAN
 from tfgans.methods.alphagan.spaces.autogan.supernet import alphagan_supernet
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
+from tfgans.methods.began import BEGAN
 from tfgans.methods.consistency import ConsistencyGAN
 from tfgans.methods.contrastive import ContrastiveGAN
 from tfgans.methods.fastgan import FastGAN
+from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.latent_consistency import LatentConsistencyGAN
 from tfgans.methods.lecam_penalty import LeCamPenaltyGAN
 from tfgans.methods.multi_hinge import MultiHingeGAN
@@ -35,6 +39,7 @@ from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN, WeightClippedGAN
 from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.robgan import RobGAN
+from tfgans.methods.self_supervised import SelfSupervisedGAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.methods.tickets import TicketGAN
 from tfgans.methods.top_k import TopKGAN
@@ -60,7 +65,7 @@ class Case:
     """What is trained, how long, and beginnings of names that its first logs must have.
 
     Steps are not compiled, which takes longer than they do; `compiled` is for loops in TensorFlow. `phases` are those
-    of a search; None stands for all.
+    of a search; None stands for all. `whole` is the option that makes its loss one of the whole batch.
     """
 
     def __init__(
@@ -73,19 +78,21 @@ class Case:
         has=(),
         compiled=False,
         phases=None,
+        whole=None,
         **options,
     ):
         self.methods, self.networks, self.labels = methods, networks or toys.classifier_networks, labels
         self.steps, self.optimizer, self.has, self.options = steps, optimizer or sgd(), has, options
-        self.compiled, self.phases = compiled, phases
+        self.compiled, self.phases, self.whole = compiled, phases, whole
         if labels:
             self.options["num_classes"] = 3
 
-    def train(self, strategy):
+    def train(self, strategy, micro_batches=1):
         """The logs of each step, or of each phase of a search, and the state at the end."""
         with strategy.scope():
             model = compose(*self.methods)(*self.networks(), **self.options)
-            model.compile(self.optimizer(), self.optimizer(), run_eagerly=True)
+            options = {"run_eagerly": True, "accumulation_steps": micro_batches}
+            model.compile(self.optimizer(), self.optimizer(), **options)
         random, logs = np.random.default_rng(0), []
         for step in range(self.steps):
             for takes_data in self.parts_of(model, step):
@@ -192,10 +199,12 @@ CASES = {
                   discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
     "studio": Case((LeCamPenaltyGAN, ConsistencyGAN, LatentConsistencyGAN), steps=2, has=["d/lecam"],
                    lecam_penalty_start=0, lecam_penalty_decay=0.5),
-    "top k": Case((TopKGAN, AdvAsGAN), steps=2, top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
+    "top k": Case((TopKGAN, AdvAsGAN), steps=2, whole="TopKGAN.top_k_decay", top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
                   has=["g/top_k_share"]),
-    "multi hinge": Case((MultiHingeGAN, AdvAsGAN), feature_networks, has=["g/feature_matching"]),
-    "contrastive": Case((ContrastiveGAN,), contrastive_networks, has=["d/contrastive", "g/contrastive"]),
+    "multi hinge": Case((MultiHingeGAN, AdvAsGAN), feature_networks, has=["g/feature_matching"],
+                        whole="MultiHingeGAN.feature_matching_weight"),
+    "contrastive": Case((ContrastiveGAN,), contrastive_networks, has=["d/contrastive", "g/contrastive"],
+                        whole="ContrastiveGAN.contrastive_weight"),
     "regan": Case((ReGAN,), steps=3, pruned_networks="both", **PRUNED, has=["regan/density"]),
     "rggan": Case((RGGAN,), steps=2, threshold_weight=1e-6, ema_decay=0.9, has=["rggan/generator_density"]),
     "adapt": Case((AdaptGAN,), steps=2, **ADAPTED, has=["adapt/balance_ratio", "adapt/generator_density"]),
@@ -207,7 +216,15 @@ CASES = {
     "single level": unlabelled(supernets, AlphaGAN, **SEARCH, single_level_weight=1.0,
                                phases=("copy", "architecture", "end")),
     "adversarial search": unlabelled(supernets, AdversarialNASGAN, architecture_rate=0.01),
+    "random search": unlabelled(supernets, RandomSearchGAN),
+    "began": unlabelled(toys.scalar_networks, BEGAN, steps=2, has=["began/k"]),
+    "self-supervised": Case((SelfSupervisedGAN,), reconstruction_weight=0.0),
+    "few layers": Case((FreezeDGAN,), frozen_layers=1),
 }  # fmt: skip
+
+
+# What replicas exchange, or keep for themselves, in micro-batches of theirs.
+CUT_TWICE = ("advas", "advas of halves", "fastgan", "augmented", "style")
 
 
 def assert_close(name, one, two):
@@ -242,5 +259,23 @@ def main(names=CASES):
     )
     one_device, mirrored = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     for name in names:
-        assert_close(name, CASES[name].train(one_device), CASES[name].train(mirrored))
+        case = CASES[name]
+        whole = case.train(one_device)
+        assert_close(name, whole, case.train(mirrored))
+        if case.whole is None:
+            assert_close(name, whole, case.train(one_device, micro_batches=2))
+        else:
+            assert_refused(name)
+        if name in CUT_TWICE:
+            assert_close(name, whole, case.train(mirrored, micro_batches=2))
     print("replicas agree")
+
+
+def assert_refused(name):
+    """The option that makes a loss one of the whole batch is named, before anything is trained."""
+    try:
+        CASES[name].train(tf.distribute.get_strategy(), micro_batches=2)
+    except ConfigError as error:
+        assert str(error).startswith(f"{CASES[name].whole}: "), error
+        return
+    raise AssertionError(f"{name} is trained in micro-batches")

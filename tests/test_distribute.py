@@ -112,9 +112,10 @@ def assert_close(first, second, tolerance):
 
 
 def test_two_devices_train_as_one_does(config, one, tmp_path):
+    """Also in two micro-batches each."""
     bindings = [*PLAIN, *MIRRORED]
     finish(
-        start(config, tmp_path / "two", tmp_path / "two.npz", bindings),
+        start(config, tmp_path / "two", tmp_path / "two.npz", [*bindings, "build.accumulation_steps=2"]),
         start(config, tmp_path / "xla", tmp_path / "xla.npz", [*bindings, "build.jit_compile=True"]),
     )
     two, xla = states(tmp_path, "two", "xla")

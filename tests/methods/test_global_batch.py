@@ -1,4 +1,4 @@
-"""N replicas are one device, for every method: logs, also those that are not linear in the batch, and weights."""
+"""N replicas, and micro-batches, are one batch, for every method: logs, also those not linear in it, and weights."""
 
 import keras
 import numpy as np
@@ -14,8 +14,8 @@ from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.regularized import GradientPenaltyGAN
 
 
-def test_two_replicas_are_one_device_for_every_method():
-    assert_replicas_agree("import global_batch\nglobal_batch.main()", timeout=1200)
+def test_two_replicas_or_micro_batches_are_one_batch_for_every_method():
+    assert_replicas_agree("import global_batch\nglobal_batch.main()", timeout=1800)
 
 
 def test_gradient_norms_count_each_row_of_an_embedding_once():

@@ -74,10 +74,8 @@ class Accumulation:
         function, count = self._without_draws(function), count or self.accumulation_steps
         state, total, joined = _State(self.networks_with_state()), None, []
         for index in range(count):
-            # One after the other: micro-batches that ran at once would need the memory of the whole batch.
-            with tf.control_dependencies(tf.nest.flatten((total, joined)) if index else []):
-                micro_batch = [self._rows_of(value, index, count) for value in given]
-            found = function(*micro_batch)
+            micro_batch = [self._rows_of(value, index, count) for value in given]
+            found = function(*(_after((total, joined), micro_batch) if index else micro_batch))
             found = found if isinstance(found, tuple) else (found,)
             means = tf.nest.map_structure(_dense, found[: len(found) - rows])
             total = means if total is None else tf.nest.map_structure(tf.add, total, means)
@@ -139,6 +137,12 @@ class _State:
             return
         parts = zip(self._read(), self.start, self.moves, self.is_copied, strict=True)
         self._write([new if copied else start + move / count for new, start, move, copied in parts])
+
+
+def _after(done, batches):
+    """The batches, as soon as `done` is computed: micro-batches at once would need the memory of the whole batch."""
+    with tf.control_dependencies(tf.nest.flatten(done)):
+        return tf.nest.map_structure(lambda x: tf.identity(x) if tf.is_tensor(x) else x, batches)
 
 
 def _dense(tensor):
