@@ -38,6 +38,41 @@ FAULTS = [
         "tests/gan/test_label_draws.py -k replicas",
     ),
     Fault(
+        "micro-batches: state moves in each",
+        "tfgans/gan/accumulation.py",
+        "        if not last:\n            self._write(self.start)",
+        "",
+        "tests/gan/test_accumulation.py -k spectral",
+    ),
+    Fault(
+        "micro-batches: all take the first rows",
+        "tfgans/gan/accumulation.py",
+        "return value[index * size : (index + 1) * size]",
+        "return value[:size]",
+        "tests/gan/test_accumulation.py -k those_of_the_whole_batch",
+    ),
+    Fault(
+        "micro-batches: all at once",
+        "tfgans/gan/accumulation.py",
+        "with tf.control_dependencies(tf.nest.flatten(done)):",
+        "with tf.control_dependencies([]):",
+        "tests/gan/test_accumulation.py -k one_after",
+    ),
+    Fault(
+        "micro-batches: AdvAs's r is each one's own",
+        "tfgans/methods/advas.py",
+        "if self.advas_weight == 0 or self.accumulation_steps == 1:",
+        "if self.advas_weight == 0 or self.accumulation_steps >= 1:",
+        "tests/gan/test_accumulation.py -k those_of_the_whole_batch",
+    ),
+    Fault(
+        "micro-batches: the mean path length is a constant",
+        "tfgans/methods/style.py",
+        "moved = 2.0 * excess",
+        "moved = 0.0 * excess",
+        "tests/methods/test_style.py -k finite_differences",
+    ),
+    Fault(
         "average: the ramp is one update ahead",
         "tfgans/gan/average.py",
         "(1.0 + done) / (10.0 + done)",
@@ -245,8 +280,8 @@ FAULTS = [
     Fault(
         "AdvAs: the norm is not squared",
         "tfgans/methods/advas.py",
-        "return outputs, _product(*[distribute.mean(gradients)] * 2)",
-        "return outputs, tf.sqrt(_product(*[distribute.mean(gradients)] * 2))",
+        "return _product(means, means)",
+        "return tf.sqrt(_product(means, means))",
         "tests/methods/test_advas.py -k golden_parts",
     ),
     Fault(
@@ -495,8 +530,8 @@ FAULTS = [
     Fault(
         "path length: a is that of the step before",
         "tfgans/methods/style.py",
-        "penalty = tf.reduce_mean(tf.square(lengths - mean))",
-        "penalty = tf.reduce_mean(tf.square(lengths - tf.stop_gradient(mean)))",
+        "penalty = tf.reduce_mean(tf.square(lengths - mean))\n            total",
+        "penalty = tf.reduce_mean(tf.square(lengths - tf.stop_gradient(mean)))\n            total",
         "tests/methods/test_style.py -k 'finite or golden'",
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Every method on one device, on two replicas and in micro-batches: the same logs, the same weights. A process of its own."""
+"""Every method on one device, on two replicas and in micro-batches: the same logs and weights, in its own process."""
 
 import keras
 import numpy as np
@@ -199,8 +199,8 @@ CASES = {
                   discriminator_loss=losses.relativistic_discriminator, has=["d/real_slope", "d/fake_slope"]),
     "studio": Case((LeCamPenaltyGAN, ConsistencyGAN, LatentConsistencyGAN), steps=2, has=["d/lecam"],
                    lecam_penalty_start=0, lecam_penalty_decay=0.5),
-    "top k": Case((TopKGAN, AdvAsGAN), steps=2, whole="TopKGAN.top_k_decay", top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
-                  has=["g/top_k_share"]),
+    "top k": Case((TopKGAN, AdvAsGAN), steps=2, top_k_decay=0.6, top_k_floor=0.2, top_k_interval=1,
+                  whole="TopKGAN.top_k_decay", has=["g/top_k_share"]),
     "multi hinge": Case((MultiHingeGAN, AdvAsGAN), feature_networks, has=["g/feature_matching"],
                         whole="MultiHingeGAN.feature_matching_weight"),
     "contrastive": Case((ContrastiveGAN,), contrastive_networks, has=["d/contrastive", "g/contrastive"],

@@ -34,7 +34,9 @@ def spectral_networks():
     return keras.Model([latents, labels], x), keras.Model(images, outputs)
 
 
-def model_of(methods=(), networks=spectral_networks, optimizer=None, num_classes=3, compiling=None, **options):
+def model_of(
+    methods=(), networks=spectral_networks, optimizer=None, num_classes=3, compiling=None, **options
+):
     model = compose(*methods)(*networks(), num_classes=num_classes, discriminator_steps=2, **options)
     make = optimizer or (lambda: keras.optimizers.SGD(0.1))
     model.compile(make(), make(), **({"run_eagerly": True} | (compiling or {})))
@@ -59,7 +61,9 @@ def trained(model, steps=2):
 def assert_alike(one, other, **tolerance):
     for mine, theirs in zip(one[0], other[0], strict=True):
         assert mine.keys() == theirs.keys()
-        np.testing.assert_allclose(list(theirs.values()), list(mine.values()), err_msg=str(list(mine)), **tolerance)
+        np.testing.assert_allclose(
+            list(theirs.values()), list(mine.values()), err_msg=str(list(mine)), **tolerance
+        )
     assert one[1].keys() == other[1].keys()
     for name, value in one[1].items():
         np.testing.assert_allclose(other[1][name], value, err_msg=name, **tolerance)
@@ -71,7 +75,8 @@ def test_updates_are_those_of_the_whole_batch(optimizer, steps):
     """In float64, AdvAs's r with a penalty in it, and a lazy one: logs, weights, optimizers and averages."""
     keras.config.set_dtype_policy("float64")
     made = [
-        model_of(METHODS, optimizer=optimizer, compiling={"accumulation_steps": k}, **OPTIONS) for k in (1, steps)
+        model_of(METHODS, optimizer=optimizer, compiling={"accumulation_steps": k}, **OPTIONS)
+        for k in (1, steps)
     ]
     whole, cut = (trained(model) for model in made)
     assert {"d/r1", "d/r2", "g/advas_r", "g/advas_lambda"} <= whole[0][0].keys()
@@ -85,7 +90,9 @@ def test_compiled_updates_are_those_of_the_whole_batch(mode):
     data = batch(model_of())
     results = []
     for steps in (1, 4):
-        model = model_of(compiling=mode | {"run_eagerly": False, "accumulation_steps": steps, "steps_per_execution": 2})
+        model = model_of(
+            compiling=mode | {"run_eagerly": False, "accumulation_steps": steps, "steps_per_execution": 2}
+        )
         given = tf.data.Dataset.from_tensors({k: v.astype("float32") for k, v in data.items()}).repeat(2)
         logs = model.fit(given, verbose=0).history
         results.append(([{name: values[0] for name, values in logs.items()}], toys.values(model)))
@@ -117,7 +124,7 @@ def points_and_norm():
 
 
 def test_statistics_move_by_the_mean_of_the_micro_batches_moves():
-    """Micro-batches (0, 2) and (4, 10): means 1 and 7, unbiased variances 2 and 18; from 0 and 1, with a momentum of 1/2."""
+    """Micro-batches (0, 2) and (4, 10): means 1 and 7, unbiased variances 2 and 18; from 0 and 1, by a half."""
     model = model_of(networks=points_and_norm, num_classes=None, compiling={"accumulation_steps": 2})
     latents = {"latents": tf.constant([[0.0], [2.0], [4.0], [10.0]]), "labels": None}
     images = model.in_micro_batches(model.fake_images, latents, rows=1)["images"]

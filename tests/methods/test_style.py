@@ -111,6 +111,12 @@ def test_gradient_of_path_lengths_by_finite_differences():
     _, _, gradients = model.path_length_gradients(latents, directions, mean)
     found = sum(np.sum(g * d) for g, d in zip(gradients, along, strict=True))
     assert abs(expected) > 1e-2 and found == pytest.approx(expected, rel=1e-6)
+    model.compile(accumulation_steps=6, run_eagerly=True)  # of three images, three micro-batches
+    penalty, moved, in_parts = model.accumulated_path_length_gradients(latents, directions, mean)
+    value, whole, _ = model.path_length_gradients(latents, directions, mean)
+    assert float(penalty) == pytest.approx(float(value)) and float(moved) == pytest.approx(float(whole))
+    for one, other in zip(gradients, in_parts, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
 
 
 def test_updates_of_each_optimizer_over_16_steps():

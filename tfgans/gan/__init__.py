@@ -15,8 +15,8 @@ A step hands batches from hook to hook, dictionaries of tensors whose first axis
 - `augment/<name>` [N, ...]: random numbers of a transform that the discriminator sees the images through.
 - `mixing_latents` [N, latent_dim], `crossover` int32 [N], `noise/<i>` [N, ...]: second latents of StyleMixingGAN, the
   first slot that is theirs, and the noise of the generator's layers.
-- `random_architecture/<i>`, `<network>_noise/<i>`: one array for the batch, the rows of a supernet's mixing, and the
-  uniform numbers that they are made of.
+- `random_architecture/<i>`, `<network>_noise/<i>`: one array for the batch (`GAN.shared_entries`), the rows of a
+  supernet's mixing, and the uniform numbers that they are made of.
 - `self_supervised_part` int32 [N], all alike, `self_supervised_margin` [N, P], `self_supervised_noise/<layer>`
   [N, h, w, 1]: SelfSupervisedGAN's quarter that is decoded, what moves its logits, noise of the generator's layers.
 - `consistency/<name>` int32 [N]: how ConsistencyGAN transforms an image. `latent_consistency_noise` [N, latent_dim]:

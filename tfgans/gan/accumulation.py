@@ -8,7 +8,7 @@ from tfgans.layers.state import copied_state
 
 
 class Accumulation:
-    """The part of `GAN` that computes what is a mean over the batch as the mean over `accumulation_steps` micro-batches.
+    """The part of `GAN` that computes means over the batch as means over `accumulation_steps` micro-batches.
 
     Memory is then that of the activations of one micro-batch, and the update that of the whole batch, to rounding:
     the data give the whole batch, everything random is drawn for it and cut, gradients reach the optimizers once. So
@@ -26,7 +26,9 @@ class Accumulation:
         check_count("compile: accumulation_steps", steps)
         whole = self.whole_batch_options() if steps > 1 else ()
         if whole:
-            raise ConfigError(f"{whole[0]}: a loss of the whole batch has no parts for accumulation_steps = {steps}")
+            raise ConfigError(
+                f"{whole[0]}: a loss of the whole batch has no parts for accumulation_steps = {steps}"
+            )
         self.accumulation_steps = steps
 
     @hook
@@ -58,8 +60,8 @@ class Accumulation:
 
         Args:
             function: returns one output or a tuple of them.
-            given: dictionaries of batches and tensors, of which each micro-batch has its rows; numbers and lists, which
-                it has whole.
+            given: dictionaries of batches, and tensors, of which each micro-batch has its rows; numbers and lists,
+                which it has whole.
             rows: so many outputs, the last, have a row for each image and are joined. The others are means over
                 images, and the mean of them is taken; gradients of embeddings become dense.
             moves: False leaves the networks' state as it was before.
@@ -97,7 +99,9 @@ class Accumulation:
         if not tf.is_tensor(value) or value.shape.rank == 0:
             return value
         if (value.shape[0] or 0) % count:
-            raise ConfigError(f"{value.shape[0]} images cannot be cut into accumulation_steps = {count} micro-batches")
+            raise ConfigError(
+                f"{value.shape[0]} images cannot be cut into accumulation_steps = {count} micro-batches"
+            )
         size = (value.shape[0] or tf.shape(value)[0]) // count
         return value[index * size : (index + 1) * size]
 
@@ -105,8 +109,8 @@ class Accumulation:
 class _State:
     """What forwards move in networks: found by each micro-batch as by the first, moved by the mean of their moves.
 
-    State that layers say is copied (`copied_state`), not averaged, is as the last has it: all move it alike. Integers,
-    such as the counters of Keras's dropout, go on from micro-batch to micro-batch.
+    State that layers say is copied (`copied_state`), not averaged, is as the last has it: all move it alike.
+    Integers, such as the counters of Keras's dropout, go on from micro-batch to micro-batch.
     """
 
     def __init__(self, networks):

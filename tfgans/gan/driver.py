@@ -148,6 +148,7 @@ class Driver(keras.Model):
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
         key = (*key, self.variant)
         if key not in self._xla_functions:
+            # Written out in the step, as TensorFlow otherwise does it, micro-batches take half more memory.
             how = {"jit_compile": True} if self.use_xla else {"experimental_attributes": {"_noinline": True}}
             self._xla_functions[key] = tf.function(self._without_draws(function), autograph=False, **how)
         return self._xla_functions[key]

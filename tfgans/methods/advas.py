@@ -31,9 +31,9 @@ class AdvAsGAN(GAN):
 
     Cost of a generator step, in forwards of either network, which cost the same: 16 (30 with a gradient penalty)
     where the base's is 5; with a fixed weight and `advas_norms=False` 13 (27). `unbiased` makes them one pair at a
-    time. In micro-batches (`accumulation_steps`) r is of the whole batch, too: its gradients are taken twice, at first
-    without the generator's, which makes 7 more (13). XLA does not compile the generator's step on several replicas, which exchange gradients in it, nor with
-    `unbiased`.
+    time. In micro-batches (`accumulation_steps`) r is of the whole batch, too: the discriminator's gradients are then
+    taken once more before, 7 forwards (13). XLA does not compile the generator's step on several replicas, which
+    exchange gradients in it, unless it is in micro-batches, nor with `unbiased`.
 
     Args:
         advas_weight: lambda; None is min(1, |g_loss| / |g_r|), with gradients by all of the generator's weights

@@ -73,7 +73,9 @@ def build(
         generator_optimizer, discriminator_optimizer: functions that make the optimizers, such as
             `@generator/TorchAdam`; that with rate 2e-4 and betas 0, 0.9 if not given.
         methods: subclasses of `GAN` to combine, such as `[@GradientPenaltyGAN]`; none is `GAN`.
-        learning_rate_schedule: see `GAN.compile`, as are `jit_compile`, `steps_per_execution` and `accumulation_steps`.
+        learning_rate_schedule, jit_compile, steps_per_execution: see `GAN.compile`.
+        accumulation_steps: micro-batches that the batch of an update, `Dataset.batch_size`, is computed in, in
+            less memory, to the same numbers but for rounding; see there, too.
         seed: of the model's random streams.
     """
     model = compose(*methods)(made(generator), made(discriminator), seed=seed)

@@ -1,8 +1,8 @@
 """The batches that a training step takes, and how data of other layouts becomes them.
 
 The remainder rule: each batch of n images makes one step. Of its images, discriminator_steps x replicas x
-accumulation_steps x k are used, with the largest k for which they are there, and the rest is dropped; a batch too small
-for k = 1 is dropped whole.
+accumulation_steps x k are used, with the largest k for which they are there, and the rest is dropped; a batch too
+small for k = 1 is dropped whole.
 """
 
 import contextlib

@@ -305,7 +305,12 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         return frozen_state() if own and not self.moves_own_state else contextlib.nullcontext()
 
     def shared_entries(self):
-        return (*super().shared_entries(), "generator_noise", "discriminator_noise", "fake_discriminator_noise")
+        return (
+            *super().shared_entries(),
+            "generator_noise",
+            "discriminator_noise",
+            "fake_discriminator_noise",
+        )
 
     def networks_with_state(self):
         own = [self.own_generator, self.own_discriminator]
