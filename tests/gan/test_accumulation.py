@@ -81,6 +81,13 @@ def test_updates_are_those_of_the_whole_batch(optimizer, steps):
     whole, cut = (trained(model) for model in made)
     assert {"d/r1", "d/r2", "g/advas_r", "g/advas_lambda"} <= whole[0][0].keys()
     assert_alike(whole, cut, rtol=1e-8, atol=1e-10)
+    passes = [
+        model.training_passes() for model in made
+    ]  # r's gradients once more, of two fakes for each real image
+    assert passes[1] == {
+        "generator": passes[0]["generator"] + 2,
+        "discriminator": passes[0]["discriminator"] + 2 * 12,
+    }
     moved = np.abs(whole[1]["model/0002"] - toys.values(model_of(METHODS, **OPTIONS))["model/0002"])
     assert moved.max() > 1e-4
 
@@ -98,6 +105,20 @@ def test_compiled_updates_are_those_of_the_whole_batch(mode):
         results.append(([{name: values[0] for name, values in logs.items()}], toys.values(model)))
         assert bool(model._xla_functions) == (steps > 1 or "jit_compile" in mode)
     assert_alike(*results, rtol=1e-4, atol=1e-5)
+
+
+def test_mixed_precision_sums_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    made = [model_of(METHODS, compiling={"accumulation_steps": k}, **OPTIONS) for k in (1, 4)]
+    assert_alike(*(trained(model, 1) for model in made), rtol=0.05, atol=0.01)
+    gradients = made[1].in_micro_batches(made[1].r_statistics, *halves_of(made[1]), moves=False)
+    assert {gradient.dtype for gradient in gradients} == {tf.float32}
+
+
+def halves_of(model):
+    """A real batch and latents, of which micro-batches are cut."""
+    real = model.split_batch({name: tf.constant(value) for name, value in batch(model).items()})[0]
+    return real, model.draw_latents(BATCH)
 
 
 def test_spectral_vectors_move_once_for_all_micro_batches():

@@ -115,6 +115,8 @@ def test_gradient_of_path_lengths_by_finite_differences():
     penalty, moved, in_parts = model.accumulated_path_length_gradients(latents, directions, mean)
     value, whole, _ = model.path_length_gradients(latents, directions, mean)
     assert float(penalty) == pytest.approx(float(value)) and float(moved) == pytest.approx(float(whole))
+    model.extras = ("path_length",)
+    assert model.training_passes()["generator"] == 4 + 8 / 2  # of half a batch, the lengths twice
     for one, other in zip(gradients, in_parts, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
 

@@ -23,7 +23,8 @@ class ContrastiveGAN(GAN):
             (Kang et al. 2021, StudioGAN's configuration).
         contrastive_loss: `conditional_contrastive` (2C, ContraGAN), `data_to_data_cross_entropy` (D2D-CE, ReACGAN) or
             a function of the same arguments.
-    Raises: ConfigError if the discriminator has not these outputs or there are no classes.
+    Raises: ConfigError if the discriminator has not these outputs or there are no classes; in `compile`, if updates
+        are accumulated.
     """
 
     def __init__(

@@ -33,7 +33,8 @@ class MultiHingeGAN(GAN):
         feature_matching_weight: both codes have 1.
     It is a loss, with no setting at which it is the base: leave GAN.discriminator_loss, generator_loss and
     fake_class_loss out.
-    Raises: ConfigError if those are set, or the discriminator has not these outputs.
+    Raises: ConfigError if those are set, or the discriminator has not these outputs; in `compile`, if updates are
+        accumulated and features are matched.
     """
 
     def __init__(

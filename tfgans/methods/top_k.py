@@ -23,6 +23,7 @@ class TopKGAN(GAN):
         top_k_decay: gamma, in (0, 1]; 1 is the base.
         top_k_floor: nu, the share of fakes that is left at the end; 1 is the base.
         top_k_interval: generator updates of one e; an epoch has images / (batch * discriminator_steps) of them.
+    Raises: ConfigError, in `compile`, if updates are accumulated: the best of the batch are not those of its parts.
     """
 
     def __init__(
