@@ -97,6 +97,16 @@ CASES = {
         {"filters": 3, "wide": True, "spectral_normalization": True},
         [MAPS],
     ),
+    "up_block_recomputed": (
+        blocks.ResidualUpBlock,
+        {"filters": 2, "projected": True, "spectral_normalization": True, "recompute": True},
+        [(2, 2, 2, 3), VECTORS],
+    ),
+    "down_block_recomputed": (
+        blocks.ResidualDownBlock,
+        {"filters": 3, "spectral_normalization": True, "recompute": True},
+        [MAPS],
+    ),
     "octave": (octave.OctaveConv2D, {"filters": 3, "kernel_size": 3}, PAIR),
     "octave_first": (octave.OctaveConv2D, {"filters": 3, "kernel_size": 3, "strides": 2}, [MAPS]),
     "octave_last": (octave.OctaveConv2D, {"filters": 2, "kernel_size": 3, "alpha": 0.0}, PAIR),
@@ -133,6 +143,11 @@ CASES = {
         [MAPS],
     ),
     "equalized_block": (equalized.EqualizedResidualBlock, {"filters": 3}, [MAPS]),
+    "equalized_block_recomputed": (
+        equalized.EqualizedResidualBlock,
+        {"filters": 3, "recompute": True},
+        [MAPS],
+    ),
     "modulated": (modulated.ModulatedConv2D, {"filters": 3}, [MAPS, VECTORS]),
     "modulated_up": (
         modulated.ModulatedConv2D,

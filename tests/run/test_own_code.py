@@ -176,6 +176,7 @@ def test_what_only_watches_may_differ():
         "build.generator_optimizer": "@generator/Adam",
         "generator/Adam.learning_rate": "1.0",
         "GAN.seed": "0",
+        "biggan_generator.recompute": "True",
     }
     decides = {"own_score.option", "build.generator_optimizer", "generator/Adam.learning_rate", "GAN.seed"}
     assert bindings.keys() - free_names(bindings, data_known=True) == decides

@@ -1,5 +1,7 @@
 """Residual blocks of generators and discriminators (Gulrajani et al., 2017; Miyato et al., 2018)."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -10,6 +12,7 @@ from tfgans.layers.norms import (
     ConditionalBatchNormalization,
     ProjectedBatchNormalization,
 )
+from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import average_pool, upsample_bilinear, upsample_nearest
 from tfgans.layers.spectral import SpectralConv2D
 
@@ -21,7 +24,7 @@ def channel_major_reshape(features, channels, size):
 
 
 class _ResidualBlock(keras.layers.Layer):
-    """What the blocks share: their convolutions.
+    """What the blocks share: their convolutions, and whether their activations are kept.
 
     Args:
         filters: output channels.
@@ -29,6 +32,7 @@ class _ResidualBlock(keras.layers.Layer):
         residual_gain: of the kernels on the residual path; the shortcut's gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
         kernel_initializer: `glorot_uniform` or `orthogonal`.
+        recompute: in training the activations are computed again in the backward pass, see `layers.recompute`.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class _ResidualBlock(keras.layers.Layer):
         residual_gain=2.0**0.5,
         bias_initializer="zeros",
         kernel_initializer="glorot_uniform",
+        recompute=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -49,6 +54,11 @@ class _ResidualBlock(keras.layers.Layer):
         self.residual_gain = residual_gain
         self.bias_initializer = bias_initializer
         self.kernel_initializer = kernel_initializer
+        self.recompute = recompute
+
+    def _run(self, *inputs, training):
+        outputs = functools.partial(self._outputs, training=training)
+        return recomputed([self], outputs, *inputs) if training and self.recompute else outputs(*inputs)
 
     def _convolution(self, name, channels, filters, kernel_size=3):
         layer = SpectralConv2D if self.spectral_normalization else keras.layers.Conv2D
@@ -75,6 +85,7 @@ class _ResidualBlock(keras.layers.Layer):
             "residual_gain": self.residual_gain,
             "bias_initializer": self.bias_initializer,
             "kernel_initializer": self.kernel_initializer,
+            "recompute": self.recompute,
         }
 
 
@@ -83,7 +94,7 @@ class ResidualUpBlock(_ResidualBlock):
     """Generator block: norm, ReLU, up x2, conv3x3, norm, ReLU, conv3x3, plus up x2, conv1x1 of the input.
 
     Args:
-        filters, spectral_normalization, residual_gain, bias_initializer, kernel_initializer: see
+        filters, spectral_normalization, residual_gain, bias_initializer, kernel_initializer, recompute: see
             `ResidualDownBlock`.
         num_classes: None for batch norm, else conditional batch norm with that many classes.
         projected: the norms' gamma and beta are projections of a vector, spectrally normalized if the
@@ -142,6 +153,9 @@ class ResidualUpBlock(_ResidualBlock):
 
     def call(self, inputs, condition=None, training=False):
         self._check_condition(condition)
+        return self._run(inputs, condition, training=training)
+
+    def _outputs(self, inputs, condition, training):
         condition = () if condition is None else (condition,)
         upsample = upsample_nearest if self.upsampling == "nearest" else upsample_bilinear
         x = tf.nn.relu(self.normalization1(inputs, *condition, training=training))
@@ -176,6 +190,9 @@ class ResidualInputBlock(_ResidualBlock):
         self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
 
     def call(self, inputs, training=False):
+        return self._run(inputs, training=training)
+
+    def _outputs(self, inputs, training):
         x = tf.nn.relu(self._convolve(self.convolution1, inputs, training))
         x = average_pool(self._convolve(self.convolution2, x, training))
         return x + self._convolve(self.shortcut, average_pool(inputs), training)
@@ -195,6 +212,7 @@ class ResidualDownBlock(_ResidualBlock):
         residual_gain: of the kernels on the residual path; the shortcut's gain is 1.
         bias_initializer: `zeros` or `fan_in_uniform` (PyTorch's default).
         kernel_initializer: `glorot_uniform` or `orthogonal`.
+        recompute: in training the activations are computed again in the backward pass, see `layers.recompute`.
     Input: [N, H, W, C], H and W even if down-sampling.
     Output: [N, H / 2, W / 2, filters], or [N, H, W, filters] without down-sampling.
     """
@@ -214,6 +232,9 @@ class ResidualDownBlock(_ResidualBlock):
             self.shortcut = self._convolution("shortcut", channels, self.filters, kernel_size=1)
 
     def call(self, inputs, training=False):
+        return self._run(inputs, training=training)
+
+    def _outputs(self, inputs, training):
         x = self._convolve(self.convolution1, tf.nn.relu(inputs), training)
         x = self._convolve(self.convolution2, tf.nn.relu(x), training)
         shortcut = inputs

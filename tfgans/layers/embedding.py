@@ -1,12 +1,11 @@
 """Rows of class tables, with dense gradients."""
 
 import contextlib
-import threading
 
 import keras
 import tensorflow as tf
 
-_local = threading.local()
+from tfgans.layers.scopes import local
 
 
 @contextlib.contextmanager
@@ -16,12 +15,12 @@ def mixed_classes(shares):
     Args: shares: [N, classes] for labels [N]; each sample's sum to 1 where it is between classes.
     Yields: a list that has an entry for each look-up so far.
     """
-    before = getattr(_local, "mixture", None)
-    _local.mixture = shares, (lookups := [])
+    before = getattr(local, "mixture", None)
+    local.mixture = shares, (lookups := [])
     try:
         yield lookups
     finally:
-        _local.mixture = before
+        local.mixture = before
 
 
 def class_rows(table, labels):
@@ -29,7 +28,7 @@ def class_rows(table, labels):
 
     The product makes it dense: what squares or sums gradients (AdvAs, norms) cannot take IndexedSlices.
     """
-    mixture = getattr(_local, "mixture", None)
+    mixture = getattr(local, "mixture", None)
     if mixture is not None:
         shares, lookups = mixture
         lookups.append(labels)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import separable_upfirdn2d
 
 TAPS = (0.125, 0.375, 0.375, 0.125)  # StyleGAN2's low-pass, in one direction
@@ -185,14 +186,15 @@ class EqualizedResidualBlock(keras.layers.Layer):
     Args:
         filters: output channels; the first convolution keeps those of the input.
         kernel_sizes: of the first two convolutions (AdversarialNAS's search); StyleGAN2's are 3x3.
+        recompute: in training the activations are computed again in the backward pass, see `layers.recompute`.
     Input: [N, H, W, C], H and W even. Output: [N, H / 2, W / 2, filters].
     """
 
-    def __init__(self, filters, kernel_sizes=(3, 3), **kwargs):
+    def __init__(self, filters, kernel_sizes=(3, 3), recompute=False, **kwargs):
         super().__init__(**kwargs)
         if filters < 1:
             raise ConfigError(f"EqualizedResidualBlock: filters is at least 1. Received: {filters}")
-        self.filters, self.kernel_sizes = filters, tuple(kernel_sizes)
+        self.filters, self.kernel_sizes, self.recompute = filters, tuple(kernel_sizes), recompute
 
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
@@ -220,8 +222,16 @@ class EqualizedResidualBlock(keras.layers.Layer):
         for layer in (self.convolution1, self.convolution2, self.shortcut):
             layer.build(inputs_shape)
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
+        return (
+            recomputed([self], self._outputs, inputs)
+            if training and self.recompute
+            else self._outputs(inputs)
+        )
+
+    def _outputs(self, inputs):
         return self.convolution2(self.convolution1(inputs)) + self.shortcut(inputs)
 
     def get_config(self):
-        return super().get_config() | {"filters": self.filters, "kernel_sizes": self.kernel_sizes}
+        own = {"filters": self.filters, "kernel_sizes": self.kernel_sizes, "recompute": self.recompute}
+        return super().get_config() | own

@@ -1,21 +1,24 @@
 """Forwards in which kernels first go through a function, such as the masks of a method that prunes."""
 
 import contextlib
-import threading
 
 import keras
 import tensorflow as tf
 
 from tfgans import keras_internals
+from tfgans.layers.scopes import local
 from tfgans.layers.state import state_is_frozen
-
-_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 
 
 def gated_kernel(variable, kernel):
     """A spectrally normalised `kernel` through the gate of its raw one, `variable`, if a scope gives it one."""
-    gate = getattr(_local, "gates", {}).get(id(variable))
+    gate = getattr(local, "gates", {}).get(id(variable))
     return kernel if gate is None else gate(kernel)
+
+
+def gates_are_open():
+    """True where `gated_kernel` has gates."""
+    return bool(getattr(local, "gates", {}))
 
 
 @contextlib.contextmanager
@@ -33,8 +36,8 @@ def gated(network, gates):
     after_sigma = {id(layer.kernel) for layer in layers if hasattr(layer, "normalized_kernel")}
     chosen = [(variables[place], gate) for place, gate in gates.items()]
     mapping = [(v, gate(tf.convert_to_tensor(v.value))) for v, gate in chosen if id(v) not in after_sigma]
-    before = getattr(_local, "gates", {})
-    _local.gates = before | {id(v): gate for v, gate in chosen if id(v) in after_sigma}
+    before = getattr(local, "gates", {})
+    local.gates = before | {id(v): gate for v, gate in chosen if id(v) in after_sigma}
     if keras_internals.in_stateless_scope():  # whose values, of all weights, the inner scope would hide
         known = {id(v) for v, _ in mapping}
         mapping += [(v, tf.convert_to_tensor(v.value)) for v in network.variables if id(v) not in known]
@@ -42,7 +45,7 @@ def gated(network, gates):
         with keras.StatelessScope(state_mapping=mapping) as scope:
             yield
     finally:
-        _local.gates = before
+        local.gates = before
     if state_is_frozen():
         return
     for variable in network.non_trainable_variables:

@@ -1,19 +1,17 @@
 """Training-mode forwards that leave every layer's state alone."""
 
 import contextlib
-import threading
 
 import keras
 import tensorflow as tf
 
 from tfgans import keras_internals
-
-_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
+from tfgans.layers.scopes import local
 
 
 def state_is_frozen():
     """True inside `frozen_state()`, in the thread that entered it."""
-    return getattr(_local, "frozen", False)
+    return getattr(local, "frozen", False)
 
 
 @contextlib.contextmanager
@@ -28,13 +26,13 @@ def frozen_state():
     if state_is_frozen():
         yield
         return
-    _local.frozen = True
+    local.frozen = True
     try:
         # a scope that is active already keeps real state still, and may hold values of weights
         with contextlib.nullcontext() if keras_internals.in_stateless_scope() else keras.StatelessScope():
             yield
     finally:
-        _local.frozen = False
+        local.frozen = False
 
 
 def copied_state(network):

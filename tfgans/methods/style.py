@@ -7,7 +7,7 @@ import math
 
 import tensorflow as tf
 
-from tfgans import distribute
+from tfgans import distribute, keras_internals
 from tfgans.config import Count, NotNegative, Share, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.styles import mapped
@@ -31,17 +31,18 @@ class Styled:
             return codes
         return mix_styles(codes, mapped(mapping, latents["mixing_latents"], labels), latents["crossover"])
 
-    def style_images(self, codes, latents, generator=None):
+    def style_images(self, codes, latents, training=False, generator=None):
         """Images of styles, with the latents' noise, or the layers' fixed noise if they have none."""
         synthesis = (generator or self.generator).get_layer("synthesis")
         names = [f"{_NOISE}{index}" for index in range(len(synthesis.noise_shapes))]
         noise = [latents[name] for name in names if name in latents]
-        return synthesis(codes, noise or None)
+        options = {"training": training} if keras_internals.takes_training(synthesis) else {}
+        return synthesis(codes, noise or None, **options)
 
     def synthesize(self, latents, training=False, generator=None):
         if "mixing_latents" not in latents and f"{_NOISE}0" not in latents:
             return super().synthesize(latents, training, generator)
-        return self.style_images(self.style_codes(latents, training, generator), latents, generator)
+        return self.style_images(self.style_codes(latents, training, generator), latents, training, generator)
 
 
 @configurable
@@ -230,7 +231,7 @@ class PathLengthGAN(Styled, GAN):
         codes = self.style_codes(latents, training=True)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(codes)
-            images = self.style_images(codes, latents)
+            images = self.style_images(codes, latents, training=True)
             projected = tf.reduce_sum(images * tf.cast(directions, images.dtype))
         squares = tf.reduce_sum(tf.square(tape.gradient(projected, codes)), 2)
         return tf.sqrt(tf.maximum(tf.reduce_mean(squares, 1), _SMALLEST_SQUARE))

@@ -48,6 +48,7 @@ def biggan_generator(
     kernel_initializer: str = "orthogonal",
     epsilon: Positive = 1e-5,
     last_epsilon: Positive = 1e-5,
+    recompute: bool = False,
 ):
     """BigGAN's generator.
 
@@ -63,6 +64,8 @@ def biggan_generator(
         spectral_normalization: of every convolution, the dense layer and the norms' projections.
         kernel_initializer: `orthogonal` (gain 1) or `glorot_uniform`.
         epsilon, last_epsilon: of the blocks' batch norms and of the last one.
+        recompute: training keeps of each block what goes in alone, and computes its activations again in the
+            backward pass: less memory, more time, the same gradients.
     Returns: model latents [N, latent_dim] (and labels [N]) -> images [N, resolution, resolution, channels] in
         [-1, 1], float32.
     Raises: ConfigError if an argument is outside what is listed.
@@ -100,6 +103,7 @@ def biggan_generator(
         residual_gain=1.0,
         bias_initializer="zeros",
         kernel_initializer=kernel_initializer,
+        recompute=recompute,
     )
     return generator_model(latents, labels, images, name)
 
@@ -118,6 +122,7 @@ def biggan_discriminator(
     repeat_attention: bool = False,
     spectral_normalization: bool = True,
     kernel_initializer: str = "orthogonal",
+    recompute: bool = False,
 ):
     """BigGAN's discriminator: wide residual blocks, ReLU, sum over space, heads.
 
@@ -132,6 +137,7 @@ def biggan_discriminator(
         repeat_attention: after every block of such a size, not just the first.
         spectral_normalization: of every convolution, head and embedding.
         kernel_initializer: `orthogonal` (gain 1) or `glorot_uniform`.
+        recompute: as in `biggan_generator`.
     Returns: model images [N, resolution, resolution, channels] (and labels [N]) -> {"adversarial": [N, 1],
         "class": [N, num_classes] if asked for}, float32.
     Raises: ConfigError if an argument is outside what is listed.
@@ -155,6 +161,7 @@ def biggan_discriminator(
         residual_gain=1.0,
         bias_initializer="zeros",
         kernel_initializer=kernel_initializer,
+        recompute=recompute,
     )
     return discriminator_model(
         images,

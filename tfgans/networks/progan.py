@@ -29,6 +29,7 @@ def progan_generator(
     max_channels: Count = 512,
     min_channels: Count = 128,
     num_classes: Count | None = None,
+    recompute: bool = False,
 ):
     """ProGAN's generator.
 
@@ -37,6 +38,8 @@ def progan_generator(
         channel_multiplier, max_channels, min_channels: channels of each map, see the module.
         num_classes: of a conditional generator, whose one-hot labels stand behind the latents, as in the paper's
             code.
+        recompute: training keeps of each block of two convolutions what goes in alone, and computes its activations
+            again in the backward pass: less memory, more time, the same gradients.
     Returns: model latents [N, latent_dim] -> images [N, resolution, resolution, channels], float32, in [-1, 1] but
         at stage 0; with classes called with [latents, labels]. Its layer `synthesis` (`ProgressiveSynthesis`) holds
         the stage and alpha.
@@ -48,7 +51,7 @@ def progan_generator(
     inputs = latents
     if labels is not None:
         inputs = LabelledLatents(num_classes, dtype=float_dtype(), name="labelled_latents")(latents, labels)
-    images = ProgressiveSynthesis(channels, widths, name="synthesis")(inputs)
+    images = ProgressiveSynthesis(channels, widths, recompute=recompute, name="synthesis")(inputs)
     return generator_model(latents, labels, images, name)
 
 
@@ -60,6 +63,7 @@ def progan_discriminator(
     max_channels: Count = 512,
     min_channels: Count = 128,
     num_classes: Count | None = None,
+    recompute: bool = False,
 ):
     """ProGAN's discriminator, with the standard deviation of the whole batch.
 
@@ -68,6 +72,7 @@ def progan_discriminator(
         channel_multiplier, max_channels, min_channels: channels of each map, see the module.
         num_classes: of an auxiliary classifier's head beside the other. `GAN.real_class_weight` and its like weigh
             it, in the paper's code by 1.
+        recompute: as in `progan_generator`.
     Returns: model images [N, resolution, resolution, channels] -> {"adversarial": [N, 1]}, float32, and "class" [N,
         num_classes] if there are classes; it takes
         images of every stage's size (a copy or loaded file of it the last stage's alone). Its layer `critic`
@@ -77,7 +82,7 @@ def progan_discriminator(
     name = "progan_discriminator"
     widths = _widths(name, resolution, channel_multiplier, max_channels, min_channels)
     images = keras.Input((resolution, resolution, channels), dtype=float_dtype(), name="images")
-    outputs = ProgressiveCritic(widths, num_classes, name="critic")(images)
+    outputs = ProgressiveCritic(widths, num_classes, recompute=recompute, name="critic")(images)
     network = keras.Model(images, outputs if num_classes else {"adversarial": outputs}, name=name)
     network.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})  # any stage's images
     return network

@@ -16,6 +16,7 @@ from tfgans.layers.embedding import class_rows
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense
 from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.layers.norms import PixelNormalization, widen
+from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import average_pool, upsample_nearest
 
 _local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
@@ -75,13 +76,14 @@ class _Growing(keras.layers.Layer):
 
     Args:
         widths: channels of the maps of 4, 8, 16 ... pixels a side, one for each stage.
+        recompute: in training the activations of each block are computed again in the backward pass.
     """
 
     copied_state = ("alpha",)
 
-    def __init__(self, widths, **kwargs):
+    def __init__(self, widths, recompute=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.widths = tuple(widths)
+        self.widths, self.recompute = tuple(widths), recompute
 
     @property
     def stages(self):
@@ -104,10 +106,13 @@ class _Growing(keras.layers.Layer):
     def _activate(self, x):
         return tf.nn.leaky_relu(self.normalization(x), 0.1)
 
-    def _block(self, layers, x):
-        for layer in layers:
-            x = self._activate(layer(x))
-        return x
+    def _block(self, layers, x, training):
+        def outputs(x):
+            for layer in layers:
+                x = self._activate(layer(x))
+            return x
+
+        return recomputed(layers, outputs, x) if training and self.recompute else outputs(x)
 
     def _mixed(self, old, new):
         """(1 - alpha) * old + alpha * new."""
@@ -115,7 +120,7 @@ class _Growing(keras.layers.Layer):
         return (1.0 - alpha) * old + alpha * new
 
     def get_config(self):
-        return super().get_config() | {"widths": self.widths}
+        return super().get_config() | {"widths": self.widths, "recompute": self.recompute}
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -176,12 +181,12 @@ class ProgressiveSynthesis(_Growing):
 
     def call(self, latents, training=False):
         if given_stage() is not None:
-            return self._at(given_stage(), latents, self._faded)
+            return self._at(given_stage(), latents, self._faded, training)
         if training:
-            return self._at(self.stages - 1, latents, lambda old, new: new)
+            return self._at(self.stages - 1, latents, lambda old, new: new, training)
         return self._shown(latents)
 
-    def _at(self, stage, latents, fade):
+    def _at(self, stage, latents, fade, training=False):
         """Images of a stage's size, [N, r, r, channels].
 
         Args:
@@ -190,10 +195,10 @@ class ProgressiveSynthesis(_Growing):
         width = self.widths[0]
         x = tf.reshape(self.first(tf.cast(latents, self.compute_dtype)), (-1, 4, 4, width))
         x = self._activate(x + tf.cast(tf.convert_to_tensor(self.bias), x.dtype))
-        x = before = self._block(self.blocks[0], x)
+        x = before = self._block(self.blocks[0], x, training)
         for layers in self.blocks[1 : stage + 1]:
             before = x
-            x = self._block(layers, upsample_nearest(x))
+            x = self._block(layers, upsample_nearest(x), training)
         new = widen(self.images[stage](x))
         if not stage:
             return new
@@ -291,7 +296,7 @@ class ProgressiveCritic(_Growing):
         layers += [] if stage else self.heads.values()
         return [v for layer in layers for v in layer.trainable_variables]
 
-    def call(self, images):
+    def call(self, images, training=False):
         sides = [side_of(stage) for stage in range(self.stages)]
         if tuple(images.shape[1:3]) not in [(side, side) for side in sides]:
             allowed = ", ".join(map(str, sides))
@@ -302,10 +307,10 @@ class ProgressiveCritic(_Growing):
         images = tf.cast(images, self.compute_dtype)
         x = self.inputs_of_stages[stage](images)
         for level in range(stage, 0, -1):
-            x = average_pool(self._block(self.blocks[level], x))
+            x = average_pool(self._block(self.blocks[level], x, training))
             if level == stage and given_stage() is not None:
                 x = self._mixed(self.inputs_of_stages[level - 1](average_pool(images)), x)
-        x = self._block(self.blocks[0], self.deviation(x))
+        x = self._block(self.blocks[0], self.deviation(x), training)
         x = tf.reshape(widen(x), (-1, self.widths[0]))
         outputs = {name: head(x) for name, head in self.heads.items()}
         return outputs if self.num_classes else outputs["adversarial"]

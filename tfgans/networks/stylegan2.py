@@ -57,6 +57,7 @@ def stylegan2_generator(
     mean_decay: Within("[0, 1)") = 0.995,
     stored_noise: bool = False,
     num_classes: Count | None = None,
+    recompute: bool = False,
 ):
     """StyleGAN2's generator.
 
@@ -73,6 +74,8 @@ def stylegan2_generator(
         stored_noise: whether each layer's fixed noise is one of its weights, as in NVIDIA's networks, which can then
             be taken over whole. It is the same noise at first, and it does not train.
         num_classes: of a conditional generator, whose mapping takes labels, too (StyleGAN2-ADA).
+        recompute: training keeps of the maps of one size what goes in alone, and computes the others again in the
+            backward pass: less memory, more time, the same gradients.
     Returns: model latents [N, latent_dim] -> images [N, H, W, channels], not bounded,
         float32; with classes called with [latents, labels]. Its layers `mapping` (`StyleMapping`) and `synthesis`
         (`StyleSynthesis`) can be called alone.
@@ -88,7 +91,9 @@ def stylegan2_generator(
     options = {"num_classes": num_classes, "dtype": float_dtype(), "name": "mapping"}
     mapping = StyleMapping(style_dim, mapping_layers, style_layers, mean_decay, **options)
     kernel_sizes = _kernel_sizes(name, kernel_size, len(widths))
-    synthesis = StyleSynthesis(channels, widths, kernel_sizes, stored_noise, first_size, name="synthesis")
+    synthesis = StyleSynthesis(
+        channels, widths, kernel_sizes, stored_noise, first_size, recompute, name="synthesis"
+    )
     styles = mapping(latents) if labels is None else mapping(latents, labels)
     return generator_model(latents, labels, synthesis(styles), name)
 
@@ -106,6 +111,7 @@ def stylegan2_discriminator(
     kernel_sizes: Several(Several(Count, 2)) | None = None,
     num_classes: Count | None = None,
     label_layers: Natural = 8,
+    recompute: bool = False,
 ):
     """StyleGAN2's discriminator: from-RGB, blocks that halve the map to 4x4, minibatch deviation, two dense layers.
 
@@ -119,6 +125,7 @@ def stylegan2_discriminator(
             which the second halves the map (AdversarialNAS's search); None: all 3x3.
         num_classes, label_layers: of a conditional discriminator, whose logit is a product with the class's embedding
             after a mapping of so many layers (StyleGAN2-ADA): 8, or 0 in its first code, in TensorFlow.
+        recompute: as in `stylegan2_generator`, of each block; they are residual.
     Returns: model images [N, H, W, channels] -> {"adversarial": [N, 1]}, float32; with classes
         called with [images, labels].
     Raises: ConfigError if an argument is outside what is listed.
@@ -127,10 +134,13 @@ def stylegan2_discriminator(
     widths = map_widths(name, resolution, channel_multiplier, max_channels, base_channels)
     sizes = map_sizes(name, resolution)
     kernel_sizes = _block_kernel_sizes(name, kernel_sizes, len(widths) - 1)
+    if recompute and not residual:
+        raise ConfigError(f"{name}: recompute is of residual blocks. Received: residual = {residual}")
     images = keras.Input((*sides(resolution), channels), dtype=float_dtype(), name="images")
     x = EqualizedConv2D(widths[-1], 1, activation=scaled_leaky_relu, name="from_rgb")(images)
     for level in reversed(range(1, len(widths))):
-        x = _down_block(x, widths[level - 1], kernel_sizes[level - 1], residual, min(sizes[level]))
+        side = min(sizes[level])
+        x = _down_block(x, widths[level - 1], kernel_sizes[level - 1], residual, recompute, side)
     x = MinibatchStandardDeviation(minibatch_group, minibatch_features)(x)
     x = EqualizedConv2D(widths[0], activation=scaled_leaky_relu, name="last_convolution")(x)
     x = EqualizedDense(widths[0], activation=scaled_leaky_relu, name="dense")(keras.layers.Flatten()(x))
@@ -143,9 +153,9 @@ def stylegan2_discriminator(
     return keras.Model(inputs, {"adversarial": logits}, name=name)
 
 
-def _down_block(x, width, kernel_sizes, residual, side):
+def _down_block(x, width, kernel_sizes, residual, recompute, side):
     if residual:
-        return EqualizedResidualBlock(width, kernel_sizes, name=f"block{side}")(x)
+        return EqualizedResidualBlock(width, kernel_sizes, recompute, name=f"block{side}")(x)
     (first, second), options = kernel_sizes, {"activation": scaled_leaky_relu}
     x = EqualizedConv2D(x.shape[-1], first, name=f"convolution{side}", **options)(x)
     return EqualizedConv2D(width, second, downsample=True, name=f"down{side}", **options)(x)

@@ -1,11 +1,14 @@
 """The two parts of StyleGAN2's generator: latents to styles, styles to images (Karras et al., 2020)."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.modulated import StyledConv2D, ToRGB
 from tfgans.layers.norms import PixelNormalization, widen
+from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import FIRUpsampling2D
 from tfgans.layers.state import state_is_frozen
 from tfgans.networks.stylegan2_labels import LabelEmbedding, mapping_dense
@@ -139,13 +142,23 @@ class StyleSynthesis(keras.layers.Layer):
         kernel_sizes: of the convolutions that keep their map's size, one for each of those.
         stored_noise: whether the fixed noise is a weight of each convolution, see `NoiseInjection`.
         first_size: (height, width) of the learned map.
+        recompute: in training the activations of each size are computed again in the backward pass.
     Input: styles [N, 2 * len(widths), D]; `noise` is a list of normal numbers of shapes [N, *s], one for each s of
         `noise_shapes` (N may be 1), or None for fixed noise. Output: [N, H, W, channels], not bounded.
     """
 
-    def __init__(self, channels, widths, kernel_sizes, stored_noise=False, first_size=(4, 4), **kwargs):
+    def __init__(
+        self,
+        channels,
+        widths,
+        kernel_sizes,
+        stored_noise=False,
+        first_size=(4, 4),
+        recompute=False,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
-        self.channels, self.stored_noise = channels, stored_noise
+        self.channels, self.stored_noise, self.recompute = channels, stored_noise, recompute
         self.widths, self.kernel_sizes = tuple(widths), tuple(kernel_sizes)
         self.first_size = tuple(first_size)
 
@@ -197,23 +210,33 @@ class StyleSynthesis(keras.layers.Layer):
     def _make_convolution(self, width, kernel_size, up, **options):
         return StyledConv2D(width, kernel_size, up=up, **options)
 
-    def call(self, styles, noise=None):
-        return self._synthesize(styles, noise, self.convolutions)
+    def call(self, styles, noise=None, training=False):
+        return self._synthesize(styles, noise, self.convolutions, recompute=training and self.recompute)
 
-    def _synthesize(self, styles, noise, convolutions):
+    def _synthesize(self, styles, noise, convolutions, recompute=False):
         """Images by functions (map, style, noise) -> map in place of the layers `convolutions`."""
         styles = tf.unstack(styles, axis=1)
         noise = [None] * len(convolutions) if noise is None else noise
         constant = tf.cast(tf.convert_to_tensor(self.constant), self.compute_dtype)
-        x = tf.tile(constant[None], (tf.shape(styles[0])[0], 1, 1, 1))
-        x, images = convolutions[0](x, styles[0], noise[0]), 0.0
-        for level, to_rgb in enumerate(self.images):
-            if level:
-                for slot in (2 * level - 1, 2 * level):
-                    x = convolutions[slot](x, styles[slot], noise[slot])
-                images = self.upsampling(images)
-            images = images + widen(to_rgb(x, styles[2 * level + 1]))
+        x = [tf.tile(constant[None], (tf.shape(styles[0])[0], 1, 1, 1))]
+        images = 0.0
+        for level in range(len(self.images)):
+            slots = slice(max(0, 2 * level - 1), 2 * level + 1)
+            layers = [*convolutions[slots], self.images[level]]
+            block = functools.partial(self._block, layers)
+            block = functools.partial(recomputed, layers, block) if recompute else block
+            *x, image = block(*x, styles[2 * level + 1], *styles[slots], *noise[slots])
+            images = (self.upsampling(images) if level else 0.0) + widen(image)
         return images
+
+    def _block(self, layers, x, last_style, *given):
+        """[map, image] of one size, of the last size [image] alone."""
+        *convolutions, to_rgb = layers
+        styles, noise = given[: len(convolutions)], given[len(convolutions) :]
+        for convolution, style, own_noise in zip(convolutions, styles, noise, strict=True):
+            x = convolution(x, style, own_noise)
+        image = to_rgb(x, last_style)
+        return [image] if to_rgb is self.images[-1] else [x, image]
 
     def compute_output_shape(self, styles_shape, noise_shape=None):
         return (styles_shape[0], *self._size(len(self.widths) - 1), self.channels)
@@ -224,5 +247,6 @@ class StyleSynthesis(keras.layers.Layer):
             "widths": self.widths,
             "kernel_sizes": self.kernel_sizes,
             "stored_noise": self.stored_noise,
+            "recompute": self.recompute,
         }
         return config if self.first_size == (4, 4) else config | {"first_size": self.first_size}

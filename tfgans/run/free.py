@@ -1,4 +1,4 @@
-"""Which bindings of a run may differ when it goes on: its length, what watches it, where it runs."""
+"""Which bindings of a run may differ when it goes on: its length, what watches it, where it runs, what it keeps."""
 
 import re
 
@@ -16,6 +16,8 @@ _FREE = (
 _PLACES = ("Dataset.source", "Dataset.classes_file")
 # Which images evaluations compare with decides their numbers, if not the training.
 _MEASURED = "Dataset.evaluation_"
+# What a network keeps for its backward pass decides no number, but for rounding.
+_KEPT = ".recompute"
 _OBJECT = re.compile(r"@([\w./]+)\(\)")
 _REFERENCE = re.compile(r"@([\w./]+)")
 
@@ -33,7 +35,7 @@ def free_names(bindings, data_known, evaluated_alike=False):
     """
     places = (_PLACES if data_known else ()) + _FREE
     places = tuple(place for place in places if not evaluated_alike or place != _MEASURED)
-    free = {name for name in bindings if name.startswith(places)}
+    free = {name for name in bindings if name.startswith(places) or name.endswith(_KEPT)}
     of_watchers = _reached(bindings, {name for found in free for name in _names(_OBJECT, bindings[found])})
     while True:
         others = [

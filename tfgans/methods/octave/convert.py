@@ -30,7 +30,7 @@ def to_octave(network, alpha=0.5):
         network: a functional Keras model; models nested in it are copied as they are.
         alpha: share of low channels, in [0, 1); 0 is the network itself.
     Returns: a functional model with inputs and outputs of the same structure and shapes.
-    Raises: ConfigError if the network is not functional or alpha leaves its range.
+    Raises: ConfigError if the network is not functional, has blocks with `recompute`, or alpha leaves its range.
     """
     if not keras_internals.is_functional(network):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
@@ -212,6 +212,10 @@ class _Parts:
     """The layers inside one residual block, called on maps."""
 
     def __init__(self, block, conversion):
+        if block.recompute:
+            raise ConfigError(
+                f"to_octave: {block.name} has recompute, which its octave layers would not have"
+            )
         self.block, self.conversion = block, conversion
 
     def each(self, name, maps, *inputs):

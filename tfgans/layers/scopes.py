@@ -1,0 +1,27 @@
+"""What the scopes around a layer's call say (frozen state, gates, mixed classes), and how to be inside them again."""
+
+import contextlib
+import threading
+
+local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
+
+
+def entered():
+    """What the scopes that this thread is in say."""
+    return dict(vars(local))
+
+
+@contextlib.contextmanager
+def again(scopes):
+    """Inside it, the thread is in the scopes that `entered` found, and in no others."""
+    before = entered()
+    _become(scopes)
+    try:
+        yield
+    finally:
+        _become(before)
+
+
+def _become(scopes):
+    vars(local).clear()
+    vars(local).update(scopes)
