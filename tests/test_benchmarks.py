@@ -1,9 +1,16 @@
 """Every benchmark begins: it finds what it imports and says what it takes."""
 
 import json
+import runpy
+import sys
+from types import SimpleNamespace
 
 import forks
+import gin
 import pytest
+
+from tfgans.compare import plan
+from tfgans.run import build
 
 BENCHMARKS = sorted(
     path for path in (forks.ROOT / "benchmarks").glob("*.py") if "add_argument" in path.read_text()
@@ -33,3 +40,30 @@ def test_an_update_exchanges_each_gradient_once():
     assert row["generator_bytes"] == 4 * (16 * 128 + 128 + 2 * (128 * 128 + 128) + 128 * 2 + 2)
     assert row["bytes"] == row["generator_bytes"] + row["discriminator_bytes"] and row["exchanges"] == 16
     assert row["ethernet_seconds"] == pytest.approx(row["bytes"] / 1.25e9, rel=1e-6)
+
+
+def test_peak_memory_goes_on_by_a_straight_line(monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])  # which the script adds to
+    script = runpy.run_path(str(forks.ROOT / "benchmarks" / "peak_memory.py"))
+    rows = [{"name": "a", "batch_size": n, "peak_megabytes": 100 + 30 * n} for n in (1, 2)]
+    alone = {"name": "b", "batch_size": 2, "peak_megabytes": 50}
+    assert script["lines"]([*rows, alone, {**alone, "name": "c", "batch_size": None}]) == {
+        "a": {4: 220, 8: 340}
+    }
+
+
+@pytest.mark.parametrize("family", ["stylegan2", "progan", "biggan"])
+def test_a_family_is_measured_with_recompute_and_without(family, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    script = runpy.run_path(str(forks.ROOT / "benchmarks" / "peak_memory.py"))
+    plain, again = script["contenders"](SimpleNamespace(gin_file=[], family=[family]))
+    assert plain == (family, script["FAMILIES"][family], []) and again[:2] == (
+        f"{family}, recompute",
+        plain[1],
+    )
+    files, own = plan.parts(plain[1])
+    build.prepare(files, [*own, *again[2]])  # which refuses names that are none
+    for network in ("generator", "discriminator"):
+        name = gin.query_parameter(f"build.{network}").selector.rsplit(".", 1)[-1]
+        assert name == f"{family}_{network}" and gin.query_parameter(f"{name}.recompute") is True
+        assert gin.query_parameter(f"{name}.resolution") is not None

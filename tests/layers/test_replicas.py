@@ -6,6 +6,7 @@ SCRIPT = """
 import keras, numpy as np, tensorflow as tf
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfgans.layers.blocks import ResidualDownBlock
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
 from tfgans.layers.spectral import SpectralConv2D, SpectralDense
 from tfgans.layers.state import frozen_state
@@ -13,7 +14,9 @@ from tfgans.penalties import clip_weights, r1_penalty
 
 def build():
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input((4, 4, 2)), SpectralConv2D(4, 3), InstanceNormalization(),
+    return keras.Sequential([keras.Input((4, 4, 2)), SpectralConv2D(4, 3),
+                             ResidualDownBlock(4, False, spectral_normalization=True, recompute=True),
+                             InstanceNormalization(),
                              keras.layers.Flatten(), SpectralDense(1)])
 
 images = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype("float32")
