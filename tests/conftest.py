@@ -48,7 +48,7 @@ def libraries():
     """What importing TensorFlow and Keras leaves stays for good: looking for garbage in it takes 0.3 seconds.
 
     Graphs run as they were traced: to optimise them took a quarter of all tests' time, and they run a few times. In
-    processes that a test starts as a user would, they are optimised.
+    processes that tests start they are optimised.
     """
     import keras  # noqa: F401
     import tensorflow as tf

@@ -121,12 +121,11 @@ def _serve():
 
     import sklearn.datasets  # noqa: F401
     import tensorboard.summary  # noqa: F401
-    import tensorflow as tf
+    import tensorflow  # noqa: F401
     from PIL import Image
 
     from tfgans import config
 
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as conftest.py does
     config.import_rooms()
     Image.init()
     gc.freeze()

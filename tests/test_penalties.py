@@ -48,6 +48,9 @@ def test_penalties_of_a_quadratic_critic():
     # mix is the share of the real image: norms 2 * 0.25 and 2 * 1
     penalty = gradient_penalty(quadratic, real, fake, mix)
     assert float(penalty) == pytest.approx((0.5**2 + 1.0**2) / 2.0, rel=1e-6)
+    # the mix is drawn in float32, whatever the images are
+    penalty = gradient_penalty(quadratic, tf.cast(real, tf.float64), tf.cast(fake, tf.float64), mix)
+    assert penalty.dtype == tf.float64 and float(penalty) == pytest.approx(0.625, rel=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])

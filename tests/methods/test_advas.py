@@ -289,6 +289,29 @@ def test_estimators_of_many_batches_by_exact_sums():
     assert found["biased"] > whole + 0.01 * abs(whole)
 
 
+@pytest.mark.parametrize("estimator", ["unbiased", "split_half"])
+def test_what_all_images_share_is_in_each_group(estimator, monkeypatch):
+    """As an architecture that is drawn for the step; it has no row for each image, and the critic scales by it."""
+    model = smooth_model(advas_estimator=estimator)
+    real, latents = smooth_batch(4)
+    _, expected = model.outputs_and_statistics(real, latents | {"images": 3.0 * model.synthesize(latents)})
+    monkeypatch.setattr(model, "shared_entries", lambda: ("scale",))
+    discriminate = model.discriminate
+
+    def scaled(batch, **how):
+        scale = keras.ops.sum(batch["scale/0"]) if "scale/0" in batch else 1.0
+        return discriminate(batch | {"images": scale * batch["images"]}, **how)
+
+    monkeypatch.setattr(model, "discriminate", scaled)
+    fake = latents | {
+        "images": model.synthesize(latents),
+        "scale/0": tf.constant([0.5, 0.5, 2.0], tf.float64),
+    }
+    _, found = model.outputs_and_statistics(real, fake)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("estimator", ["biased", "unbiased", "split_half"])
 def test_a_larger_batch_of_fakes(estimator):
     """Two fakes to a real image: groups stay together, and the generator's loss is of all in their order."""

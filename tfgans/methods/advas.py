@@ -208,16 +208,25 @@ class AdvAsGAN(GAN):
         shares = distribute.num_replicas() * self.accumulation_steps
         if isinstance(count, int) and (count % groups or count * shares < 2):
             raise ConfigError(f"AdvAsGAN: {self.advas_estimator} takes pairs of images. Received: {count}")
-        batches = [
-            {name: _in_groups(x, count, groups) for name, x in batch.items() if x is not None}
-            for batch in (real, fake)
-        ]
-        outputs, gradients = self.group_gradients(*batches)
+        outputs, gradients = self.group_gradients(
+            *(self._batch_in_groups(batch, count, groups) for batch in (real, fake))
+        )
         outputs = {name: _from_groups(value, count) for name, value in outputs.items()}
         if split:
             return outputs, gradients
         squares = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
         return outputs, [*(tf.reduce_mean(g, 0) for g in gradients), squares / tf.cast(count, squares.dtype)]
+
+    def _batch_in_groups(self, batch, count, groups):
+        """A batch's values as `_in_groups` has them; each group has what all images share."""
+        shared = self.shared_entries()
+        return {
+            name: tf.repeat(x[None], groups, 0)
+            if name.partition("/")[0] in shared
+            else _in_groups(x, count, groups)
+            for name, x in batch.items()
+            if x is not None
+        }
 
     def r_of(self, means, count):
         """r, a scalar, of means over the global batch, of which this replica has `count` real images."""
