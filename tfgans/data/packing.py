@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -16,7 +17,6 @@ import re
 import shutil
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import PIL
 
@@ -72,7 +72,7 @@ def pack(contents, form, source, output, options):
         _check(content, options)
     about = dataclasses.asdict(form) | {"images_per_shard": options.images_per_shard}
     about["resolution"] = form.size and list(form.size)
-    about |= {"pillow": PIL.__version__, "imagecodecs": imagecodecs.__version__}
+    about |= {"pillow": PIL.__version__, "imagecodecs": importlib.metadata.version("imagecodecs")}
     plan = {"source": source, "options": about, "splits": {each.split: _identity(each) for each in contents}}
     with _taken(output):
         _make_room(output, json.dumps(plan, indent=1), options.overwrite)

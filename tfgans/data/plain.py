@@ -1,10 +1,9 @@
 """Pixels of encoded images by libjpeg-turbo and libspng (imagecodecs), in half of Pillow's time.
 
 They are used for images alone of which it was seen, when they were packed, that they have the pixels of `decode`. So
-whatever only Pillow sees to (rotation by EXIF, palettes, transparency, 16 bits) stays with Pillow.
+whatever only Pillow sees to (rotation by EXIF, transparency, 16 bits) stays with Pillow.
 """
 
-import imagecodecs
 import numpy as np
 
 _JPEG = b"\xff\xd8"
@@ -12,6 +11,8 @@ _JPEG = b"\xff\xd8"
 
 def pixels(data):
     """uint8 [H, W, C] of a JPEG or PNG; None of what the libraries do not take."""
+    import imagecodecs  # a quarter of a second, for those who have a packed set
+
     try:
         found = imagecodecs.jpeg8_decode(data) if data.startswith(_JPEG) else imagecodecs.spng_decode(data)
     except Exception:  # each codec has a type of its own
