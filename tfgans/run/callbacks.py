@@ -60,7 +60,7 @@ class StopOnSignal(StepCallback, signals.Keeper):
 
     def __init__(self, save, strategy=None):
         super().__init__()
-        self.save, self.strategy = save, strategy
+        self.save, self.strategy, self._has_others = save, strategy, distribute.workers() > 1
 
     def trained_to(self, step):
         """`step` updates are done."""
@@ -89,7 +89,7 @@ class StopOnSignal(StepCallback, signals.Keeper):
             raise Interrupted(self.received)
 
     def after(self, step):
-        if distribute.workers() > 1:
+        if self._has_others:
             if step // self.model.steps_per_execution % _EXECUTIONS_BETWEEN_QUESTIONS:
                 return
             self.received = max(distribute.of_replicas(self.strategy, int(self.received or 0))) or None
