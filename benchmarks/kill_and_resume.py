@@ -25,13 +25,33 @@ ROOT = Path(__file__).resolve().parent.parent
 BINDINGS = ("train.save_every=20", "train.evaluate_every=50", "train.sample_every=50", "train.log_every=10")
 
 
-def start(model_dir, options):
-    """The training command as a process; what it says goes to a file beside its folder."""
+def parsed(description, gin_file, arguments):
+    """The options of a comparison. Args: gin_file: what is trained if nothing else is given."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gin_file", action="append", help=f"default: {gin_file}")
+    parser.add_argument("--gin_param", action="append", default=[])
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--folder", help="for the two runs; a temporary one if not given")
+    options = parser.parse_args(arguments)
+    options.gin_file = options.gin_file or [gin_file]
+    return options
+
+
+def command_of(model_dir, options):
+    """The training command, as a list."""
     command = [sys.executable, str(ROOT / "launch" / "train.py"), f"--model_dir={model_dir}"]
     command += [f"--gin_file={file}" for file in options.gin_file] + [f"--steps={options.steps}"]
-    command += [f"--gin_param={binding}" for binding in (*BINDINGS, *options.gin_param)]
+    return command + [f"--gin_param={binding}" for binding in (*BINDINGS, *options.gin_param)]
+
+
+def start(model_dir, options):
+    """The training command as a process; what it says goes to a file beside its folder."""
     with open(f"{model_dir}.txt", "ab") as said:
-        return subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+        return subprocess.Popen(command_of(model_dir, options), cwd=ROOT, stdout=said, stderr=said)
 
 
 def wait_until_at_work(process, model_dir):
@@ -163,17 +183,7 @@ def _events(first, second):
 
 def main(arguments=None):
     """Runs the comparison; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--gin_file", action="append", help="default: gin_configs/quickstart.gin")
-    parser.add_argument("--gin_param", action="append", default=[])
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
-    parser.add_argument("--folder", help="for the two runs; a temporary one if not given")
-    options = parser.parse_args(arguments)
-    options.gin_file = options.gin_file or ["gin_configs/quickstart.gin"]
+    options = parsed(__doc__, "gin_configs/quickstart.gin", arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         os.makedirs(folder, exist_ok=True)

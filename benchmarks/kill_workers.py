@@ -8,7 +8,6 @@ end by itself, with one line, unless it is still waiting for the one that was ki
 python benchmarks/kill_workers.py [--kills=20] [--steps=200] [--gin_file=...] [--gin_param=...]
 """
 
-import argparse
 import json
 import os
 import random
@@ -19,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kill_and_resume import BINDINGS, ROOT, differences, newest, rows
+from kill_and_resume import ROOT, command_of, differences, newest, parsed, rows
 
 _HUNG_SECONDS = 60.0  # a worker whose peer is gone has to have ended by then
 
@@ -28,10 +27,7 @@ class Worker:
     """One of the two processes that train into a folder; what it says goes to a file beside that."""
 
     def __init__(self, model_dir, options, addresses, task):
-        command = [sys.executable, str(ROOT / "launch" / "train.py"), f"--model_dir={model_dir}"]
-        command += [f"--gin_file={file}" for file in options.gin_file] + [f"--steps={options.steps}"]
-        command += [f"--gin_param={binding}" for binding in (*BINDINGS, *options.gin_param)]
-        command += [f"--workers={','.join(addresses)}", f"--task={task}"]
+        command = [*command_of(model_dir, options), f"--workers={','.join(addresses)}", f"--task={task}"]
         self.log, self.addresses, self.task = Path(f"{model_dir}.{task}.txt"), addresses, task
         with open(self.log, "ab") as said:
             self.begins = said.tell()
@@ -148,17 +144,7 @@ def _killed(victim, other, model_dir, options, about):
 
 def main(arguments=None):
     """Runs the comparison; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--gin_file", action="append", help="default: gin_configs/base/ring.gin")
-    parser.add_argument("--gin_param", action="append", default=[])
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
-    parser.add_argument("--folder", help="for the two runs; a temporary one if not given")
-    options = parser.parse_args(arguments)
-    options.gin_file = options.gin_file or ["gin_configs/base/ring.gin"]
+    options = parsed(__doc__, "gin_configs/base/ring.gin", arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         os.makedirs(folder, exist_ok=True)
