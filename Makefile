@@ -20,10 +20,10 @@ quickstart: venv
 	$(RUN) launch/evaluate.py --model_dir=runs/quickstart
 	$(RUN) launch/generate.py --model_dir=runs/quickstart --output_dir=runs/quickstart/generated --overwrite --num_images=100 --labels=0,1,2,3,4,5,6,7,8,9
 
-# `test` leaves out further cases of what others show as well (tests/sweeps.py), `test-all` nothing.
+# `test` leaves out tests of some seconds and further cases of harnesses (tests/slow.py), `test-all` nothing.
 TEST = $(RUN) -m pytest tests --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
 test: venv
-	$(TEST) -m "not sweep"
+	$(TEST) -m "not slow"
 
 test-all: venv
 	$(TEST)

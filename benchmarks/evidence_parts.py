@@ -1,6 +1,7 @@
 """The trials of `evidence.py`, {name: Part}: those on emoji at 64x64, which want a GPU, and those of MNIST."""
 
 import evidence_mnist
+import evidence_r3gan
 import evidence_search
 from evidence_pieces import Part, features, together
 
@@ -77,4 +78,5 @@ PARTS = {
         updates=1500,
     ),
     **evidence_search.PARTS,
+    **evidence_r3gan.PARTS,
 }

@@ -206,7 +206,8 @@ class Trial:
     def _measured(self):
         """Seconds of an update of each arm: the arms take turns in one process."""
         command = [sys.executable, str(HERE / "step_time.py"), "--rounds=7", "--steps=4"]
-        command += [f"--configuration={self.flags(arm, self.part.updates)}" for arm in self.part.arms]
+        rate = next(iter(self.part.rates), None)  # any of them: it is not what takes time
+        command += [f"--configuration={self.flags(arm, self.part.updates, rate)}" for arm in self.part.arms]
         command += [f"--gin_param={binding}" for binding in self.options.gin_param]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=HERE.parent)
         rows = json.loads(done.stdout[done.stdout.index("\n{") :])["results"]

@@ -96,6 +96,7 @@ def test_every_variable_there_is_is_covered():
     assert len(averaged) == 8 and len(seeds) == 1 and averaged | seeds | rates <= covered
 
 
+@pytest.mark.slow
 def test_a_fresh_model_goes_on_bit_for_bit(checkpoints):
     whole = train(make(compiled=True), 3)
     start = checkpoint.read_state(whole)

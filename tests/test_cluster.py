@@ -136,6 +136,7 @@ SILENT = """Collective ops is aborted by: Error reported from /job:worker/task:1
 /job:worker/replica:0/task:1"""
 
 
+@pytest.mark.slow
 def test_an_error_that_says_that_a_worker_is_gone_is_one_line_about_it(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", told({"worker": PAIR}, type="worker", index=0))
     for message in (RESET, SILENT):

@@ -42,6 +42,7 @@ def test_the_example_of_a_method_is_short():
     assert len(lines) <= 35
 
 
+@pytest.mark.slow
 def test_they_train_and_are_evaluated_from_another_folder(own, tmp_path, monkeypatch, caplog):
     rows = [json.loads(line) for line in (own / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [0, 2] and rows[0]["features"] == "row_means"
@@ -57,6 +58,7 @@ def test_they_train_and_are_evaluated_from_another_folder(own, tmp_path, monkeyp
     assert row["brightness_gap"] == pytest.approx(rows[1]["brightness_gap"], rel=1e-5) and not caplog.text
 
 
+@pytest.mark.slow
 def test_options_of_an_extractor_of_ones_own_may_change(own):
     run("own.gin", own / "run", "RowMeans.step = 2", "train.steps = 3")
     with pytest.raises(

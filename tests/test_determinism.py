@@ -5,12 +5,14 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import toys
 
 from tfgans import checkpoint
 from tfgans.methods.regularized import GradientPenaltyGAN
 
 
+@pytest.mark.slow
 def test_steps_repeat_on_a_busy_machine():
     keras.utils.set_random_seed(0)
     model = GradientPenaltyGAN(*toys.image_networks(batch_norm=False), discriminator_steps=2)

@@ -124,6 +124,7 @@ def test_two_devices_train_as_one_does(config, one, tmp_path):
     assert_close(one, xla, 1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_devices_goes_on_with_one(config, one, tmp_path):
     finish(start(config, tmp_path / "run", tmp_path / "two.npz", [*PLAIN, *MIRRORED], 4))
     alone = start(config, tmp_path / "run", tmp_path / "alone.npz", PLAIN, before=LOGGED)
@@ -134,6 +135,7 @@ def test_a_run_of_two_devices_goes_on_with_one(config, one, tmp_path):
     assert_close(one, state, 1e-6)
 
 
+@pytest.mark.slow
 def test_replicas_agree_on_statistics_too(config, tmp_path):
     finish(start(config, tmp_path / "run", tmp_path / "state.npz", MIRRORED))  # batch normalisation in G
     state = dict(np.load(tmp_path / "state.npz"))
@@ -155,6 +157,7 @@ def test_two_workers_train_as_one_device_does_and_only_the_chief_writes(config, 
     assert (tmp_path / "run" / "generator.keras").exists()
 
 
+@pytest.mark.slow
 def test_workers_agree_on_statistics_and_resume_after_they_are_killed_or_stopped(config, tmp_path):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     finish(*start_workers(config, straight, steps=10))

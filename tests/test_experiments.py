@@ -4,7 +4,7 @@ import builds
 import pytest
 from builds import is_of_a_search
 from configurations import ROWS
-from sweeps import some
+from slow import some
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -50,6 +50,7 @@ class Shifted:
         return np.stack([np.asarray(self.items.read(i)) for i in chosen])
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_samples_is_that_of_the_class_that_was_asked_for():
     of_all, of_each = glyphs_accuracy.accuracy(Shifted(0), 180)
     assert of_all > 0.9 and of_each["A"] == 1.0 and len(of_each) == 36

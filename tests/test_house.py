@@ -223,6 +223,7 @@ def long_signatures(node, configurable=False):
         yield from long_signatures(child, decorated and isinstance(child, ast.ClassDef))
 
 
+@pytest.mark.slow
 def test_functions_take_few_arguments():
     found = {
         f"{path.relative_to(PACKAGE)}: {name}"
@@ -271,6 +272,7 @@ def test_other_names_are_not():
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/library.md"])
 def test_python_of_pages_runs(page, tmp_path):
     """The blocks are one program, as a reader runs them one after the other."""

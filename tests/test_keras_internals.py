@@ -96,6 +96,7 @@ def wrong():
     return lambda text: [name for _, name in uses(ast.parse(text), own, others)]
 
 
+@pytest.mark.slow
 def test_only_adapters_use_private_names_of_other_libraries(wrong):
     found = {}
     for path in MODULES:

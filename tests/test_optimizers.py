@@ -98,6 +98,7 @@ def test_the_octave_wgan_takes_the_authors_first_steps(kind):
             assert -float(weight.numpy()) == pytest.approx(5e-5 * size / (0.1 * size + 1e-8), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_published_files_train_with_pytorchs():
     """Networks without a published PyTorch code have Keras's; published experiments with them name PyTorch's."""
     keras_named = {

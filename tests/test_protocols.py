@@ -106,6 +106,7 @@ def is_published(name):
     return not own and "search.retrain_gin_file" not in gin.config_str()
 
 
+@pytest.mark.slow
 def test_published_spectral_norms_move_in_the_generators_step():
     """As in the authors' PyTorch and Chainer code, which leaves the discriminator in training mode there.
 

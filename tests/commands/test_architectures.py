@@ -237,6 +237,7 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
     assert len(trained.commands) == 2
 
 
+@pytest.mark.slow
 def test_the_command(call, refused, gin_file, tmp_path, trained):
     """On a study that is done, so that nothing trains."""
     out = tmp_path / "out"

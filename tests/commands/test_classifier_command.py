@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 
 from tfgans.evaluate.classifier import read_about
 
 
+@pytest.mark.slow
 def test_a_classifier_and_distances_in_its_features(call, tmp_path):
     labels = np.arange(40) % 2
     noise = np.random.default_rng(0).integers(0, 60, (40, 8, 8))

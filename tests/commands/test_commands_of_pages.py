@@ -55,6 +55,7 @@ def mine(follow, place):
     return json.loads(printed)
 
 
+@pytest.mark.slow
 def test_own_images(follow, place, mine):
     assert mine["step"] == 2 and mine["sliced_wasserstein"] > 0
     assert len(list((place / "generated/images").glob("*.png"))) == 64
@@ -72,6 +73,7 @@ def test_a_packed_set_is_that_of_the_folder(follow, place, mine):
     assert (place / "runs/mine/metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_features_of_ones_own(follow, mine):
     follow("docs/evaluation.md", "classifier.py", "--epochs=1", "--width=16", "--resolution=8")
     row = json.loads(follow("docs/evaluation.md", "evaluate.py", *FEW[:1]))
@@ -80,6 +82,7 @@ def test_features_of_ones_own(follow, mine):
     assert row["features"].startswith("classifier_scans_") and row["fid"] > 0
 
 
+@pytest.mark.slow
 def test_a_published_generator(follow, place):
     (place / "ffhq.pkl").symlink_to(ROOT / "tests/golden/nvidia.pkl")
     follow("docs/transfer.md", "generate.py --model_dir=ffhq.pkl")

@@ -141,6 +141,7 @@ def test_mistakes_are_one_line(refused, classes_dir, exported, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_pickle_in_the_place_of_a_run(call, refused, golden, tmp_path):
     of_pickle = f"--model_dir={PICKLE}"
     code, out, err = call("export", of_pickle, f"--output_dir={tmp_path / 'onnx'}", "--formats=onnx")
@@ -171,6 +172,7 @@ def test_commands_of_the_pages_have_flags_that_there_are(page, script):
     assert found >= 3
 
 
+@pytest.mark.slow
 def test_the_page_s_networks_of_a_pickle_are_those_of_auto(call, tmp_path):
     """Parameters at 256 pixels as NVIDIA's `auto` has them, ada_conditional.md 2.3."""
     words = next(words for words in commands(TRANSFER) if any("stored_noise" in word for word in words))

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 from short_runs import POINTS, rows
 
@@ -27,6 +28,7 @@ def test_evaluate_prints_and_appends_one_repeatable_row(call, run_dir):
     assert untrained == in_training | {"command": "evaluate"}
 
 
+@pytest.mark.slow
 def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, styled_run_dir, tmp_path):
     found, images = {}, {}
     for weights in ("average", "raw"):
@@ -70,6 +72,7 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
     )
 
 
+@pytest.mark.slow
 def test_a_run_without_an_average_has_raw_weights(call, refused, tmp_path):
     (tmp_path / "operative.gin").write_text(POINTS)
     build.prepare([str(tmp_path / "operative.gin")], [])
@@ -124,6 +127,7 @@ def test_generate_writes_images_and_a_grid(call, run_dir, tmp_path):
         assert image.size == (72, 72)  # the one row
 
 
+@pytest.mark.slow
 def test_generate_does_not_mix_samples(call, refused, run_dir, tmp_path):
     flags = [f"--model_dir={run_dir}", f"--output_dir={tmp_path}"]
     assert call("generate", *flags, "--num_images=3")[0] == 0
@@ -155,6 +159,7 @@ def test_numbers_of_a_run_that_cannot_be_written_to_are_printed(call, run_dir, t
     assert str(run / "metrics.jsonl") in lines[2]
 
 
+@pytest.mark.slow
 def test_generate_with_styles(call, styled_run_dir, tmp_path):
     model, _ = build.load(styled_run_dir)
     options = ["--num_images=4", "--seed=3"]
@@ -176,6 +181,7 @@ def test_generate_with_styles(call, styled_run_dir, tmp_path):
         assert (image.n_frames, image.info["duration"]) == (8, 100)
 
 
+@pytest.mark.slow
 def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
     model, _ = build.load(styled_run_dir)
     flags = ["--style_mixing=2x3", "--mixed_slots=1:3", "--truncation=0.9", "--seed=4"]
@@ -186,6 +192,7 @@ def test_style_mixing_writes_one_figure(call, styled_run_dir, tmp_path):
     assert_near(tmp_path / "style_mixing.png", pictures.grid(figure.reshape(12, 8, 8, 1), 4)[..., 0])
 
 
+@pytest.mark.slow
 def test_a_layer_of_the_mapping_and_the_figure_of_all(call, refused, styled_run_dir, run_dir, tmp_path):
     model, _ = build.load(styled_run_dir)
     of_styles = f"--model_dir={styled_run_dir}"
@@ -225,6 +232,7 @@ def assert_near(path, picture):
     assert np.abs(found.astype(int) - picture).max() <= 1
 
 
+@pytest.mark.slow
 def test_describe_prints_facts_or_a_table(call):
     flags = ["--gin_file=gin_configs/quickstart.gin", "--gin_param=build.methods=[@R1GAN]"]
     code, out, err = call("describe", *flags)

@@ -183,6 +183,7 @@ print("loaded", loaded)
     assert done.stdout.endswith("loaded []\n"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_console_command_does_the_same(environment, refused):
     def console(*arguments):
         script = "import sys; from tfgans.commands import command_line; sys.argv = ['tfgans', *sys.argv[1:]]"

@@ -81,6 +81,7 @@ def test_gin_files_with_mistakes_and_folders_that_cannot_be_trained_in(refused, 
     assert sorted(os.listdir(tmp_path)) == ["bad.gin", "file", "no_steps.gin"]
 
 
+@pytest.mark.slow
 def test_what_a_run_does_not_have(refused, run_dir, tmp_path):
     (tmp_path / "file").write_text("")
     output = f"--output_dir={tmp_path / 'out'}"

@@ -39,6 +39,7 @@ def made(call, tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_a_picture_has_a_number(made, run_dir):
     """The same pixels whatever else is asked for."""
     plain = made(run_dir, "plain", "--num_images=121", "--seed=3")
@@ -53,6 +54,7 @@ def test_a_picture_has_a_number(made, run_dir):
     assert latents.load(labelled / "latents.npz", build.load(run_dir)[0]).labels.tolist() == [5, 9]
 
 
+@pytest.mark.slow
 def test_latents_give_the_same_pixels_again(made, run_dir, styled_run_dir):
     for run, name, flags in (
         (run_dir, "classes", ["--labels=3,1", "--num_images=5"]),
@@ -72,6 +74,7 @@ def test_latents_give_the_same_pixels_again(made, run_dir, styled_run_dir):
     assert found.labels.tolist() == [7] and np.array_equal(found.values, model.codes_at([0]).values)
 
 
+@pytest.mark.slow
 def test_a_walk_is_a_film_that_closes(made, run_dir, styled_run_dir):
     for run, space in ((styled_run_dir, "w"), (run_dir, "z")):
         folder = made(run, f"walk_{space}", "--walk", "--seeds=4,1,4", "--frames=4")
@@ -113,6 +116,7 @@ def test_pictures_go_from_class_to_class(made, run_dir):
             assert np.abs(shown.astype(int) - pure[row]).max() <= 1
 
 
+@pytest.mark.slow
 def test_directions_are_drawn_and_taken_again(made, run_dir, styled_run_dir):
     flags = ["--frames=3", "--num_images=2"]
     for run, method, more in ((run_dir, "sefa", []), (styled_run_dir, "pca", ["--moved_slots=1:3"])):
@@ -178,6 +182,7 @@ def test_what_cannot_be_made(refused, run_dir, tmp_path, flags, said):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_latents_and_directions_of_another_run(refused, made, run_dir, styled_run_dir, tmp_path):
     folder = made(
         styled_run_dir, "styles", "--directions=sefa", "--num_directions=1", "--frames=2", "--video=gif"
@@ -198,6 +203,7 @@ def test_latents_and_directions_of_another_run(refused, made, run_dir, styled_ru
     assert "the model has no classes" in line and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(call, run_dir, styled_run_dir, tmp_path):
     """Each line of docs/generate.md, in its order, on short runs of the two kinds."""
     lines = re.findall(r"^ *python launch/generate.py (.*)$", TEXT, re.MULTILINE)

@@ -5,6 +5,7 @@ import re
 import shlex
 
 import numpy as np
+import pytest
 from PIL import Image
 from short_runs import ROOT
 
@@ -50,6 +51,7 @@ def test_a_folder_is_packed_checked_and_trained_on(call, tmp_path):
     assert json.loads((run / "classes.json").read_text())["names"] == ["cat", "dog"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_packed_is_one_line(refused, tmp_path):
     source, output = f"--source={images(tmp_path / 'images', 4)}", f"--output={tmp_path / 'x'}"
     assert refused("pack").endswith("pack takes --source and --output, or --verify\n")

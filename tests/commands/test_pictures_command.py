@@ -30,6 +30,7 @@ def run(run_dir, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_evaluate_draws_the_step(call, run):
     flags = [f"--model_dir={run}", "--gin_param=Evaluator.metrics=['fid']"]
     plain, drawn = (json.loads(call("evaluate", *flags, *more)[1]) for more in ([], ["--pictures"]))
@@ -55,6 +56,7 @@ def test_numbers_are_printed_where_pictures_cannot_be_written(call, run):
     assert line.startswith("the pictures of the evaluation could not be written: ") and str(run) in line
 
 
+@pytest.mark.slow
 def test_fid_draws_two_sets(call, refused, tmp_path):
     flags = ["--features=digits", "--metrics=fid"]
     stats, folder = tmp_path / "stats.npz", tmp_path / "deep" / "pictures"

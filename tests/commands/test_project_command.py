@@ -32,6 +32,7 @@ def images(call, run_dir, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_each_image_gets_a_folder(call, run_dir, images, tmp_path):
     out = tmp_path / "out"
     flags = [f"--model_dir={run_dir}", f"--output_dir={out}", f"--image={images / 'in'}", "--steps=20"]
@@ -73,6 +74,7 @@ def test_each_image_gets_a_folder(call, run_dir, images, tmp_path):
         assert made == (out / name / "reconstruction.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_nothing_is_replaced_unasked(call, refused, run_dir, images, tmp_path):
     flags = [f"--model_dir={run_dir}", f"--output_dir={tmp_path}", "--steps=2", "--video=gif", "--seed=4"]
     three = f"--image={images / 'in/three.png'}"
@@ -88,6 +90,7 @@ def test_nothing_is_replaced_unasked(call, refused, run_dir, images, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_styles_with_their_noise(call, styled_run_dir, images, tmp_path):
     flags = [
         f"--model_dir={styled_run_dir}",
@@ -166,6 +169,7 @@ command_line.run("project")
     assert len(os.listdir(tmp_path / "out/eight")) == 4
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(call, run_dir, styled_run_dir, images, tmp_path):
     """Each line of docs/project.md, in its order."""
     lines = re.findall(r"^ *python launch/(project|generate).py (.*)$", TEXT, re.MULTILINE)

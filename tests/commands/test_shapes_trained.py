@@ -48,6 +48,7 @@ def mode_and_size(path):
         return image.mode, image.size
 
 
+@pytest.mark.slow
 def test_a_run(trained):
     """Pictures of 16x32 in lines of 2 pixels, two by two."""
     folder, row, err = trained
@@ -61,6 +62,7 @@ def test_a_run(trained):
     assert "resolution = (32, 16)" in operative and "channels = 4" in operative
 
 
+@pytest.mark.slow
 def test_generated_images_keep_alpha_and_films_do_not(trained, call, tmp_path):
     run = f"--model_dir={trained[0] / 'run'}"
     code, _, err = call("generate", run, f"--output_dir={tmp_path / 'out'}", "--num_images=2")
@@ -76,6 +78,7 @@ def test_generated_images_keep_alpha_and_films_do_not(trained, call, tmp_path):
     assert (tmp_path / "film/walk.mp4").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_an_image_is_projected_with_its_alpha(trained, call, tmp_path):
     folder, out = trained[0], tmp_path / "out"
     flags = [f"--image={folder / 'images/00.png'}", f"--output_dir={out}", "--steps=2", "--video=gif"]
@@ -93,6 +96,7 @@ def test_an_export_has_the_shape(trained, call, tmp_path):
     assert told["image_shape"] == [32, 16, 4] and told["failed"] == {} and list(told["formats"]) == ["onnx"]
 
 
+@pytest.mark.slow
 def test_a_report(trained, call, tmp_path):
     flags = [f"--model_dir={trained[0] / 'run'}", f"--output={tmp_path / 'report.html'}"]
     code, _, err = call("report", *flags)

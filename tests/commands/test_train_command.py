@@ -192,6 +192,7 @@ def images(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_own_images_trains(call, images, tmp_path):
     (tmp_path / "own.gin").write_text(FOLDER)
     files = [f"--gin_file={tmp_path / 'own.gin'}", f"--model_dir={tmp_path / 'run'}"]

@@ -56,6 +56,7 @@ def test_explore_serves_until_it_is_stopped(styled_run_dir):
     assert err.endswith("explore.py: stopped by signal 2\n") and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_explored_is_one_line(refused, points_run, styled_run_dir, tmp_path):
     assert "is not a run" in refused("explore", f"--model_dir={tmp_path}", "--port=0")
     assert "this run makes points" in refused("explore", f"--model_dir={points_run}", "--port=0")

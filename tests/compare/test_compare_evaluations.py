@@ -131,6 +131,7 @@ def test_page_has_curves_and_pictures_and_says_what_lacks(drawn, tmp_path):
     assert "](evaluations.png)" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_without_pictures_there_is_no_section_and_an_old_picture_goes(drawn, tmp_path):
     report.write(tmp_path, drawn)
     first = (tmp_path / "evaluations.png").read_bytes()

@@ -47,6 +47,7 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_stopped_comparison_goes_on_and_reports_whatever_became_of_its_runs(
     gin_files, tmp_path, monkeypatch
 ):

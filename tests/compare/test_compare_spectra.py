@@ -212,6 +212,7 @@ def test_images_of_two_sizes_and_labels_that_are_no_markup(tmp_path):
     assert "\\_b: 0 of 1" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(400, True), (1400, False)])
 def test_figure_in_a_browser(drawn, tmp_path, width, dark):
     report.write(tmp_path, drawn)

@@ -7,6 +7,7 @@ from pages import two
 from tfgans.compare import report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(400, False), (1400, True)])
 def test_page_in_a_browser(written, tmp_path, width, dark):
     found, console = browser.measure(written[0] / "report.html", width, tmp_path, dark)
@@ -26,6 +27,7 @@ def test_page_in_a_browser(written, tmp_path, width, dark):
     )
 
 
+@pytest.mark.slow
 def test_long_labels_stay_within_the_window(tmp_path):
     comparison = two([1.0, 2.0], [3.0, 4.0], labels=("x" * 300, "many words " * 30, ""))
     comparison["problems"] = ["y" * 500]
@@ -34,6 +36,7 @@ def test_long_labels_stay_within_the_window(tmp_path):
     assert console == [] and found["page"] == 400 and found["outside"] == []
 
 
+@pytest.mark.slow
 def test_a_broken_page_would_be_seen(tmp_path):
     (tmp_path / "a.html").write_text('<body><div style="width: 600px">x</div><script>nothing()</script>')
     found, console = browser.measure(tmp_path / "a.html", 400, tmp_path)

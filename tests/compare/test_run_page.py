@@ -228,6 +228,7 @@ def test_damaged_pictures_are_left_out(tmp_path, monkeypatch):
     assert [frame["step"] for frame in frames] == [3]
 
 
+@pytest.mark.slow
 def test_a_run_of_points(eagerly, tmp_path):
     (tmp_path / "ring.gin").write_text(RING)
     run(tmp_path / "ring.gin", tmp_path / "run")

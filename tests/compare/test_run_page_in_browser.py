@@ -12,6 +12,7 @@ def written(folder, tmp_path_factory):  # noqa: F811
     return run_page.write(folder, tmp_path_factory.mktemp("page") / "report.html")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(400, False), (1400, True)])
 def test_page_in_a_browser(written, tmp_path, width, dark):
     found, console = browser.measure(written, width, tmp_path, dark)
@@ -27,6 +28,7 @@ def test_page_in_a_browser(written, tmp_path, width, dark):
     )
 
 
+@pytest.mark.slow
 def test_the_slider_shows_every_step(written, tmp_path):
     with browser.Person(tmp_path / "profile", 400, 800) as person:
         person.open(written.as_uri())

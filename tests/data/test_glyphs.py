@@ -85,6 +85,7 @@ def test_an_image_is_a_function_of_its_seed_and_number():
     assert len({whole.content(i) for i in range(3600)}) == 3600
 
 
+@pytest.mark.slow
 def test_a_fresh_process_draws_the_same_bytes():
     script = subprocess.run(
         [sys.executable, "-c", HASHES], cwd=ROOT, capture_output=True, text=True, check=True

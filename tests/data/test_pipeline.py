@@ -251,6 +251,7 @@ def test_check_counts_the_images_of_one_step(tmp_path):
         dataset.check(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory_limit_gb", [4.0, 0.0])
 def test_a_process_ends_while_data_is_prefetched(memory_limit_gb):
     """Without quiet_exit most such processes never end: two tries would both have to be lucky."""

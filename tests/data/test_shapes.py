@@ -229,6 +229,7 @@ def test_windows_have_the_shape_that_is_asked_for(tmp_path):
     np.testing.assert_array_equal(whole, halved)
 
 
+@pytest.mark.slow
 def test_built_in_images_of_other_shapes():
     glyphs = Dataset("glyphs", resolution=(16, 8), fraction=0.001, batch_size=1)
     assert glyphs.item_shape == (16, 8, 3)

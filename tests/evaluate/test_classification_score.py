@@ -59,6 +59,7 @@ def of_class_as(shown, size=8):
 SMALL = {"samples": 89, "epochs": 6, "batch_size": 16}
 
 
+@pytest.mark.slow
 def test_a_generator_of_the_classes_teaches_them_and_one_that_mixes_them_up_does_not():
     right = ClassificationScore(**SMALL)(of_class_as([0, 1, 2]), Real(), 20)
     assert right == {"classification_accuracy_score": 1.0, "classification_samples": 90}

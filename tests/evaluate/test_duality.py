@@ -180,6 +180,7 @@ def test_nothing_of_a_trained_model_changes(method, options, request):
     assert first["duality_gap"] == first["duality_minmax"] - first["duality_maxmin"]
 
 
+@pytest.mark.slow
 def test_statistics_power_iterations_and_dropout_stay_and_repeat():
     """Networks with all that moves in a forward."""
     keras.utils.set_random_seed(0)
@@ -265,6 +266,7 @@ def measured(gin_file, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_with_it_is_the_run_without(gin_file, measured, tmp_path, eagerly):
     run(gin_file, tmp_path / "plain", *SHORT)
     assert [row["step"] for row in rows(measured)] == [0, 2, 4]

@@ -126,6 +126,7 @@ OPTIONS = (
 VALUES = ("nearest_ratio", "copying_score", "ppl_z_full_digits_classifier", "classification_accuracy_score")
 
 
+@pytest.mark.slow
 def test_a_run_measures_them_and_nothing_else_changes(tmp_path, eagerly):
     gin_file = tmp_path / "run.gin"
     gin_file.write_text(CONFIG + "GAN.num_classes = %num_classes\ntrain.steps = 1\n")

@@ -334,6 +334,7 @@ def test_labels_of_images_to_compare_with_are_numbered_as_those_trained_on(tmp_p
         evaluator(tmp_path, DigitsFeatures()).check(other)
 
 
+@pytest.mark.slow
 def test_a_run_measures_it_and_nothing_else_changes(tmp_path, caplog, eagerly):
     gin_file = tmp_path / "run.gin"
     networks = "GAN.num_classes = %num_classes\ntrain.steps = 1\n"

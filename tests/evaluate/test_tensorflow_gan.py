@@ -67,6 +67,7 @@ def test_missing_tfgan_says_what_to_install(fresh, monkeypatch):
         tensorflow_gan.module("inception_metrics")
 
 
+@pytest.mark.slow
 def test_evaluate_does_not_import_tfgan_before_it_is_used():
     code = (
         "import sys, tfgans.evaluate.evaluator, tfgans.evaluate.features;"

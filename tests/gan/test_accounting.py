@@ -7,6 +7,7 @@ import short_runs
 import tensorflow as tf
 import toys
 from graphs import needed
+from slow import some
 
 from tfgans import losses
 from tfgans.evaluate import cost
@@ -84,7 +85,9 @@ def products(methods, options, layers):
 
 
 @pytest.mark.parametrize(
-    "methods, options", CASES, ids=lambda value: str([getattr(m, "__name__", m) for m in value] or "base")
+    "methods, options",
+    some(CASES, every=3, unpack=True),
+    ids=lambda value: str([getattr(m, "__name__", m) for m in value] or "base"),
 )
 def test_passes_are_those_of_the_traced_step(methods, options):
     few, model = products(methods, options, 3)
@@ -126,6 +129,7 @@ def test_the_cost_of_a_step_by_hand():
     assert planned_cost(model, 16, 10) == {name: 10 * value for name, value in model.step_cost(16, 0).items()}
 
 
+@pytest.mark.slow
 def test_sparse_steps_cost_what_is_left():
     model = ReGAN(*stacks(1), sparsity=0.5, warm_up_length=2, sparse_length=3, pruned_tensors="kernels")
     sizes = {320 * 4: 640, 9 * 25: 112, 5: 2}  # weights of each kernel, and those that are pruned of them
@@ -159,6 +163,7 @@ def test_each_stage_of_a_growing_network_costs_its_own():
     assert alone.step_cost(4, 0)["training_flops"] == spent[0]
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_has_cost(tmp_path, eagerly):
     gin_file = tmp_path / "run.gin"
     gin_file.write_text(

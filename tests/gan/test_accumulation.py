@@ -69,6 +69,7 @@ def assert_alike(one, other, **tolerance):
         np.testing.assert_allclose(other[1][name], value, err_msg=name, **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 8])
 @pytest.mark.parametrize("optimizer", [lambda: keras.optimizers.SGD(0.1, 0.5), lambda: TorchAdam(0.01)])
 def test_updates_are_those_of_the_whole_batch(optimizer, steps):
@@ -92,6 +93,7 @@ def test_updates_are_those_of_the_whole_batch(optimizer, steps):
     assert moved.max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [{"run_eagerly": False}, {"jit_compile": True}])
 def test_compiled_updates_are_those_of_the_whole_batch(mode):
     data = batch(model_of())
@@ -107,6 +109,7 @@ def test_compiled_updates_are_those_of_the_whole_batch(mode):
     assert_alike(*results, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_mixed_precision_sums_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     made = [model_of(METHODS, compiling={"accumulation_steps": k}, **OPTIONS) for k in (1, 4)]

@@ -159,6 +159,7 @@ class Watched(AlphaGAN):
             self.expected = [(a + b) / 2 for a, b in zip(self.expected, new, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level, phase", [(None, "both_players"), (1.0, "architecture")])
 def test_in_a_search_the_average_moves_with_each_update_and_has_the_present_alpha(level, phase):
     model = make(Watched, **SMALL, ema_decay=0.5, ema_ramp="constant", single_level_weight=level)

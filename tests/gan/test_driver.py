@@ -51,6 +51,7 @@ def fitted(cls=Phases, steps=6, model=None, **options):
     return model, [dict(logs) for logs in seen], history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_host_chooses_each_step_by_its_number(options):
     model, seen, history = fitted(**options)
@@ -66,6 +67,7 @@ def test_the_host_chooses_each_step_by_its_number(options):
     assert set(model.traced) == kinds and (options.get("run_eagerly") or len(model.traced) == 4)
 
 
+@pytest.mark.slow
 def test_a_kind_that_comes_twice_in_an_execution_counts_twice():
     """Steps 0 to 5 in one go: phases 1, 2, 2, 1, 2, 2, of which 1 and 5, and 2 and 4, are of one kind."""
     _, seen, history = fitted(steps_per_execution=6)
@@ -74,6 +76,7 @@ def test_a_kind_that_comes_twice_in_an_execution_counts_twice():
     assert [logs["extra"] for logs in seen] == pytest.approx([3.0]) == history["extra"]
 
 
+@pytest.mark.slow
 def test_the_choice_follows_the_saved_step():
     model, _, _ = fitted(steps=2)
     _, seen, _ = fitted(steps=4, model=model)
@@ -83,10 +86,12 @@ def test_the_choice_follows_the_saved_step():
     assert [logs["phase"] for logs in seen] == [1.0, 2.0] and "extra" in seen[1]
 
 
+@pytest.mark.slow
 def test_kinds_of_step_change_no_number():
     toys.assert_same(toys.values(fitted(GAN)[0]), toys.values(fitted(Phases)[0]))
 
 
+@pytest.mark.slow
 def test_xla_compiles_once_for_each_variant_and_not_for_extras():
     model, _, _ = fitted(jit_compile=True)
     variants = [key[-1] for key in model._xla_functions if key[0] is Phases.discriminator_gradients]
@@ -98,6 +103,7 @@ def test_xla_compiles_once_for_each_variant_and_not_for_extras():
     assert model.xla(model.discriminator_gradients) is other is function
 
 
+@pytest.mark.slow
 def test_under_a_strategy():
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = Phases(*toys.image_networks(batch_norm=False))

@@ -228,6 +228,7 @@ def test_the_data_is_not_touched_before_training_and_ends_the_epoch():
     assert int(model.step.numpy()) == 5  # two executions of two steps, and the one that was left
 
 
+@pytest.mark.slow
 def test_steps_per_execution_changes_nothing_but_how_often_callbacks_look():
     states, calls = [], []
 
@@ -269,6 +270,7 @@ def test_mixed_precision_trains_float32_weights():
     assert model.generate(3).dtype == np.uint8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [GAN, compose(GradientPenaltyGAN, R1GAN)])
 def test_xla_gives_the_numbers_of_eager_steps(cls):
     logs = []
@@ -281,6 +283,7 @@ def test_xla_gives_the_numbers_of_eager_steps(cls):
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_inside_xla():
     class Drawing(GAN):
         def discriminator_losses(self, real, fake):

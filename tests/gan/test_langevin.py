@@ -13,6 +13,7 @@ from tfgans.gan.langevin import driven
 from tfgans.run.look import Chosen, Look
 
 
+@pytest.mark.slow
 def test_a_step_and_where_it_ends():
     """G(z) = 2 z + 0.5, D(x) = 3 x: E = z^2 / 2 - 6 z - 1.5 is that of a normal distribution around 6."""
     model = GAN(*toys.scalar_networks(), seed=1)

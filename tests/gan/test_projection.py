@@ -75,6 +75,7 @@ def test_a_latent_of_the_generator_comes_back():
     assert found.losses["all"] == pytest.approx(found.losses["pixels"] + found.losses["features"], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["w", "w_plus"])
 def test_a_style_of_the_generator_comes_back(space):
     model = styled()
@@ -89,6 +90,7 @@ def test_a_style_of_the_generator_comes_back(space):
     assert np.all(found.codes.values == found.codes.values[:, :1]) == (space == "w")
 
 
+@pytest.mark.slow
 def test_noise_is_found_too_and_stays_noise():
     """Little held back, it explains what is left; held back, it has little structure."""
     model = styled(strength=0.3)
@@ -109,6 +111,7 @@ def test_noise_is_found_too_and_stays_noise():
     assert structures[1e5] < 0.2 * structures[0.0]
 
 
+@pytest.mark.slow
 def test_the_class_is_found_or_taken():
     model = conditional()
     known = model.codes_at([0, 1, 2], labels=[0, 1, 2], seed=7)
@@ -213,6 +216,7 @@ def test_projections_that_cannot_be():
             make()
 
 
+@pytest.mark.slow
 def test_the_projected_code_is_judged_as_it_is_shown():
     model = styled()
     (image,) = model.show(model.codes_at([3]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layer_cases import CASES, all_cases, forward, given, make, scalar, state
-from sweeps import some
+from slow import some
 
 import tfgans.layers
 import tfgans.methods.octave

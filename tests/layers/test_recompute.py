@@ -123,6 +123,7 @@ def test_there_are_no_gradients_where_there_were_none():
     assert [gradient is None for gradient in second] == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_within_a_loop_of_a_graph():
     """As AdvAs does over pairs of images: the gradients inside are differentiated outside."""
     blocks, (inputs,) = pair(ResidualDownBlock, (2, 4, 4, 2), filters=3)

@@ -1,5 +1,6 @@
 """Layer state on two replicas, in a process of its own: logical devices are set before TensorFlow starts."""
 
+import pytest
 from replicas import assert_replicas_agree
 
 SCRIPT = """
@@ -60,5 +61,6 @@ print("replicas agree")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_make_one_devices_step():
     assert_replicas_agree(SCRIPT)

@@ -227,6 +227,7 @@ def test_a_run_goes_on_exactly_between_events():
     assert 0.3 < report["density"] < 0.8 and len(report["tensors"]) == len(whole.adapt_places["generator"])
 
 
+@pytest.mark.slow
 def test_compiled_is_eager():
     states = []
     for eager in (True, False):
@@ -237,6 +238,7 @@ def test_compiled_is_eager():
         np.testing.assert_allclose(states[1][name], value, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_dense_networks_are_the_base():
     off, base = make(generator_density=1.0, discriminator_density=1.0), make(cls=GAN)
     for model in (off, base):

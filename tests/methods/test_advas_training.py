@@ -34,6 +34,7 @@ def train(model, steps, seed=0):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("methods", "estimator", "mode"),
     [
@@ -78,6 +79,7 @@ def test_with_batch_norm_statistics_stay_too_unless_asked_for():
         assert np.any(base)
 
 
+@pytest.mark.slow
 def test_xla_trains_as_eager_steps_do():
     """The discriminator's u, v and optimizer too, which a generator step must leave alone."""
     states = [toys.values(train(make(AdvAsGAN, compiled=m), 2)) for m in (EAGERLY, {"jit_compile": True})]
@@ -85,6 +87,7 @@ def test_xla_trains_as_eager_steps_do():
         np.testing.assert_allclose(states[1][name], value, atol=2e-6, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("methods", [(), (GradientPenaltyGAN, R1GAN), (FastGAN,)])
 def test_weight_0_is_what_it_is_composed_with_bit_for_bit(methods):
     options = {"perturbation_batch_size": 8} if FastGAN in methods else {}
@@ -108,6 +111,7 @@ def test_with_fastgan_and_a_penalty_it_goes_on_bit_for_bit(tmp_path):
     toys.assert_same(toys.values(fresh), toys.values(whole))
 
 
+@pytest.mark.slow
 def test_order_of_company_does_not_matter():
     options = {"perturbation_batch_size": 8}
     orders = [(AdvAsGAN, FastGAN, R1GAN), (R1GAN, FastGAN, AdvAsGAN)]

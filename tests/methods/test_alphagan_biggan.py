@@ -103,6 +103,7 @@ def take_layers(mine, theirs, names):
         getattr(mine, name).set_weights(getattr(theirs, other or name).get_weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [4, None])
 def test_the_baseline_is_biggan(num_classes):
     """Given equal weights; attention aside."""
@@ -131,6 +132,7 @@ def test_the_baseline_is_biggan(num_classes):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectral_normalization", [True, False])
 def test_one_hot_supernet_is_the_genotypes_generator(spectral_normalization):
     """With gammas of 1: the supernet's separable convolutions have none."""
@@ -194,6 +196,7 @@ def test_each_path_has_its_own_up_sampling(path):
     assert np.abs(like_bilinear - same).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 def test_architecture_gradient_against_finite_differences(training):
     keras.config.set_floatx("float64")
@@ -208,6 +211,7 @@ def test_architecture_gradient_against_finite_differences(training):
     assert_slopes(network, found, evaluate, step=1e-6)  # a larger step crosses the kink of some ReLU
 
 
+@pytest.mark.slow
 def test_every_weight_learns_but_the_architecture():
     network, given = tiny(), inputs()
     with tf.GradientTape() as tape:
@@ -218,6 +222,7 @@ def test_every_weight_learns_but_the_architecture():
     assert [v.path for v, g in zip(variables, gradients, strict=True) if g is None] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("supernet", [True, False])
 def test_copies_and_files(supernet, tmp_path):
     """Of the supernet with classes, and of the generator without."""
@@ -231,6 +236,7 @@ def test_copies_and_files(supernet, tmp_path):
         assert np.abs(other(given) - network(given)).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_gan_trains_the_supernet_on_classes():
     discriminator = biggan_discriminator(
         8, block_channels=(4, 4), downsample=(True, False), num_classes=4, attention_resolutions=()
@@ -249,6 +255,7 @@ def test_a_gan_trains_the_supernet_on_classes():
     assert cost.macs(model.generator) > 0
 
 
+@pytest.mark.slow
 def test_alphas_gradient_is_of_the_classes_that_were_drawn():
     """-mean relu(1 + D-bar(G(z, y), y)), less 1, written out with the labels of the latents."""
     discriminator = biggan_discriminator(

@@ -310,6 +310,7 @@ def test_size_of_the_smallest():
     assert cost.parameters(generator) == 111_043 and generator.output_shape == (None, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_describe_has_the_papers_flops_and_the_size_of_the_space():
     facts, _ = build.describe(*ROWS["alphagan/cifar10_retrain_channels32"])
     assert facts["generator"]["parameters"] == 111_043

@@ -182,6 +182,7 @@ def test_table():
     assert lines[0].index("cell 3") == lines[7].index("bilinear (x4)") == lines[8].rindex("nearest")
 
 
+@pytest.mark.slow
 def test_picture_of_a_genotype_shows_every_operation():
     small, other = (picture.draw_genotype(g, 40) for g in ("alphaGAN_s", "alphaGAN_l"))
     assert small.shape == other.shape and small.dtype == np.uint8 and small.shape[2] == 3
@@ -216,6 +217,7 @@ def history(length, seed=0):
 OPERATIONS = {name: pool for name, (_, pool) in space.architecture_rows().items()}
 
 
+@pytest.mark.slow
 def test_heat_map_shows_every_row():
     rows = history(3)
     image = curves.draw_architecture_heat_map(rows, OPERATIONS, steps=[0, 5, 10], dots_per_inch=30)

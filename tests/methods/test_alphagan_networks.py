@@ -194,6 +194,7 @@ def test_outputs_cloning_and_saving(tmp_path):
         np.testing.assert_array_equal(other(latents), network(latents))
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_network_of_its_genotype(tmp_path):
     GENOTYPES["alphaGAN_l"].save(tmp_path / "genotype.json")
     named, read = (

@@ -70,6 +70,7 @@ def test_the_measured_gap_is_of_g_with_d_bar_and_of_g_bar_with_d():
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_architecture_of_d_descends_on_its_loss_against_g_bar():
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
     model, real, latents, _ = four_networks(discriminator)
@@ -88,6 +89,7 @@ def test_the_architecture_of_d_descends_on_its_loss_against_g_bar():
     assert max(np.abs(gradient).max() for gradient in found) > 1e-5
 
 
+@pytest.mark.slow
 def test_a_single_level_descends_on_the_gap_and_lambda_times_the_loss():
     """With SGD at a rate of 1 each player moves by minus its gradients' sum, the loss's times lambda = 1/4."""
     model, real, _, _ = four_networks(critic(), single_level_weight=0.25)

@@ -17,6 +17,7 @@ from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan
 from tfgans.schedules import CosineAnnealing, StepDecay
 
 
+@pytest.mark.slow
 def test_counts_of_updates_and_the_counter_that_goes_on():
     model = make(discriminator_steps=2, warm_up_steps=1)
     phases = [[name for name, _ in model.phases(step)] for step in range(3)]
@@ -40,6 +41,7 @@ def test_counts_of_updates_and_the_counter_that_goes_on():
         assert row["search/duality_gap"] == pytest.approx(gap, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_warm_up_alone_is_the_base_bit_for_bit():
     search = make(weight_steps=1, warm_up_steps=9)
     fit(search, 0, 3)
@@ -51,6 +53,7 @@ def test_warm_up_alone_is_the_base_bit_for_bit():
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectral", [False, True])
 def test_what_the_test_and_architecture_parts_leave_alone(spectral):
     discriminator = (
@@ -98,6 +101,7 @@ def test_what_the_test_and_architecture_parts_leave_alone(spectral):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_alphas_gradient_is_that_of_the_fakes_term_and_of_nothing_else():
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
@@ -139,6 +143,7 @@ def test_alphas_update_is_adam_with_coupled_decay():
         np.testing.assert_allclose(v.numpy() - a, -0.1 * np.sign(a), rtol=1e-5)  # Adam's first step
 
 
+@pytest.mark.slow
 def test_the_gradient_costs_one_generator_and_one_discriminator_pass():
     model = make()
     model.variant = (("phase", "architecture"),)
@@ -201,6 +206,7 @@ def test_a_generator_that_is_no_supernet_is_refused():
         AlphaGAN(*toys.image_networks())
 
 
+@pytest.mark.slow
 def test_replicas_search_alike():
     replicas.assert_replicas_agree(SCRIPT)
 

@@ -119,6 +119,7 @@ def test_discriminator_kernel_sizes_are_refused():
             stylegan2_discriminator(16, kernel_sizes=sizes, **WIDTHS)
 
 
+@pytest.mark.slow
 def test_a_generator_is_used_as_stylegan2s():
     """Style mixing, fresh noise, truncation, moving averages; the supernet has no styles and says so."""
     model = StyleMixingGAN(

@@ -219,6 +219,7 @@ def test_separable_convolutions_of_table_21(modulated):
     assert {(each.kernel_size, each.convolution.modulated) for each in separable} == {(3, modulated)}
 
 
+@pytest.mark.slow
 def test_biggan_on_cifar10():
     of = prepare("alphagan_biggan/cifar10_search")
     steps = [of(f"AlphaGAN.{name}_steps") for name in ("weight", "test", "architecture")]

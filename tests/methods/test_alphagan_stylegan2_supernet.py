@@ -225,6 +225,7 @@ def test_one_hot_discriminator_is_the_genotypes():
     np.testing.assert_allclose(found, discriminator(images)["adversarial"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_alphagan_and_gan_take_the_supernet():
     model = AlphaGAN(tiny(), stylegan2_discriminator(8, **WIDTHS))
     assert model.latent_dim == 3 and model.sample_shape == (8, 8, 3) and model.style_slots == 0

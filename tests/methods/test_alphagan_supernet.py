@@ -207,6 +207,7 @@ def test_every_weight_learns_but_the_architecture(make, shape):
     assert all(id(v) in {id(w) for w in network.weights} for v in network.architecture_variables)
 
 
+@pytest.mark.slow
 @both
 def test_copies_and_files_have_the_architecture(make, shape, tmp_path):
     network, inputs = make(), batch(shape)
@@ -225,6 +226,7 @@ def test_copies_and_files_have_the_architecture(make, shape, tmp_path):
         assert other.get_config() == network.get_config() | {"name": other.name}
 
 
+@pytest.mark.slow
 def test_a_gan_takes_both_and_trains_without_touching_the_architecture():
     model = GAN(tiny(), tiny_discriminator())
     assert model.latent_dim == 4 and model.sample_shape == (8, 8, 3) and not model.joint_batch

@@ -34,6 +34,7 @@ def test_test_generators_updates():
         assert int(model.optimizers()["test_architecture"].iterations.numpy()) == 0
 
 
+@pytest.mark.slow
 def test_single_level_moves_everything_on_the_validation_half():
     model = make(single_level_weight=1.0)
     assert model.batches_of(0) == (0, 7)
@@ -72,6 +73,7 @@ def test_gumbel_noise_is_for_g_and_not_for_the_test_networks():
     np.testing.assert_array_equal(model.generate(2, seed=0), model.generate(2, seed=0))
 
 
+@pytest.mark.slow
 def test_gumbel_reaches_a_searched_discriminator():
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
     model = make(gumbel=True, discriminator=discriminator, weight_steps=1, test_steps=1)
@@ -109,6 +111,7 @@ def test_random_search_draws_architectures_and_keeps_the_best():
     assert model.shown_mixing is None
 
 
+@pytest.mark.slow
 def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
     model = make(AdversarialNASGAN, discriminator=discriminator, discriminator_steps=2)
@@ -129,6 +132,7 @@ def test_adversarial_nas_moves_both_architectures_by_their_own_losses():
     assert set(base.optimizers()) == {"generator", "discriminator"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discriminator_steps", [1, 2])
 def test_lazy_r1_is_due_in_the_updates_of_d_and_of_its_copy(discriminator_steps):
     """Every third update of D counted through the run from 0, and of D-bar: 3 and 2 of them an outer step."""

@@ -60,6 +60,7 @@ def test_adversarial_nas_has_the_momentum_and_the_decay_asked_for(momentum):
         np.testing.assert_allclose(found.numpy(), adam(start, momentum, 0.999, 3, 1e-8), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_candidates_are_those_of_the_seed_and_the_best_is_taken(monkeypatch):
     def candidates(seed):
         model, seen = make(RandomSearchGAN, num_candidates=4, candidate_seed=seed), []

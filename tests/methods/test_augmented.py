@@ -338,6 +338,7 @@ def test_the_pipelines_draws_are_the_batchs_own_and_those_of_replicas_parts_of_o
             np.testing.assert_array_equal(value, draws[1][name][4 * replica : 4 * replica + 4], name)
 
 
+@pytest.mark.slow
 def test_p_may_be_a_number_or_a_function_of_the_updates():
     for p, expected in ((0.25, 0.25), (lambda step: tf.cast(step, tf.float32) / 4.0, 0.5)):
         model = make(ADAGAN, ada_probability=p, ada_speed=INFINITE)
@@ -348,6 +349,7 @@ def test_p_may_be_a_number_or_a_function_of_the_updates():
     toys.assert_same(toys.values(train(make(ADAGAN, ada_probability=0.0))), base_values())
 
 
+@pytest.mark.slow
 def test_the_pipeline_trains_and_goes_on_bit_for_bit(tmp_path):
     cls, options = compose(ADAGAN, R1GAN), PIPE | ALWAYS | {"augment_penalties": True}
     whole = train(make(cls, **options), 2)
@@ -391,6 +393,7 @@ def test_half_precision_trains():
     assert {v.dtype for c in model.controllers for v in (c.probability, c.signs)} == {"float32"}
 
 
+@pytest.mark.slow
 def test_state_goes_on_bit_for_bit(tmp_path):
     cls = compose(APAGAN, ADAGAN)
     options = SOME | ALWAYS | {"conditional": True}

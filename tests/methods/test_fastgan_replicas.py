@@ -1,5 +1,6 @@
 """FastGAN on two replicas, in a process of its own: logical devices are set before TensorFlow starts."""
 
+import pytest
 from replicas import assert_replicas_agree
 
 SCRIPT = """
@@ -115,5 +116,6 @@ print("replicas agree")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_are_one_device_and_go_on_bit_for_bit():
     assert_replicas_agree(SCRIPT)

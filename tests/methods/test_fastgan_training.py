@@ -34,6 +34,7 @@ def train(model, steps, seed=0):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("methods", [(), (GradientPenaltyGAN, R1GAN)], ids=["alone", "with penalties"])
 def test_without_radius_and_repetition_it_is_what_it_is_composed_with(methods):
     options = {"ema_decay": 0.5, "discriminator_steps": 2}
@@ -52,6 +53,7 @@ def test_without_radius_the_repetition_stays():
     assert int(model.draws.numpy()) == 6  # two draws a step: both adversarial steps have the same fakes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"separate_updates": True, "perturb_fakes": True}])
 def test_it_goes_on_bit_for_bit(tmp_path, options):
     methods = compose(FastGAN, GradientPenaltyGAN, R1GAN)
@@ -135,6 +137,7 @@ def test_a_larger_batch_than_announced_is_refused():
         model.discriminator_step({"images": images, "labels": tf.zeros(8, tf.int32)})
 
 
+@pytest.mark.slow
 def test_the_batch_size_is_that_of_the_data():
     """Of a run before its checkpoint is read, of `fit` from its first batch; with the numbers of one that is told."""
     random = np.random.default_rng(0)
@@ -192,6 +195,7 @@ def test_an_iterator_says_its_batch_size_by_its_first_batch():
     assert int(model.step.numpy()) == 2  # the batch that was looked at is trained on, too
 
 
+@pytest.mark.slow
 def test_a_run_says_its_batch_size():
     from tfgans.run import build
 

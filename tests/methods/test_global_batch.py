@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import toys
 from replicas import assert_replicas_agree
@@ -14,6 +15,7 @@ from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.regularized import GradientPenaltyGAN
 
 
+@pytest.mark.slow
 def test_two_replicas_or_micro_batches_are_one_batch_for_every_method():
     assert_replicas_agree("import global_batch\nglobal_batch.main()", timeout=1800)
 

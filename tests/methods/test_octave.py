@@ -119,6 +119,7 @@ def betas(network):
     return values[0]
 
 
+@pytest.mark.slow
 def test_betas_follow_the_schedule_in_every_network_before_each_step():
     gan = model(beta_schedule=schedule.combi, beta_steps=10, ema_decay=0.9, compiled=True)
     np.testing.assert_allclose(betas(gan.generator), [[0.3, 0.7]] * 2, rtol=1e-6)  # before any training
@@ -172,6 +173,7 @@ def test_options_out_of_range_are_refused(options):
         OctaveGAN(*networks(), **options)
 
 
+@pytest.mark.slow
 def test_xla_trains_as_eager_steps_do():
     options = dict(beta_schedule=schedule.combi, beta_steps=4)
     real = {"images": tf.constant(toys.images(4 * 4).reshape(4, 16, 16, 1)), "labels": None}

@@ -91,6 +91,7 @@ def test_the_term_is_the_weight_times_the_products():
     }
 
 
+@pytest.mark.slow
 def test_training_makes_columns_orthogonal():
     def after(weight):
         model = OrthogonalGAN(*toys.image_networks(batch_norm=False), orthogonal_weight=weight)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import test_progressive
 import test_style
 import toys
-from sweeps import some
+from slow import some
 
 import tfgans
 import tfgans.gan
@@ -157,6 +157,7 @@ def test_what_travels_in_a_batch_is_documented(name, monkeypatch):
         assert f"`{name}" in documented or name.endswith("_noise"), name
 
 
+@pytest.mark.slow
 def test_attributes_of_methods_do_not_meet():
     """Of two methods composed, one's attribute would silently take the place of the other's of the same name."""
     owners, plain = {}, vars(GAN(*networks("any"))).keys()

@@ -99,6 +99,7 @@ def test_schedule_of_the_paper():
     assert make(stage_steps=(0, 0, 7), resolution=16).stage == 2
 
 
+@pytest.mark.slow
 def test_logs_and_state_of_a_run(run):
     model, recorder = run
     assert [log["progressive/resolution"] for log in recorder.logs] == [4, 4, 8, 8, 8, 8]
@@ -119,6 +120,7 @@ def test_images_have_the_last_size_at_every_stage(run):
     assert make(**SCHEDULE).sample_shape == (8, 8, 1)
 
 
+@pytest.mark.slow
 def test_resume_in_the_middle_of_a_fade_is_exact(run):
     """After update 4 of 6, by a new model, which here does two updates in one execution."""
     _, recorder = run
@@ -194,6 +196,7 @@ def products_of(operation):
     return 0
 
 
+@pytest.mark.slow
 def test_a_step_costs_what_its_stage_needs():
     """In forwards: D's step 1 of G and 3 each on real and fake images, G's step 3 of G and 2 of D: 4 G + 8 D.
 
@@ -214,6 +217,7 @@ def test_a_step_costs_what_its_stage_needs():
     assert amounts[2] > 20 * amounts[0]
 
 
+@pytest.mark.slow
 def test_off_is_the_base_bit_for_bit():
     """The last stage from the first update on, without a fade, on its own latents."""
     off = dict(stage_steps=(0, 5), fade_share=0.0, same_latents=False)
@@ -332,6 +336,7 @@ strategy.virtual_devices = 2
 """
 
 
+@pytest.mark.slow
 def test_replicas_agree_through_a_change_of_stage(tmp_path):
     (tmp_path / "run.gin").write_text(REPLICATED)
     arguments = [str(tmp_path / "run.gin"), str(tmp_path / "run"), "2", str(tmp_path / "state.npz")]

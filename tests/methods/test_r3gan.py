@@ -7,6 +7,7 @@ import tensorflow as tf
 import test_octave
 import toys
 from r3gan_weights import channels_last, golden_discriminator
+from slow import some
 
 from tfgans import checkpoint, losses
 from tfgans.config import ConfigError
@@ -328,6 +329,7 @@ def test_advas_takes_the_generators_own_real_batch():
         assert make(compose(R3GAN, AdvAsGAN), fresh_real_batch=fresh, **PAIRS).batches_per_step == 2
 
 
+@pytest.mark.slow
 def test_without_penalties_and_burn_in_it_is_the_base():
     for options in ({}, PAIRS):
         base, off = train(make(GAN, **options), 2), train(make(gamma=0.0, **options), 2)
@@ -346,7 +348,7 @@ COMPANY = {
 }
 
 
-@pytest.mark.parametrize("name", COMPANY)
+@pytest.mark.parametrize("name", some(COMPANY, every=4))
 def test_three_steps_and_a_resume_in_company(name):
     methods, options = COMPANY[name]
     octave = test_octave.networks() if OctaveGAN in methods else None
@@ -368,6 +370,7 @@ def test_three_steps_and_a_resume_in_company(name):
     assert sum(np.any(end[key] != middle[key]) for key in end) > 10
 
 
+@pytest.mark.slow
 def test_graph_and_xla_are_eager():
     adam = lambda: MovingAdam(1e-2, 0.0, 0.9, epsilon=0.01)  # noqa: E731
     models = [

@@ -55,6 +55,7 @@ def masked_values(model, name="generator", average=False):
     return np.concatenate([weight.numpy()[mask.numpy()] for weight, mask in pairs])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regrow", ["zero", "initializer"])
 def test_a_run_resumed_within_a_sparse_phase_goes_on_exactly(regrow):
     # Momentum and masks that are found once: what they are depends on more than the weights.
@@ -74,6 +75,7 @@ def test_a_run_resumed_within_a_sparse_phase_goes_on_exactly(regrow):
     toys.assert_same(toys.values(whole), toys.values(other))
 
 
+@pytest.mark.slow
 def test_phases_of_a_compiled_run():
     model = make(compiled={"jit_compile": True, "run_eagerly": False}, dense_length=1)
     logs = fit(model, 0, 3)
@@ -91,6 +93,7 @@ def test_phases_of_a_compiled_run():
     assert float(model.optimizer.learning_rate) == np.float32(1e-2)
 
 
+@pytest.mark.slow
 def test_compiled_is_eager():
     states = []
     for compiled in ({}, {"run_eagerly": False}):
@@ -175,6 +178,7 @@ def test_with_fastgan_a_run_goes_on_exactly():
     assert int(whole.discriminator_optimizer.iterations) == 2 * int(whole.optimizer.iterations) == 10
 
 
+@pytest.mark.slow
 def test_with_autogans_generator():
     generator = autogan_generator(architecture="A", resolution=32, channels=1, base_channels=4, latent_dim=4)
     discriminator = resnet_discriminator(resolution=32, channels=1, base_channels=4)
@@ -287,6 +291,7 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.slow
 def test_a_run_hands_over_the_pair(tmp_path, eagerly):
     gin_file, run = tmp_path / "run.gin", tmp_path / "run"
     gin_file.write_text(
@@ -367,5 +372,6 @@ print("replicas agree")
 """
 
 
+@pytest.mark.slow
 def test_replicas_have_the_same_masks():
     replicas.assert_replicas_agree(SCRIPT)

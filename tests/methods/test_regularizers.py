@@ -117,6 +117,7 @@ def test_resume_inside_an_interval():
     assert int(model.discriminator_optimizer.iterations.numpy()) == 4 + 2
 
 
+@pytest.mark.slow
 def test_xla_and_eager_train_alike():
     states = []
     for compiled in ({}, {"run_eagerly": False, "jit_compile": True}):

@@ -213,6 +213,7 @@ def fit(model, first, last):
     return seen
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_exactly_through_a_dense_phase():
     options = {"threshold_weight": 1e-6}  # thresholds rise by nearly the learning rate
     whole = make(**options)
@@ -236,6 +237,7 @@ def test_a_run_goes_on_exactly_through_a_dense_phase():
     toys.assert_same(toys.values(whole), toys.values(other))
 
 
+@pytest.mark.slow
 def test_compiled_is_eager():
     states = []
     for eager in (True, False):
@@ -246,6 +248,7 @@ def test_compiled_is_eager():
         np.testing.assert_allclose(states[1][name], value, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_is_shown_and_handed_over(tmp_path):
     model = make(threshold_weight=1e-6)
     fit(model, 0, 4)
@@ -271,6 +274,7 @@ def test_what_is_shown_and_handed_over(tmp_path):
     assert report["parameters"] - report["nonzero"] == zeros + others
 
 
+@pytest.mark.slow
 def test_straight_through_the_losses_move_thresholds():
     plain, through = make(), make(straight_through=True)
     for model in (plain, through):
@@ -283,6 +287,7 @@ def test_straight_through_the_losses_move_thresholds():
     assert moved[0] == 0.0 and moved[1] > 1e-3  # all alike, or each by its own gradient
 
 
+@pytest.mark.slow
 def test_without_a_weight_it_is_the_base():
     off, base = make(threshold_weight=0.0), make(cls=GAN)
     for model in (off, base):

@@ -140,6 +140,7 @@ def test_every_update_is_attacked_anew_and_repeats():
     assert np.abs(changes).max() <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [compose(RobGAN, FastGAN), compose(RobGAN, GradientPenaltyGAN)])
 def test_xla_gives_the_numbers_of_eager_steps(cls):
     options = {"perturbation_batch_size": 8} if issubclass(cls, FastGAN) else {}

@@ -62,6 +62,7 @@ def weights(model):
 # Path lengths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_path_lengths_against_golden(golden, jit_compile):
     """Three rounds of the authors' code, and the gradient of every weight in the last."""
@@ -121,6 +122,7 @@ def test_gradient_of_path_lengths_by_finite_differences():
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_updates_of_each_optimizer_over_16_steps():
     model = make(PathLengthGAN, StyleMixingGAN, R1GAN, r1_interval=16, resolution=4)
     logs = train(model, 16)
@@ -134,6 +136,7 @@ def test_updates_of_each_optimizer_over_16_steps():
     assert float(model.path_length_mean.numpy()) == pytest.approx(means[-1])
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_no_update_is_due():
     models = [make(*methods, resolution=4) for methods in ((), (PathLengthGAN,))]
     for model in models:
@@ -184,6 +187,7 @@ def test_resume_inside_an_interval():
         assert int(optimizer.iterations.numpy()) == 4 + 2
 
 
+@pytest.mark.slow
 def test_xla_trains_alike():
     states = []
     for compiled in ({}, {"run_eagerly": False, "jit_compile": True}):
@@ -198,6 +202,7 @@ def test_xla_trains_alike():
 # Mixing and noise
 
 
+@pytest.mark.slow
 def test_mixing_is_decided_once_a_batch():
     model = make(StyleMixingGAN, fresh_noise=False)
     slots = model.style_slots
@@ -264,6 +269,7 @@ def test_path_lengths_are_those_of_mixed_styles(monkeypatch):
 # In company
 
 
+@pytest.mark.slow
 def test_all_together_and_what_advas_weighs():
     """Path lengths and lazy R1 come after the losses, so that the first step's lambda is the same without them."""
     common = {"perturbation_batch_size": 4, "adversarial_steps": 1, "resolution": 4}

@@ -98,6 +98,7 @@ def test_rewinding(keep):
             np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.slow
 def test_a_run_of_three_trainings():
     model = make(ema_decay=0.5, compiled={"jit_compile": True, "run_eagerly": False})
     logs = fit(model, 0, 7)
@@ -183,6 +184,7 @@ def test_a_generator_without_convolutions_is_refused():
         TicketGAN(*toys.classifier_networks(), num_classes=3)
 
 
+@pytest.mark.slow
 def test_replicas_have_the_same_ticket():
     replicas.assert_replicas_agree(SCRIPT)
 

@@ -89,6 +89,7 @@ def test_neutral_settings_are_the_base(options):
     toys.assert_same(*states)
 
 
+@pytest.mark.slow
 def test_xla_and_eager_train_alike():
     states = []
     for options in ({"run_eagerly": True}, {"jit_compile": True}):

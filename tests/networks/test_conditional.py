@@ -165,6 +165,7 @@ def fit(model, steps=2):
     return model
 
 
+@pytest.mark.slow
 def test_stylegan2_trains_with_its_methods_and_makes_images_of_classes():
     model = fit(conditional(StyleMixingGAN, PathLengthGAN, R1GAN, r1_interval=2))
     embedded = [v for v in model.generator.variables if "label_embedding" in v.path]

@@ -82,6 +82,7 @@ def opened(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_keras_files_of_every_family_open_once_tfgans_is_imported(opened):
     assert sorted(opened["difference"]) == sorted([*FAMILIES, "parts"])
     assert max(opened["difference"].values()) < 1e-6, opened["difference"]

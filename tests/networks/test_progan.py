@@ -45,6 +45,7 @@ def test_parameters(resolution, without_drawing):
     assert cost.parameters(progan_discriminator(resolution)) == discriminator
 
 
+@pytest.mark.slow
 def test_products_of_every_stage(without_drawing):
     """Of grown networks, and of the stages of those that go to 32: a fade adds the to-RGB of the stage before."""
     generator, discriminator = progan_generator(), progan_discriminator()

@@ -7,6 +7,7 @@ import gin
 import keras
 import pytest
 import tensorflow as tf
+from slow import some
 
 from tfgans.evaluate import cost
 from tfgans.layers.initializers import Orthogonal
@@ -137,7 +138,7 @@ def without_drawing(monkeypatch):
         monkeypatch.setattr(initializer, "__call__", zeros)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", some(NETWORKS, every=3))
 def test_parameters_and_products(name, without_drawing):
     function, arguments, parameters = NETWORKS[name]
     network = function(**arguments)

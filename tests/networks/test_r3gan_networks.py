@@ -36,6 +36,7 @@ def without_drawing(monkeypatch):
     monkeypatch.setattr(keras.initializers.RandomNormal, "__call__", zeros)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_and_products(name, without_drawing):
     arguments, parameters, products, weights = NETWORKS[name]

@@ -83,6 +83,7 @@ def counted(monkeypatch):
     return times
 
 
+@pytest.mark.slow
 @families
 @pytest.mark.parametrize("policy", ["float64"], indirect=True)
 def test_steps_of_all_derivatives_train_alike(family, policy, counted):

@@ -349,6 +349,7 @@ def test_other_precisions(policy):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_as_networks_of_a_gan(tmp_path, jit_compile):
     generator, mapping, _ = parts()

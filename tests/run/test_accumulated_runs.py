@@ -22,6 +22,7 @@ def state(folder, step):
     return checkpoint.Checkpoints(folder / "checkpoints").load(step)[0]
 
 
+@pytest.mark.slow
 def test_a_run_in_micro_batches_is_the_run(gin_file, tmp_path, eagerly):
     """It trains on the same images, resumes with the same bits, and may go on in other micro-batches."""
     whole, cut, resumed, other = (tmp_path / name for name in ("whole", "cut", "resumed", "other"))

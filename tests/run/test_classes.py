@@ -55,6 +55,7 @@ def labels_of(model):
     return np.bincount(model.labels_at(0, 2000, None, 0, seed=0), minlength=2) / 2000
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_classes_and_says_how_labels_were_drawn(ran):
     folder, _ = ran
     record = {"num_classes": 2, "names": ["one", "ten"], "counts": [3, 21], "balance": False}
@@ -150,6 +151,7 @@ def test_balanced_batches_have_balanced_fakes(tmp_path):
     assert [None if counts is None else list(counts) for counts in drawn] == [None, None, [3, 1], [3, 1]]
 
 
+@pytest.mark.slow
 def test_a_class_without_images_ends_a_run_before_it_begins(ran, tmp_path):
     with pytest.raises(
         ConfigError, match="no image to train on of class 2 .the data has none.: set num_classes = 2"

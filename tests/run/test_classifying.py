@@ -32,6 +32,7 @@ def train(data, output, **options):
     return classifying.train(str(data / "train.npz"), output, **{"epochs": 4, "batch_size": 12} | options)
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_so_and_repeats_itself(data, tmp_path, caplog):
     caplog.set_level("INFO", "tfgans")
     about = train(data, str(tmp_path / "own.keras"))
@@ -48,6 +49,7 @@ def test_it_learns_and_says_so_and_repeats_itself(data, tmp_path, caplog):
     assert (tmp_path / "again" / "own.keras").read_bytes() == (tmp_path / "own.keras").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_width_of_ones_own(data, tmp_path):
     about = train(data, tmp_path / "own.keras", epochs=1, width=20)
     found = ClassifierFeatures(about["file"])(images_of([0, 1])[..., None])

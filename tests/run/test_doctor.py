@@ -30,6 +30,7 @@ def test_what_is_found_and_said(monkeypatch):
     assert "needed for pictures of cats: pip install cats" in said and "speed" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_the_speed_is_that_of_an_update(monkeypatch):
     """A step that takes half a second longer is measured as such."""

@@ -58,6 +58,7 @@ def width(person):
     return person.run("return document.documentElement.scrollWidth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "dark"), [((400, 850), False), ((1400, 900), True)])
 def test_somebody_plays_with_styles(tmp_path, size, dark):
     studio, server = served(STYLED, tmp_path)
@@ -135,6 +136,7 @@ def test_keys_thumbnails_classes_and_the_way_back(tmp_path):
     server.close()
 
 
+@pytest.mark.slow
 def test_thumbnails_have_the_shape_of_the_images(tmp_path):
     """Of 32x16 pixels with alpha, as the picture; a thumbnail is twice as wide as it is high, but for its border."""
     shape = "resolution = (16, 32)\nchannels = 4\nnum_classes = None\nDataset.use_labels = False\n"

@@ -23,6 +23,7 @@ def served(styled):
     server.close()
 
 
+@pytest.mark.slow
 def test_twenty_at_once_lose_nothing_and_the_model_does_one_thing_at_a_time(styled, served, monkeypatch):
     inside, most, render = [], [], styled.model.render_styles
 

@@ -22,6 +22,7 @@ def trial_of(generator, num_classes=None):
     return exporting.Trial(model, exporting.exported(model, generator))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "classes", "writers"),
     [
@@ -43,6 +44,7 @@ def test_families_give_kerass_images_where_they_run(name, classes, writers, tmp_
         assert told["ms_per_image"] > 0
 
 
+@pytest.mark.slow
 def test_what_is_no_square_is_exported_with_its_channels(tmp_path):
     generator = stylegan2_generator((6, 12), 4, latent_dim=4, style_dim=4, max_channels=4, mapping_layers=1)
     trial = trial_of(families.shaken(generator))
@@ -95,6 +97,7 @@ def test_an_operation_that_a_format_lacks_is_named_with_its_layer(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_quantized_files_are_smaller_and_further_off(tmp_path):
     random = np.random.default_rng(0)
     latents = keras.Input((8,))

@@ -279,6 +279,7 @@ train.num_samples_shown = 4
 """
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_moved_data_and_not_with_changed(images, tmp_path, monkeypatch):
     gin_file, folder = str(tmp_path / "run.gin"), tmp_path / "run"
     (tmp_path / "run.gin").write_text(NETWORKS)

@@ -77,6 +77,7 @@ def opened(written):
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADED)
 def test_genotypes_make_the_same_networks(written, opened, name):
     made = written[1]

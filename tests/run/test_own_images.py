@@ -7,6 +7,7 @@ from builds import tiny
 from configurations import CONFIGS, ROOT
 from PIL import Image
 from short_runs import rows
+from slow import some
 
 from tfgans.run import build, training
 
@@ -42,7 +43,10 @@ def folders(tmp_path_factory):
 CELLS = [(method, kind) for method in METHODS for kind in ("photographs", "classes")]
 
 
-@pytest.mark.parametrize(("method", "kind"), [*CELLS, ("recommended", "transparent")])
+CELLS.append(("recommended", "transparent"))
+
+
+@pytest.mark.parametrize(("method", "kind"), some(CELLS, every=5, unpack=True))
 def test_every_method_trains_on_every_kind_of_folder(method, kind, folders, tmp_path, eagerly, monkeypatch):
     monkeypatch.setattr(training, "hand_over", lambda *_: None)  # files, which have tests of their own
     files = [str(ROOT / f"gin_configs/folder/{method}.gin")]

@@ -71,6 +71,7 @@ def test_a_discriminator_of_another_kind_is_refused():
         transfer.initialize(model, PICKLE)
 
 
+@pytest.mark.slow
 def test_a_pickle_takes_the_place_of_a_run(golden, tmp_path):
     expected = golden("nvidia")
     model, step = build.load(PICKLE)
@@ -86,6 +87,7 @@ def test_a_pickle_takes_the_place_of_a_run(golden, tmp_path):
     assert len(after.generate(PICKLE, tmp_path / "images", 3, truncation=0.7)) == 5
 
 
+@pytest.mark.slow
 def test_stored_noise_is_copied_into_the_average():
     model, _ = build.load(PICKLE)
     averaged, plain = (net.get_layer("synthesis").convolutions[1].noise.own_noise

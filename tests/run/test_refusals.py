@@ -14,6 +14,7 @@ from tfgans.run import build, callbacks
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bindings", "name"),
     [
@@ -89,6 +90,7 @@ def test_bindings_of_reads_what_gin_writes(gin_file):
     }
 
 
+@pytest.mark.slow
 def test_divergence_keeps_the_last_good_checkpoint(gin_file, tmp_path):
     with pytest.raises(callbacks.Diverged, match="is (nan|inf) at step .; the checkpoint of step 0 is kept"):
         run(gin_file, tmp_path / "run", "Adam.learning_rate=1e30")
@@ -97,6 +99,7 @@ def test_divergence_keeps_the_last_good_checkpoint(gin_file, tmp_path):
     checkpoint.check_finite(checkpoints.load(0)[0])
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_never_saved(gin_file, tmp_path, monkeypatch):
     def overflow(clock, step):  # in an update whose loss and gradients were still finite
         if step == 8:
@@ -123,6 +126,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(gin_file, tmp_path, monkeypat
     checkpoint.check_finite(steps.load(4)[0])
 
 
+@pytest.mark.slow
 def test_parameters_of_losses_can_be_bound(gin_file, tmp_path):
     bindings = ["GAN.discriminator_loss=@robgan_discriminator", "train.steps=2"]
     run(gin_file, tmp_path / "run", *bindings, "robgan_discriminator.fake_weight=1.5")

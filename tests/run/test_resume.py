@@ -17,6 +17,7 @@ from tfgans.gan import GAN
 from tfgans.run import callbacks, shown
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone(whole, gin_file, caplog):
     before = contents(whole)
     with caplog.at_level(logging.INFO, "tfgans"):
@@ -61,6 +62,7 @@ CRASHES = [  # (where, when, whether before it or after it)
 ]
 
 
+@pytest.mark.slow
 def test_crashes_leave_no_trace(whole_eagerly, gin_file, tmp_path, monkeypatch):
     """One run that dies at every dangerous moment, one after another."""
     folder = tmp_path / "run"
@@ -78,6 +80,7 @@ def test_crashes_leave_no_trace(whole_eagerly, gin_file, tmp_path, monkeypatch):
     assert_same_run(whole_eagerly, folder)
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_costs_only_time(whole_eagerly, gin_file, tmp_path, caplog):
     folder = tmp_path / "run"
     run(gin_file, folder, "train.steps=8")
@@ -102,6 +105,7 @@ def test_workers_that_find_different_checkpoints_refuse(whole_eagerly, gin_file,
         run(gin_file, whole_eagerly)
 
 
+@pytest.mark.slow
 def test_without_any_checkpoint_it_starts_again(whole_eagerly, gin_file, tmp_path):
     folder = tmp_path / "run"
     run(gin_file, folder, "train.steps=4")
@@ -111,6 +115,7 @@ def test_without_any_checkpoint_it_starts_again(whole_eagerly, gin_file, tmp_pat
     assert_same_run(whole_eagerly, folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_was_saved(whole_eagerly, gin_file, tmp_path, monkeypatch):
     folder, replace = tmp_path / "run", os.replace
 
@@ -128,6 +133,7 @@ def test_a_full_disk_leaves_what_was_saved(whole_eagerly, gin_file, tmp_path, mo
     assert_same_run(whole_eagerly, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bindings",
     [
@@ -155,6 +161,7 @@ def test_other_ways_to_train_resume_exactly_too(gin_file, tmp_path, bindings, re
     assert sum(start[n].tobytes() != end[n].tobytes() for n in start.files) > 20
 
 
+@pytest.mark.slow
 def test_what_watches_a_run_may_change_and_it_may_be_extended(whole, gin_file, tmp_path):
     folder = tmp_path / "run"
     run(gin_file, folder, "train.steps=6")

@@ -115,6 +115,7 @@ def test_real_images_stand_where_the_samples_of_their_class_do(whole, gin_file):
     assert step == 0 and png == tf.io.encode_png(pictures.grid(expected, 10))
 
 
+@pytest.mark.slow
 def test_the_picture_of_real_images_is_written_again_only_if_it_changes(whole, gin_file, tmp_path, eagerly):
     shutil.copytree(whole, tmp_path / "run")
     path, seen = tmp_path / "run" / "samples" / "real.png", kill_and_resume.curves(whole / "eval")["real"]
@@ -126,6 +127,7 @@ def test_the_picture_of_real_images_is_written_again_only_if_it_changes(whole, g
     assert path.read_bytes() == right
 
 
+@pytest.mark.slow
 def test_histograms_on_request(gin_file, tmp_path, eagerly):
     run(gin_file, tmp_path / "run", "train.histograms=True", "train.steps=2", "train.num_samples_shown=3")
     tags = set(kill_and_resume.curves(tmp_path / "run" / "train"))
@@ -150,6 +152,7 @@ def test_the_best_checkpoint_stays(gin_file, tmp_path, monkeypatch):
     assert build.load(tmp_path / "high", step="best")[1] == 4
 
 
+@pytest.mark.slow
 def test_points(tmp_path, eagerly):
     (tmp_path / "ring.gin").write_text(RING)
     metrics = run(str(tmp_path / "ring.gin"), tmp_path / "run")

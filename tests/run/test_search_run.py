@@ -58,6 +58,7 @@ def gin_file(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, monkeypatch):
     """It stops within the evaluation of step 2, whose row, with the measured gap, is written by then."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -131,6 +132,7 @@ def test_the_halves_are_disjoint_and_used_in_turn(gin_file, tmp_path, monkeypatc
         np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.slow
 def test_refusals(gin_file, tmp_path):
     build.prepare([gin_file], ())
     with pytest.raises(ConfigError, match="AlphaGAN is for launch/search.py"):
@@ -148,6 +150,7 @@ def test_refusals(gin_file, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_random_search_hands_over_the_best_candidate(gin_file, tmp_path):
     bindings = (
         "build.methods = [@RandomSearchGAN]", "RandomSearchGAN.num_candidates = 3", "AlphaGAN.warm_up_steps = 1",

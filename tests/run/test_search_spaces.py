@@ -115,6 +115,7 @@ def rebuilt(command):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_hands_over_a_genotype(name, tmp_path):
     networks, text = SEARCHES[name]
@@ -151,6 +152,7 @@ def test_a_search_hands_over_a_genotype(name, tmp_path):
         assert model["discriminator"].endswith("alphagan_stylegan2_discriminator")
 
 
+@pytest.mark.slow
 def test_a_searched_discriminator_has_names_of_its_own():
     """Those of the conventional one are the generator's."""
     discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)

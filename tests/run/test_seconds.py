@@ -25,6 +25,7 @@ def one_second_a_step(monkeypatch):
     monkeypatch.setattr(callbacks.TrainingClock, "after", after)
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_time(gin_file, tmp_path, one_second_a_step):
     folder = tmp_path / "run"
     metrics = run(gin_file, folder, *TIMED)
@@ -41,6 +42,7 @@ def test_a_run_ends_with_its_time(gin_file, tmp_path, one_second_a_step):
     assert run(gin_file, folder, *TIMED) == before[-1] and rows(folder) == before  # done is done
 
 
+@pytest.mark.slow
 def test_a_run_with_a_time_goes_on_where_it_was_killed(gin_file, tmp_path, one_second_a_step, monkeypatch):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -54,6 +56,7 @@ def test_a_run_with_a_time_goes_on_where_it_was_killed(gin_file, tmp_path, one_s
     assert [(row["step"], row["train_seconds"]) for row in rows(folder)] == [(0, 0), (3, 2), (5, 4), (8, 6)]
 
 
+@pytest.mark.slow
 def test_times_out_of_range(gin_file, tmp_path):
     for binding in ("train.seconds=0", "train.evaluate_every_seconds='1'"):
         with pytest.raises(ConfigError, match="a number above 0 or None"):

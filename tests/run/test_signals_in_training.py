@@ -36,6 +36,7 @@ def test_a_signal_saves_and_the_run_goes_on_exactly(whole_eagerly, gin_file, tmp
     ] == []
 
 
+@pytest.mark.slow
 def test_a_signal_does_not_wait_for_a_long_evaluation(whole_eagerly, gin_file, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     asked = []
@@ -54,6 +55,7 @@ def test_a_signal_does_not_wait_for_a_long_evaluation(whole_eagerly, gin_file, t
     assert_same_run(whole_eagerly, folder)
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_first_step_is_traced_is_answered_at_once(whole, gin_file, tmp_path, monkeypatch):
     folder, number = tmp_path / "run", signal.SIGTERM
     with monkeypatch.context() as patch:

@@ -34,6 +34,7 @@ def spectra(folder, name="spectra"):
     return {path.name: path.read_bytes() for path in (folder / name).iterdir()}
 
 
+@pytest.mark.slow
 def test_every_evaluation_leaves_figure_and_numbers(measured):
     assert set(spectra(measured)) == {f"step_{s:08d}.{kind}" for s in STEPS for kind in ("png", "json")}
     for row in rows(measured):
@@ -67,6 +68,7 @@ def test_the_command_measures_it_too(measured, tmp_path):
     assert len(spectra(folder, "spectra_evaluate")) == 2
 
 
+@pytest.mark.slow
 def test_killed_between_the_numbers_and_the_figure_it_is_the_same_run(
     measured, gin_file, tmp_path, monkeypatch
 ):
@@ -97,6 +99,7 @@ def test_damaged_numbers_are_not_drawn_again(tmp_path, caplog, data):
     assert [path.name for path in tmp_path.iterdir()] == ["step_copy.png"]
 
 
+@pytest.mark.slow
 def test_a_step_that_is_trained_again_forgets_its_spectra(measured, gin_file, tmp_path):
     """Without its newest checkpoint a run goes back: what came later is gone, what it restores is shown again."""
     folder = tmp_path / "run"

@@ -38,6 +38,7 @@ def expected(images, tmp_path_factory, all_eagerly):
     return trained(f"folder:{images}", tmp_path_factory.mktemp("folder") / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["packed", "zip"])
 def test_a_run_killed_in_the_middle_of_an_epoch_goes_on(
     images, expected, tmp_path, monkeypatch, all_eagerly, kind

@@ -76,6 +76,7 @@ def test_named_configurations_have_the_authors_numbers(name):
         assert of("stylegan2_discriminator.residual") is False
 
 
+@pytest.mark.slow
 def test_a_step_of_auto_with_classes(tmp_path, eagerly, monkeypatch):
     monkeypatch.setattr(training, "hand_over", lambda *_: None)
     files = [str(ROOT / "gin_configs/folder/stylegan2_ada.gin")]

@@ -35,6 +35,7 @@ def whole(config, tmp_path_factory):
     return folder, told
 
 
+@pytest.mark.slow
 def test_the_model_is_told_every_row(whole):
     folder, told = whole
     assert told == {row["step"]: row["fid"] for row in rows(folder) if row["step"]}
@@ -48,6 +49,7 @@ def test_a_run_hands_over_both_generators(whole):
     assert (folder / "generator_sparse.keras").exists() and (folder / "generator_dense.keras").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_before_its_model_is_told_goes_on_alike(whole, config, tmp_path, monkeypatch):
     """The checkpoint of step 5 knows nothing of the evaluation there, which is the fifth and first to decide."""
 

@@ -80,6 +80,7 @@ def check_all(folder, noted):
     assert noted("real") == [(0, (folder / "samples/real.png").read_bytes())]
 
 
+@pytest.mark.slow
 def test_a_tracker_is_told_everything(noted, gin_file, tmp_path):
     run(gin_file, tmp_path / "run", BOUND)
     assert (noted("start"), noted("finish")) == ([(None,)], [("finished",)])
@@ -91,6 +92,7 @@ def test_a_tracker_is_told_everything(noted, gin_file, tmp_path):
     assert len(NotedTracker.noted) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 4, 5])
 def test_after_a_kill_it_is_the_same_run_and_nothing_comes_twice(
     noted, gin_file, tmp_path, monkeypatch, step
@@ -110,6 +112,7 @@ def test_after_a_kill_it_is_the_same_run_and_nothing_comes_twice(
     check_all(tmp_path / "run", noted)
 
 
+@pytest.mark.slow
 def test_a_tracker_that_comes_later_is_told_what_lies_there(noted, gin_file, tmp_path):
     run(gin_file, tmp_path / "run", "train.steps = 6", "train.seconds = 1e-9")
     assert noted("start") == [] and [row["step"] for row in rows(tmp_path / "run")] == [0, 2]
@@ -117,6 +120,7 @@ def test_a_tracker_that_comes_later_is_told_what_lies_there(noted, gin_file, tmp
     assert [step for step, _ in noted("eval")] == [0, 2, 4, 6] == [step for step, _ in noted("samples")]
 
 
+@pytest.mark.slow
 def test_what_fails_costs_the_run_nothing_and_is_told_later(noted, gin_file, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(NotedTracker, "broken", True)
     monkeypatch.setattr(trackers, "_RETRY_SECONDS", 1e9)
@@ -131,6 +135,7 @@ def test_what_fails_costs_the_run_nothing_and_is_told_later(noted, gin_file, tmp
     assert [step for step, _ in noted("eval")] == [0, 2, 4, 6, 8] == [step for step, _ in noted("samples")]
 
 
+@pytest.mark.slow
 def test_a_failure_that_passes_loses_nothing(noted, gin_file, tmp_path, monkeypatch, caplog):
     def fails_at_first(self, step, values, original=NotedTracker.numbers):
         NotedTracker.broken = len([r for r in caplog.records if "the network is down" in r.getMessage()]) < 3
@@ -141,6 +146,7 @@ def test_a_failure_that_passes_loses_nothing(noted, gin_file, tmp_path, monkeypa
     check_all(tmp_path / "run", noted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "outcome"), [(Interrupted(15), "stopped"), (ValueError("x"), "failed")])
 def test_it_learns_how_the_training_ended(noted, gin_file, tmp_path, monkeypatch, error, outcome):
     def end(self, step, values):
@@ -152,6 +158,7 @@ def test_it_learns_how_the_training_ended(noted, gin_file, tmp_path, monkeypatch
     assert noted("finish") == [(outcome,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bound", "message"),
     [
@@ -166,6 +173,7 @@ def test_what_is_no_list_of_trackers_is_refused(noted, gin_file, tmp_path, bound
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["wandb", "mlflow"])
 def test_a_library_that_is_missing_is_one_line_before_training(gin_file, tmp_path, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
@@ -175,6 +183,7 @@ def test_a_library_that_is_missing_is_one_line_before_training(gin_file, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_tracker_that_cannot_start_ends_the_run_before_training(noted, gin_file, tmp_path, monkeypatch):
     monkeypatch.setattr(NotedTracker, "start", lambda *_: 1 / 0)
     with pytest.raises(ConfigError, match="^NotedTracker cannot start: division by zero$"):
@@ -182,6 +191,7 @@ def test_a_tracker_that_cannot_start_ends_the_run_before_training(noted, gin_fil
     assert not (tmp_path / "run/checkpoints").exists() and noted("finish") == []
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_one_line(noted, gin_file, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/trackers.json").write_text('{"NotedTracker": {"id": 3}}')
@@ -189,6 +199,7 @@ def test_a_damaged_record_is_one_line(noted, gin_file, tmp_path):
         run(gin_file, tmp_path / "run", BOUND)
 
 
+@pytest.mark.slow
 def test_the_tracker_of_the_documentation(eagerly, gin_file, tmp_path, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/watch.md").read_text(), re.DOTALL)
     exec(compile(block, "docs/watch.md", "exec"), {"__name__": "documentation"})
@@ -277,6 +288,7 @@ def test_an_offline_run_of_wandb_goes_on_after_a_kill(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", [name for name in INSTALLED if name == "mlflow"])
 def test_a_run_of_mlflow_goes_on_after_a_kill(eagerly, gin_file, tmp_path, monkeypatch, library):
     import mlflow

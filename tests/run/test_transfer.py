@@ -78,6 +78,7 @@ def test_weights_are_named_alike_whatever_was_made_before():
     assert list(named_weights(network))[:5] == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["run", "checkpoint"])
 def test_a_run_takes_over_both_networks_and_the_average(gin_file, other, tmp_path, kind):
     source, step = (other, 2) if kind == "run" else (other / "checkpoints/step_00000001.npz", 1)
@@ -94,6 +95,7 @@ def test_a_run_takes_over_both_networks_and_the_average(gin_file, other, tmp_pat
     assert told["generator"]["taken"] == told["generator"]["arrays"] == len(before["generator"])
 
 
+@pytest.mark.slow
 def test_a_keras_file_gives_the_generator_and_the_average(gin_file, other, tmp_path):
     run(gin_file, tmp_path / "plain", *FEW)
     run(gin_file, tmp_path / "run", *FEW, f"train.initialize_from={str(other / 'generator.keras')!r}")
@@ -108,6 +110,7 @@ def test_a_keras_file_gives_the_generator_and_the_average(gin_file, other, tmp_p
     assert report(tmp_path / "run")["discriminator"]["taken"] == 0
 
 
+@pytest.mark.slow
 def test_of_other_networks_what_fits_is_taken(gin_file, other, tmp_path, caplog):
     """With half as long latents, all but the first kernel fits."""
     caplog.set_level("INFO", "tfgans")
@@ -129,6 +132,7 @@ def test_of_other_networks_what_fits_is_taken(gin_file, other, tmp_path, caplog)
     assert f"{count - 1} of {count} arrays" in caplog.text and "drawn: dense/kernel" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_run_goes_on_without_its_source(gin_file, other, tmp_path):
     source = tmp_path / "source"
     shutil.copytree(other, source)
@@ -144,6 +148,7 @@ def test_a_fine_tuned_run_goes_on_without_its_source(gin_file, other, tmp_path):
         assert_equal(rest, other_rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -165,6 +170,7 @@ def test_what_is_no_source_is_refused_before_anything_is_written(gin_file, tmp_p
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_source_of_which_nothing_fits_is_refused(gin_file, other, tmp_path):
     with pytest.raises(
         ConfigError, match=r"nothing in .* fits the generator: dense/kernel is \[8, 128\] there"

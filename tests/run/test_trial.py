@@ -29,6 +29,7 @@ def slow(monkeypatch, eagerly):
     monkeypatch.setattr(build, "trial", measured)
 
 
+@pytest.mark.slow
 def test_a_run_takes_as_long_as_its_steps(slow):
     facts, model = build.describe(*FLAGS, measure=True)
     found = facts["measured"]
@@ -54,6 +55,7 @@ def test_seconds_are_those_of_one_of_the_steps_that_are_made_together():
     assert 0.2 <= trial.trial(Four(), 2, "it", steps=2)["seconds_per_step"] < 0.7
 
 
+@pytest.mark.slow
 def test_nothing_is_measured_unasked(monkeypatch):
     monkeypatch.setattr(build, "trial", None)
     facts, model = build.describe(*FLAGS)

@@ -24,6 +24,7 @@ def configuration(pictures, metrics):
     return CONFIG + "\n".join([*own, "train.steps = 2", "Evaluator.spectrum_samples = 16"])
 
 
+@pytest.mark.slow
 def test_rows_and_evaluations_have_the_metrics_of_images_alone(pictures, tmp_path, caplog):
     caplog.set_level("INFO", "tfgans")
     (tmp_path / "own.gin").write_text(configuration(pictures, ["fid", "kid", "spectrum"]))

@@ -39,6 +39,7 @@ def folder(plain, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_rows_at_the_evaluation_points(folder):
     found = rows(folder)
     assert [row["step"] for row in found] == [0, 4, 8, STEPS]
@@ -49,6 +50,7 @@ def test_rows_at_the_evaluation_points(folder):
     assert [row["real_images"] for row in found] == [0, 64, 128, 192]
 
 
+@pytest.mark.slow
 def test_a_row_is_there_after_a_crash_between_the_checkpoint_and_the_row(
     plain, folder, tmp_path, monkeypatch
 ):
@@ -68,6 +70,7 @@ def rows_there(folder):
     return files.JsonLines(folder / "metrics.jsonl").read()
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_lacks_its_last_row_gets_it(folder):
     path = folder / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True)
@@ -82,6 +85,7 @@ def test_a_finished_run_that_lacks_its_last_row_gets_it(folder):
     assert {p: p.stat().st_mtime_ns for p in (folder / "checkpoints").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_what_reads_such_rows_says_that_nothing_evaluated(folder, tmp_path):
     with pytest.raises(ConfigError, match="no evaluated checkpoint with the metric fid"):
         build.load(folder, step="best")

@@ -188,6 +188,7 @@ def test_executions_of_several_steps():
     assert seen(model) == STEPS
 
 
+@pytest.mark.slow
 def test_labels_stay_with_their_images_in_every_form():
     images, labels, halves = pixels(10), np.arange(10) % 3, (slice(6), slice(6, 10))
     forms = [
