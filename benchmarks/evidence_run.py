@@ -95,7 +95,7 @@ class MoreThan:
     def __getattr__(self, name):
         return getattr(self._evaluator, name)
 
-    def __call__(self, generate, dataset, of_class=None):
+    def __call__(self, generate, dataset, *more):
         seen = []
 
         def kept(count):
@@ -104,7 +104,7 @@ class MoreThan:
                 seen.append(images)
             return images
 
-        result = self._evaluator(kept, dataset, of_class)
+        result = self._evaluator(kept, dataset, *more)
         real, moments = self._of_training(dataset)
         images = np.concatenate(seen)[: len(real)]
         slope = squared_slope(self.model, dataset) if FLAGS.advas_r else {}

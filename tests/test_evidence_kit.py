@@ -16,11 +16,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benchmarks"))
 import evidence
 import evidence_run
 import evidence_table
+import short_runs
 from evidence_parts import PARTS
 from evidence_report import rounded
 from evidence_trial import Clock, Trial
 
-from tfgans import config
+from tfgans import config, files
 from tfgans.compare import plan
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER
 from tfgans.run import build
@@ -93,6 +94,27 @@ def run(seed, values, outcome="finished", **more):
         for n, value in enumerate(values)
     ]
     return {"seed": seed, "outcome": outcome, "evaluations": rows}
+
+
+def test_a_run_measures_more_and_is_the_same_run(tmp_path, eagerly, monkeypatch):
+    for name in ("VALIDATION_SAMPLES", "SLOPE_SAMPLES"):
+        monkeypatch.setattr(evidence_run, name, 64)
+    monkeypatch.chdir(ROOT)
+    gin_file, more = tmp_path / "run.gin", ["train.steps = 4", "train.duality_gap = @DualityGap()"]
+    more += ["DualityGap.steps = 1", "DualityGap.num_samples = 64"]
+    gin_file.write_text(short_runs.CONFIG)
+    given = {"gin_file": [str(gin_file)], "gin_param": more, "seed": 0, "model_dir": str(tmp_path / "more")}
+    monkeypatch.setattr(evidence_run, "FLAGS", argparse.Namespace(**given, advas_r=True))
+    evidence_run.train()
+    short_runs.run(gin_file, tmp_path / "plain", *more)
+    ours, plain = (files.JsonLines(tmp_path / name / "metrics.jsonl").read() for name in ("more", "plain"))
+    assert [row["step"] for row in ours] == [0, 4]
+    for row, other in zip(ours, plain, strict=True):
+        same = set(other) - {name for name in other if name.endswith("_seconds")}
+        assert {name: row[name] for name in same} == {name: other[name] for name in same}
+        added = {name: row[name] for name in set(row) - set(other)}
+        assert set(added) == {"validation_fid", "pixel_variety", "pixel_nearest", "advas_r"}
+        assert all(value > 0 for value in added.values())
 
 
 @pytest.fixture
