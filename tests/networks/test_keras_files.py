@@ -89,6 +89,7 @@ def test_keras_files_of_every_family_open_once_tfgans_is_imported(opened):
     assert opened["tfgans first"] < 1e-6
 
 
+@pytest.mark.slow
 def test_keras_alone_says_what_to_import(opened):
     assert sorted(opened["alone"]) == sorted([*FAMILIES, "foreign", "parts"])
     for name in FAMILIES:
@@ -96,6 +97,7 @@ def test_keras_alone_says_what_to_import(opened):
     assert "tfgans" in opened["alone"]["parts"]
 
 
+@pytest.mark.slow
 def test_layers_of_the_users_own_are_named(opened, tmp_path, caplog):
     assert "Could not locate class 'Doubled'" in opened["foreign"]
     with caplog.at_level(logging.INFO, "tfgans"):
@@ -105,6 +107,7 @@ def test_layers_of_the_users_own_are_named(opened, tmp_path, caplog):
     ]
 
 
+@pytest.mark.slow
 def test_saved_models_need_no_tfgans(opened):
     assert sorted(opened["export"]) == sorted(f"{name}_export" for name in EXPORTED)
     for name, (dtype, difference) in opened["export"].items():

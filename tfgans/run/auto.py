@@ -56,9 +56,9 @@ def values(run_folder=None):
     Raises: ConfigError if the data cannot be looked at.
     """
     names = [name for name in NAMES if _macro(name) == "auto"]
-    kept = _kept(run_folder)
-    if all(name in kept for name in names):
-        return {name: ast.literal_eval(kept[name]) for name in names}
+    there = kept(run_folder)
+    if all(name in there for name in names):
+        return {name: ast.literal_eval(there[name]) for name in names}
     given = {name: _macro(name) for name in NAMES if name not in names}
     found, reasons = _decided({name: value for name, value in given.items() if value is not None}, _Look())
     for name in names:
@@ -81,7 +81,12 @@ def _macro(name):
     return None
 
 
-def _kept(run_folder):
+def followed(value):
+    """A bound value; of a macro, what that stands for in the end."""
+    return _macro("/".join(value.scopes)) if isinstance(value, gin.config.ConfigurableReference) else value
+
+
+def kept(run_folder):
     """What the run in a folder began with: {name: text}."""
     path = run_folder and Path(run_folder) / "operative.gin"
     if not path or not path.exists():

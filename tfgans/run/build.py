@@ -24,7 +24,7 @@ from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
 from tfgans.networks.stylegan2_pickles import is_pickle, read_stylegan2
 from tfgans.optimizers import default_optimizer
-from tfgans.run import auto, classes, flag_bindings, identity, own_code, transfer
+from tfgans.run import auto, classes, flag_bindings, identity, own_code, precision, transfer
 from tfgans.run.trial import trial
 
 # For runs that are looked at: whatever one was trained on, this is enough; a later binding may say otherwise.
@@ -39,12 +39,15 @@ def numerics(seed: Seed = 0, precision: str = "float32", deterministic: bool = T
         seed: of the initial weights, the order of the data and everything drawn in training.
         precision: `float32`; `tf32`, float32 whose matrix products and convolutions read 10 bits of the fraction,
             on GPUs that have it, and else `float32`; or `mixed_bfloat16` (weights stay float32). TensorFlow's own
-            default is `tf32`: there, results are equal to 1e-3 only.
+            default is `tf32`: there, results are equal to 1e-3 only. `auto` in a configuration stands for one of
+            them, see `precision`.
         deterministic: makes TensorFlow choose kernels that give the same bits every time. Resuming exactly
             needs it; GPUs are a little slower with it.
     """
     if precision not in ("float32", "tf32", "mixed_bfloat16"):
-        raise ConfigError(f"numerics.precision is float32, tf32 or mixed_bfloat16. Received: {precision!r}")
+        raise ConfigError(
+            f"numerics.precision is float32, tf32, mixed_bfloat16 or auto. Received: {precision!r}"
+        )
     tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
     keras.config.set_dtype_policy("float32" if precision == "tf32" else precision)
     keras.utils.set_random_seed(seed)
@@ -125,10 +128,11 @@ def prepare(gin_files, gin_params, plain_flags=None, run_folder=None):
         given = config.read(gin_files, gin_params)
         if plain_flags:
             gin_params = [*gin_params, *flag_bindings.bindings(plain_flags, given)]
-        left_open = {}
+        left_open, folder = {}, run_folder and files.expanded(run_folder)
         if auto.wanted(given):
             config.read(gin_files, gin_params)
-            left_open = auto.values(run_folder and files.expanded(run_folder))
+            left_open = auto.values(folder)
+        gin_params = [*gin_params, *precision.bindings(folder)]
         config.parse(gin_files, gin_params, left_open)
 
 
