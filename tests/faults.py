@@ -18,7 +18,7 @@ FAULTS = [
     # The training step and the average
     Fault(
         "logs: a kind that comes twice counts once",
-        "tfgans/gan/driver.py",
+        "tfgans/gan/steps.py",
         "counts[name] = counts.get(name, 0) + count",
         "counts[name] = counts.get(name, 0) + 1",
         "tests/gan/test_driver.py -k counts_twice",

@@ -58,10 +58,10 @@ def test_divergence_is_noticed_before_what_comes_after_it():
     model, saved = make(), []
     watch = callbacks.StopWhenDiverged()
     watch.set_model(model)
-    model.step_logs = {"d/adversarial": 1.0, "g/gradient_norm": float("inf")}
+    model._logs.last = {"d/adversarial": 1.0, "g/gradient_norm": float("inf")}
     with pytest.raises(callbacks.Diverged, match="g/gradient_norm is inf at step 7"):
         watch.after(7)
-    model.step_logs = {"d/adversarial": 1e30}
+    model._logs.last = {"d/adversarial": 1e30}
     watch.after(8)
     kernel = model.discriminator.trainable_variables[0]
     kernel.assign(np.full(kernel.shape, np.nan))
@@ -120,7 +120,7 @@ def test_images_a_second_leave_out_what_other_callbacks_do(tmp_path):
     curves = shown.TrainingCurves(tmp_path, 2, images_per_step=50)
     times = iter([0.0, 1.0, 100.0, 104.0])  # steps of 1 and 4 seconds, with an evaluation between them
     curves.set_model(model)
-    model.step_logs = {"d/adversarial": 1.0}
+    model._logs.last = {"d/adversarial": 1.0}
     curves.at_start(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shown.time, "perf_counter", lambda: next(times))

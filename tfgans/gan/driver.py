@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfgans import distribute, environment, keras_internals
 from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
+from tfgans.gan.steps import Compiled, StepLogs
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
@@ -42,10 +43,14 @@ class Driver(keras.Model):
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
-        self.step_logs, self.use_xla = {}, False
+        self.use_xla = False
         self._xla_functions, self._inside_xla = {}, False
-        self._log_names = {}
-        self._log_sums, self._log_counts = {}, {}
+        self._logs = StepLogs()
+
+    @property
+    def step_logs(self):
+        """`{name: mean}` of the logs of the last execution, over the steps that have it."""
+        return self._logs.last
 
     @property
     @hook
@@ -73,8 +78,14 @@ class Driver(keras.Model):
 
     def choose_step(self, step):
         """Sets `variant` and `extras` for step number `step`; `fit` does so itself. Returns both."""
-        self.variant, self.extras = tuple(self.step_variant(step)), tuple(self.extra_updates(step))
-        return self.variant, self.extras
+        return self.choose_kind(tuple(self.step_variant(step)), tuple(self.extra_updates(step)))
+
+    def choose_kind(self, variant, extras):
+        """Sets both, and returns them."""
+        kind = variant, extras
+        if kind != (self.variant, self.extras):  # Keras takes its time with whatever is set on a model
+            self.variant, self.extras = kind
+        return kind
 
     @hook
     def per_replica_variables(self):
@@ -140,15 +151,17 @@ class Driver(keras.Model):
         """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
 
         Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step. Where
-        updates are accumulated and XLA is off, it is a function of TensorFlow's of its own, so that several
-        micro-batches cost the tracing of one.
+        XLA is off, and a step computes gradients several times, it is a function of TensorFlow's of its own, so that
+        several micro-batches or discriminator steps cost the tracing and optimising of one.
         """
-        if self.run_eagerly or not (self.use_xla or self.accumulation_steps > 1):
+        again = max(self.accumulation_steps, self.discriminator_steps) > 1
+        if self.run_eagerly or not (self.use_xla or again):
             return function
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
         key = (*key, self.variant)
         if key not in self._xla_functions:
-            # Written out in the step, as TensorFlow otherwise does it, micro-batches take half more memory.
+            # Written out in the step, as TensorFlow otherwise does it, each would be optimised for itself, and
+            # micro-batches take half more memory.
             how = {"jit_compile": True} if self.use_xla else {"experimental_attributes": {"_noinline": True}}
             self._xla_functions[key] = tf.function(self._without_draws(function), autograph=False, **how)
         return self._xla_functions[key]
@@ -186,14 +199,14 @@ class Driver(keras.Model):
                 done += 1
             if not done:
                 raise self.end_of_data()
-            return self._record(totals)
+            return self._logs.record(totals)
 
         self.train_function = train_function
         return train_function
 
     def end_of_data(self):
         """What to raise where the data has no batch left: the epoch's end, or an error if it had no step at all."""
-        if self._log_counts:
+        if self._logs.counts:
             return StopIteration()
         return ConfigError(
             "an epoch has no training step: the data has ended, or no batch has the "
@@ -208,33 +221,18 @@ class Driver(keras.Model):
             # Without this, counters move in the step that finds the data at its end.
             with tf.control_dependencies(tf.nest.flatten(data)):
                 logs = self.train_step(data)
-            names = self._log_names[kind] = tuple(sorted(logs))
+            names = self._logs.names[kind] = tuple(sorted(logs))
             return tf.stack([tf.cast(logs[name], tf.float32) for name in names])
 
         def one_step(iterator):
             values = strategy.run(replica_step, args=(iterator.get_next() if takes_data else (),))
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
-        if self.run_eagerly:
-            return one_step
-        return tf.function(one_step, reduce_retracing=True, autograph=False)
-
-    def _record(self, totals):
-        """Means of the logs, each over the steps that have it: of these steps, and since the epoch began."""
-        sums, counts = {}, {}
-        for kind, (total, count) in totals.items():
-            for name, value in zip(self._log_names[kind], total.numpy(), strict=True):
-                sums[name] = sums.get(name, 0.0) + value
-                counts[name] = counts.get(name, 0) + count
-        self.step_logs = {name: float(sums[name] / counts[name]) for name in sums}
-        for name in sums:
-            self._log_sums[name] = self._log_sums.get(name, 0.0) + sums[name]
-            self._log_counts[name] = self._log_counts.get(name, 0) + counts[name]
-        return {name: float(self._log_sums[name] / self._log_counts[name]) for name in sorted(self._log_sums)}
+        return one_step if self.run_eagerly else Compiled(one_step)
 
     def reset_metrics(self):
         """Forgets the running means of the logs; Keras calls it at the start of every epoch."""
-        self._log_sums, self._log_counts = {}, {}
+        self._logs.reset()
 
 
 def keep_order():

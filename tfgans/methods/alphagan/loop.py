@@ -66,7 +66,7 @@ class OuterLoop:
                         raise self.end_of_data() from error
                     total, count = totals.get(kind, (0.0, 0))
                     totals[kind] = total + values, count + 1
-            return self._record(totals)
+            return self._logs.record(totals)
 
         self.train_function = train_function
         return train_function
@@ -79,10 +79,9 @@ class OuterLoop:
         index = 0
         if phase in _UPDATES_OF_DISCRIMINATOR:
             number, index = divmod(number, self.discriminator_steps)
-        _, extras = self.choose_step(number)
-        self.extras = () if phase in _WITHOUT_WEIGHTS else extras
-        self.variant = (*self.variant, ("phase", phase), ("update", index if self.extras else 0))
-        return self.variant, self.extras
+        variant, extras = self.choose_step(number)
+        extras = () if phase in _WITHOUT_WEIGHTS else extras
+        return self.choose_kind((*variant, ("phase", phase), ("update", index if extras else 0)), extras)
 
     @property
     def update_index(self):
