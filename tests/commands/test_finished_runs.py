@@ -10,6 +10,8 @@ from PIL import Image
 from short_runs import POINTS, rows
 
 from tfgans import checkpoint, pictures
+from tfgans.data import Dataset
+from tfgans.gan import langevin
 from tfgans.run import build
 
 
@@ -70,6 +72,24 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
     assert "--generator=sparse has one kind of weights" in refused(
         "evaluate", f"--model_dir={run_dir}", *both
     )
+
+
+def test_evaluate_takes_driven_latents_and_says_so(call, refused, run_dir):
+    """Both refuse a rate alone; see `test_what_cannot_be_made` for `generate`."""
+    flags = [f"--model_dir={run_dir}", "--num_samples=32", "--gin_param=Evaluator.metrics=['fid','ppl_z']"]
+    code, out, err = call("evaluate", *flags, "--langevin_steps=3", "--langevin_rate=0.5")
+    assert (code, err) == (0, "ppl_z left out: paths are between latents as they are drawn\n"), err
+    row = json.loads(out)
+    assert rows(run_dir)[-1] == row and "ppl_z" not in row
+    assert (row["langevin_steps"], row["langevin_rate"], row["command"]) == (3, 0.5, "evaluate")
+    model, _ = build.load(run_dir, ["Evaluator.num_samples=32", "Evaluator.metrics=['fid']"])
+    dataset = Dataset()
+    evaluator = build.build_evaluator(model, dataset)
+    driven = evaluator(langevin.stream_of(model, model.seed, 3, 0.5), dataset)
+    assert row["fid"] == pytest.approx(driven["fid"], rel=1e-3)
+    assert row["fid"] != pytest.approx(evaluator(model.stream_of(model.seed), dataset)["fid"], rel=1e-2)
+    line = refused("evaluate", f"--model_dir={run_dir}", "--langevin_rate=0.1")
+    assert "--langevin_rate is for --langevin_steps" in line
 
 
 @pytest.mark.slow

@@ -38,6 +38,8 @@ FLAGS = {
         "generator",
         "duality_gap",
         "standing_statistics",
+        "langevin_steps",
+        "langevin_rate",
     ),
     "generate": (
         "model_dir",

@@ -263,6 +263,7 @@ def test_with_a_duality_gap_it_is_measured_too(tmp_path):
     both = WithDualityGap(evaluator(tmp_path), lambda *_: {"duality_gap": 1.0}, None)
     alone = evaluator(tmp_path)(stream(real), dataset, of_class)
     assert both(stream(real), dataset, of_class) == alone | {"duality_gap": 1.0} and "intra_fid" in alone
+    assert both.cache_dir == tmp_path  # and all else of the evaluator, such as what pictures of it take
 
 
 def test_random_search_can_choose_by_it(tmp_path):

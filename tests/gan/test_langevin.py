@@ -7,8 +7,9 @@ import toys
 
 from tfgans.config import ConfigError
 from tfgans.data.scaling import to_uint8
-from tfgans.gan import GAN
+from tfgans.gan import GAN, langevin
 from tfgans.gan.codes import Codes
+from tfgans.gan.driver import stream_hash
 from tfgans.gan.langevin import driven
 from tfgans.run.look import Chosen, Look
 
@@ -40,6 +41,22 @@ def test_a_picture_is_the_same_alone():
     np.testing.assert_allclose(alone.values[0], many.values[66], rtol=1e-5)
     assert alone.labels[0] == many.labels[66] and len(counted) == 3
     assert many.seeds is None and len(many) == 70
+
+
+def test_a_stream_has_the_pictures_of_the_codes_however_it_is_asked():
+    model = GAN(*toys.image_networks(batch_norm=False, num_classes=3), num_classes=3, seed=5)
+    how, counted = dict(steps=2, rate=0.3), []
+    codes = driven(model, model.codes_at(np.arange(70), seed=4), seed=4, **how)
+    expected = model.show(codes, batch_size=64)
+    stream = langevin.stream_of(model, 4, **how, done=lambda: counted.append(1))
+    images = np.concatenate([stream(count) for count in (3, 20, 47)])
+    np.testing.assert_allclose(images.astype(int), expected, atol=1)
+    assert len(counted) == 2 * 2 and np.abs(images[64:].astype(int) - expected[:6]).max() > 1
+    assert np.abs(model.generate(70, seed=4).astype(int) - images).max() > 10  # they have moved
+    of_class = langevin.streams_of_classes(model, 4, **how)(2)(5)
+    alone = langevin.stream_of(model, stream_hash(4, "generate/class 2"), **how, labels=[2])(5)
+    np.testing.assert_array_equal(of_class, alone)
+    assert langevin.streams_of_classes(GAN(*toys.scalar_networks()), 4, 1) is None
 
 
 def test_the_logit_goes_up_for_the_chosen_pictures_and_nothing_moves():

@@ -8,7 +8,7 @@ from absl import flags
 
 from tfgans.commands import flags as command_flags
 from tfgans.commands import picture_flags, picturing
-from tfgans.commands.given import refuse_gin_files, which
+from tfgans.commands.given import langevin, refuse_gin_files, which
 from tfgans.commands.words import call, complain
 
 FLAGS = flags.FLAGS
@@ -76,7 +76,7 @@ def _evaluate():
 
     refuse_gin_files()
     measured = FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures
-    row = after.evaluate(FLAGS.model_dir, *measured, **which())
+    row = after.evaluate(FLAGS.model_dir, *measured, **langevin(), **which())
     print(build.to_json(row))
 
 

@@ -66,6 +66,16 @@ def run_flags(about="Folder of the run."):
     )
 
 
+def langevin_flags():
+    flags.DEFINE_integer(
+        "langevin_steps",
+        0,
+        "Moves the latents so many steps to where the discriminator finds the images real (DDLS).",
+        lower_bound=0,
+    )
+    flags.DEFINE_float("langevin_rate", 0.01, "With --langevin_steps: size of a step.", 1e-9, 1.0)
+
+
 def train():
     gin_flags()
     define_folder("model_dir", "Folder of the run; a part of it there is taken up.")
@@ -120,6 +130,7 @@ def evaluate():
         "Draw the evaluation into evaluation/step_N of the run: samples beside their nearest training images, a map "
         "of real and generated images, precision and recall, FID by the number of samples.",
     )
+    langevin_flags()
 
 
 def _data_flag():

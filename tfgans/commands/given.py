@@ -27,6 +27,15 @@ def which():
     )
 
 
+def langevin():
+    """The flags of `langevin_flags`, by their names. Raises: ConfigError for a rate without steps."""
+    from tfgans.config import ConfigError
+
+    if FLAGS["langevin_rate"].present and not FLAGS.langevin_steps:
+        raise ConfigError("--langevin_rate is for --langevin_steps")
+    return {name: FLAGS[name].value for name in ("langevin_steps", "langevin_rate")}
+
+
 def refuse_gin_files(message="a run has its own configuration: use --gin_param to change a part of it"):
     """Raises ConfigError if there are --gin_file flags."""
     from tfgans.config import ConfigError

@@ -4,7 +4,7 @@ import re
 
 from absl import flags
 
-from tfgans.commands.flags import OR_PICKLE, PathParser, define_folder, run_flags
+from tfgans.commands.flags import OR_PICKLE, PathParser, define_folder, langevin_flags, run_flags
 from tfgans.errors import ConfigError
 
 _MOST = 100_000  # pictures that --seeds may name
@@ -54,13 +54,7 @@ def _which_pictures():
         "Classes to go round, by name or index, such as cat,dog or 0,1: picture k gets number k modulo their count; "
         "drawn if not given.",
     )
-    flags.DEFINE_integer(
-        "langevin_steps",
-        0,
-        "Moves the latents so many steps to where the discriminator finds the images real (DDLS).",
-        lower_bound=0,
-    )
-    flags.DEFINE_float("langevin_rate", 0.01, "With --langevin_steps: size of a step.", 1e-9, 1.0)
+    langevin_flags()
 
 
 def _ways():
@@ -192,8 +186,6 @@ def kind(values):
             raise ConfigError(
                 f"--{name} does not go with --{asked[0]}" if asked else f"--{name} is for {users}"
             )
-    if values["langevin_rate"].present and not values.langevin_steps:
-        raise ConfigError("--langevin_rate is for --langevin_steps")
     for name, others in _APART:
         for other in others:
             if values[name].present and values[other].present:

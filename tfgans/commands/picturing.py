@@ -3,7 +3,7 @@
 from absl import flags
 
 from tfgans.commands import picture_flags
-from tfgans.commands.given import refuse_gin_files, which
+from tfgans.commands.given import langevin, refuse_gin_files, which
 
 FLAGS = flags.FLAGS
 _FEW = {"walk": 6, "class_walk": 4, "directions": 4, "style_layer=all": 8}  # where --num_images is not given
@@ -31,8 +31,8 @@ def _chosen(kind=None):
     from tfgans.run.look import Chosen
 
     count = FLAGS.num_images if FLAGS["num_images"].present else _FEW.get(kind, FLAGS.num_images)
-    moved = (FLAGS.langevin_steps, FLAGS.langevin_rate)
-    return Chosen(count, picture_flags.seeds(FLAGS.seeds), FLAGS.latents, _labels(FLAGS.labels), *moved)
+    seeds, labels = picture_flags.seeds(FLAGS.seeds), _labels(FLAGS.labels)
+    return Chosen(count, seeds, FLAGS.latents, labels, **langevin())
 
 
 def _labels(given):

@@ -159,24 +159,9 @@ class WithDualityGap:
         found = self.evaluator(generate, dataset, of_class, paths, evidence)
         return found | self.duality_gap(self.model, dataset, self.interrupt)
 
-    def distance_of(self, generate, most):
-        """That of the evaluator."""
-        return self.evaluator.distance_of(generate, most)
-
-    @property
-    def features(self):
-        """Those of the evaluator."""
-        return self.evaluator.features
-
-    @property
-    def of_images_alone(self):
-        """As of the evaluator."""
-        return self.evaluator.of_images_alone
-
-    @property
-    def spectra(self):
-        """Those of the evaluator."""
-        return self.evaluator.spectra
+    def __getattr__(self, name):
+        """All else is the evaluator's."""
+        return getattr(self.evaluator, name)
 
 
 def _check_model(model):

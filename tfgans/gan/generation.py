@@ -112,7 +112,7 @@ class Generation(
         """
 
         def of_class(label):
-            stream = self.stream_of(stream_hash(seed, f"generate/class {label}"), weights, [label])
+            stream = self.stream_of(seed_of_class(seed, label), weights, [label])
 
             def generate(count):
                 check()
@@ -240,6 +240,11 @@ class Generation(
             path.rename(old)
         part.rename(path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def seed_of_class(seed, label):
+    """The seed of the stream of one class alone, apart from that of all classes."""
+    return stream_hash(seed, f"generate/class {label}")
 
 
 def _export(gan, generator, folder):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.gan.codes import BLOCK, rows_at
+from tfgans.gan.generation import seed_of_class
 
 
 def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
@@ -46,6 +47,35 @@ def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
                 done()
             parts.append(latents.numpy()[: len(codes) - first])
     return dataclasses.replace(codes, values=np.concatenate(parts), seeds=None)
+
+
+def stream_of(gan, seed, steps, rate=0.01, labels=None, done=lambda: None):
+    """`generate(count)` as `GAN.stream_of`, of the same latents, `driven`.
+
+    They are moved 64 at a time, from the stream's beginning, however many are asked for at once, so that image k is
+    that of `driven(gan, gan.codes_at([k], seed=seed), steps, rate, seed)`.
+    """
+    position, kept = 0, []
+
+    def generate(count):
+        nonlocal position, kept
+        while len(kept) < count:
+            codes = gan.codes_at(np.arange(position, position + BLOCK), labels, seed)
+            images = gan.show(driven(gan, codes, steps, rate, seed, done), batch_size=BLOCK)
+            kept, position = np.concatenate([kept, images]) if len(kept) else images, position + BLOCK
+        images, kept = kept[:count], kept[count:]
+        return images
+
+    return generate
+
+
+def streams_of_classes(gan, seed, steps, rate=0.01):
+    """`of_class(label)` as `GAN.streams_of_classes`, of the same latents, `driven`; None without classes."""
+
+    def of_class(label):
+        return stream_of(gan, seed_of_class(seed, label), steps, rate, [label])
+
+    return of_class if gan.num_classes else None
 
 
 def _stepper(gan, generator):

@@ -1,6 +1,8 @@
 """What can be done with a run afterwards: evaluate a checkpoint, generate, interpolate, mix styles, feed W_i."""
 
+import contextlib
 import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -10,14 +12,27 @@ from tfgans.data import Dataset
 from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate.duality import DualityGap
 from tfgans.evaluate.evidence import Evidence
+from tfgans.evaluate.path_length import SPACES
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
+from tfgans.gan import langevin
+from tfgans.gan.codes import BLOCK
 from tfgans.networks.stylegan2_pickles import is_pickle
 from tfgans.run import build, identity
 from tfgans.run.look import Chosen, Look, Which
 from tfgans.run.samples import Moving, write_images
 
+logger = logging.getLogger(__name__)
 
-def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **which):
+
+def evaluate(
+    model_dir,
+    num_samples=None,
+    duality_gap=False,
+    pictures=False,
+    langevin_steps=0,
+    langevin_rate=0.01,
+    **which,
+):
     """Evaluates a run's checkpoint; returns the metrics and appends them to `metrics.jsonl`.
 
     With the metric `spectrum`, `spectra_evaluate` gets the step's spectra, in place of an earlier evaluation's;
@@ -28,6 +43,8 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         duality_gap: measures that, too, of the pair that was trained, whatever the generator.
         pictures: draws what `evaluation_pictures.draw` does into the folder `evaluation_pictures.folder_of_step`,
             in place of an earlier evaluation's.
+        langevin_steps, langevin_rate: how far the latents of all images are moved, see `langevin.driven`; both are
+            in the row if they are. Path lengths, which are of latents as they are drawn, are then left out.
         which: see `Which`; `generator` (the part), `weights` and standing `statistics` are named in the row.
     """
     which = Which(**which)
@@ -47,20 +64,16 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @InceptionFeatures()")
     config.refuse_unused(which.gin_params)
     evidence = Evidence() if pictures else None
+    moved = {"langevin_steps": langevin_steps, "langevin_rate": langevin_rate} if langevin_steps else {}
     began = time.perf_counter()
-    with progress.phase(f"evaluating step {step}"):
-        of_class = model.streams_of_classes(model.seed)
-        paths = model.paths(model.seed)
-        metrics = evaluator(model.stream_of(model.seed), dataset, of_class, paths, evidence)
+    with progress.phase(f"evaluating step {step}"), _streams(model, evaluator, *moved.values()) as streams:
+        metrics = evaluator(streams[0], dataset, *streams[1:], evidence)
     seconds = round(time.perf_counter() - began, 3)
     identity.note_evaluation(model_dir, evaluator, dataset)
     with files.if_possible("the figure of the spectra"):
         SpectrumFigure(model_dir / "spectra_evaluate")(step, evaluator.spectra)
-    about = {"eval_seconds": seconds, "command": "evaluate"}
-    about |= {"generator": which.part} if which.part else model.row_of_weights()
-    if which.standing_statistics:
-        about["statistics"] = "standing"
-    row = {"step": step} | metrics | model.stated_labels() | about
+    row = {"step": step} | metrics | model.stated_labels()
+    row |= {"eval_seconds": seconds, "command": "evaluate"} | _which_images(model, which) | moved
     with files.if_possible("the row of metrics.jsonl"):
         files.JsonLines(model_dir / "metrics.jsonl").append(row)
     if pictures:
@@ -68,6 +81,27 @@ def evaluate(model_dir, num_samples=None, duality_gap=False, pictures=False, **w
             place = evaluation_pictures.folder_of_step(model_dir, step)
             evaluation_pictures.draw(place, evidence, evaluator.features, dataset, evaluator.cache_dir)
     return row
+
+
+def _which_images(model, which):
+    """What the row says of the generator that was evaluated."""
+    row = {"generator": which.part} if which.part else model.row_of_weights()
+    return row | ({"statistics": "standing"} if which.standing_statistics else {})
+
+
+@contextlib.contextmanager
+def _streams(model, evaluator, steps=0, rate=None):
+    """`(generate, of_class, paths)` of a model, as its evaluator takes them; with steps of `driven` latents."""
+    if not steps:
+        yield model.stream_of(model.seed), model.streams_of_classes(model.seed), model.paths(model.seed)
+        return
+    left = [name for name in SPACES if name in evaluator.metrics]
+    if left:
+        logger.warning("%s left out: paths are between latents as they are drawn", ", ".join(left))
+    total = -(-evaluator.num_samples // BLOCK) * steps
+    with progress.Bar("moving the latents", total, "step", leave=False) as bar:
+        of_all = langevin.stream_of(model, model.seed, steps, rate, done=bar.update)
+        yield of_all, langevin.streams_of_classes(model, model.seed, steps, rate), None
 
 
 def generate(model_dir, output_dir, num_images=64, labels=None, style_layer=None, chosen=None, **look):
