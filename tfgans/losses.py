@@ -164,7 +164,7 @@ def multi_hinge(logits, labels):
 
 @configurable
 def conditional_contrastive(embeddings, proxies, labels, temperature: Positive = 1.0):
-    """The 2C loss (ContraGAN; Kang and Park, 2020, eq. 8): an image is like its class, and those of its class.
+    """The 2C loss (ContraGAN; Kang and Park, 2020): an image is like its class, and those of its class.
 
     With c the cosine over the temperature, for each image the negative log of the share that exp c(e_i, p_i) and
     exp c(e_i, e_j) of the others of its class have in the same sum over all others of the batch.
@@ -183,7 +183,7 @@ def conditional_contrastive(embeddings, proxies, labels, temperature: Positive =
 def data_to_data_cross_entropy(
     embeddings, proxies, labels, temperature: Positive = 0.5, margin: Within("[0, 1]") = 0.98
 ):
-    """D2D-CE (ReACGAN; Kang et al., 2021, eq. 7): an image is like its class, and unlike those of other classes.
+    """D2D-CE (ReACGAN; Kang et al., 2021): an image is like its class, and unlike those of other classes.
 
     With c the cosine, m the margin and t the temperature, for each image the negative log of the share that exp of
     min(0, c(e_i, p_i) - m) / t has in the sum of it and of exp of max(0, c(e_i, e_j) - (1 - m)) / t over the images

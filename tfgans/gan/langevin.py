@@ -11,7 +11,7 @@ from tfgans.gan.generation import seed_of_class
 
 
 def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
-    """Codes in z after steps of Langevin dynamics, without their seeds (DDLS; Che et al. 2020, Algorithm 1).
+    """Codes in z after steps of Langevin dynamics, without their seeds (DDLS; Che et al. 2020).
 
     The energy is E(z) = |z|^2 / 2 - D(G(z)), of the generator that is shown and of the discriminator's logit, both in
     inference mode; a step is z - rate / 2 * dE/dz + sqrt(rate) * n with standard normal n. It is a density of real

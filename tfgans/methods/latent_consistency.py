@@ -10,7 +10,7 @@ from tfgans.layers.state import frozen_state
 
 @configurable
 class LatentConsistencyGAN(GAN):
-    """Fakes of latents and of latents with a little noise (zCR; Zhao et al. 2021, Algorithm 2).
+    """Fakes of latents and of latents with a little noise (zCR; Zhao et al. 2021).
 
     The discriminator's loss has lambda_dis (D(G(z)) - D(G(z + dz)))^2 added, the generator's has
     lambda_gen (G(z) - G(z + dz))^2 taken off; dz is normal with a deviation of sigma. With `ConsistencyGAN` it is

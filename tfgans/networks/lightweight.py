@@ -129,7 +129,7 @@ def _halved(x, width, side):
 
 
 def _excited(x, source, side):
-    """Maps times a gate in (0, 1) for each channel: skip-layer excitation of another map (the paper's Eq. 1, 2)."""
+    """Maps times a gate in (0, 1) for each channel: skip-layer excitation by another map (Liu et al., 2021)."""
     width, factor = x.shape[-1], source.shape[1] // 4
     gate = AverageDownsampling2D(factor)(source) if factor > 1 else source
     gate = _convolution(width, 4, f"gate{side}_1", padding="valid")(gate)
