@@ -83,5 +83,7 @@ def test_a_network_of_the_house_has_the_outputs():
 def test_what_it_cannot_take_is_refused():
     with pytest.raises(ConfigError, match="outputs class and features .* Received: adversarial and None"):
         MultiHingeGAN(*toys.image_networks())
-    with pytest.raises(ConfigError, match="losses of its own: leave GAN.generator_loss out"):
+    with pytest.raises(
+        ConfigError, match="leave GAN.generator_loss out, or give @non_saturating_generator where"
+    ):
         models(generator_loss=losses.hinge_generator)

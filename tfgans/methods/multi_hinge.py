@@ -54,7 +54,8 @@ class MultiHingeGAN(GAN):
         }
         for name, loss in usual.items():
             if inspect.unwrap(getattr(self, name)) is not inspect.unwrap(loss):
-                raise ConfigError(f"MultiHingeGAN has losses of its own: leave GAN.{name} out")
+                own = f"or give @{inspect.unwrap(loss).__name__} where a file binds it"
+                raise ConfigError(f"MultiHingeGAN has losses of its own: leave GAN.{name} out, {own}")
         labels = keras.KerasTensor((2,), dtype="int32")
         outputs = self.discriminate({"images": keras.KerasTensor((2, *self.sample_shape)), "labels": labels})
         missing = [name for name in _OUTPUTS if name not in outputs]
