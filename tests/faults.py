@@ -152,7 +152,7 @@ FAULTS = [
     Fault(
         "images: classes have the latents of all",
         "tfgans/gan/generation.py",
-        'self.stream_of(stream_hash(seed, f"generate/class {label}"), weights, [label])',
+        "self.stream_of(seed_of_class(seed, label), weights, [label])",
         "self.stream_of(seed, weights, [label])",
         "tests/evaluate/test_intra_class.py -k streams",
     ),

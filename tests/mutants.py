@@ -2,8 +2,9 @@
 
     python tests/mutants.py [--only=NAME] [--list]
 
-The faults are those of `faults.py`; `--only` takes those with this in their names. The exit code is 1 if one survives
-or cannot be tried. Each is tried by a few tests, in a process that has loaded TensorFlow already.
+The faults are those of `faults.py` and `faults_of_successors.py`; `--only` takes those with this in their names, or
+in the names of the files that they are in. The exit code is 1 if one survives or cannot be tried. Each is tried by a
+few tests, in a process that has loaded TensorFlow already.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import sys
 import tempfile
 import time
 
-from faults import FAULTS
+import faults
+import faults_of_successors
 
+FAULTS = [*faults.FAULTS, *faults_of_successors.FAULTS]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WIDTH = max(len(fault.name) for fault in FAULTS)
 LIMIT = 1800  # seconds of the clock for the tests of one fault, on a busy machine too
@@ -35,10 +38,10 @@ PASSED, FAILED = 0, 1  # of pytest; others mean that it could not run the tests
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="a part of the names of those to try")
+    parser.add_argument("--only", default="", help="a part of the names of those to try, or of their files")
     parser.add_argument("--list", action="store_true", help="only name them")
     options = parser.parse_args(arguments)
-    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    chosen = [fault for fault in FAULTS if options.only in fault.name or options.only in fault.path]
     wrong = [line for fault in FAULTS if (line := mistake(fault))]
     print("\n".join(wrong or [f"{len(chosen)} faults"]), flush=True)
     if wrong or not chosen:
@@ -75,13 +78,13 @@ def copied(folder):
     return folder
 
 
-def tried(faults, folder):
+def tried(chosen, folder):
     """[(name, killed | SURVIVED | broken, the test that failed or what is wrong)], told as they come."""
     os.environ |= SETTINGS | {"PYTHONPATH": str(folder)}
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tensorflow", "keras", "scipy.stats", "matplotlib.figure", "pytest"])
     unchanged, rows, began = {}, [], time.time()
-    for number, fault in enumerate(faults, 1):
+    for number, fault in enumerate(chosen, 1):
         if fault.tests not in unchanged:
             unchanged[fault.tests] = outcome_of(processes, folder, fault.tests)
         code, seen, seconds = unchanged[fault.tests]
@@ -90,7 +93,7 @@ def tried(faults, folder):
             code, seen, seconds = with_fault(processes, folder, fault)
             outcome = {PASSED: "SURVIVED", FAILED: "killed"}.get(code, "broken")
         rows.append((fault.name, outcome, seen))
-        clock = f"[{number}/{len(faults)} {time.time() - began:5.0f} s]"
+        clock = f"[{number}/{len(chosen)} {time.time() - began:5.0f} s]"
         print(f"{clock} {fault.name:{WIDTH}} {outcome:9} {seconds:5.1f} s of CPU  {seen}", flush=True)
     return rows
 

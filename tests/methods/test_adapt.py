@@ -97,6 +97,19 @@ def test_the_balance_rule(arrays, compiled):
             np.testing.assert_array_equal(~mask.numpy(), expected.astype(bool), err_msg=case)
 
 
+def test_entries_without_a_gradient_do_not_grow():
+    """Three are to grow, and one has a gradient; of several kernels, the greatest gradients of all."""
+    found = masks.grown(
+        [tf.constant([True, True, True, False]), tf.constant([True])],
+        [tf.constant([0.0, -1.0, 0.0, 5.0]), tf.constant([0.0])],
+        tf.constant(3, tf.int64),
+    )
+    assert [each.numpy().tolist() for each in found] == [[True, False, True, False], [True]]
+    gradients = [tf.constant([1.0, -3.0, 2.0]), tf.constant([-2.5])]
+    found = masks.grown([tf.fill(3, True), tf.fill(1, True)], gradients, tf.constant(2, tf.int64))
+    assert [each.numpy().tolist() for each in found] == [[True, False, True], [False]]
+
+
 def test_a_density_below_what_was_drawn_grows_nothing():
     """Of 10 entries 6 are there; 0.5 + 0.05 wants 5."""
     mask = [tf.constant([True] * 4 + [False] * 6)]

@@ -8,6 +8,7 @@ from configurations import CONFIGS
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.networks import lightweight
 from tfgans.networks.lightweight import lightweight_discriminator as D
 from tfgans.networks.lightweight import lightweight_generator as G
 from tfgans.networks.lightweight_parts import looking, nearest, noise_shapes, patch_count, quarter
@@ -101,6 +102,33 @@ def test_pixels_and_quarters_by_hand():
     assert corners == [0, 2, 8, 10]
     colours = tf.reshape(tf.range(48.0), (1, 4, 4, 3))
     np.testing.assert_array_equal(nearest(colours, 2), colours[:, ::2, ::2])
+
+
+def test_a_gate_by_hand():
+    """Of a source that is 0.3 everywhere, by kernels of norm 1: 16 * 0.3 / 4, then times 1 or -1."""
+    maps, source = (keras.Input((side, side, 1)) for side in (2, 8))
+    network = keras.Model([maps, source], lightweight._excited(maps, source, 64))
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(tf.ones_like(layer.kernel.value) * (5.0 if "_1" in layer.name else -2.0))
+    given = [tf.constant([[[[1.0], [2.0]], [[3.0], [-4.0]]]]), tf.fill((1, 8, 8, 1), 0.3)]
+    network(given, training=True)  # finds the norms of the kernels
+    swish = 1.2 / (1.0 + np.exp(-1.2))
+    np.testing.assert_allclose(network(given), given[0] / (1.0 + np.exp(swish)), rtol=1e-5)
+    gated = lightweight._gated(tf.constant([[[[2.0, -3.0, 0.5, 1.0]]]]))
+    np.testing.assert_allclose(
+        gated[0, 0, 0], [2.0 / (1.0 + np.exp(-0.5)), -3.0 / (1.0 + np.exp(-1.0))], rtol=1e-6
+    )
+
+
+def test_two_ways_to_half_the_size_are_one_map():
+    images = keras.Input((4, 4, 2))
+    halved = lightweight._halved(images, 3, 2)
+    ways = halved._keras_history.operation.input
+    network = keras.Model(images, [halved, *ways])
+    found, one, other = network(tf.constant(np.random.default_rng(0).normal(size=(2, 4, 4, 2)), tf.float32))
+    assert np.abs(one).max() > 0.0 < np.abs(other).max() and found.shape == (2, 2, 2, 3)
+    np.testing.assert_allclose(found, (one + other) / 2.0, rtol=1e-5)
 
 
 def test_a_generator_takes_noise_and_hands_out_small_images():

@@ -1,0 +1,291 @@
+"""Faults of what came after the five papers, for `mutants.py`: R3GAN, ADA's pipeline, StudioGAN's regularizers ..."""
+
+from faults import Fault
+
+_R3GAN = "tests/methods/test_r3gan.py"
+_PIPE = "tests/augment/test_pipe.py"
+_LIGHTWEIGHT = "tests/networks/test_lightweight_networks.py"
+
+FAULTS = [
+    # R3GAN
+    Fault(
+        "R3GAN: real and fake of a pair are exchanged",
+        "tfgans/losses.py",
+        "tf.nn.softplus(_wide(fake_logits) - _wide(real_logits))",
+        "tf.nn.softplus(_wide(real_logits) - _wide(fake_logits))",
+        f"{_R3GAN} -k losses_of_pairs",
+    ),
+    Fault(
+        "R3GAN: gamma is not halved",
+        "tfgans/methods/r3gan/model.py",
+        "weight = 0.5 * self.moved(",
+        "weight = self.moved(",
+        f"{_R3GAN} -k golden_discriminator_losses",
+    ),
+    Fault(
+        "R3GAN: both slopes are of real images",
+        "tfgans/methods/r3gan/model.py",
+        '("d/fake_slope", fake)',
+        '("d/fake_slope", real)',
+        f"{_R3GAN} -k golden_discriminator_losses",
+    ),
+    Fault(
+        "R3GAN: the images of one discriminator step alone are counted",
+        "tfgans/methods/r3gan/burn_in.py",
+        " * self.discriminator_steps * distribute",
+        " * distribute",
+        f"{_R3GAN} -k images_before_it",
+    ),
+    Fault(
+        "R3GAN: settings turn round after the burn-in",
+        "tfgans/schedules.py",
+        "return tf.where(done < end, moved, tf.constant(last, tf.float64))",
+        "return moved",
+        f"{_R3GAN} -k golden_schedules",
+    ),
+    Fault(
+        "R3GAN: groups are not turned round in the gradient by the maps",
+        "tfgans/layers/grouped.py",
+        "tf.reverse(parts, (0, 1))",
+        "tf.reverse(parts, (0,))",
+        "tests/layers/test_grouped.py",
+    ),
+    Fault(
+        "pairs: fakes have classes of their own",
+        "tfgans/gan/forwards.py",
+        'return {"labels": real["labels"]} if self.of_pairs else {}',
+        "return {}",
+        f"{_R3GAN} -k of_one_class",
+    ),
+    # ADA's pipeline
+    Fault(
+        "ADA's pipeline: colours in the reverse order",
+        "tfgans/augment/chosen.py",
+        "for name in reversed(maps) if name in names",
+        "for name in maps if name in names",
+        f"{_PIPE} -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: shifts are not by whole pixels",
+        "tfgans/augment/chosen.py",
+        "tf.round(part * side)",
+        "part * side",
+        f"{_PIPE} -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: x and y of the hole are exchanged",
+        "tfgans/augment/chosen.py",
+        "((1, shape[1]), (0, shape[2]))",
+        "((0, shape[1]), (1, shape[2]))",
+        f"{_PIPE} -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: amplified bands keep their power",
+        "tfgans/augment/filtered.py",
+        "gains = gains * amplified / tf.sqrt(total)",
+        "gains = gains * amplified",
+        f"{_PIPE} -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: R3GAN's colours come as often as the rest",
+        "tfgans/augment/pipe.py",
+        'of_group["color"] = 0.5',
+        'of_group["color"] = 1.0',
+        f"{_PIPE} -k pipeline_of_r3gan",
+    ),
+    # Classes in StyleGAN2 and ProGAN
+    Fault(
+        "StyleGAN2: the logit of a class is not scaled",
+        "tfgans/networks/stylegan2_labels.py",
+        "return logits / math.sqrt(features.shape[-1])",
+        "return logits",
+        "tests/networks/test_conditional.py -k authors",
+    ),
+    Fault(
+        "ProGAN: labels stand before the latents",
+        "tfgans/networks/progan_parts.py",
+        "tf.concat([latents, rows], 1)",
+        "tf.concat([rows, latents], 1)",
+        "tests/networks/test_conditional.py -k stand_beside",
+    ),
+    # The lightweight GAN
+    Fault(
+        "lightweight GAN: the gate's first activation is a step",
+        "tfgans/networks/lightweight.py",
+        "(gate * keras.ops.sigmoid(gate))",
+        "(keras.ops.relu(gate))",
+        f"{_LIGHTWEIGHT} -k 'by_hand or half'",
+    ),
+    Fault(
+        "lightweight GAN: the halves of a gated unit are exchanged",
+        "tfgans/networks/lightweight.py",
+        "return values * keras.ops.sigmoid(gates)",
+        "return gates * keras.ops.sigmoid(values)",
+        f"{_LIGHTWEIGHT} -k 'by_hand or half'",
+    ),
+    Fault(
+        "lightweight GAN: the two ways to half the size are added",
+        "tfgans/networks/lightweight.py",
+        "keras.layers.Average()",
+        "keras.layers.Add()",
+        f"{_LIGHTWEIGHT} -k 'by_hand or half'",
+    ),
+    # RG-GAN and ADAPT
+    Fault(
+        "RG-GAN: an entry at its threshold is kept",
+        "tfgans/methods/rggan/thresholds.py",
+        "return tf.abs(kernel) > tf.cast(threshold, kernel.dtype)",
+        "return tf.abs(kernel) >= tf.cast(threshold, kernel.dtype)",
+        "tests/methods/test_rggan.py -k 'masked_layer or guard'",
+    ),
+    Fault(
+        "RG-GAN: the oldest evaluation weighs most",
+        "tfgans/methods/rggan/switch.py",
+        "WINDOW = (0.1, 0.1, 0.2, 0.2, 0.4)",
+        "WINDOW = (0.4, 0.2, 0.2, 0.1, 0.1)",
+        "tests/methods/test_rggan.py -k switch",
+    ),
+    Fault(
+        "RG-GAN: the average's thresholds take the live ones' place",
+        "tfgans/methods/rggan/model.py",
+        "new + tf.cast(keep, new.dtype) * (old - new)",
+        "old + tf.cast(keep, new.dtype) * (new - old)",
+        "tests/methods/test_rggan.py -k cycle_of_sparse",
+    ),
+    Fault(
+        "ADAPT: the share that is exchanged rises",
+        "tfgans/methods/adapt/masks.py",
+        "0.5 * (1.0 + turn)",
+        "0.5 * (1.0 - turn)",
+        "tests/methods/test_adapt.py -k share",
+    ),
+    Fault(
+        "ADAPT: the balance is measured against the fakes before",
+        "tfgans/methods/adapt/balance.py",
+        "tf.reduce_mean((b - a) / (c - a))",
+        "tf.reduce_mean((b - a) / (c - b))",
+        "tests/methods/test_adapt.py -k balance_rule",
+    ),
+    Fault(
+        "ADAPT: entries without a gradient grow",
+        "tfgans/methods/adapt/masks.py",
+        " & (size > 0.0)",
+        "",
+        "tests/methods/test_adapt.py -k without_a_gradient",
+    ),
+    # LeCam, consistency, top-k, FreezeD
+    Fault(
+        "LeCam: real logits are drawn to their own average",
+        "tfgans/penalties.py",
+        "above = real - tf.cast(fake_average, real.dtype)",
+        "above = real - tf.cast(real_average, real.dtype)",
+        "tests/methods/test_lecam_penalty.py -k value",
+    ),
+    Fault(
+        "LeCam: begins an update late",
+        "tfgans/methods/lecam_penalty.py",
+        "self.step.value >= self.lecam_penalty_start",
+        "self.step.value > self.lecam_penalty_start",
+        "tests/methods/test_lecam_penalty.py -k averages",
+    ),
+    Fault(
+        "CR: images are never shifted as far back as forth",
+        "tfgans/methods/consistency.py",
+        "draws[name] = draw(name, 2 * shift + 1) - shift",
+        "draws[name] = draw(name, 2 * shift) - shift",
+        "tests/methods/test_consistency.py -k draws_reach",
+    ),
+    Fault(
+        "CR: the second forward moves state",
+        "tfgans/methods/consistency.py",
+        'with frozen_state():\n            outputs = self.discriminate(batch | {"images": changed}',
+        'if True:\n            outputs = self.discriminate(batch | {"images": changed}',
+        "tests/methods/test_consistency.py -k move_nothing",
+    ),
+    Fault(
+        "zCR: the generator is to make alike what it should make different",
+        "tfgans/methods/latent_consistency.py",
+        "-self.latent_generator_weight * difference",
+        "self.latent_generator_weight * difference",
+        "tests/methods/test_consistency.py -k latent_terms",
+    ),
+    Fault(
+        "top-k: the worst fakes are taken",
+        "tfgans/methods/top_k.py",
+        "smaller = values[None, :] < values[:, None]",
+        "smaller = values[None, :] > values[:, None]",
+        "tests/methods/test_top_k.py -k best",
+    ),
+    Fault(
+        "top-k: the mean is over all fakes",
+        "tfgans/methods/top_k.py",
+        "return own * replicas / tf.cast(self.top_k(replicas * count), each.dtype)",
+        "return own / tf.cast(count, each.dtype)",
+        "tests/methods/test_top_k.py -k best",
+    ),
+    Fault(
+        "FreezeD: layers without weights count",
+        "tfgans/methods/freezed.py",
+        "layers = [layer for layer in self.discriminator.layers if layer.trainable_variables]",
+        "layers = self.discriminator.layers",
+        "tests/methods/test_freezed.py -k first_layers",
+    ),
+    # Heads of classes
+    Fault(
+        "D2D-CE: images of the same class repel each other",
+        "tfgans/losses.py",
+        "others = labels[:, None] != labels[None, :]",
+        "others = labels[:, None] == labels[None, :]",
+        "tests/methods/test_contrastive.py -k values",
+    ),
+    Fault(
+        "ContraGAN: the generator's term is of real images",
+        "tfgans/methods/contrastive.py",
+        '{"g/contrastive": self.contrastive_weight * self._contrast(fake)}',
+        '{"g/contrastive": self.contrastive_weight * self._contrast(self.with_fake_outputs(real))}',
+        "tests/methods/test_contrastive.py -k real_images_and",
+    ),
+    Fault(
+        "MHGAN: fakes are of the last class",
+        "tfgans/methods/multi_hinge.py",
+        'fakes = tf.fill(tf.shape(fake["outputs"]["class"])[:1], self.num_classes)',
+        'fakes = tf.fill(tf.shape(fake["outputs"]["class"])[:1], self.num_classes - 1)',
+        "tests/methods/test_multi_hinge.py -k both_networks",
+    ),
+    # Latents moved by the discriminator, standing statistics
+    Fault(
+        "DDLS: noise is as large as a step",
+        "tfgans/gan/langevin.py",
+        "tf.sqrt(rate) * noise",
+        "rate * noise",
+        "tests/gan/test_langevin.py -k where_it_ends",
+    ),
+    Fault(
+        "DDLS: latents forget where they come from",
+        "tfgans/gan/langevin.py",
+        "0.5 * tf.reduce_sum(tf.square(latents)) - tf.reduce_sum(logits)",
+        "-tf.reduce_sum(logits)",
+        "tests/gan/test_langevin.py -k where_it_ends",
+    ),
+    Fault(
+        "DDLS: evaluation skips pictures where it asks for few",
+        "tfgans/gan/langevin.py",
+        "images, kept = kept[:count], kept[count:]",
+        "images, kept = kept[:count], []",
+        "tests/gan/test_langevin.py -k stream",
+    ),
+    Fault(
+        "DDLS: an evaluation does not say so",
+        "tfgans/run/after.py",
+        "_which_images(model, which) | moved",
+        "_which_images(model, which)",
+        "tests/commands/test_finished_runs.py -k driven",
+    ),
+    Fault(
+        "standing statistics: raw weights keep those of training",
+        "tfgans/gan/own_statistics.py",
+        "own = self._standing or (",
+        "own = (",
+        "tests/gan/test_average.py -k standing",
+    ),
+]
