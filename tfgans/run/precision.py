@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 AUTO, LOW, FULL = "auto", "mixed_bfloat16", "float32"
 _NAME = "numerics.precision"
 _PROCESSORS = Path("/proc/cpuinfo")  # of Linux; others do not say so, and get float32
-_UNIT = "amx_bf16"
+_UNITS = ("amx_bf16", "avx512_bf16")
 _LEAST_CAPABILITY = (8, 0)  # of NVIDIA's GPUs: Ampere and newer
 
 
@@ -44,9 +44,10 @@ def choice():
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return _of_gpus([_capability(gpu) for gpu in gpus])
-    if _UNIT in processor_flags():
-        return LOW, f"as the processor has units for products in it ({_UNIT})"
-    return FULL, f"as the processor has no units for products in bfloat16 ({_UNIT})"
+    units = [unit for unit in _UNITS if unit in processor_flags()]
+    if units:
+        return LOW, f"as the processor has instructions for products in it ({units[0]})"
+    return FULL, f"as the processor has no instructions for products in bfloat16 ({', '.join(_UNITS)})"
 
 
 def _capability(gpu):
