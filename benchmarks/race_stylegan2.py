@@ -11,7 +11,7 @@ from race_stylegan2_parts import (
     MinibatchDeviation,
     StyledConv,
     ToRGB,
-    low_pass,
+    doubled,
     scaled_leaky_relu,
 )
 from torch import nn
@@ -65,7 +65,7 @@ class Synthesis(nn.Module):
             for index in range(max(0, 2 * level - 1), 2 * level + 1):
                 x = self.convs[index](x, styles[index], noise[index])
             image = to_rgb(x, styles[2 * level + 1])
-            total = image if total is None else image + low_pass(total, up=2, gain=2.0, padding=(2, 1))
+            total = image if total is None else image + doubled(total)
         return total
 
 

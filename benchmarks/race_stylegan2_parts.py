@@ -1,7 +1,7 @@
 """Layers of StyleGAN2 in PyTorch (Karras et al., 2020), for `race_stylegan2.py`.
 
-The arithmetic is that of ours: styles scale a convolution's input and the demodulation its output, and low-passes are
-products with a matrix along each side, which in PyTorch, too, are faster than depthwise convolutions.
+Styles scale a convolution's input and the demodulation its output, as in ours. Low-passes are depthwise convolutions,
+which PyTorch has a fast kernel for, where ours are products with matrices.
 """
 
 import functools
@@ -19,25 +19,23 @@ def scaled_leaky_relu(x):
 
 
 @functools.cache
-def fir_matrix(size, up, down, gain, before, after):
-    """Zero-insertion, padding, the taps and decimation along one side, as a matrix [outputs, size]."""
-    outputs = (size * up + before + after - len(TAPS)) // down + 1
-    matrix = torch.zeros(outputs, size)
-    for output in range(outputs):
-        for place in range(size):
-            tap = place * up + before - output * down
-            if 0 <= tap < len(TAPS):
-                matrix[output, place] = gain * TAPS[tap]
-    return matrix
+def taps(channels, gain, dtype):
+    """The kernel [channels, 1, 4, 4] of a depthwise low-pass."""
+    line = gain * torch.tensor(TAPS)
+    kernel = (line[:, None] * line).expand(channels, 1, -1, -1)
+    return kernel.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def low_pass(x, up=1, down=1, gain=1.0, padding=(0, 0)):
-    """Of [N, C, H, W], channels last in memory, square; `gain` counts for each direction."""
-    count, channels, side, _ = x.shape
-    matrix = fir_matrix(side, up, down, gain, *padding).to(x.dtype)
-    tall = torch.matmul(matrix, x.permute(0, 2, 3, 1).reshape(count, side, side * channels))
-    wide = torch.matmul(matrix, tall.reshape(-1, side, channels))
-    return wide.reshape(count, len(matrix), len(matrix), channels).permute(0, 3, 1, 2)
+def low_pass(x, down=1, gain=1.0, padding=1):
+    """Of [N, C, H, W]; `gain` counts for each direction."""
+    channels = x.shape[1]
+    return F.conv2d(x, taps(channels, gain, x.dtype), stride=down, padding=padding, groups=channels)
+
+
+def doubled(images):
+    """Zero-insertion and the low-pass, which keeps the mean."""
+    channels = images.shape[1]
+    return F.conv_transpose2d(images, taps(channels, 2.0, images.dtype), stride=2, padding=1, groups=channels)
 
 
 def beside(factors, x):
@@ -72,9 +70,9 @@ class EqualizedConv(nn.Module):
     def forward(self, x):
         weight, padding, stride = self.weight * self.scale, self.side // 2, 1
         if self.halves and self.side == 1:
-            x = low_pass(x, down=2, padding=(1, 1))
+            x = low_pass(x, down=2)
         elif self.halves:
-            x, padding, stride = low_pass(x, padding=(2, 2)), 0, 2
+            x, padding, stride = low_pass(x, padding=2), 0, 2
         x = F.conv2d(x, weight, self.bias, stride, padding)
         return x if self.activation is None else self.activation(x)
 
@@ -94,7 +92,7 @@ class ModulatedConv(nn.Module):
         scales = self.affine(style).float() * self.scale
         x = x * beside(scales, x)
         if self.doubles:
-            x = low_pass(F.conv_transpose2d(x, self.weight, stride=2), gain=2.0, padding=(1, 1))
+            x = low_pass(F.conv_transpose2d(x, self.weight, stride=2), gain=2.0)
         else:
             x = F.conv2d(x, self.weight, padding=self.side // 2)
         return x * beside(self.demodulation(scales), x) if self.demodulates else x
