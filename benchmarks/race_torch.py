@@ -146,7 +146,10 @@ def main():
     parser.add_argument("--threads", type=int, default=cores(), help="of each side")
     parser.add_argument("--environment", type=Path, help="folder; in the user's cache if not given")
     options = parser.parse_args()
-    python = environment(options.environment or user_cache() / f"race-torch-{TORCH}")
+    try:
+        python = environment(options.environment or user_cache() / f"race-torch-{TORCH}")
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"there is no environment with PyTorch, and none could be made: {error}")
     results = []
     for name in options.case or CASES:
         for precision in options.precision or PRECISIONS:
