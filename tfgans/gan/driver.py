@@ -151,17 +151,15 @@ class Driver(keras.Model):
         """`function`, compiled by XLA if `compile(jit_compile=True)` asked for it.
 
         Only what computes gradients or images is compiled this way: XLA cannot compile a whole replicated step. Where
-        XLA is off, and a step computes gradients several times, it is a function of TensorFlow's of its own, so that
-        several micro-batches or discriminator steps cost the tracing and optimising of one.
+        updates are accumulated and XLA is off, it is a function of TensorFlow's of its own, so that several
+        micro-batches cost the tracing of one.
         """
-        again = max(self.accumulation_steps, self.discriminator_steps) > 1
-        if self.run_eagerly or not (self.use_xla or again):
+        if self.run_eagerly or not (self.use_xla or self.accumulation_steps > 1):
             return function
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
         key = (*key, self.variant)
         if key not in self._xla_functions:
-            # Written out in the step, as TensorFlow otherwise does it, each would be optimised for itself, and
-            # micro-batches take half more memory.
+            # Written out in the step, as TensorFlow otherwise does it, micro-batches take half more memory.
             how = {"jit_compile": True} if self.use_xla else {"experimental_attributes": {"_noinline": True}}
             self._xla_functions[key] = tf.function(self._without_draws(function), autograph=False, **how)
         return self._xla_functions[key]
