@@ -43,10 +43,10 @@ def memory_of(session):
 
 
 def watched(words, log):
-    """`(exit code, [(seconds, megabytes)])` of a command of `tfgans`; what it says goes to a file."""
+    """`(exit code, [(seconds, megabytes)])` of the words of a command of `tfgans`; what it says goes to a file."""
     began, seen = time.monotonic(), []
     with open(log, "w") as said:
-        command = [sys.executable, "-m", "tfgans", *words.split()]
+        command = [sys.executable, "-m", "tfgans", *words]
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
         while process.poll() is None:
             time.sleep(EVERY)
@@ -101,9 +101,9 @@ def main():
             units, words = COMMANDS[name]
             places = {"run": folder / "run", "images": folder / "images"}
             print(f"{name} ...", file=sys.stderr, flush=True)
-            code, seen = watched(
-                words.format(n=max(1, round(units * options.scale)), **places), folder / f"{name}.txt"
-            )
+            count = max(1, round(units * options.scale))
+            command = [word.format(n=count, **places) for word in words.split()]
+            code, seen = watched(command, folder / f"{name}.txt")
             if code:
                 sys.exit(f"{name} ended with {code}:\n{(folder / f'{name}.txt').read_text()[-2000:]}")
             results[name] = growth(seen)

@@ -210,14 +210,14 @@ def as_game(model):
         name: _fresh(optimizer, rates.get(name), networks[name])
         for name, optimizer in model.optimizers().items()
     }
-    last_step = max(int(model.step.numpy()) - 1, 0)
+    variant, extras = model.kind_of(max(int(model.step.numpy()) - 1, 0))
     others = networks | dict(
         optimizer=fresh["generator"],
         discriminator_optimizer=fresh["discriminator"],
         ema_generator=None,
         draws=keras.Variable(0, dtype="int64", trainable=False, name="draws"),
-        variant=tuple(model.step_variant(last_step)),
-        extras=tuple(model.extra_updates(last_step)),
+        variant=variant,
+        extras=extras,
         use_xla=False,
     )
     own = {name: vars(model)[name] for name in others if name in vars(model)}

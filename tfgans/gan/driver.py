@@ -78,7 +78,11 @@ class Driver(keras.Model):
 
     def choose_step(self, step):
         """Sets `variant` and `extras` for step number `step`; `fit` does so itself. Returns both."""
-        return self.choose_kind(tuple(self.step_variant(step)), tuple(self.extra_updates(step)))
+        return self.choose_kind(*self.kind_of(step))
+
+    def kind_of(self, step):
+        """`(variant, extras)` of step number `step`."""
+        return tuple(self.step_variant(step)), tuple(self.extra_updates(step))
 
     def choose_kind(self, variant, extras):
         """Sets both, and returns them."""

@@ -44,7 +44,8 @@ def choice():
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return _of_gpus([_capability(gpu) for gpu in gpus])
-    units = [unit for unit in _UNITS if unit in processor_flags()]
+    told = processor_flags()
+    units = [unit for unit in _UNITS if unit in told]
     if units:
         return LOW, f"as the processor has instructions for products in it ({units[0]})"
     return FULL, f"as the processor has no instructions for products in bfloat16 ({', '.join(_UNITS)})"

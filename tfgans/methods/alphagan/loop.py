@@ -79,7 +79,7 @@ class OuterLoop:
         index = 0
         if phase in _UPDATES_OF_DISCRIMINATOR:
             number, index = divmod(number, self.discriminator_steps)
-        variant, extras = self.choose_step(number)
+        variant, extras = self.kind_of(number)
         extras = () if phase in _WITHOUT_WEIGHTS else extras
         return self.choose_kind((*variant, ("phase", phase), ("update", index if extras else 0)), extras)
 
