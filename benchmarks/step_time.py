@@ -1,6 +1,6 @@
 """Seconds per generator update of gin files, and their ratios to the first of them.
 
-    python benchmarks/step_time.py --gin_file=A.gin --gin_file=B.gin [--jit] [--rounds=5] [--steps=10]
+    python benchmarks/step_time.py --gin_file=A.gin --gin_file=B.gin [--jit] [--alone] [--rounds=5] [--steps=10]
 
 A configuration of several files or with bindings is --configuration='--gin_file=A.gin --gin_file=B.gin'.
 
@@ -59,6 +59,28 @@ class Contender:
         return (time.perf_counter() - began) / (executions * self.model.steps_per_execution)
 
 
+class Alone:
+    """The first step of another contender as a bare function: beside it, the other has what the host adds."""
+
+    def __init__(self, contender):
+        model, self.iterator = contender.model, contender.iterator
+        self.name, self.images_per_update = contender.name + " (alone)", contender.images_per_update
+        self.seconds, began = [], time.perf_counter()
+        model.choose_step(0)
+        step = tf.function(lambda data: model.train_step(data.get_next()), autograph=False)
+        self.step = step.get_concrete_function(self.iterator)
+        self.run(1)
+        self.compile_seconds = time.perf_counter() - began
+
+    def run(self, updates):
+        """As a contender's."""
+        began = time.perf_counter()
+        for _ in range(updates):
+            self.step(self.iterator)
+        tf.test.experimental.sync_devices()
+        return (time.perf_counter() - began) / updates
+
+
 def measure(contenders, rounds, steps):
     """Lets the contenders take turns; the first round warms up and is not counted."""
     for number in range(rounds + 1):
@@ -95,6 +117,7 @@ def main():
     )
     parser.add_argument("--gin_param", action="append", default=[], help="for every configuration")
     parser.add_argument("--jit", action="store_true", help="each configuration also with build.jit_compile")
+    parser.add_argument("--alone", action="store_true", help="also the first one's step 0 as a bare function")
     parser.add_argument("--batch_size", type=int, help="instead of each configuration's own")
     parser.add_argument("--rounds", type=int, default=5, help="counted turns of each configuration")
     parser.add_argument("--steps", type=int, default=10, help="generator updates a turn")
@@ -105,6 +128,8 @@ def main():
         for path in options.gin_file
         for suffix, extra in variants
     ]
+    if options.alone:
+        contenders.insert(0, Alone(contenders[0]))
     measure(contenders, options.rounds, options.steps)
     rows = results(contenders)
     width = max(len(row["name"]) for row in rows)

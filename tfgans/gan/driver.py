@@ -1,5 +1,6 @@
 """What runs a training step: the strategy, compilation, the step's randomness, and its logs."""
 
+import itertools
 import zlib
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 from tfgans import distribute, environment, keras_internals
 from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
-from tfgans.gan.steps import Compiled, StepLogs
+from tfgans.gan.steps import Compiled, Eager, Looped, StepLogs
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
@@ -184,27 +185,44 @@ class Driver(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
         keep_order()
-        compiled = {}
+        run = self.runner()
 
         def train_function(iterator):
-            first, totals, done = int(self.step.numpy()), {}, 0
-            for step in range(first, first + self.steps_per_execution):
-                kind = self.choose_step(step)
-                if kind not in compiled:
-                    compiled[kind] = self._replicated_step(kind)
-                try:
-                    values = compiled[kind](iterator)
-                except (tf.errors.OutOfRangeError, StopIteration):
+            first, totals = int(self.step.numpy()), {}
+            kinds = [self.kind_of(step) for step in range(first, first + self.steps_per_execution)]
+            for kind, group in itertools.groupby(kinds):
+                count = len(list(group))
+                self.choose_kind(*kind)
+                if run(kind, count, iterator, totals) < count:
                     break
-                total, count = totals.get(kind, (0.0, 0))
-                totals[kind] = total + values, count + 1
-                done += 1
-            if not done:
+            if not totals:
                 raise self.end_of_data()
             return self._logs.record(totals)
 
         self.train_function = train_function
         return train_function
+
+    def runner(self):
+        """A function `run(kind, count, iterator, totals, takes_data=True)` of so many steps of the present kind.
+
+        It adds what they log to `totals`, as `StepLogs.record` takes them, and returns how many there were: fewer
+        than `count` at the data's end.
+        """
+        one_replica = self.distribute_strategy.num_replicas_in_sync == 1
+        many = self.steps_per_execution > 1
+        how = Eager if self.run_eagerly else Looped if many and one_replica else Compiled
+        compiled = {}
+
+        def run(kind, count, iterator, totals, takes_data=True):
+            if kind not in compiled:
+                compiled[kind] = how(self._replicated_step(kind), takes_data)
+            values, done = compiled[kind](iterator, count)
+            if done:
+                total, before = totals.get(kind, (0.0, 0))
+                totals[kind] = total + values, before + done
+            return done
+
+        return run
 
     def end_of_data(self):
         """What to raise where the data has no batch left: the epoch's end, or an error if it had no step at all."""
@@ -215,8 +233,8 @@ class Driver(keras.Model):
             f"{self.intake().told_least} images that one takes"
         )
 
-    def _replicated_step(self, kind, takes_data=True):
-        """`train_step` on every replica, as a function of the data's iterator that gives the logs' values."""
+    def _replicated_step(self, kind):
+        """`train_step` on every replica, as a function of a batch that gives the values of its logs."""
         strategy = self.distribute_strategy
 
         def replica_step(data):
@@ -226,11 +244,11 @@ class Driver(keras.Model):
             names = self._logs.names[kind] = tuple(sorted(logs))
             return tf.stack([tf.cast(logs[name], tf.float32) for name in names])
 
-        def one_step(iterator):
-            values = strategy.run(replica_step, args=(iterator.get_next() if takes_data else (),))
+        def step(data):
+            values = strategy.run(replica_step, args=(data,))
             return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
-        return one_step if self.run_eagerly else Compiled(one_step)
+        return step
 
     def reset_metrics(self):
         """Forgets the running means of the logs; Keras calls it at the start of every epoch."""

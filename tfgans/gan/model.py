@@ -179,7 +179,8 @@ class GAN(
                 factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
                 compile for the processor.
-            steps_per_execution: training steps between two looks of callbacks and of the divergence guard.
+            steps_per_execution: training steps between two looks of callbacks and of the divergence guard. On one
+                replica, those of a kind that follow each other are a loop on the device, with the same bits.
             accumulation_steps: micro-batches that the batch of every update is computed in, see `Accumulation`. It is
                 the update of the whole batch; an optimizer's own `gradient_accumulation_steps` is another thing: its
                 steps but the last move no weight, but averages, spectral vectors, schedules, counts and, in turn, the

@@ -1,6 +1,6 @@
 """The outer loop of AlphaGAN: which updates make a step, in which order, and what they cost."""
 
-import tensorflow as tf
+import itertools
 
 from tfgans.gan.driver import keep_order
 
@@ -48,31 +48,27 @@ class OuterLoop:
         if self.train_function is not None and not force:
             return self.train_function
         keep_order()
-        compiled = {}
-
-        def run(phase, number, iterator):
-            kind = self.choose_phase(phase, number)
-            if kind not in compiled:
-                compiled[kind] = self._replicated_step(kind, takes_data=phase not in _WITHOUT_DATA)
-            return kind, compiled[kind](iterator)
+        run = self.runner()
 
         def train_function(iterator):
             first, totals = int(self.step.numpy()), {}
-            for step in range(first, first + self.steps_per_execution):
-                for phase, number in self.phases(step):
-                    try:
-                        kind, values = run(phase, number, iterator)
-                    except (tf.errors.OutOfRangeError, StopIteration) as error:
-                        raise self.end_of_data() from error
-                    total, count = totals.get(kind, (0.0, 0))
-                    totals[kind] = total + values, count + 1
+            updates = itertools.chain(*map(self.phases, range(first, first + self.steps_per_execution)))
+            for kind, group in itertools.groupby(updates, lambda update: self.kind_of_phase(*update)):
+                count = len(list(group))
+                self.choose_kind(*kind)
+                if run(kind, count, iterator, totals, takes_data=self.phase not in _WITHOUT_DATA) < count:
+                    raise self.end_of_data()
             return self._logs.record(totals)
 
         self.train_function = train_function
         return train_function
 
     def choose_phase(self, phase, number):
-        """Sets `variant` and `extras` for update `number` of a phase, as `choose_step`; returns both.
+        """Sets `variant` and `extras` for update `number` of a phase, as `choose_step`; returns both."""
+        return self.choose_kind(*self.kind_of_phase(phase, number))
+
+    def kind_of_phase(self, phase, number):
+        """`(variant, extras)` of update `number` of a phase.
 
         What other methods do lazily they count in generator updates, of `discriminator_steps` of the discriminator.
         """
@@ -81,7 +77,7 @@ class OuterLoop:
             number, index = divmod(number, self.discriminator_steps)
         variant, extras = self.kind_of(number)
         extras = () if phase in _WITHOUT_WEIGHTS else extras
-        return self.choose_kind((*variant, ("phase", phase), ("update", index if extras else 0)), extras)
+        return (*variant, ("phase", phase), ("update", index if extras else 0)), extras
 
     @property
     def update_index(self):
