@@ -9,6 +9,7 @@ drifts drifts for all of them. Prints a table, then one JSON object. Data sets n
 """
 
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -41,7 +42,7 @@ class Contender:
         """Makes the data and the step; traces and compiles while this configuration is the one parsed."""
         self.images_per_update = batch_size * self.model.discriminator_steps
         self.iterator = iter(noise(self.model, batch_size))
-        self.train = self.model.make_train_function()
+        self.train, self.steps_per_call = self.model.make_train_function(), self.model.steps_per_execution
         self.logs = {}  # of the last update
         began = time.perf_counter()
         self.run(1)
@@ -50,35 +51,26 @@ class Contender:
 
     def run(self, updates):
         """Seconds for each of so many generator updates."""
-        executions = max(1, updates // self.model.steps_per_execution)
+        executions = max(1, updates // self.steps_per_call)
         tf.test.experimental.sync_devices()  # what is asked of a GPU is done later
         began = time.perf_counter()
         for _ in range(executions):
             self.logs = self.train(self.iterator)
         tf.test.experimental.sync_devices()
-        return (time.perf_counter() - began) / (executions * self.model.steps_per_execution)
+        return (time.perf_counter() - began) / (executions * self.steps_per_call)
 
 
-class Alone:
-    """The first step of another contender as a bare function: beside it, the other has what the host adds."""
-
-    def __init__(self, contender):
-        model, self.iterator = contender.model, contender.iterator
-        self.name, self.images_per_update = contender.name + " (alone)", contender.images_per_update
-        self.seconds, began = [], time.perf_counter()
-        model.choose_step(0)
-        step = tf.function(lambda data: model.train_step(data.get_next()), autograph=False)
-        self.step = step.get_concrete_function(self.iterator)
-        self.run(1)
-        self.compile_seconds = time.perf_counter() - began
-
-    def run(self, updates):
-        """As a contender's."""
-        began = time.perf_counter()
-        for _ in range(updates):
-            self.step(self.iterator)
-        tf.test.experimental.sync_devices()
-        return (time.perf_counter() - began) / updates
+def alone(contender):
+    """A contender of another's step 0 as a bare function: beside it, the other has what the host adds."""
+    bare, model = copy.copy(contender), contender.model
+    bare.name, bare.seconds, bare.steps_per_call = contender.name + " (alone)", [], 1
+    model.choose_step(0)
+    step = tf.function(lambda data: model.train_step(data.get_next()), autograph=False)
+    began = time.perf_counter()
+    bare.train = step.get_concrete_function(contender.iterator)
+    bare.run(1)
+    bare.compile_seconds = time.perf_counter() - began
+    return bare
 
 
 def measure(contenders, rounds, steps):
@@ -129,7 +121,7 @@ def main():
         for suffix, extra in variants
     ]
     if options.alone:
-        contenders.insert(0, Alone(contenders[0]))
+        contenders.insert(0, alone(contenders[0]))
     measure(contenders, options.rounds, options.steps)
     rows = results(contenders)
     width = max(len(row["name"]) for row in rows)

@@ -4,10 +4,9 @@ import keras
 import pytest
 import toys
 from slow import some
-from test_pairs import BATCH, METHODS, NEEDS, OF_NETWORKS, OPTIONS, networks
+from test_pairs import BATCH, METHODS, composed
 
 from tfgans import checkpoint
-from tfgans.methods import compose
 from tfgans.run.trial import noise
 
 STEPS = 3
@@ -15,19 +14,11 @@ COMBINED = [("AdvAsGAN", "FastGAN", "ReGAN"), ("PathLengthGAN", "StyleMixingGAN"
 LAZY = {"R1GAN": {"r1_interval": 2}, "PathLengthGAN": {"path_length_interval": 2}}
 
 
-def made(names):
-    kinds = [NEEDS[name] for name in names if name in NEEDS] or ["any"]
-    options = OF_NETWORKS.get(kinds[0], {})
-    for name in names:
-        options = options | OPTIONS.get(name, {}) | LAZY.get(name, {})
-    model = compose(*(METHODS[name] for name in names))(*networks(kinds[0]), ema_decay=0.9, **options)
-    model.compile(*(keras.optimizers.Adam(1e-3) for _ in range(2)), run_eagerly=False)
-    return model
-
-
 @pytest.mark.parametrize("names", some([*COMBINED, *((m,) for m in METHODS)], 40), ids="-".join)
 def test_a_loop_gives_the_bits_of_single_steps(names):
-    model = made(names)
+    lazy = {key: value for name in names for key, value in LAZY.get(name, {}).items()}
+    model = composed(names, ema_decay=0.9, **lazy)
+    model.compile(*(keras.optimizers.Adam(1e-3) for _ in range(2)), run_eagerly=False)
     start, ends = checkpoint.read_state(model), []
     for steps in (1, STEPS):
         checkpoint.write_state(model, start)

@@ -102,13 +102,18 @@ def networks(kind):
     return toys.image_networks(batch_norm=False)
 
 
+def composed(names, **more):
+    """A model of the methods, not compiled, with what they need; `more` options take the place of those."""
+    kind = min((NEEDS[name] for name in names if name in NEEDS), default="any")
+    options = {key: value for name in names for key, value in OPTIONS.get(name, {}).items()}
+    options |= OF_NETWORKS.get(kind, {}) | more
+    return compose(*(METHODS[name] for name in names))(*networks(kind), **options)
+
+
 def trained(names):
     """A model of the methods after one step, run eagerly: nothing is compiled, so hundreds of pairs stay cheap."""
-    kinds = sorted({NEEDS[name] for name in names if name in NEEDS})
-    options = {key: value for name in names for key, value in OPTIONS.get(name, {}).items()}
-    options |= OF_NETWORKS.get(kinds[0] if kinds else "any", {})
     with keras.device("cpu:0"):
-        model = compose(*(METHODS[name] for name in names))(*networks(*(kinds[:1] or ["any"])), **options)
+        model = composed(names)
         model.compile(*(keras.optimizers.SGD(1e-3) for _ in range(2)), run_eagerly=True)
     count = BATCH * (sum(model.batches_of(0)) if hasattr(model, "batches_of") else model.batches_per_step)
     images = np.random.default_rng(0).uniform(-1, 1, (count, *model.sample_shape)).astype("float32")

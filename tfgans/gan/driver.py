@@ -1,6 +1,5 @@
 """What runs a training step: the strategy, compilation, the step's randomness, and its logs."""
 
-import itertools
 import zlib
 
 import keras
@@ -9,7 +8,7 @@ import tensorflow as tf
 from tfgans import distribute, environment, keras_internals
 from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
-from tfgans.gan.steps import Compiled, Eager, Looped, StepLogs
+from tfgans.gan.steps import KEPT_WHOLE, Looped, OneByOne, StepLogs, counted
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
@@ -165,7 +164,7 @@ class Driver(keras.Model):
         key = (*key, self.variant)
         if key not in self._xla_functions:
             # Written out in the step, as TensorFlow otherwise does it, micro-batches take half more memory.
-            how = {"jit_compile": True} if self.use_xla else {"experimental_attributes": {"_noinline": True}}
+            how = {"jit_compile": True} if self.use_xla else KEPT_WHOLE
             self._xla_functions[key] = tf.function(self._without_draws(function), autograph=False, **how)
         return self._xla_functions[key]
 
@@ -188,12 +187,12 @@ class Driver(keras.Model):
         run = self.runner()
 
         def train_function(iterator):
-            first, totals = int(self.step.numpy()), {}
-            kinds = [self.kind_of(step) for step in range(first, first + self.steps_per_execution)]
-            for kind, group in itertools.groupby(kinds):
-                count = len(list(group))
-                self.choose_kind(*kind)
-                if run(kind, count, iterator, totals) < count:
+            first, totals = int(self.step.numpy()), []
+            for kind, count in counted(map(self.kind_of, range(first, first + self.steps_per_execution))):
+                total, done = run(kind, count, iterator)
+                if done:
+                    totals.append((kind, total, done))
+                if done < count:
                     break
             if not totals:
                 raise self.end_of_data()
@@ -203,24 +202,22 @@ class Driver(keras.Model):
         return train_function
 
     def runner(self):
-        """A function `run(kind, count, iterator, totals, takes_data=True)` of so many steps of the present kind.
+        """A function `run(kind, count, iterator, takes_data=True)` that chooses a kind and makes so many steps of it.
 
-        It adds what they log to `totals`, as `StepLogs.record` takes them, and returns how many there were: fewer
-        than `count` at the data's end.
+        It gives the sum of the values of what they log and how many there were, fewer than `count` at the data's end.
         """
-        one_replica = self.distribute_strategy.num_replicas_in_sync == 1
-        many = self.steps_per_execution > 1
-        how = Eager if self.run_eagerly else Looped if many and one_replica else Compiled
-        compiled = {}
+        loops = self.steps_per_execution > 1 and self.distribute_strategy.num_replicas_in_sync == 1
+        ready = {}
 
-        def run(kind, count, iterator, totals, takes_data=True):
-            if kind not in compiled:
-                compiled[kind] = how(self._replicated_step(kind), takes_data)
-            values, done = compiled[kind](iterator, count)
-            if done:
-                total, before = totals.get(kind, (0.0, 0))
-                totals[kind] = total + values, before + done
-            return done
+        def run(kind, count, iterator, takes_data=True):
+            self.choose_kind(*kind)
+            if kind not in ready:
+                step = self._replicated_step(kind)
+                if loops and not self.run_eagerly:
+                    ready[kind] = Looped(step, takes_data)
+                else:
+                    ready[kind] = OneByOne(step, takes_data, compiled=not self.run_eagerly)
+            return ready[kind](iterator, count)
 
         return run
 

@@ -1,90 +1,97 @@
 """How training steps of one kind are run, singly or many in a loop on the device, and the means of their logs."""
 
+import itertools
 import weakref
 
 import tensorflow as tf
 
-
-class Eager:
-    """Steps that are not compiled.
-
-    Args:
-        step: function of a batch that gives the values [K] of the step's logs.
-        takes_data: whether steps take batches; if not, `step` is called with ().
-    """
-
-    def __init__(self, step, takes_data=True):
-        self._step, self._takes_data = step, takes_data
-
-    def __call__(self, iterator, count):
-        """Runs `count` steps, fewer if the data ends. Returns: (sum of the values, number of steps)."""
-        total, done = 0.0, 0
-        for _ in range(count):
-            try:
-                total = total + self._one(iterator)
-            except (tf.errors.OutOfRangeError, StopIteration):
-                break
-            done += 1
-        return total, done
-
-    def _one(self, iterator):
-        return self._step(iterator.get_next() if self._takes_data else ())
+# Of a `tf.function`: TensorFlow does not write it out where it is called from another one.
+KEPT_WHOLE = {"experimental_attributes": {"_noinline": True}}
 
 
-class Compiled(Eager):
-    """Steps that are compiled, and called one by one: as `Eager`.
+class Compiled:
+    """A function of the data's iterator, and of tensors, compiled.
 
     TensorFlow looks up at every call what it has compiled for such arguments, which takes longer than a small step.
     That is asked here once for each iterator.
     """
 
-    def __init__(self, step, takes_data=True):
-        super().__init__(step, takes_data)
-        self._function = tf.function(super()._one, reduce_retracing=True, autograph=False)
+    def __init__(self, function):
+        self._function = tf.function(function, reduce_retracing=True, autograph=False)
         self._iterator, self._concrete = lambda: None, None
 
-    def _one(self, iterator):
-        return self._concrete_for(iterator)(iterator)
-
-    def _concrete_for(self, iterator, *others):
+    def __call__(self, iterator, *tensors):
         if self._iterator() is not iterator:
-            self._concrete = self._function.get_concrete_function(iterator, *others)
+            self._concrete = self._function.get_concrete_function(iterator, *tensors)
             self._iterator = weakref.ref(iterator)
-        return self._concrete
+        return self._concrete(iterator, *tensors)
 
 
-class Looped(Compiled):
-    """As `Compiled`, but a loop on the device: the host calls once, however many steps it asks for.
+class OneByOne:
+    """Steps that the host calls one by one.
+
+    Args:
+        step: function of a batch that gives the values [K] of the step's logs.
+        takes_data: whether steps take batches; if not, `step` is called with ().
+        compiled: whether steps are compiled.
+    """
+
+    def __init__(self, step, takes_data=True, compiled=True):
+        def one(iterator):
+            return step(iterator.get_next() if takes_data else ())
+
+        self._one = Compiled(one) if compiled else one
+
+    def __call__(self, iterator, count):
+        """Runs `count` steps, fewer if the data ends. Returns: (sum of the values, number of steps)."""
+        total = 0.0
+        for done in range(count):
+            try:
+                total = total + self._one(iterator)
+            except (tf.errors.OutOfRangeError, StopIteration):
+                return total, done
+        return total, count
+
+
+class Looped:
+    """As `OneByOne`, but a loop on the device: the host calls once, however many steps it asks for.
 
     The step is a function of TensorFlow's of its own, compiled as it is where it is called alone, so that its numbers
-    are the same to the bit. Of one replica: loops over replicated steps are not known to TensorFlow.
+    are the same to the bit. It is for one replica: with several, TensorFlow (2.21) fails in such a loop.
     """
 
     def __init__(self, step, takes_data=True):
-        super().__init__(step, takes_data)
-        kept_whole = {"experimental_attributes": {"_noinline": True}}
-        self._inner = tf.function(step, reduce_retracing=True, autograph=False, **kept_whole)
-        self._function = tf.function(self._loop, reduce_retracing=True, autograph=False)
+        self._step = tf.function(step, reduce_retracing=True, autograph=False, **KEPT_WHOLE)
+        self._takes_data, self._compiled = takes_data, Compiled(self._loop)
 
     def __call__(self, iterator, count):
-        count = tf.constant(count)
-        total, done = self._concrete_for(iterator, count)(iterator, count)
+        total, done = self._compiled(iterator, tf.constant(count))
         return total, int(done)
 
     def _loop(self, iterator, count):
-        spec = iterator.element_spec if self._takes_data else ()
-        step = self._inner.get_concrete_function(spec)
+        step = self._step.get_concrete_function(iterator.element_spec if self._takes_data else ())
 
-        def body(total, done, _):
+        def more(total, done, ended):
+            return (done < count) & ~ended
+
+        def body(total, done, ended):
             if not self._takes_data:
-                return total + step(), done + 1, True
+                return total + step(), done + 1, ended
             batch = iterator.get_next_as_optional()
-            moved = lambda: (total + step(batch.get_value()), done + 1, True)  # noqa: E731
-            return tf.cond(batch.has_value(), moved, lambda: (total, done, False))
 
-        start = tf.zeros(step.output_shapes), tf.constant(0), tf.constant(True)
-        more = lambda total, done, going: going & (done < count)  # noqa: E731
+            def move():
+                return total + step(batch.get_value()), done + 1, False
+
+            return tf.cond(batch.has_value(), move, lambda: (total, done, True))
+
+        start = tf.zeros(step.output_shapes), tf.constant(0), tf.constant(False)
         return tf.while_loop(more, body, start, parallel_iterations=1)[:2]
+
+
+def counted(kinds):
+    """(kind, how many of it follow each other) of steps' kinds, in their order."""
+    for kind, group in itertools.groupby(kinds):
+        yield kind, sum(1 for _ in group)
 
 
 class StepLogs:
@@ -107,9 +114,9 @@ class StepLogs:
         self._sums, self.counts = {}, {}
 
     def record(self, totals):
-        """Takes {kind: (the sums of its logs' values [len(names)], number of steps)}; returns means since `reset`."""
+        """Takes [(kind, the sums of its logs' values [len(names)], number of steps)]; returns means since `reset`."""
         sums, counts = {}, {}
-        for kind, (total, count) in totals.items():
+        for kind, total, count in totals:
             for name, value in zip(self.names[kind], total.numpy(), strict=True):
                 sums[name] = sums.get(name, 0.0) + value
                 counts[name] = counts.get(name, 0) + count

@@ -3,6 +3,7 @@
 import itertools
 
 from tfgans.gan.driver import keep_order
+from tfgans.gan.steps import counted
 
 _WITHOUT_DATA = ("copy", "end")
 _UPDATES_OF_DISCRIMINATOR = ("discriminator", "both_players", "test_discriminator")
@@ -51,13 +52,13 @@ class OuterLoop:
         run = self.runner()
 
         def train_function(iterator):
-            first, totals = int(self.step.numpy()), {}
+            first, totals = int(self.step.numpy()), []
             updates = itertools.chain(*map(self.phases, range(first, first + self.steps_per_execution)))
-            for kind, group in itertools.groupby(updates, lambda update: self.kind_of_phase(*update)):
-                count = len(list(group))
-                self.choose_kind(*kind)
-                if run(kind, count, iterator, totals, takes_data=self.phase not in _WITHOUT_DATA) < count:
+            for kind, count in counted(itertools.starmap(self.kind_of_phase, updates)):
+                total, done = run(kind, count, iterator, takes_data=phase_of(kind[0]) not in _WITHOUT_DATA)
+                if done < count:
                     raise self.end_of_data()
+                totals.append((kind, total, done))
             return self._logs.record(totals)
 
         self.train_function = train_function
@@ -87,7 +88,7 @@ class OuterLoop:
     @property
     def phase(self):
         """The phase that is compiled or runs."""
-        return next((kind[1] for kind in self.variant if kind[0] == "phase"), None)
+        return phase_of(self.variant)
 
     def cost_kind(self, step):
         """Steps differ: in warm-up, in how many updates of the generator they have, in what is done lazily."""
@@ -127,3 +128,8 @@ class OuterLoop:
         moves_generator = phase in ("both_players", "test_generator")
         moves_discriminator = phase in _UPDATES_OF_DISCRIMINATOR
         return generator * moves_generator, discriminator * moves_discriminator
+
+
+def phase_of(variant):
+    """The phase that is part of a variant; None if none is."""
+    return next((kind[1] for kind in variant if kind[0] == "phase"), None)
