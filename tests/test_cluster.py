@@ -87,6 +87,23 @@ def test_whatever_is_wrong_is_one_line(monkeypatch, text, reason):
     assert distribute.strategy("one_device").num_replicas_in_sync == 1  # which does not ask
 
 
+@pytest.mark.parametrize("kind", ["one_device", "mirrored"])
+def test_a_strategy_of_one_process_counts_no_others(monkeypatch, kind):
+    monkeypatch.setenv("TF_CONFIG", told({"worker": PAIR}, type="worker", index=1))
+    strategy = distribute.strategy(kind)
+    assert cluster.workers() == 0 and cluster.own_number() is None
+    assert distribute.worker_index(strategy) == 0 and distribute.of_replicas(strategy, 7) == [7]
+    cluster.tell(PAIR, 0, "srun")  # which starts what it is told to
+    distribute.strategy(kind)
+    assert cluster.workers() == 0
+    cluster.tell(PAIR, 0, "--workers")
+    with pytest.raises(
+        ConfigError, match=f"^strategy.kind = '{kind}' trains in one process: leave it or --work"
+    ):
+        distribute.strategy(kind)
+    assert cluster.workers() == 2
+
+
 def test_one_worker_trains_as_one_device_and_a_host_that_is_not_known_is_named(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", told({"worker": PAIR[:1]}, type="worker", index=0))
     assert distribute.strategy().num_replicas_in_sync == 1

@@ -69,6 +69,16 @@ def tell(addresses, number, said_by):
     os.environ["TF_CONFIG"] = json.dumps(config)
 
 
+def forget():
+    """Has this process train alone, for the rest of it, whatever its surroundings said."""
+    os.environ.pop("TF_CONFIG", None)
+
+
+def by_flag():
+    """Whether it was --workers that named the processes."""
+    return _SAID_BY in os.environ.get("TF_CONFIG", "") and source() == "--workers"
+
+
 def source():
     """What names the processes, `TF_CONFIG` or what `tell` was told, for a line about them."""
     return _read(os.environ.get("TF_CONFIG") or "{}").get(_SAID_BY, "TF_CONFIG")

@@ -19,12 +19,16 @@ def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None,
     Args:
         kind: `auto` takes several workers if `TF_CONFIG` names them (`launchers` writes it for those of a command's
             flags, mpirun or srun), else a TPU if `TPU_NAME` is set, else all GPUs if there are several, else one
-            device.
+            device. `one_device` and `mirrored` train in this process alone, and take `TF_CONFIG` away from it.
         virtual_devices: split the CPU into so many logical devices, to try a replicated run on a machine
             without accelerators; `mirrored` then uses them all.
         tpu: name or address of the TPU, for `kind="tpu"`.
-    Raises: ConfigError if the kind is unknown or its machines are not there.
+    Raises: ConfigError if the kind is unknown, its machines are not there, or --workers contradicts it.
     """
+    if kind in ("one_device", "mirrored"):
+        if cluster.by_flag():
+            raise ConfigError(f"strategy.kind = {kind!r} trains in one process: leave it or --workers out")
+        cluster.forget()
     if virtual_devices:
         _split_cpu(virtual_devices)
     if kind == "auto":

@@ -56,12 +56,12 @@ def script(start):
 def call(tmp_path_factory):
     """`(exit code, stdout, stderr)` of a command; as `script`, without the seconds that TensorFlow takes to load.
 
-    What it shows of its progress is left out.
+    What it shows of its progress is left out; `variables` are of its environment.
     """
     cache = str(tmp_path_factory.mktemp("cache"))
 
-    def call(command, *flags):
-        code, out, err = forks.command(command, *flags, XDG_CACHE_HOME=cache).finish()
+    def call(command, *flags, **variables):
+        code, out, err = forks.command(command, *flags, XDG_CACHE_HOME=cache, **variables).finish()
         return code, out, without_progress(err)
 
     return call

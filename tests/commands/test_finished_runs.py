@@ -252,6 +252,13 @@ def assert_near(path, picture):
     assert np.abs(found.astype(int) - picture).max() <= 1
 
 
+def test_a_command_that_does_not_train_waits_for_no_workers(call):
+    cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    told = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}})
+    code, out, err = call("describe", "--gin_file=gin_configs/base/ring.gin", TF_CONFIG=told)
+    assert (code, err) == (0, "") and json.loads(out)["model"] == "GAN"
+
+
 @pytest.mark.slow
 def test_describe_prints_facts_or_a_table(call):
     flags = ["--gin_file=gin_configs/quickstart.gin", "--gin_param=build.methods=[@R1GAN]"]

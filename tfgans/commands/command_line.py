@@ -118,6 +118,8 @@ def _interpreted(command, action):
     environment.check(command=True)
     if "workers" in FLAGS:
         launchers.settle(FLAGS.workers, FLAGS.task)
+    else:
+        cluster.forget()  # a job's other processes have no part in this
     if "seeds" not in FLAGS:  # a comparison goes on without a file that is missing
         for path in getattr(FLAGS, "gin_file", None) or ():
             check_file(path)  # before the seconds that TensorFlow takes
