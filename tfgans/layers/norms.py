@@ -1,30 +1,20 @@
 """Normalization layers whose second and third derivatives are right.
 
 Keras 3 takes moments with `tf.nn.moments`, which stops a gradient inside the variance: gradients of
-gradients come out wrong, silently. Here the variance is the mean of the squares of the centred input. Under
-mixed precision all of it is computed in float32.
+gradients come out wrong, silently. Here the variance is the mean of the squares of the centred input, and batch norms
+have TensorFlow's kernels with derivatives of their own (`layers.batch_norm`). Under mixed precision statistics are
+computed in float32.
 """
 
 import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.batch_norm import batch_normalized, moments, widen
 from tfgans.layers.embedding import class_rows
 from tfgans.layers.initializers import kernel_initializer
 from tfgans.layers.spectral import SpectralDense
 from tfgans.layers.state import state_is_frozen
-
-
-def widen(tensor):
-    """The tensor in float32, or in float64 if it is that."""
-    return tensor if tensor.dtype == tf.float64 else tf.cast(tensor, tf.float32)
-
-
-def moments(inputs, axes, keepdims=False):
-    """Mean and biased variance over `axes`, in two passes."""
-    mean = tf.reduce_mean(inputs, axes, keepdims=True)
-    variance = tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=keepdims)
-    return (mean if keepdims else tf.squeeze(mean, axes)), variance
 
 
 class _Normalization(keras.layers.Layer):
@@ -82,16 +72,30 @@ class _BatchStatistics(_Normalization):
         self.moving_mean = self._add("moving_mean", (channels,), "zeros", trainable=False)
         self.moving_variance = self._add("moving_variance", (channels,), "ones", trainable=False)
 
-    def _statistics(self, inputs, training):
+    def _normalized(self, inputs, training, gamma, beta):
+        """gamma * (x - mean) / std + beta; gamma and beta are [C], or None for 1 and 0."""
         if not training:
-            return (tf.convert_to_tensor(v.value) for v in (self.moving_mean, self.moving_variance))
-        mean, variance = moments(inputs, list(range(inputs.shape.rank - 1)))
+            moving = (tf.convert_to_tensor(v.value) for v in (self.moving_mean, self.moving_variance))
+            return self._apply(widen(inputs), *moving, gamma, beta)
+        inputs = tf.cast(inputs, self.compute_dtype)
+        dtype, channels = widen(inputs).dtype, inputs.shape[-1]
+        gamma = tf.ones(channels, dtype) if gamma is None else tf.convert_to_tensor(gamma)
+        beta = tf.zeros(channels, dtype) if beta is None else tf.convert_to_tensor(beta)
+        outputs, mean, variance = batch_normalized(inputs, gamma, beta, self.epsilon)
         if not state_is_frozen():
-            count = tf.cast(tf.size(inputs) // inputs.shape[-1], inputs.dtype)
+            count = tf.cast(tf.size(inputs) // channels, dtype)
             there = count > 0 if inputs.shape[0] is None else True  # an empty batch has no statistics
             self._move(self.moving_mean, mean, there)
             self._move(self.moving_variance, variance * count / tf.maximum(count - 1.0, 1.0), there)
-        return mean, variance
+        return outputs
+
+    def _normalized_by_rows(self, inputs, training, gamma, beta):
+        """The same with a gamma and a beta for each sample, [N, 1, ..., 1, C], or None."""
+        if not training:
+            return self._normalized(inputs, training, gamma, beta)
+        outputs = widen(self._normalized(inputs, training, None, None))
+        outputs = outputs if gamma is None else outputs * gamma
+        return tf.cast(outputs if beta is None else outputs + beta, self.compute_dtype)
 
     def _move(self, average, value, there):
         moved = average.value * self.momentum + value * (1.0 - self.momentum)
@@ -120,9 +124,7 @@ class BatchNormalization(_BatchStatistics):
         self._add_statistics(inputs_shape[-1])
 
     def call(self, inputs, training=False):
-        inputs = widen(inputs)
-        mean, variance = self._statistics(inputs, training)
-        return self._apply(inputs, mean, variance, self.gamma, self.beta)
+        return self._normalized(inputs, training, self.gamma, self.beta)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -146,10 +148,8 @@ class ConditionalBatchNormalization(_BatchStatistics):
         self._add_statistics(inputs_shape[-1])
 
     def call(self, inputs, labels, training=False):
-        inputs = widen(inputs)
-        mean, variance = self._statistics(inputs, training)
         rows = (self._rows(table, labels, inputs.shape) for table in (self.gamma, self.beta))
-        return self._apply(inputs, mean, variance, *rows)
+        return self._normalized_by_rows(inputs, training, *rows)
 
     def _rows(self, table, labels, shape):
         if table is None:
@@ -204,10 +204,8 @@ class ProjectedBatchNormalization(_BatchStatistics):
         return projection
 
     def call(self, inputs, vectors, training=False):
-        inputs = widen(inputs)
-        mean, variance = self._statistics(inputs, training)
         gain, beta = (self._project(layer, vectors, inputs, training) for layer in (self.gain, self.offset))
-        return self._apply(inputs, mean, variance, None if gain is None else 1.0 + gain, beta)
+        return self._normalized_by_rows(inputs, training, None if gain is None else 1.0 + gain, beta)
 
     def _project(self, layer, vectors, inputs, training):
         if layer is None:
