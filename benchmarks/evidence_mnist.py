@@ -48,8 +48,7 @@ def adam(generator, discriminator):
     )
 
 
-RATES = {
-    "2e-4": adam(2e-4, 2e-4),
+RATES = {  # one rate and two; larger than the papers', as runs are short
     "1e-3": adam(1e-3, 1e-3),
     "G 1e-3, D 2e-4": adam(1e-3, 2e-4),
 }
