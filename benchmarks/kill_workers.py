@@ -127,18 +127,17 @@ def _killed(victim, other, model_dir, options, about):
     """Kills a worker, sees to the other, and starts again what has ended; returns both."""
     victim.kill()
     began = time.monotonic()
-    joined = other.has_joined()
-    if not other.ends(_HUNG_SECONDS if joined else 2.0):
-        if not other.has_joined():  # it waits: the one that was killed has only to come back
-            about["other"] = "waited"
-            back = Worker(model_dir, options, victim.addresses, victim.task)
-            return [back, other] if victim.task == 0 else [other, back]
-        about["other"] = "hangs"
-        other.kill()
-    else:
+    if other.ends(2.0) or (other.has_joined() and other.ends(_HUNG_SECONDS)):
         about["other"] = other.said().strip().splitlines()[-1]
         about["other_code"] = other.process.returncode
         about["other_ended_after_seconds"] = round(time.monotonic() - began, 1)
+    elif not other.has_joined():  # it waits: the one that was killed has only to come back
+        about["other"] = "waited"
+        back = Worker(model_dir, options, victim.addresses, victim.task)
+        return [back, other] if victim.task == 0 else [other, back]
+    else:
+        about["other"] = "hangs"
+        other.kill()
     return pair(model_dir, options)
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.initializers import bias_initializer
-from tfgans.layers.norms import BatchNormalization, moments
+from tfgans.layers.norms import BatchNormalization, moments, widen
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
 from tfgans.layers.state import state_is_frozen
 from tfgans.methods.alphagan.spaces.autogan.convolutions import Operation, build_convolution
@@ -28,9 +28,10 @@ class TrackedInstanceNormalization(BatchNormalization):
     Input: [N, H, W, C].
     """
 
-    def _statistics(self, inputs, training):
+    def _normalized(self, inputs, training, gamma, beta):
         if not training:
-            return super()._statistics(inputs, training)
+            return super()._normalized(inputs, training, gamma, beta)
+        inputs = widen(inputs)
         mean, variance = moments(inputs, [1, 2], keepdims=True)
         if not state_is_frozen():
             count = inputs.shape[1] * inputs.shape[2]
@@ -38,7 +39,7 @@ class TrackedInstanceNormalization(BatchNormalization):
             variance_over_batch = tf.reduce_mean(variance, (0, 1, 2)) * count / max(count - 1, 1)
             self._move(self.moving_mean, tf.reduce_mean(mean, (0, 1, 2)), there)
             self._move(self.moving_variance, variance_over_batch, there)
-        return mean, variance
+        return self._apply(inputs, mean, variance, gamma, beta)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
