@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfgans.layers import (
     attention,
     blocks,
+    depthwise,
     embedding,
     equalized,
     grouped,
@@ -39,6 +40,17 @@ CASES = {
         spectral.SpectralDepthwiseConv2D,
         {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
         [MAPS],
+    ),
+    "spectral_depthwise_wide": (
+        spectral.SpectralDepthwiseConv2D,
+        {"kernel_size": 5, "padding": "same"},
+        [MAPS],
+    ),
+    "depthwise": (depthwise.DepthwiseConv2D, {"kernel_size": 5, "padding": "same"}, [MAPS]),
+    "depthwise_wider": (
+        depthwise.DepthwiseConv2D,
+        {"kernel_size": 7, "padding": "same", "use_bias": False, "activation": "tanh"},
+        [(3, 4, 6, 2)],
     ),
     "spectral_embedding": (spectral.SpectralEmbedding, {"input_dim": 3, "output_dim": 4}, [LABELS]),
     "embedding": (embedding.ClassEmbedding, {"input_dim": 3, "output_dim": 4}, [LABELS]),

@@ -13,6 +13,7 @@ starts as unit(W^T u), so that sigma is not near zero before the first iteration
 import keras
 import tensorflow as tf
 
+from tfgans.layers.depthwise import DepthwiseConv2D
 from tfgans.layers.embedding import class_rows
 from tfgans.layers.gates import gated_kernel
 from tfgans.layers.state import state_is_frozen
@@ -131,8 +132,8 @@ class SpectralConv2DTranspose(SpectralKernel, keras.layers.Conv2DTranspose):
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralDepthwiseConv2D(SpectralKernel, keras.layers.DepthwiseConv2D):
-    """`keras.layers.DepthwiseConv2D` with spectral normalization.
+class SpectralDepthwiseConv2D(SpectralKernel, DepthwiseConv2D):
+    """`layers.depthwise.DepthwiseConv2D` with spectral normalization.
 
     The matrix is [channels * depth_multiplier, height * width], as PyTorch's grouped convolution has it.
     """
@@ -142,15 +143,7 @@ class SpectralDepthwiseConv2D(SpectralKernel, keras.layers.DepthwiseConv2D):
         return tf.reshape(kernel, (height * width, channels * multiplier))
 
     def call(self, inputs, training=False):
-        outputs = keras.ops.depthwise_conv(
-            inputs,
-            self.normalized_kernel(training),
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            data_format=self.data_format,
-        )
-        return self._finish(outputs)
+        return self._finish(self.convolve(inputs, self.normalized_kernel(training)))
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.depthwise import DepthwiseConv2D
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.spectral import SpectralConv2D
@@ -159,7 +160,7 @@ class ActivatedSeparableConvolution(ActivatedOperation):
             initializer = glorot_uniform()
         else:
             initializer = bias_initializer("fan_in_uniform", self.kernel_size**2)
-        layer = keras.layers.DepthwiseConv2D(
+        layer = DepthwiseConv2D(
             self.kernel_size,
             padding="same",
             use_bias=False,

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.depthwise import depthwise_convolution
 from tfgans.layers.modulated import ModulatedConv2D, StyledConv2D
 from tfgans.layers.norms import widen
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
@@ -78,7 +79,7 @@ class SeparableModulatedConv2D(ModulatedConv2D):
 
     def _convolve(self, images, kernel):
         depthwise = tf.cast(self._wide_depthwise_kernel(), self.compute_dtype)
-        images = tf.nn.depthwise_conv2d(images, depthwise, (1, 1, 1, 1), "SAME")
+        images = depthwise_convolution(images, depthwise)
         return super()._convolve(images, kernel)
 
     def _demodulation(self, kernel, scales):
