@@ -157,3 +157,21 @@ def test_lazy_r1_is_due_in_the_updates_of_d_and_of_its_copy(discriminator_steps)
         plain = planned_cost(make(method, r1_weight=0.0, **small), BATCH, 6)["training_flops"]
         extra = 2 * BATCH * (6 * (6 + 4)) * cost.macs(model.discriminator)
         assert planned_cost(model, BATCH, 6)["training_flops"] - plain == extra
+
+
+def test_what_is_lazy_in_one_network_compiles_the_other_s_phase_once():
+    model = make(compose(AlphaGAN, R1GAN), **SMALL, r1_interval=3)
+    kinds = {}
+    for step in range(6):
+        for phase, number in model.phases(step):
+            kinds.setdefault(phase, set()).add(model.kind_of_phase(phase, number))
+    assert {phase: len(found) for phase, found in kinds.items()} == {
+        "both_players": 2, "copy": 1, "test_discriminator": 2, "test_generator": 1, "architecture": 1, "gap": 1,
+        "end": 1,
+    }  # fmt: skip
+
+
+def test_lazy_updates_concern_one_network():
+    model = make(compose(AlphaGAN, R1GAN), **SMALL, r1_interval=2)
+    assert model.extras_of("generator", ("r1/0", "other")) == ("other",)
+    assert model.extras_of("discriminator", ("r1/0", "other")) == ("r1/0", "other")

@@ -46,6 +46,9 @@ def test_directions_of_path_lengths_have_a_deviation_of_one_over_the_side():
     model.path_length_step(64)
     assert seen[0].shape == (64, 8, 8, 3)
     assert seen[0].std() == pytest.approx(1 / 8, rel=0.03) and abs(seen[0].mean()) < 0.01
+    extras = model.extra_updates(0)
+    assert extras == model.extras_of("generator", extras) == ("path_length",)
+    assert model.extras_of("discriminator", extras) == ()
 
 
 def test_a_real_image_meets_the_first_of_its_fakes():

@@ -76,6 +76,14 @@ class Driver(keras.Model):
         """
         return ()
 
+    @hook
+    def extras_of(self, network, extras):
+        """Those of `extras` that concern an update of one network alone, `generator` or `discriminator`.
+
+        A step of updates that are compiled apart from each other is then not compiled again for what changes others.
+        """
+        return extras
+
     def choose_step(self, step):
         """Sets `variant` and `extras` for step number `step`; `fit` does so itself. Returns both."""
         return self.choose_kind(*self.kind_of(step))

@@ -99,6 +99,12 @@ class R1GAN(GAN):
         due = [i for i in range(self.discriminator_steps) if (first + i) % self.r1_interval == 0]
         return (*extras, *(f"r1/{index}" for index in due))
 
+    def extras_of(self, network, extras):
+        extras = super().extras_of(network, extras)
+        return (
+            extras if network == "discriminator" else tuple(e for e in extras if not str(e).startswith("r1/"))
+        )
+
     def penalty_passes(self, by_fakes=False):
         in_loss = 6 if self.r1_weight and self.r1_interval == 1 else 0  # fakes do not change it
         at_fakes = (14 if by_fakes else 6) if self.r2_weight else 0

@@ -145,6 +145,10 @@ class PathLengthGAN(Styled, GAN):
         due = self.path_length_weight and step % self.path_length_interval == 0
         return (*super().extra_updates(step), *(("path_length",) if due else ()))
 
+    def extras_of(self, network, extras):
+        extras = super().extras_of(network, extras)
+        return extras if network == "generator" else tuple(e for e in extras if e != "path_length")
+
     def training_passes(self):
         passes = super().training_passes()
         images = self.generator_batch_ratio / self.path_length_batch_shrink

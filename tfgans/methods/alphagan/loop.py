@@ -7,6 +7,12 @@ from tfgans.gan.steps import counted
 
 _WITHOUT_DATA = ("copy", "end")
 _UPDATES_OF_DISCRIMINATOR = ("discriminator", "both_players", "test_discriminator")
+# The network that phases train alone; `both_players` trains both.
+_TRAINED = {
+    "discriminator": "discriminator",
+    "test_discriminator": "discriminator",
+    "test_generator": "generator",
+}
 _WITHOUT_WEIGHTS = ("copy", "architecture", "gap", "end")  # nothing lazy is due in them
 
 
@@ -77,7 +83,10 @@ class OuterLoop:
         if phase in _UPDATES_OF_DISCRIMINATOR:
             number, index = divmod(number, self.discriminator_steps)
         variant, extras = self.kind_of(number)
-        extras = () if phase in _WITHOUT_WEIGHTS else extras
+        if phase in _WITHOUT_WEIGHTS:
+            extras = ()
+        elif phase in _TRAINED:
+            extras = tuple(self.extras_of(_TRAINED[phase], extras))
         return (*variant, ("phase", phase), ("update", index if extras else 0)), extras
 
     @property
