@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.initializers import kernel_initializer
-from tfgans.layers.norms import widen
 from tfgans.layers.spectral import SpectralConv2D
+from tfgans.layers.statistics import widen
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

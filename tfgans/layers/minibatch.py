@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.norms import widen
+from tfgans.layers.statistics import widen
 
 _EPSILON = 1e-8
 

@@ -10,11 +10,12 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.batch_norm import batch_normalized, moments, widen
+from tfgans.layers.batch_norm import batch_normalized
 from tfgans.layers.embedding import class_rows
 from tfgans.layers.initializers import kernel_initializer
 from tfgans.layers.spectral import SpectralDense
 from tfgans.layers.state import state_is_frozen
+from tfgans.layers.statistics import moments, widen
 
 
 class _Normalization(keras.layers.Layer):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.norms import widen
+from tfgans.layers.statistics import widen
 
 _LARGEST_PRODUCT = 160  # pixels along a side: a matrix costs more the larger the map, a filter does not
 

@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfgans.augment.geometric import pick
 from tfgans.config import ConfigError, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
-from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
+from tfgans.layers.statistics import widen
 
 _LARGEST_SHIFT = 8  # as a part of the side: 4 pixels of 32
 

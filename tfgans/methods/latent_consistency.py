@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tfgans.config import NotNegative, configurable
 from tfgans.gan import GAN
-from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
+from tfgans.layers.statistics import widen
 
 
 @configurable

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfgans import distribute, losses
 from tfgans.config import ConfigError, NotNegative, configurable
 from tfgans.gan import GAN
-from tfgans.layers.norms import widen
 from tfgans.layers.state import frozen_state
+from tfgans.layers.statistics import widen
 
 _OUTPUTS = ("class", "features")
 

@@ -15,9 +15,10 @@ from tfgans.config import ConfigError
 from tfgans.layers.embedding import class_rows
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense
 from tfgans.layers.minibatch import MinibatchStandardDeviation
-from tfgans.layers.norms import PixelNormalization, widen
+from tfgans.layers.norms import PixelNormalization
 from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import average_pool, upsample_nearest
+from tfgans.layers.statistics import widen
 
 _local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 

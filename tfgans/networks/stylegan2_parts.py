@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.modulated import StyledConv2D, ToRGB
-from tfgans.layers.norms import PixelNormalization, widen
+from tfgans.layers.norms import PixelNormalization
 from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import FIRUpsampling2D
 from tfgans.layers.state import state_is_frozen
+from tfgans.layers.statistics import widen
 from tfgans.networks.stylegan2_labels import LabelEmbedding, mapping_dense
 
 

@@ -5,9 +5,9 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Several, Side, configurable
 from tfgans.layers.initializers import bias_initializer
-from tfgans.layers.norms import widen
 from tfgans.layers.resample import average_pool
 from tfgans.layers.spectral import SpectralDense
+from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution
 from tfgans.methods.alphagan.spaces.autogan.operations import check_operations

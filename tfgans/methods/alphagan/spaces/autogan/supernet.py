@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Several, Side, configurable
-from tfgans.layers.norms import widen
+from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
 from tfgans.methods.alphagan.spaces.autogan.genotype import from_architecture, random_genotype

@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.initializers import bias_initializer
-from tfgans.layers.norms import BatchNormalization, moments, widen
+from tfgans.layers.norms import BatchNormalization
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
 from tfgans.layers.state import state_is_frozen
+from tfgans.layers.statistics import moments, widen
 from tfgans.methods.alphagan.spaces.autogan.convolutions import Operation, build_convolution
 
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tfgans.config import ConfigError
 from tfgans.layers.depthwise import depthwise_convolution
 from tfgans.layers.modulated import ModulatedConv2D, StyledConv2D
-from tfgans.layers.norms import widen
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
+from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.stylegan2 import space
 
 _EPSILON = 1e-8  # as in StyleGAN2's demodulation
