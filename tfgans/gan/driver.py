@@ -80,7 +80,8 @@ class Driver(keras.Model):
     def extras_of(self, network, extras):
         """Those of `extras` that concern an update of one network alone, `generator` or `discriminator`.
 
-        A step of updates that are compiled apart from each other is then not compiled again for what changes others.
+        Where the updates of a step are compiled one by one, as AlphaGAN's phases are, an update is compiled again for
+        these alone.
         """
         return extras
 

@@ -23,9 +23,10 @@ def batch_normalized(inputs, gamma, beta, epsilon):
     """
     if inputs.dtype == tf.float64:  # there is no kernel
         return _in_single_operations(inputs, gamma, beta, epsilon)
+    if inputs.shape.rank == 4:
+        return _by_kernel(inputs, gamma, beta, epsilon)
     shape = tf.shape(inputs)
-    between = tf.reduce_prod(shape[1:-1])
-    maps = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, (shape[0], between, 1, shape[-1]))
+    maps = tf.reshape(inputs, (shape[0], tf.reduce_prod(shape[1:-1]), 1, shape[-1]))
     outputs, mean, variance = _by_kernel(maps, gamma, beta, epsilon)
     return tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape), mean, variance
 
