@@ -12,13 +12,18 @@ from tfgans.config import ConfigError
 from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import separable_upfirdn2d
 
+SLOPE, GAIN = 0.2, 2.0**0.5  # of `scaled_leaky_relu`
 TAPS = (0.125, 0.375, 0.375, 0.125)  # StyleGAN2's low-pass, in one direction
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
 def scaled_leaky_relu(features):
-    """sqrt(2) * max(x, 0.2 x), StyleGAN2's activation: it keeps the mean square of its input."""
-    return tf.nn.leaky_relu(features, 0.2) * 2.0**0.5
+    """sqrt(2) * max(x, 0.2 x), StyleGAN2's activation: it keeps the mean square of its input.
+
+    It is max(y, 0.2 y) of y = sqrt(2) x: the layers here have the factor in their kernel and bias, which are smaller
+    than maps.
+    """
+    return tf.nn.leaky_relu(features, SLOPE) * GAIN
 
 
 class _Equalized(keras.layers.Layer):
@@ -50,6 +55,7 @@ class _Equalized(keras.layers.Layer):
         self.use_bias = use_bias
         self.bias_initializer = bias_initializer
         self.activation = keras.activations.get(activation)
+        self._factor = GAIN if self.activation is scaled_leaky_relu else 1.0
 
     def _check_positive(self, **values):
         for name, value in values.items():
@@ -73,13 +79,14 @@ class _Equalized(keras.layers.Layer):
 
     def _wide_kernel(self):
         """The kernel that acts, in the dtype of the variables (float32 under mixed precision)."""
-        return tf.convert_to_tensor(self.kernel) * self.scale
+        return tf.convert_to_tensor(self.kernel) * (self.scale * self._factor)
 
     def _finish(self, outputs):
         if self.use_bias:
-            bias = tf.convert_to_tensor(self.bias) * self.learning_rate_multiplier
+            bias = tf.convert_to_tensor(self.bias) * (self.learning_rate_multiplier * self._factor)
             outputs = outputs + tf.cast(bias, outputs.dtype)
-        return self.activation(outputs)
+        scaled = self.activation is scaled_leaky_relu
+        return tf.nn.leaky_relu(outputs, SLOPE) if scaled else self.activation(outputs)
 
     def get_config(self):
         return super().get_config() | {

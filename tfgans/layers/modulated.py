@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
-from tfgans.layers.equalized import TAPS, EqualizedDense, _Equalized, convolve, scaled_leaky_relu
+from tfgans.layers.equalized import GAIN, SLOPE, TAPS, EqualizedDense, _Equalized, convolve
 from tfgans.layers.resample import separable_upfirdn2d
 
 _EPSILON = 1e-8
@@ -27,8 +27,8 @@ class ModulatedConv2D(_Equalized):
         demodulate: whether d applies: output channels then have the mean square of the input's.
         learning_rate_multiplier, gain, use_bias, bias_initializer, activation: as in `EqualizedConv2D`, but
             without a bias unless asked for.
-    Input: [N, H, W, C] and styles [N, D]. Output: [N, H', W', filters]. Under mixed precision s and d are
-        computed in float32.
+    Input: [N, H, W, C] and styles [N, D], and `factor`, a number that the convolution is multiplied by. Output:
+        [N, H', W', filters]. Under mixed precision s and d are computed in float32.
     """
 
     def __init__(self, filters, kernel_size=3, resample=None, demodulate=True, use_bias=False, **kwargs):
@@ -56,14 +56,15 @@ class ModulatedConv2D(_Equalized):
         )
         self.modulation.build(styles_shape)
 
-    def call(self, inputs, styles):
+    def call(self, inputs, styles, factor=1.0):
         # the kernel's own scale goes with the style's, which have fewer numbers
-        scales = self.modulation(styles) * self.scale  # [N, C]
+        factor = factor * self._factor
+        scales = self.modulation(styles) * (self.scale if self.demodulate else self.scale * factor)  # [N, C]
         kernel = tf.convert_to_tensor(self.kernel)
         outputs = tf.cast(inputs, self.compute_dtype) * self._beside(scales)
         outputs = self._convolve(outputs, tf.cast(kernel, self.compute_dtype))
         if self.demodulate:
-            outputs = outputs * self._beside(self._demodulation(kernel, scales))
+            outputs = outputs * self._beside(self._demodulation(kernel, scales) * factor)
         return self._finish(outputs)
 
     def _demodulation(self, kernel, scales):
@@ -122,7 +123,8 @@ class NoiseInjection(keras.layers.Layer):
     Args:
         seed: of the layer's own noise, which is a pure function of (seed, H, W).
         stored: whether the own noise is a weight `own_noise` that does not train, so that it can be another one.
-    Input: [N, H, W, C], and noise [N, H, W, 1] or [1, H, W, 1] or None.
+    Input: [N, H, W, C], and noise [N, H, W, 1] or [1, H, W, 1] or None, and `factor`, a number that the noise is
+        multiplied by.
     """
 
     def __init__(self, seed=0, stored=False, **kwargs):
@@ -143,9 +145,9 @@ class NoiseInjection(keras.layers.Layer):
             self.own_noise = self.add_weight(drawn.shape, draw, name="own_noise", **options)
             self.copied_state = ("own_noise",)
 
-    def call(self, inputs, noise=None):
+    def call(self, inputs, noise=None, factor=1.0):
         noise = tf.convert_to_tensor(self.own_noise) if noise is None else noise
-        strength = tf.convert_to_tensor(self.strength)
+        strength = tf.convert_to_tensor(self.strength) * factor
         inputs = tf.cast(inputs, self.compute_dtype)
         return inputs + tf.cast(strength * tf.cast(noise, strength.dtype), self.compute_dtype)
 
@@ -158,7 +160,7 @@ class NoiseInjection(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfgans")
 class StyledConv2D(keras.layers.Layer):
-    """StyleGAN2's layer: demodulated convolution, noise, bias, `scaled_leaky_relu`.
+    """StyleGAN2's layer: demodulated convolution, noise, bias, `scaled_leaky_relu`; the first three have its factor.
 
     Args:
         filters, kernel_size: of the convolution.
@@ -185,8 +187,9 @@ class StyledConv2D(keras.layers.Layer):
         return ModulatedConv2D(self.filters, self.kernel_size, resample=resample, **options)
 
     def call(self, inputs, styles, noise=None):
-        outputs = self.noise(self.convolution(inputs, styles), noise)
-        return scaled_leaky_relu(outputs + tf.cast(tf.convert_to_tensor(self.bias), outputs.dtype))
+        outputs = self.noise(self.convolution(inputs, styles, factor=GAIN), noise, factor=GAIN)
+        bias = tf.convert_to_tensor(self.bias) * GAIN
+        return tf.nn.leaky_relu(outputs + tf.cast(bias, outputs.dtype), SLOPE)
 
     def compute_output_shape(self, inputs_shape, styles_shape=None, noise_shape=None):
         factor = 2 if self.up else 1
