@@ -8,6 +8,8 @@ upstream gradient, each sample and channel by itself; and these are quick.
 import keras
 import tensorflow as tf
 
+from tfgans.layers.statistics import widen
+
 _QUICK = 3  # the side up to which TensorFlow's own gradient is the quicker one
 _STEPS = (1, 1, 1, 1)
 
@@ -55,8 +57,7 @@ def _gradient_by_kernel(maps, upstream, side):
     padded = tf.reshape(padded, (1, height + side - 1, width + side - 1, samples * channels))
     upstream = tf.reshape(upstream, (height, width, samples * channels, 1))
     each = tf.nn.depthwise_conv2d(padded, upstream, _STEPS, "VALID")
-    wide = each if each.dtype == tf.float64 else tf.cast(each, tf.float32)
-    summed = tf.reduce_sum(tf.reshape(wide, (side, side, samples, channels)), 2)
+    summed = tf.reduce_sum(tf.reshape(widen(each), (side, side, samples, channels)), 2)
     return tf.cast(summed[..., None], maps.dtype)
 
 

@@ -101,9 +101,8 @@ class R1GAN(GAN):
 
     def extras_of(self, network, extras):
         extras = super().extras_of(network, extras)
-        return (
-            extras if network == "discriminator" else tuple(e for e in extras if not str(e).startswith("r1/"))
-        )
+        foreign = () if network == "discriminator" else [f"r1/{i}" for i in range(self.discriminator_steps)]
+        return tuple(extra for extra in extras if extra not in foreign)
 
     def penalty_passes(self, by_fakes=False):
         in_loss = 6 if self.r1_weight and self.r1_interval == 1 else 0  # fakes do not change it
