@@ -29,8 +29,8 @@ COMMANDS = {
     ),
     "evaluate": (100_000, "evaluate --model_dir={run} --num_samples={n}"),
     "generate": (40_000, "generate --model_dir={run} --output_dir={images} --overwrite --num_images={n}"),
-    "fid": (40_000, "fid digits {images} --features=digits"),
-    "pack": (40_000, "pack --source={images} --output={images}_packed --overwrite"),
+    "fid": (40_000, "fid digits {images}/images --features=digits"),
+    "pack": (40_000, "pack --source={images}/images --output={images}_packed --overwrite"),
 }
 NEEDS = {"evaluate": "train", "generate": "train", "fid": "generate", "pack": "generate"}
 EVERY = 1.0  # seconds

@@ -13,7 +13,9 @@ from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import philox
+from tfgans.data.ahead import made_ahead
 from tfgans.data.decode import from_array, to_array
+from tfgans.data.passes import THREADS
 from tfgans.data.quiet_exit import guarded
 from tfgans.data.scaling import to_float
 
@@ -75,11 +77,11 @@ class Batches:
             images = {"images": images if points else to_float(images)}
             return images if self.labels is None else images | {"labels": labels}
 
-        data = tf.data.Dataset.counter().map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        data = tf.data.Dataset.counter().map(element, num_parallel_calls=THREADS, deterministic=True)
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return data.prefetch(tf.data.AUTOTUNE).with_options(options)
+        return made_ahead(data.with_options(options))
 
     def read(self, step, replica=0, total_replicas=1):
         """One replica's part of one step: (items [discriminator_steps, n, ...], labels int32, 0 if none)."""

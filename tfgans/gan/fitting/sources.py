@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgans import distribute, keras_internals
 from tfgans.config import ConfigError, first_line
 from tfgans.data import philox
+from tfgans.data.ahead import made_ahead
 from tfgans.gan.fitting.intake import unpack
 
 _BATCH_SIZE = 32  # Keras's
@@ -148,7 +149,7 @@ def _of_arrays(intake, images, labels, batch_size, steps_per_epoch, shuffle):
 
     size = min(batch_size, len(images)) if not (full and rest) else None
     spec = tuple(tf.TensorSpec((size, *s.shape[1:]), s.dtype) for s in _specs(given))
-    data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(tf.data.AUTOTUNE)
+    data = made_ahead(tf.data.Dataset.from_generator(generate, output_signature=spec))
     order.goes_round = bool(steps_per_epoch)
     data = Batches(intake, data, full + (rest >= intake.least), steps_per_epoch, told=order, seen=True)
     return data, lambda: (min(batch_size, len(images)), *images.shape[1:])
@@ -221,7 +222,7 @@ def _of_stream(intake, x, steps_per_epoch, shuffle, epochs):
             for batch in passes():
                 yield _like(spec, batch)
 
-    data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(tf.data.AUTOTUNE)
+    data = made_ahead(tf.data.Dataset.from_generator(generate, output_signature=spec))
     return Batches(intake, data, steps, steps_per_epoch, again, told=adapter), lambda: parts[0].shape
 
 
