@@ -110,3 +110,37 @@ def test_under_a_strategy():
         model.compile("sgd", "sgd")
     _, seen, _ = fitted(steps=4, model=model)
     assert [logs["phase"] for logs in seen] == [1.0, 2.0, 2.0, 1.0]
+
+
+class Counting(GAN):
+    """Keeps count of how often a discriminator step is written down in Python."""
+
+    def __init__(self, *networks, **kwargs):
+        super().__init__(*networks, **kwargs)
+        self.written = []
+
+    def discriminator_step(self, real):
+        self.written.append(real["images"].shape)
+        return super().discriminator_step(real)
+
+
+def counted(steps, **options):
+    """A model after two training steps of so many discriminator steps."""
+    model = Counting(*toys.image_networks(batch_norm=False), discriminator_steps=steps, seed=3)
+    model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2), **options)
+    model.fit(toys.images(8 * steps), batch_size=4 * steps, shuffle=False, verbose=0)
+    return model
+
+
+def test_several_discriminator_steps_are_traced_once_and_make_their_own_updates():
+    compiled, looped, eager = counted(3), counted(3, steps_per_execution=2), counted(3, run_eagerly=True)
+    assert len(compiled.written) == len(looped.written) == 1 and len(eager.written) == 6
+    assert int(compiled.discriminator_optimizer.iterations) == 6 and int(compiled.draws) == int(eager.draws)
+    toys.assert_same(toys.values(compiled), toys.values(looped))
+    expected = toys.values(eager)
+    for name, value in toys.values(compiled).items():
+        assert value == pytest.approx(expected[name], rel=1e-5, abs=1e-6), name
+    weights = [model.discriminator.get_weights() for model in (eager, counted(2))]
+    assert (
+        max(abs(a - b).max() for a, b in zip(*weights, strict=True)) > 1e-4
+    )  # one update fewer would be seen

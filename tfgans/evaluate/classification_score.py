@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfgans import progress
 from tfgans.config import ConfigError, Count, Seed, configurable
+from tfgans.data.ahead import made_ahead
 from tfgans.data.labels import count_labels
 from tfgans.data.scaling import to_float
 from tfgans.evaluate import classifier, resizing
@@ -126,7 +127,7 @@ class _Labelled:
                 "labels": tf.ensure_shape(labels, shape),
             }
 
-        return order.map(batch)
+        return made_ahead(order.map(batch))
 
 
 def _labelled(dataset, labels, side):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfgans import distribute, environment, keras_internals
 from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
-from tfgans.gan.steps import KEPT_WHOLE, Looped, OneByOne, StepLogs, counted
+from tfgans.gan.steps import KEPT_WHOLE, Looped, OneByOne, StepLogs, TracedOnce, counted
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
 
@@ -45,6 +45,7 @@ class Driver(keras.Model):
         )
         self.use_xla = False
         self._xla_functions, self._inside_xla = {}, False
+        self._traced = TracedOnce()
         self._logs = StepLogs()
 
     @property
@@ -186,6 +187,17 @@ class Driver(keras.Model):
                 self._inside_xla = False
 
         return guarded
+
+    def traced_once(self, method):
+        """A method of this model that a step calls several times with tensors alike, traced for one call of them.
+
+        It must do the same in all calls: whatever differs has to be a tensor or a variable. Where replicas exchange
+        something in it, which TensorFlow (2.21) refuses in a function within theirs, it is the method as it is, and
+        so it is in a step that is not compiled.
+        """
+        if not tf.inside_function() or tf.distribute.has_strategy():
+            return method
+        return self._traced.function_of(method)
 
     @hook
     def make_train_function(self, force=False):

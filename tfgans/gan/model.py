@@ -258,7 +258,8 @@ class GAN(
     @hook
     def discriminator_update(self, index, real):
         """`discriminator_step` number `index` of this step, from 0; methods add updates that are due after some."""
-        return self.discriminator_step(real)
+        repeats = self.discriminator_steps > 1
+        return (self.traced_once(self.discriminator_step) if repeats else self.discriminator_step)(real)
 
     @hook
     def discriminator_step(self, real):

@@ -1,4 +1,4 @@
-"""How training steps of one kind are run, singly or many in a loop on the device, and the means of their logs."""
+"""How training steps are traced and run, singly or many of a kind in a loop on the device, and the means of logs."""
 
 import itertools
 import weakref
@@ -86,6 +86,23 @@ class Looped:
 
         start = tf.zeros(step.output_shapes), tf.constant(0), tf.constant(False)
         return tf.while_loop(more, body, start, parallel_iterations=1)[:2]
+
+
+class TracedOnce:
+    """Functions that are traced within the tracing of a step; those of the newest step alone are kept."""
+
+    def __init__(self):
+        self._graph, self._functions = lambda: None, {}
+
+    def function_of(self, method):
+        """The function of a method in the graph that is being made."""
+        graph = tf.compat.v1.get_default_graph()
+        if self._graph() is not graph:
+            self._graph, self._functions = weakref.ref(graph), {}
+        name = method.__name__
+        if name not in self._functions:
+            self._functions[name] = tf.function(method, autograph=False, **KEPT_WHOLE)
+        return self._functions[name]
 
 
 def counted(kinds):
