@@ -263,7 +263,11 @@ class GAN(
 
     @hook
     def discriminator_step(self, real):
-        """One update of the discriminator on real images and as many fresh fakes."""
+        """One update of the discriminator on real images and as many fresh fakes.
+
+        Several in a training step are traced once (`traced_once`): what differs between them has to be a tensor or a
+        variable.
+        """
         fake = self.sample_beside(real)
         values, gradients = self.in_micro_batches(self.discriminator_gradients, real, fake)
         gradients = distribute.mean(gradients)
