@@ -19,13 +19,24 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def every(steps):
+    """Flags that let training evaluate, draw and save every so many steps."""
+    return " ".join(f"--gin_param=train.{what}_every={steps}" for what in ("evaluate", "sample", "save"))
+
+
 # Units of work at a scale of 1: some minutes on two cores. {n}, {run} and {images} are put in.
-OFTEN = " ".join(f"--gin_param=train.{what}_every=50" for what in ("evaluate", "sample", "save"))
 COMMANDS = {
-    "train": (1500, "train --gin_file=gin_configs/quickstart.gin --model_dir={run} --steps={n} " + OFTEN),
+    "train": (
+        1500,
+        f"train --gin_file=gin_configs/quickstart.gin --model_dir={{run}} --steps={{n}} {every(50)}",
+    ),
     "search": (
-        25,
-        "search --gin_file=gin_configs/alphagan/digits32_search.gin --model_dir={run}_search --steps={n}",
+        150,
+        "search --gin_file=gin_configs/alphagan/digits32_search.gin --model_dir={run}_search --steps={n} "
+        "--gin_param=AlphaGAN.weight_steps=1 --gin_param=AlphaGAN.test_steps=1 "
+        f"--gin_param=AlphaGAN.architecture_steps=1 {every(10)}",
     ),
     "evaluate": (100_000, "evaluate --model_dir={run} --num_samples={n}"),
     "generate": (40_000, "generate --model_dir={run} --output_dir={images} --overwrite --num_images={n}"),
