@@ -168,15 +168,11 @@ def test_micro_batches_are_computed_one_after_the_other():
     graph = tf.function(model.train_step, autograph=False).get_concrete_function(data).graph
     calls = {}
     for operation in needed(graph):
-        name = (
-            operation.get_attr("f").name
-            if operation.type == "StatefulPartitionedCall"
-            else "discriminator_step"
-        )
-        if "discriminator_step" not in name:  # which is called twice, and calls the others
-            calls.setdefault(name, []).append(operation)
-    assert sorted(len(found) for found in calls.values()) == [4, 8, 8]  # G's step; fakes and D's step, twice
-    for found in calls.values():
+        if operation.type == "StatefulPartitionedCall":
+            calls.setdefault(operation.get_attr("f").name, []).append(operation)
+    parts = [found for name, found in calls.items() if "discriminator_step" not in name]
+    assert sorted(map(len, parts)) == [4, 8, 8]  # G's step; fakes and D's step, twice
+    for found in parts:
         for index, call in enumerate(found):
             kind = "Identity" if index % 4 else "StridedSlice"
             cuts = [tensor.op for tensor in call.inputs if tensor.op.type == kind]
