@@ -1,12 +1,12 @@
 """How long the first update of configurations takes to compile: tracing, and what TensorFlow makes of the graph.
 
-    python benchmarks/compile_time.py [--name=sngan ...] [--configuration="--gin_file=..." ...] [--updates=1]
+    python benchmarks/compile_time.py [--name=sngan ...] [--configuration="--gin_file=..." ...] [--updates=2]
 
 Names are those of `gpu_configurations.py`, all if nothing is given. Each is built in a process of its own, for four
-random images, and makes its first update and the next one of the same kind; their difference is the compilation. Both
-are in seconds of the processor on one thread, which other work on the machine changes little. With --updates=20 more
-updates follow, and the kinds of steps among them that come later, such as those with lazy regularizers, are added up.
-Prints a table, the slowest first, then one JSON object.
+random images, and makes updates until one is of a kind that was there before: that one compiles nothing, and what the
+first of each kind took beyond it counts as compilation. All is in seconds of the processor on one thread, which other
+work on the machine changes little. With --updates=20 at least so many are made: kinds that come later, such as those
+with lazy regularizers, are then in `all kinds`. Prints a table, the slowest first, then one JSON object.
 """
 
 import argparse
@@ -31,28 +31,27 @@ def measure(configuration, gin_params, updates):
     """What the child prints: seconds of the first update's compilation, of all kinds', of building, of an update."""
     from step_time import Contender
 
+    spent, kinds = [], []
+
     class Watched(Contender):
         def run(self, count):
+            kinds.append(self.model.kind_of(len(kinds)))
             began = time.process_time()
             super().run(count)
-            self.spent.append(time.process_time() - began)
-
-        def start(self, batch_size):
-            self.spent, self.began = [], time.process_time()
-            super().start(batch_size)
+            spent.append(time.process_time() - began)
 
     began = time.process_time()
     contender = Watched("case", configuration, gin_params, BATCH_SIZE)
-    for _ in range(max(1, updates - 1)):
+    building = time.process_time() - began - spent[0]
+    while len(spent) < updates or len(set(kinds)) == len(kinds):
         contender.run(1)
-    update = min(contender.spent)
-    kinds = [contender.model.kind_of(step) for step in range(len(contender.spent))]
     first = [kinds.index(kind) for kind in dict.fromkeys(kinds)]
+    update = min(seconds for step, seconds in enumerate(spent) if step not in first)
     return {
-        "first": round(contender.spent[0] - update, 1),
-        "all_kinds": round(sum(contender.spent[step] - update for step in first), 1),
+        "first": round(spent[0] - update, 1),
+        "all_kinds": round(sum(spent[step] - update for step in first), 1),
         "kinds": len(first),
-        "building": round(contender.began - began, 1),
+        "building": round(building, 1),
         "update": round(update, 2),
     }
 
@@ -75,7 +74,7 @@ def main():
         "--configuration", action="append", default=[], help="a gin file, or flags as one text"
     )
     parser.add_argument("--gin_param", action="append", default=[], help="for each --configuration")
-    parser.add_argument("--updates", type=int, default=1)
+    parser.add_argument("--updates", type=int, default=2, help="to make at least")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -91,7 +90,10 @@ def main():
     rows.sort(key=lambda row: -row.get("all_kinds", 0.0))
     print(f"{'configuration':24}    first  all kinds  building   update")
     for row in rows:
-        told = [row.get(name, float("nan")) for name in ("first", "all_kinds", "building", "update")]
+        if "error" in row:
+            print(f"{row['name']:24} {row['error']}")
+            continue
+        told = [row[name] for name in ("first", "all_kinds", "building", "update")]
         print(f"{row['name']:24} {told[0]:8.1f} {told[1]:10.1f} {told[2]:9.1f} {told[3]:8.2f}")
     print(json.dumps({"batch_size": BATCH_SIZE, "updates": options.updates, "results": rows}))
 
