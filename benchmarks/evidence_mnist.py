@@ -78,7 +78,7 @@ REGAN = (
     "ReGAN.sparse_length = 1",
     "ReGAN.length_unit = {tenth}",
 )
-RESNET = ("networks/resnet.gin", *width(20), *ADAM, *adam(2e-4, 2e-4), "GAN.discriminator_steps = 2")
+RESNET = ("networks/resnet.gin", *width(20), *ADAM, *adam(1e-3, 1e-3), "GAN.discriminator_steps = 2")
 
 
 def tickets(rounds):
@@ -149,7 +149,7 @@ PARTS = {
         claim="The weight of the generator's class term trades recall within classes for fidelity: 0.1 and less "
         "cannot be recognised, 0.8 and more has one mode a class, 0.2 to 0.4 has several.",
         source="Zhong, Liu, Hsieh 2020, section 4.1, figure 2",
-        common=(*MNIST, *CLASSES, *ADAM, *free(6e-3), *adam(2e-4, 2e-4), *metrics("intra_class")),
+        common=(*MNIST, *CLASSES, *ADAM, *free(6e-3), *adam(1e-3, 1e-3), *metrics("intra_class")),
         arms={
             f"{weight}": (f"GAN.generator_class_weight = {weight}",)
             for weight in (1.0, 0.4, 0.2, 0.1, 0.03, 0.0)
@@ -204,7 +204,7 @@ PARTS = {
     ),
     "advas_fastgan": together(
         "AdvAs and FastGAN together are better than each alone, on a tenth of MNIST.",
-        (*MNIST, *CLASSES, *TENTH, *ADAM, *adam(2e-4, 2e-4), *FASTGAN, *metrics()),
+        (*MNIST, *CLASSES, *TENTH, *ADAM, *adam(1e-3, 1e-3), *FASTGAN, *metrics()),
         {
             "both": ("build.methods = [@AdvAsGAN, @FastGAN]",),
             "FastGAN": ("build.methods = [@FastGAN]",),
