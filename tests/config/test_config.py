@@ -48,6 +48,15 @@ def test_a_base_class_keeps_its_bindings_in_a_subclass(tmp_path):
     config.refuse_unused()
 
 
+def test_an_object_without_bindings(tmp_path):
+    config.parse([written(tmp_path, "ConfigBase.depth = 5\nConfigChild.height = 7\nConfigChild.depth = 9")])
+    child = config.unbound(ConfigChild, size=3, name="child")
+    assert (child.size, child.depth, child.height, child.name) == (3, 1, 1, "child")
+    assert config.unbound(ConfigChild, size=3, height=2).height == 2
+    assert "ConfigChild.height" in config.unused_bindings()  # it is no use of them
+    assert (ConfigChild(3).depth, ConfigChild(3).height) == (9, 7)
+
+
 def test_command_line_bindings_override_files_and_later_files_earlier_ones(tmp_path):
     files = [
         written(tmp_path, "config_function.value = 1"),

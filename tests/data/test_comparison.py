@@ -5,6 +5,7 @@ import logging
 import pytest
 from PIL import Image
 
+from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 
@@ -93,3 +94,40 @@ def test_points_have_no_classes_to_lose(caplog):
     with caplog.at_level(logging.WARNING):
         assert Dataset("ring", fraction=0.5).num_examples > 1000
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "fraction = 0.5",
+        "half = 1",
+        "flip = True",
+        "random_area = (0.5, 1.0)",
+        "batch_size = 5",
+        "balance = True",
+        "evaluation_flip = True",
+        "fraction_order = 'first'",
+        "half_order = 'contiguous'",
+        "num_classes = 2",
+        "classes_file = '{root}/classes.txt'",
+        "classes = ['b']",
+    ],
+)
+def test_what_gin_files_say_of_training_is_not_said_of_the_images_to_compare_with(binding, tmp_path):
+    """In a run all options are bound, and a second data set would take them, too."""
+    for where, count in (("train", 6), ("compared", 3)):
+        for name in "ab":
+            folder(tmp_path / where / name, range(count))
+    (tmp_path / "classes.txt").write_text("b\n")
+    source = f"Dataset.source = 'folder:{tmp_path}/train'\nDataset.evaluation_source = "
+    text = f"{source}'folder:{tmp_path}/compared'\nDataset.{binding.format(root=tmp_path)}\n"
+    (tmp_path / "a.gin").write_text(f"Dataset.resolution = 8\nDataset.batch_size = 2\n{text}")
+    config.parse([str(tmp_path / "a.gin")])
+    data = Dataset()
+    count = 3 if binding.startswith("classes") else 12 if binding.startswith("evaluation_flip") else 6
+    assert data.reference_size() == len(levels(data)) == count
+    config.refuse_unused()
+    if count == 6:
+        config.parse([])
+        alone = Dataset(f"folder:{tmp_path}/compared", resolution=8)
+        assert data.fingerprint() == alone.fingerprint()

@@ -5,8 +5,11 @@ import pytest
 import tensorflow as tf
 from searches import make, run_phase
 
+from tfgans import config
 from tfgans.methods.adversarialnas import AdversarialNASGAN
+from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
+from tfgans.optimizers import TorchAdam
 
 RATE, DECAY = 0.1, 0.5
 
@@ -75,3 +78,17 @@ def test_candidates_are_those_of_the_seed_and_the_best_is_taken(monkeypatch):
     others, _ = candidates(6)
     assert first == again != others and len(first) == 4
     assert best == first[2]
+
+
+@pytest.mark.parametrize("method", [AlphaGAN, AdversarialNASGAN])
+def test_what_gin_files_say_of_the_weights_adam_is_not_said_of_the_architectures(method, tmp_path):
+    settings = {"weight_decay": 0.1, "amsgrad": True, "clipnorm": 0.5, "epsilon": 1e-3}
+    (tmp_path / "a.gin").write_text("".join(f"TorchAdam.{name} = {x}\n" for name, x in settings.items()))
+    config.parse([str(tmp_path / "a.gin")])
+    model = make(method)
+    model.compile(TorchAdam(), TorchAdam())
+    found = {name: optimizer.get_config() for name, optimizer in model.optimizers().items()}
+    assert {name: found["generator"][name] for name in settings} == settings
+    searched = [found[name] for name in found if name.endswith("architecture")]
+    plain = {"weight_decay": 0.0, "amsgrad": False, "clipnorm": None, "epsilon": 1e-8}
+    assert searched and all({name: each[name] for name in settings} == plain for each in searched)

@@ -72,6 +72,7 @@ __all__ = [
     "read",
     "refuse_unused",
     "sides",
+    "unbound",
     "unused_bindings",
 ]
 
@@ -142,6 +143,21 @@ def external(target, name, module, kinds):
     made.__name__, made.__doc__ = name, target.__doc__
     made.__signature__ = signature.replace(parameters=parameters)
     return gin.external_configurable(_checking(made, name), name=name, module=module)
+
+
+def unbound(target, **arguments):
+    """Makes an object of a configurable class with the class's own defaults for what is not given, whatever is bound
+    in gin files.
+
+    For what a run makes besides what its files describe: a second data set must not take the first one's fraction.
+    """
+    defaults = {}
+    for each in target.__mro__:
+        parameters = inspect.signature(each.__init__).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty} | defaults
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break  # what it does not list cannot be bound
+    return target(**defaults | arguments)
 
 
 def _checking(function, name):

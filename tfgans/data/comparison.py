@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, unbound
 from tfgans.data.labels import listed
 from tfgans.data.sources import find_source, title
 
@@ -20,8 +20,9 @@ def open_comparison(dataset, where):
     try:
         splits = find_source(dataset.evaluation_source, **where).splits
         absent = dataset.evaluation_split == "test" and "test" not in splits
-        found = type(dataset)(
-            dataset.evaluation_source,
+        found = unbound(
+            type(dataset),
+            source=dataset.evaluation_source,
             resolution=dataset.item_shape[:2] if images else None,
             channels=dataset.item_shape[2] if images else None,
             background=dataset.background,

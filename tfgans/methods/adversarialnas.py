@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, NotNegative, Within, configurable
+from tfgans.config import ConfigError, NotNegative, Within, configurable, unbound
 from tfgans.distribute import apply_means
 from tfgans.gan import GAN
 from tfgans.optimizers import TorchAdam
@@ -54,7 +54,7 @@ class AdversarialNASGAN(GAN):
         self._architecture_optimizers = {}
         with self.distribute_strategy.scope():
             for name in self.searched_networks():
-                adam = TorchAdam(**self._architecture_adam)
+                adam = unbound(TorchAdam, **self._architecture_adam)
                 adam.build(getattr(self, name).architecture_variables)
                 self._architecture_optimizers[f"{name}_architecture"] = adam
         super().compile(optimizer, discriminator_optimizer, **options)
