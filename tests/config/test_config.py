@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from tfgans import config, distribute
-from tfgans.config import ConfigError, Function, Several, configurable
+from tfgans.config import ConfigError, Count, Function, Several, configurable
 
 
 @configurable
@@ -46,6 +46,24 @@ def test_a_base_class_keeps_its_bindings_in_a_subclass(tmp_path):
     child = ConfigChild(3)
     assert (child.size, child.depth, child.height) == (3, 5, 7)
     config.refuse_unused()
+
+
+@configurable
+def config_needs(steps: Count, first, last: Count = 2, *rest, **others):
+    return steps
+
+
+def test_what_is_not_set_is_named(tmp_path):
+    assert config_needs(1, 2) == config_needs(1, first=2, other=3) == config_needs(first=2, steps=1) == 1
+    for arguments, line in (
+        ({"first": 1}, "config_needs.steps has to be set: it is an integer of at least 1"),
+        ({"steps": 1}, "config_needs.first has to be set"),
+        ({"last": 0}, "config_needs.last is an integer of at least 1. Received: 0"),
+    ):
+        with pytest.raises(ConfigError, match=f"^{line}$"):
+            config_needs(**arguments)
+    config.parse([written(tmp_path, "config_needs.steps = 3")])
+    assert config_needs(first=1) == 3
 
 
 def test_an_object_without_bindings(tmp_path):

@@ -161,9 +161,11 @@ def unbound(target, **arguments):
 
 
 def _checking(function, name):
-    """`function`, which looks at the kinds of its arguments first."""
+    """`function`, which looks at its arguments first: whether they are of their kinds, and all are there."""
     signature = inspect.signature(function)
     kinds, names = kinds_of(signature), list(signature.parameters)
+    named = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p.name for p in named if p.default is p.empty]
     if not kinds:
         return function
 
@@ -173,6 +175,10 @@ def _checking(function, name):
         for parameter, kind in kinds.items():
             if parameter in given:
                 kind.check(f"{name}.{parameter}", given[parameter])
+        for parameter in needed:
+            if parameter not in given:
+                words = f": it is {kinds[parameter].words}" if parameter in kinds else ""
+                raise ConfigError(f"{name}.{parameter} has to be set{words}")
         return function(*args, **kwargs)
 
     checking.__signature__ = signature  # gin looks here for the defaults that `operative` is to say
