@@ -1,5 +1,6 @@
 """PyTorch's Adam and RMSprop against their formulas, and what gin, precision, saving and schedules make of them."""
 
+import collections
 import itertools
 import pathlib
 import re
@@ -15,7 +16,7 @@ import toys
 from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
-from tfgans.optimizers import TorchAdam, TorchRMSprop, default_optimizer, same_kind
+from tfgans.optimizers import MovingAdam, TorchAdam, TorchRMSprop, default_optimizer, same_kind
 
 GIN_FILES = pathlib.Path(__file__).parent.parent / "gin_configs"
 # Far apart in size, from one update to the next and among the entries of one
@@ -73,6 +74,45 @@ def test_they_are_pytorchs_formulas(kind, formula, options, dtype, tolerance):
     for expected, gradient in zip(formula(**options), GRADIENTS, strict=True):
         optimizer.apply([tf.constant(gradient, dtype)], [weight])
         np.testing.assert_allclose(weight.numpy(), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("options", [{}, {"gradient_accumulation_steps": 2}], ids=str)
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("kind", [TorchAdam, MovingAdam, TorchRMSprop])
+def test_variables_share_numbers_and_move_as_alone(kind, in_graph, options):
+    """What is the same for all variables is made once in an update, for each dtype, and is not kept for the next."""
+    together = [keras.Variable(START, dtype=dtype) for dtype in ("float32", "float64", "float32")]
+    alone = [keras.Variable(START, dtype=v.dtype) for v in together]
+    optimizer, others = kind(RATE, **options), [kind(RATE, **options) for _ in alone]
+    optimizer.build(together)
+    for other, variable in zip(others, alone, strict=True):
+        other.build([variable])
+
+    def update(gradient):
+        optimizer.apply([tf.cast(gradient, v.dtype) for v in together])
+        for other, variable in zip(others, alone, strict=True):
+            other.apply([tf.cast(gradient, variable.dtype)])
+
+    function = tf.function(update, autograph=False) if in_graph else update
+    for gradient in GRADIENTS:
+        function(tf.constant(gradient))
+    for found, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    assert not np.allclose(together[0].numpy(), START)
+
+
+@pytest.mark.parametrize("kind", [TorchAdam, TorchRMSprop])
+def test_graphs_grow_with_variables_by_what_is_theirs(kind):
+    def nodes(count):
+        variables = [keras.Variable(START, dtype="float32") for _ in range(count)]
+        optimizer = kind(RATE, momentum=0.5) if kind is TorchRMSprop else kind(RATE)
+        optimizer.build(variables)
+        apply = tf.function(lambda: optimizer.apply([tf.ones(3)] * count), autograph=False)
+        return collections.Counter(o.type for o in apply.get_concrete_function().graph.get_operations())
+
+    more = nodes(3) - nodes(2)
+    assert more["AssignSubVariableOp"] == more["Square"] == 1
+    assert not {"Const", "Expm1", "Neg", "Cast"} & set(more)
 
 
 def test_kerass_own_are_others():

@@ -1,6 +1,7 @@
 """PyTorch's Adam and RMSprop, optimizers that begin again within a run, and copies of optimizers."""
 
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -48,6 +49,8 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
     Their state has the weights' dtype, but at least float32.
     """
 
+    _applied = None  # the `_Applied` of the update that is going on
+
     def __init__(self, learning_rate, epsilon, weight_decay, **kwargs):
         for name, value in kwargs.items():
             if name in KINDS:
@@ -59,6 +62,14 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
         if not self.built:
             super().build(variables)
             self._build_state(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        # Under a strategy a variable is updated on devices of its own, where its numbers are to be, too.
+        self._applied = None if tf.distribute.has_strategy() else _Applied()
+        try:
+            super().apply(grads, trainable_variables)
+        finally:
+            self._applied = None
 
     def add_variable(self, shape, initializer="zeros", dtype=None, **options):
         wide = "float32" if dtype in ("float16", "bfloat16") else dtype
@@ -72,6 +83,14 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
         state = states[keras_internals.index_in(self, variable)]
         return state, tf.convert_to_tensor(state)
 
+    def _numbers_of(self, dtype, learning_rate):
+        """`_numbers(dtype, learning_rate)`, made once for all variables of an `apply`, so that graphs are smaller."""
+        made = {} if self._applied is None else self._applied.numbers
+        key = dtype, tf.compat.v1.get_default_graph()  # a branch of a condition has a graph of its own
+        if key not in made:
+            made[key] = [_as(dtype, number) for number in self._numbers(dtype, learning_rate)]
+        return made[key]
+
     def _whole_gradient(self, gradient, variable, dtype):
         """The gradient, with weight decay, as a dense tensor of the state's dtype."""
         gradient = tf.cast(tf.convert_to_tensor(gradient), dtype)
@@ -81,6 +100,13 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
 
     def get_config(self):
         return super().get_config() | {"epsilon": self.epsilon, "weight_decay": self.added_decay}
+
+
+class _Applied:
+    """What an `apply` has made: {(dtype, graph): numbers}. No dictionary, as Keras saves those with the weights."""
+
+    def __init__(self):
+        self.numbers = {}
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -126,19 +152,23 @@ class TorchAdam(_TorchOptimizer):
         mean, m = self._state_of(self._means, variable)
         square, v = self._state_of(self._squares, variable)
         gradient = self._whole_gradient(gradient, variable, m.dtype)
-        m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
-        step = tf.cast(self.iterations, m.dtype) + 1.0
-        old, new, all_so_far = self._shares_of_squares(step)
-        v = old * v + new * tf.square(gradient)
+        old_1, new_1, old_2, new_2, root_so_far, epsilon, rate = self._numbers_of(m.dtype, learning_rate)
+        m = old_1 * m + new_1 * gradient
+        v = old_2 * v + new_2 * tf.square(gradient)
         self.assign(mean, m)
         self.assign(square, v)
         if self.amsgrad:
             largest, before = self._state_of(self._largest, variable)
             v = tf.maximum(before, v)
             self.assign(largest, v)
-        root = tf.sqrt(v) / tf.sqrt(all_so_far) + self.epsilon
-        rate = tf.cast(learning_rate, m.dtype) / _missing(self.beta_1, step)
-        self.assign_sub(variable, rate * m / root)
+        self.assign_sub(variable, rate * m / (tf.sqrt(v) / root_so_far + epsilon))
+
+    def _numbers(self, dtype, learning_rate):
+        """The shares of the old and the new in both means, the root of all that is in v so far, epsilon, the rate."""
+        step = tf.cast(self.iterations, dtype) + 1.0
+        *shares, all_so_far = self._shares_of_squares(step)
+        rate = tf.cast(learning_rate, dtype) / _missing(self.beta_1, step)
+        return self.beta_1, 1.0 - self.beta_1, *shares, tf.sqrt(all_so_far), self.epsilon, rate
 
     def _shares_of_squares(self, step):
         """beta_2, 1 - beta_2 and 1 - beta_2^step."""
@@ -219,19 +249,24 @@ class TorchRMSprop(_TorchOptimizer):
     def update_step(self, gradient, variable, learning_rate):
         square, v = self._state_of(self._squares, variable)
         gradient = self._whole_gradient(gradient, variable, v.dtype)
-        v = self.rho * v + (1.0 - self.rho) * tf.square(gradient)
+        old, new, momentum, epsilon, rate = self._numbers_of(v.dtype, learning_rate)
+        v = old * v + new * tf.square(gradient)
         self.assign(square, v)
         if self.centered:
             mean, m = self._state_of(self._means, variable)
-            m = self.rho * m + (1.0 - self.rho) * gradient
+            m = old * m + new * gradient
             self.assign(mean, m)
             v = tf.maximum(v - tf.square(m), 0.0)
-        move = gradient / (tf.sqrt(v) + self.epsilon)
+        move = gradient / (tf.sqrt(v) + epsilon)
         if self.momentum:
             buffer, before = self._state_of(self._buffers, variable)
-            move = self.momentum * before + move
+            move = momentum * before + move
             self.assign(buffer, move)
-        self.assign_sub(variable, tf.cast(learning_rate, v.dtype) * move)
+        self.assign_sub(variable, rate * move)
+
+    def _numbers(self, dtype, learning_rate):
+        """The shares of the old and the new in the means, momentum, epsilon, the rate."""
+        return self.rho, 1.0 - self.rho, self.momentum, self.epsilon, learning_rate
 
     def get_config(self):
         settings = {"rho": self.rho, "momentum": self.momentum, "centered": self.centered}
@@ -241,6 +276,11 @@ class TorchRMSprop(_TorchOptimizer):
 def default_optimizer():
     """Adam as most of the published methods use it."""
     return TorchAdam(2e-4, beta_1=0.0, beta_2=0.9)
+
+
+def _as(dtype, number):
+    """A tensor; a number of Python's is not rounded to float32 on its way, as `tf.cast` does."""
+    return tf.constant(number, dtype) if isinstance(number, numbers.Real) else tf.cast(number, dtype)
 
 
 def _missing(beta, step):
