@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import forks
 import gin
+import numpy as np
 import pytest
 
 from tfgans.compare import plan
@@ -50,6 +51,24 @@ def test_peak_memory_goes_on_by_a_straight_line(monkeypatch):
     assert script["lines"]([*rows, alone, {**alone, "name": "c", "batch_size": None}]) == {
         "a": {4: 220, 8: 340}
     }
+
+
+def test_what_the_first_step_of_a_search_favours(monkeypatch, tmp_path):
+    """By hand: of four edges in two draws, and of a search of three edges whose first favourites are a, b and b."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    script = runpy.run_path(str(forks.ROOT / "benchmarks" / "search_bias.py"))
+    gradient = np.array([[[-3.0, 1.0], [2.0, -1.0]], [[-1.0, 0.0], [-0.5, 0.5]]])
+    np.testing.assert_array_equal(script["favoured"](gradient), [0.75, 0.25])
+    rows = [
+        {"mixing": {"up": [[0.5, 0.5], [0.6, 0.4]], "normal": [[0.3, 0.7]]}, "genotype": {}},
+        {"mixing": {"up": [[0.6, 0.4], [0.55, 0.45]], "normal": [[0.2, 0.8]]}, "genotype": {}},
+        {
+            "mixing": {"up": [[0.9, 0.1], [0.8, 0.2]], "normal": [[0.1, 0.9]]},
+            "genotype": {"up": ["a", "a"], "normal": ["b"]},
+        },
+    ]
+    (tmp_path / "search.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert script["searched"](tmp_path) == ({"a": 2, "b": 1}, 2, 3)
 
 
 @pytest.mark.parametrize("family", ["stylegan2", "progan", "biggan"])
