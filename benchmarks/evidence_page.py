@@ -2,6 +2,7 @@
 
     python benchmarks/evidence_page.py [--folder=docs/evidence] [--page=docs/evidence.md]
 
+PART.png of `evidence.py` is shown where it lies there as PART_samples.png.
 docs/evidence/verdicts.json, {part: sentence}, has what we make of a trial; a part that it does not know gets a
 sentence made of its table.
 """
@@ -43,11 +44,12 @@ the first ratio tells a collapse to one image, the second one to a few.
 """
 
 
-def page(reports, verdicts):
-    """The text of the page; `reports` in the order of the sections."""
+def page(reports, verdicts, pictured=()):
+    """The text of the page; `reports` in the order of the sections, `pictured` the names of those with samples."""
     sections = [START]
     for report in reports:
-        sections.append(section(report, verdicts.get(report["part"]) or sentence(report)))
+        verdict = verdicts.get(report["part"]) or sentence(report)
+        sections.append(section(report, verdict, report["part"] in pictured))
     missing = [name for name in PARTS if name not in {report["part"] for report in reports}]
     if missing:
         sections.append(
@@ -56,7 +58,7 @@ def page(reports, verdicts):
     return "\n".join(sections)
 
 
-def section(report, verdict):
+def section(report, verdict, pictured):
     """One part's section."""
     name = report["part"]
     facts = [
@@ -66,6 +68,7 @@ def section(report, verdict):
         *([rates(report)] if report["rates"] else []),
         table(report).strip(),
         f"![Curves of every run](evidence/{name}_curves.png)",
+        *([f"![Samples of each arm](evidence/{name}_samples.png)"] if pictured else []),
         f"All arms: {code(report['common'])}. Each:",
         "\n".join(
             f"- {arm}: {code(about['made_of']) or 'nothing more'}" for arm, about in report["arms"].items()
@@ -166,7 +169,10 @@ def main():
         sys.exit(f"no part of evidence_parts.py: {', '.join(sorted(found))}")
     for report in reports:
         draw(report, options.folder / f"{report['part']}_curves.png")
-    files.write_text(options.page, page(reports, verdicts))
+    pictured = [
+        report["part"] for report in reports if (options.folder / f"{report['part']}_samples.png").exists()
+    ]
+    files.write_text(options.page, page(reports, verdicts, pictured))
 
 
 if __name__ == "__main__":

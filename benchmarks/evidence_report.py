@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from tfgans import files
 from tfgans.compare import comparison
+from tfgans.pictures import grid
 
 _DIGITS = 5  # kept of each number
 _SHOWN = 2  # rows of images of each arm
@@ -113,6 +114,13 @@ def said(folder):
             yield from sorted(run.glob(pattern))[-1:]
 
 
+def _height(folder):
+    """How high the rows that are shown are in a run's picture of samples."""
+    with np.load(folder / "fixed_samples.npz") as saved:
+        image = saved[saved.files[0]][0]
+    return len(grid(np.zeros((_SHOWN, *image.shape), np.uint8), columns=1))
+
+
 def draw_samples(trial, told, path):
     """One picture of the first images of each arm's first run, after as many updates, or at its end."""
     pictures = {}
@@ -120,15 +128,16 @@ def draw_samples(trial, told, path):
         step = common_step(told, arm)
         place = runs[0].folder / "samples" / f"step_{step:08d}.png" if runs and step else None
         if place and place.exists():
-            pictures[f"{arm}, {step} updates"] = np.asarray(Image.open(place).convert("RGB"))
+            shown = np.asarray(Image.open(place).convert("RGB"))[: _height(runs[0].folder)]
+            pictures[f"{arm}, {step} updates"] = shown
     if not pictures:
         return
-    height = {name: len(picture) * _SHOWN // 8 for name, picture in pictures.items()}
+    height = {name: len(picture) for name, picture in pictures.items()}
     width = max(picture.shape[1] for picture in pictures.values())
     page = Image.new("RGB", (width, sum(height.values()) + 16 * len(pictures)), "white")
     pen, top = ImageDraw.Draw(page), 0
     for name, picture in pictures.items():
         pen.text((4, top + 2), name, "black")
-        page.paste(Image.fromarray(picture[: height[name]]), (0, top + 16))
+        page.paste(Image.fromarray(picture), (0, top + 16))
         top += 16 + height[name]
     page.save(path)

@@ -68,7 +68,7 @@ def searched(folder):
         stayed += int((moved.argmax(-1) == end.argmax(-1)).sum())
         edges += len(end)
     for names in rows[-1]["genotype"].values():
-        ends.update(names)
+        ends.update(np.ravel(names).tolist())
     return dict(ends), stayed, edges
 
 

@@ -64,7 +64,7 @@ def test_what_the_first_step_of_a_search_favours(monkeypatch, tmp_path):
         {"mixing": {"up": [[0.6, 0.4], [0.55, 0.45]], "normal": [[0.2, 0.8]]}, "genotype": {}},
         {
             "mixing": {"up": [[0.9, 0.1], [0.8, 0.2]], "normal": [[0.1, 0.9]]},
-            "genotype": {"up": ["a", "a"], "normal": ["b"]},
+            "genotype": {"up": [["a"], ["a"]], "normal": ["b"]},
         },
     ]
     (tmp_path / "search.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -3,17 +3,21 @@
 import argparse
 import math
 import pathlib
+import shutil
 import signal
 import sys
 import time
 
 import gin
 import numpy as np
+import PIL.Image
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benchmarks"))
 
 import evidence
+import evidence_page
+import evidence_report
 import evidence_run
 import evidence_table
 import short_runs
@@ -21,7 +25,7 @@ from evidence_parts import PARTS
 from evidence_report import rounded
 from evidence_trial import Clock, Trial
 
-from tfgans import config, files
+from tfgans import config, files, pictures
 from tfgans.compare import plan
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER
 from tfgans.run import build
@@ -139,6 +143,40 @@ def test_arms_of_one_length_are_compared_after_as_many_updates(report):
         5,
         6,
     ]  # the lowest validation FID is of step 100
+
+
+@pytest.mark.parametrize("classes", [None, 10])
+@pytest.mark.parametrize("side", [8, 32])
+def test_two_whole_rows_of_each_arm_are_shown(side, classes, tmp_path, monkeypatch):
+    """Whether the grid is square or of a class a column, and small images are enlarged."""
+    images = np.arange(60, dtype=np.uint8)[:, None, None, None] * np.ones((1, side, side, 1), np.uint8)
+    (tmp_path / "samples").mkdir()
+    shown = pictures.grid(images, classes)
+    PIL.Image.fromarray(shown[..., 0]).save(tmp_path / "samples" / "step_00000003.png")
+    np.savez(tmp_path / "fixed_samples.npz", **{"3": images[:2].astype(np.float32)})
+    monkeypatch.setattr(evidence_report, "common_step", lambda told, arm: 3)
+    trial = argparse.Namespace(runs={"a": [argparse.Namespace(folder=tmp_path)], "b": []})
+    evidence_report.draw_samples(trial, None, tmp_path / "a.png")
+    found = np.asarray(PIL.Image.open(tmp_path / "a.png"))[16:, :, 0]
+    columns = classes or 8
+    assert set(np.unique(found)) == {*range(2 * columns), 255}
+    last = np.argwhere(found == 2 * columns - 1)[:, 0]
+    assert len(set(last)) == len(set(np.argwhere(found == 0)[:, 0]))  # as high as the first
+
+
+def test_the_page_is_what_its_files_say(tmp_path, monkeypatch):
+    """That in the repository is made anew; samples are shown where they lie."""
+    for path in (ROOT / "docs" / "evidence").iterdir():
+        if path.suffix == ".json" or path.name.endswith("_samples.png"):
+            shutil.copy(path, tmp_path)
+    monkeypatch.setattr(evidence_page, "draw", lambda report, path: None)
+    arguments = ["evidence_page.py", f"--folder={tmp_path}", f"--page={tmp_path / 'page.md'}"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    evidence_page.main()
+    made = (tmp_path / "page.md").read_text()
+    assert made == (ROOT / "docs" / "evidence.md").read_text()
+    shown = {path.name for path in tmp_path.glob("*_samples.png")}
+    assert shown and {name for name in shown if f"(evidence/{name})" in made} == shown
 
 
 def test_every_run_is_counted(report):
