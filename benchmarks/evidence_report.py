@@ -128,16 +128,17 @@ def draw_samples(trial, told, path):
         step = common_step(told, arm)
         place = runs[0].folder / "samples" / f"step_{step:08d}.png" if runs and step else None
         if place and place.exists():
-            shown = np.asarray(Image.open(place).convert("RGB"))[: _height(runs[0].folder)]
-            pictures[f"{arm}, {step} updates"] = shown
+            picture = Image.open(place).convert("RGB")
+            shown = (0, 0, picture.width, _height(runs[0].folder))
+            pictures[f"{arm}, {step} updates"] = picture.crop(shown)
     if not pictures:
         return
-    height = {name: len(picture) for name, picture in pictures.items()}
-    width = max(picture.shape[1] for picture in pictures.values())
-    page = Image.new("RGB", (width, sum(height.values()) + 16 * len(pictures)), "white")
+    width = max(picture.width for picture in pictures.values())
+    height = sum(16 + picture.height for picture in pictures.values())
+    page = Image.new("RGB", (width, height), "white")
     pen, top = ImageDraw.Draw(page), 0
     for name, picture in pictures.items():
         pen.text((4, top + 2), name, "black")
-        page.paste(Image.fromarray(picture), (0, top + 16))
-        top += 16 + height[name]
+        page.paste(picture, (0, top + 16))
+        top += 16 + picture.height
     page.save(path)

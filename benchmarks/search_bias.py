@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 import numpy as np
 
+from tfgans import files
+
 
 def gradients(draws, channels, batch_size=32):
     """{names of operations: [draws, edges, operations]} of random gradients, of all edges with these operations."""
@@ -54,13 +56,13 @@ def favoured(gradient):
 
 
 def correlations(gradient):
-    """[operations, operations], of gradients without the mean over operations that the softmax takes off anyway."""
+    """[operations, operations] of their gradients. Args: gradient: [draws, edges, operations]."""
     return np.corrcoef(gradient.reshape(-1, gradient.shape[-1]).T)
 
 
 def searched(folder):
     """({operation: edges that it has in the end}, edges whose first favourite stayed, edges) of a search."""
-    rows = [json.loads(line) for line in (Path(folder) / "search.jsonl").read_text().splitlines()]
+    rows = files.JsonLines(Path(folder) / "search.jsonl").read()
     start, first, last = rows[0]["mixing"], rows[1]["mixing"], rows[-1]["mixing"]
     ends, stayed, edges = Counter(), 0, 0
     for group, end in last.items():

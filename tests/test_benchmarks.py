@@ -67,7 +67,9 @@ def test_what_the_first_step_of_a_search_favours(monkeypatch, tmp_path):
             "genotype": {"up": [["a"], ["a"]], "normal": ["b"]},
         },
     ]
-    (tmp_path / "search.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "search.jsonl").write_text(
+        "".join(json.dumps({"step": n} | row) + "\n" for n, row in enumerate(rows))
+    )
     assert script["searched"](tmp_path) == ({"a": 2, "b": 1}, 2, 3)
 
 

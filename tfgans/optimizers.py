@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import types
 
 import keras
 import numpy as np
@@ -49,7 +50,7 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
     Their state has the weights' dtype, but at least float32.
     """
 
-    _applied = None  # the `_Applied` of the update that is going on
+    _applied = None  # its `numbers`, {(dtype, graph): numbers}, are those of the `apply` that is going on
 
     def __init__(self, learning_rate, epsilon, weight_decay, **kwargs):
         for name, value in kwargs.items():
@@ -64,8 +65,9 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
             self._build_state(variables)
 
     def apply(self, grads, trainable_variables=None):
-        # Under a strategy a variable is updated on devices of its own, where its numbers are to be, too.
-        self._applied = None if tf.distribute.has_strategy() else _Applied()
+        # Under a strategy a variable is updated on devices of its own, where its numbers are to be, too. An object
+        # holds them, as Keras would save a dictionary with the weights.
+        self._applied = None if tf.distribute.has_strategy() else types.SimpleNamespace(numbers={})
         try:
             super().apply(grads, trainable_variables)
         finally:
@@ -100,13 +102,6 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
 
     def get_config(self):
         return super().get_config() | {"epsilon": self.epsilon, "weight_decay": self.added_decay}
-
-
-class _Applied:
-    """What an `apply` has made: {(dtype, graph): numbers}. No dictionary, as Keras saves those with the weights."""
-
-    def __init__(self):
-        self.numbers = {}
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

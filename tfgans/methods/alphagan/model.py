@@ -4,18 +4,8 @@ import contextlib
 
 import tensorflow as tf
 
-from tfgans import distribute, optimizers, schedules
-from tfgans.config import (
-    ConfigError,
-    Count,
-    Function,
-    Natural,
-    NotNegative,
-    OneOf,
-    Within,
-    configurable,
-    unbound,
-)
+from tfgans import config, distribute, optimizers, schedules
+from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.average import clone
 from tfgans.gan.fitting.compatibility import checked_optimizers
@@ -143,7 +133,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             )
             self.architecture_optimizers = {}
             for name, network in self.searched_networks().items():
-                self.architecture_optimizers[name] = unbound(optimizers.TorchAdam, **self._adam)
+                self.architecture_optimizers[name] = config.unbound(optimizers.TorchAdam, **self._adam)
                 self.architecture_optimizers[name].build(network.architecture_variables)
         super().compile(optimizer, discriminator_optimizer, **options)
         lazy = self.extra_updates(0)
