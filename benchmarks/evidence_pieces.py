@@ -8,6 +8,8 @@ the file of an architecture.
 
 import dataclasses
 
+DRAWN = "drawn"  # in place of a search's name: architectures drawn uniformly
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -21,8 +23,8 @@ class Part:
         updates: generator updates of the first arm.
         searches: searches of architectures, {name: what it is made of}; each is made with each seed.
         search: what all searches are made of.
-        found: arms that train what was found, with the same seed, {arm: name of the search}; `drawn` is no search but
-            architectures drawn uniformly. Their bindings have {genotype}, the file.
+        found: arms that train what was found, with the same seed, {arm: name of the search or DRAWN}.
+            Their bindings have {genotype}, the file.
         more_seeds: arms with another number of counted runs, {name: number}.
         flags: more flags of `evidence_run.py`.
         times: arms that make several times as many, {name: times}.

@@ -1,7 +1,7 @@
 """The trials of `evidence_parts.py` that search architectures."""
 
 from evidence_mnist import MNIST, NO_CLASSES, metrics
-from evidence_pieces import Part
+from evidence_pieces import DRAWN, Part
 
 GENOTYPE = 'alphagan_generator.genotype = "{genotype}"'
 NETWORKS = (
@@ -53,24 +53,28 @@ PARTS = {
         "(1e-3, two discriminator steps), not because of the architectures.",
         source="gin_configs/alphagan/README.md, Digits",
         common=("alphagan/digits32_retrain.gin", GENOTYPE),
-        arms={"1e-3, two steps": README, "2e-4, five steps": PAPER},
+        arms={"1e-3, two steps": README, "2e-4, five steps": PAPER, "drawn, 1e-3, two steps": README},
         metric="fid",
         updates=2000,
         evaluations=5,
         search=("alphagan/digits32_search.gin",),
         searches={"AlphaGAN": ()},
-        found=dict.fromkeys(("1e-3, two steps", "2e-4, five steps"), "AlphaGAN"),
+        found={
+            "1e-3, two steps": "AlphaGAN",
+            "2e-4, five steps": "AlphaGAN",
+            "drawn, 1e-3, two steps": DRAWN,
+        },
     ),
     "alphagan": Part(
         claim="An architecture that AlphaGAN finds is better than architectures drawn at random, trained alike.",
         source="Tian, Shen, Su, Li, Liu 2021, section 5, tables 2 and 3",
         common=(*MNIST, *NO_CLASSES, *RETRAINED, *PAPER, *metrics()),
-        arms={name: () for name in ("drawn", "AlphaGAN", "without deconv", "alpha frozen", "random search")},
+        arms={name: () for name in (DRAWN, "AlphaGAN", "without deconv", "alpha frozen", "random search")},
         metric="fid",
         updates=2000,
         evaluations=10,
         seeds=5,
-        more_seeds={"drawn": 10},
+        more_seeds={DRAWN: 10},
         search=(*MNIST, *NO_CLASSES, "networks/alphagan_supernet.gin", "batch_size = 32", *metrics()),
         searches={
             "AlphaGAN": ALPHAGAN,
@@ -78,8 +82,6 @@ PARTS = {
             "alpha frozen": (*ALPHAGAN, "AlphaGAN.architecture_learning_rate = 0.0"),
             "random search": RANDOM_SEARCH,
         },
-        found={
-            name: name for name in ("drawn", "AlphaGAN", "without deconv", "alpha frozen", "random search")
-        },
+        found={name: name for name in (DRAWN, "AlphaGAN", "without deconv", "alpha frozen", "random search")},
     ),
 }

@@ -1,5 +1,7 @@
 """Tables of what `evidence.py` found: every run counted, at as many updates or at the end."""
 
+from evidence_pieces import DRAWN
+
 from tfgans.compare import statistics
 from tfgans.compare.tables import interval, number
 from tfgans.evaluate.metrics import HIGHER_IS_BETTER
@@ -18,7 +20,7 @@ def common_step(report, arm):
     """After how many updates an arm is looked at, None if nothing was evaluated.
 
     It is the most that all runs have reached of the arms that are to make as many, but for those that diverged or
-    failed.
+    failed, or have not come to an evaluation yet.
     """
     planned = report["updates"]
     reached = [
@@ -26,7 +28,9 @@ def common_step(report, arm):
         for name in report["arms"]
         if planned[name] == planned[arm]
         for run in report["arms"][name]["runs"]
-        if run["evaluations"] and run["outcome"] not in ("diverged", "failed")
+        if run["evaluations"]
+        and run["outcome"] not in ("diverged", "failed")
+        and run["evaluations"][-1]["step"] > 0
     ]
     return min(reached, default=None)
 
@@ -102,21 +106,27 @@ def _against(ours, theirs, metric):
     return f"{verdict}, p = {found['p_value']:.2g} (least possible {found['smallest_p_value']:.2g})"
 
 
-def architecture_rows(report):
-    """Rows of what arms trained: each run's rank among the architectures drawn at random, and its up-samplings."""
+def architecture_table(report):
+    """What arms trained: each run's rank among the architectures drawn at random, if an arm has such, and its
+    up-samplings; in Markdown."""
+    header = ["arm", "deconv of nine", "after the first step of the search"]
     rows = []
-    drawn = (
-        [v for v in values(report, "drawn", report["metric"]) if v is not None]
-        if "drawn" in report["arms"]
-        else []
-    )
     for arm, found in report["found"].items():
-        ours = values(report, arm, report["metric"])
-        ranks = ["–" if v is None or not drawn else f"{1 + sum(other < v for other in drawn)}" for v in ours]
-        ranks = "" if arm == "drawn" or not drawn else f"{', '.join(ranks)} of {len(drawn) + 1}"
         counts = [[deconvs(one[when]) for one in found] for when in ("last", "first")]
-        rows.append([arm, ranks, *(", ".join("–" if n is None else str(n) for n in each) for each in counts)])
-    return rows
+        rows.append([arm, *(", ".join("–" if n is None else str(n) for n in each) for each in counts)])
+    if DRAWN in report["arms"]:
+        header.insert(1, "ranks among those drawn")
+        for row in rows:
+            row.insert(1, "" if row[0] == DRAWN else ranks(report, row[0]))
+    return markdown(header, rows)
+
+
+def ranks(report, arm):
+    """The rank of each run of an arm among those drawn, 1 the best, in words."""
+    ours, drawn = (values(report, name, report["metric"]) for name in (arm, DRAWN))
+    drawn = [value for value in drawn if value is not None]
+    told = ["–" if v is None or not drawn else f"{1 + sum(other < v for other in drawn)}" for v in ours]
+    return f"{', '.join(told)} of {len(drawn) + 1}"
 
 
 def deconvs(genotype):
@@ -150,6 +160,5 @@ def table(report):
         rows.append([arm, *map(number, means), counts(report, arm)])
     parts += ["Means at the end", markdown(["arm", *names, "how the runs ended"], rows)]
     if report.get("found"):
-        header = ["arm", "ranks among those drawn", "deconv of nine", "after the first step of the search"]
-        parts += ["Architectures", markdown(header, architecture_rows(report))]
+        parts += ["Architectures", architecture_table(report)]
     return "\n\n".join(parts) + "\n"

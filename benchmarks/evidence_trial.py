@@ -11,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from evidence_pieces import DRAWN
+
 from tfgans import files
 from tfgans.compare import plan
 from tfgans.compare.processes import Run, Runner
@@ -18,7 +20,7 @@ from tfgans.config import ConfigError
 from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
 
 HERE = Path(__file__).resolve().parent
-DRAWN, DRAWN_SEED = "drawn", 2024  # architectures drawn uniformly
+DRAWN_SEED = 2024  # of architectures
 CHOOSING_SEED = 100  # of the runs that choose a rate; it is not counted
 PROBE_SECONDS = 15
 GRACE_SECONDS = 15  # for runs to save after the time is up

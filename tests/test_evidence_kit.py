@@ -139,10 +139,17 @@ def test_arms_of_one_length_are_compared_after_as_many_updates(report):
     assert [evidence_table.common_step(report, arm) for arm in "abc"] == [200, 200, 400]
     assert evidence_table.values(report, "a", "fid") == [4, 5]
     assert evidence_table.values(report, "b", "fid") == [7, None]
-    assert evidence_table.values(report, "a", "fid", "best") == [
-        5,
-        6,
-    ]  # the lowest validation FID is of step 100
+    best = evidence_table.values(report, "a", "fid", "best")
+    assert best == [5, 6]  # the lowest validation FID is of step 100
+
+
+def test_runs_that_have_not_begun_hold_nothing_up(report):
+    """A trial that its time ended early is looked at where its runs are, and what has no images has not collapsed."""
+    report["arms"]["b"]["runs"][0] = run(0, [9], "unfinished", pixel_variety=0.0)
+    report["arms"]["c"]["runs"][0] = run(0, [9], "unfinished", pixel_variety=0.0)
+    assert [evidence_table.common_step(report, arm) for arm in "abc"] == [300, 300, None]
+    assert evidence_table.counts(report, "b") == "2 runs, 0 collapsed, 1 diverged, 1 unfinished"
+    assert evidence_table.counts(report, "c") == "1 runs, 0 collapsed, 1 unfinished"
 
 
 @pytest.mark.parametrize("classes", [None, 10])
@@ -202,10 +209,12 @@ def test_ranks_are_among_the_architectures_drawn(report):
         "drawn": [{"last": GENOTYPE, "first": None}],
         "found": [{"last": GENOTYPE, "first": GENOTYPE}, {"last": None, "first": None}],
     }
-    assert evidence_table.architecture_rows(report) == [
-        ["drawn", "", "4", "–"],
-        ["found", "3, – of 3", "4, –", "4, –"],  # 7 is worse than the drawn ones' 4 and 5
+    assert evidence_table.architecture_table(report).splitlines()[2:] == [
+        "| drawn |  | 4 | – |",
+        "| found | 3, – of 3 | 4, – | 4, – |",  # 7 is worse than the drawn ones' 4 and 5
     ]
+    report["arms"] = {"found": report["arms"]["found"]}
+    assert evidence_table.architecture_table(report).splitlines()[3] == "| found | 4, – | 4, – |"
 
 
 def test_the_least_that_counts_as_varied():
