@@ -16,6 +16,7 @@ from tfgans.layers import (
     modulated,
     norms,
     resample,
+    resampled,
     spectral,
 )
 from tfgans.layers.state import frozen_state
@@ -31,6 +32,21 @@ LABELS = "labels"  # in place of a shape: integer labels for two samples, 3 clas
 CASES = {
     "spectral_dense": (spectral.SpectralDense, {"units": 3}, [(3, 4)]),
     "spectral_convolution": (spectral.SpectralConv2D, {"filters": 3, "kernel_size": 3, "strides": 2}, [MAPS]),
+    "convolution_of_doubled_maps": (
+        resampled.Conv2D,
+        {"filters": 3, "kernel_size": 3, "padding": "same", "upsampling": 2, "activation": "tanh"},
+        [(2, 8, 8, 2)],
+    ),
+    "spectral_convolution_of_doubled_maps": (
+        spectral.SpectralConv2D,
+        {"filters": 3, "kernel_size": 3, "padding": "same", "upsampling": 2},
+        [(2, 8, 8, 2)],
+    ),
+    "equalized_convolution_of_doubled_maps": (
+        equalized.EqualizedConv2D,
+        {"filters": 3, "upsampling": 2},
+        [(2, 8, 8, 2)],
+    ),
     "spectral_transposed": (
         spectral.SpectralConv2DTranspose,
         {"filters": 3, "kernel_size": 4, "strides": 2, "padding": "same", "activation": "tanh"},

@@ -148,8 +148,13 @@ def test_learning_rate_multiplier_is_a_reparametrisation():
         (lambda: EqualizedConv2D(1, 0), "kernel_size is above 0. Received: 0"),
         (
             lambda: EqualizedConv2D(1, padding="full"),
-            "same or valid, and same with downsample. Received: full",
+            "same or valid, and same where maps are resampled. Received: full",
         ),
+        (
+            lambda: EqualizedConv2D(1, 4, upsampling=2),
+            "without downsample. Received: 2, kernel_size 4",
+        ),
+        (lambda: EqualizedConv2D(1, downsample=True, upsampling=2), "downsample True"),
         (lambda: EqualizedConv2D(1, padding="valid", downsample=True), "Received: valid"),
         (
             lambda: EqualizedConv2D(1, downsample=True)(np.ones((1, 4, 5, 1))),

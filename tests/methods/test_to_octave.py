@@ -11,6 +11,7 @@ from tfgans.config import ConfigError
 from tfgans.evaluate import cost
 from tfgans.methods.octave.convert import octave_of, on_each_map, to_octave
 from tfgans.methods.octave.soft import SoftOctaveConv2D, soft_layers
+from tfgans.networks.autogan import autogan_generator
 from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 
@@ -25,6 +26,7 @@ NETWORKS = {
         latent_dim=8, num_classes=3, upsampling="bilinear", **SMALL
     ),
     "resnet_discriminator": lambda: resnet_discriminator(num_classes=3, **SMALL),
+    "autogan_generator": lambda: autogan_generator(latent_dim=8, **SMALL),
 }
 # convolutions that give or take pairs
 LAYERS = {
@@ -35,6 +37,7 @@ LAYERS = {
     "resnet_generator": 10,
     "resnet_generator_classes": 10,
     "resnet_discriminator": 10,
+    "autogan_generator": 12,
 }
 made = functools.cache(lambda name: NETWORKS[name]())  # which nothing changes
 all_networks = pytest.mark.parametrize("name", NETWORKS)
@@ -87,6 +90,15 @@ def test_without_low_channels_it_is_the_network_itself(name):
         np.testing.assert_array_equal(old, new)
     plain.trainable_variables[0].assign_add(tf.ones_like(plain.trainable_variables[0].value))
     assert np.any(plain.trainable_variables[0] != network.trainable_variables[0])  # a copy
+
+
+def test_up_samplings_that_are_taken_apart_are_made_once():
+    """With an alpha that leaves no channel low each convolution is a plain one, of a map that was enlarged before."""
+    network = made("autogan_generator")
+    plain, inputs = to_octave(network, 0.01), inputs_of(network)
+    assert not soft_layers(plain)
+    assert not any(getattr(layer, "upsampling", 1) > 1 for layer in plain.layers)
+    np.testing.assert_allclose(plain(inputs), network(inputs), atol=1e-5)
 
 
 def test_gradients_reach_every_weight():

@@ -8,7 +8,9 @@ iteration and the sum behind a spectral norm, for example. Products of two value
 input (attention's maps) are counted apart and left out of `macs`, as the published tables do; so are
 biases, norms, activations and resampling.
 
-A transposed convolution costs its kernel once per *input* pixel, the true number of products.
+A transposed convolution costs its kernel once per *input* pixel, the true number of products. A convolution of a
+map that is doubled, or whose outputs are pooled, counts as published tables have it, on the large map, although it
+is computed with fewer (`layers.resampled`).
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ import tensorflow as tf
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.evaluate.graph_products import graph_products
+from tfgans.layers.resampled import as_written
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def _layer_totals(network, inputs):
     specs = tf.nest.map_structure(_one_sample, structure)
     arguments = specs if isinstance(specs, tuple) else (specs,)
     calls = []
-    with _recorded_calls(calls):
+    with as_written(), _recorded_calls(calls):
         function = tf.function(lambda *x: network(*x, training=False), autograph=False)
         graph = function.get_concrete_function(*arguments).graph
     rows = _layer_rows(network)

@@ -13,7 +13,8 @@ from tfgans.layers.norms import (
     ProjectedBatchNormalization,
 )
 from tfgans.layers.recompute import recomputed
-from tfgans.layers.resample import average_pool, upsample_bilinear, upsample_nearest
+from tfgans.layers.resample import average_pool, upsample_bilinear
+from tfgans.layers.resampled import doubled, halved
 from tfgans.layers.spectral import SpectralConv2D
 
 
@@ -157,12 +158,16 @@ class ResidualUpBlock(_ResidualBlock):
 
     def _outputs(self, inputs, condition, training):
         condition = () if condition is None else (condition,)
-        upsample = upsample_nearest if self.upsampling == "nearest" else upsample_bilinear
         x = tf.nn.relu(self.normalization1(inputs, *condition, training=training))
-        x = self._convolve(self.convolution1, upsample(x), training)
+        x = self._convolve_larger(self.convolution1, x, training)
         x = tf.nn.relu(self.normalization2(x, *condition, training=training))
         x = self._convolve(self.convolution2, x, training)
-        return x + self._convolve(self.shortcut, upsample(inputs), training)
+        return x + self._convolve_larger(self.shortcut, inputs, training)
+
+    def _convolve_larger(self, convolution, maps, training):
+        if self.upsampling == "nearest":
+            return doubled(convolution, maps, training)
+        return self._convolve(convolution, upsample_bilinear(maps), training)
 
     def get_config(self):
         return super().get_config() | {
@@ -194,7 +199,7 @@ class ResidualInputBlock(_ResidualBlock):
 
     def _outputs(self, inputs, training):
         x = tf.nn.relu(self._convolve(self.convolution1, inputs, training))
-        x = average_pool(self._convolve(self.convolution2, x, training))
+        x = halved(self.convolution2, x, training)
         return x + self._convolve(self.shortcut, average_pool(inputs), training)
 
 
@@ -235,14 +240,10 @@ class ResidualDownBlock(_ResidualBlock):
         return self._run(inputs, training=training)
 
     def _outputs(self, inputs, training):
-        x = self._convolve(self.convolution1, tf.nn.relu(inputs), training)
-        x = self._convolve(self.convolution2, tf.nn.relu(x), training)
-        shortcut = inputs
-        if self.shortcut is not None:
-            shortcut = self._convolve(self.shortcut, inputs, training)
-        if self.downsample:
-            x, shortcut = average_pool(x), average_pool(shortcut)
-        return x + shortcut
+        x = tf.nn.relu(self._convolve(self.convolution1, tf.nn.relu(inputs), training))
+        convolve = halved if self.downsample else self._convolve
+        shortcut = inputs if self.shortcut is None else convolve(self.shortcut, inputs, training)
+        return convolve(self.convolution2, x, training) + shortcut
 
     def get_config(self):
         return super().get_config() | {"downsample": self.downsample, "wide": self.wide}

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfgans.config import ConfigError
 from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import separable_upfirdn2d
+from tfgans.layers.resampled import enlarged
 
 SLOPE, GAIN = 0.2, 2.0**0.5  # of `scaled_leaky_relu`
 TAPS = (0.125, 0.375, 0.375, 0.125)  # StyleGAN2's low-pass, in one direction
@@ -134,6 +135,7 @@ class EqualizedConv2D(_Equalized):
             map has kernel_size - 2 pixels more than the input, a `valid` convolution of stride 2 follows. A
             1x1 kernel acts on the map that is filtered and halved.
         padding: `same` or `valid`; without `downsample`.
+        upsampling: the factor by which pixels are repeated first, with padding `same` and without `downsample`.
         learning_rate_multiplier: m. The kernel is drawn from N(0, 1 / m^2) and, like the bias, used m times.
         gain: the kernel's scale is sqrt(gain / fan_in), with fan_in = kernel_size^2 * C.
         use_bias, bias_initializer: whether there is a bias, and the initializer of its raw value.
@@ -142,15 +144,21 @@ class EqualizedConv2D(_Equalized):
     Raises: ConfigError if an argument or an odd map's side does not fit.
     """
 
-    def __init__(self, filters, kernel_size=3, downsample=False, padding="same", **kwargs):
+    def __init__(self, filters, kernel_size=3, downsample=False, padding="same", upsampling=1, **kwargs):
         super().__init__(**kwargs)
-        self._check_positive(filters=filters, kernel_size=kernel_size)
-        if padding not in ("same", "valid") or (downsample and padding != "same"):
+        self._check_positive(filters=filters, kernel_size=kernel_size, upsampling=upsampling)
+        resampled = downsample or upsampling > 1
+        if padding not in ("same", "valid") or (resampled and padding != "same"):
             raise ConfigError(
-                f"EqualizedConv2D: padding is same or valid, and same with downsample. Received: {padding}"
+                f"EqualizedConv2D: padding is same or valid, and same where maps are resampled. Received: {padding}"
+            )
+        if upsampling > 1 and (downsample or kernel_size % 2 == 0):
+            raise ConfigError(
+                "EqualizedConv2D: upsampling is for odd kernels and without downsample. "
+                f"Received: {upsampling}, kernel_size {kernel_size}, downsample {downsample}"
             )
         self.filters, self.kernel_size = filters, kernel_size
-        self.downsample, self.padding = downsample, padding
+        self.downsample, self.padding, self.upsampling = downsample, padding, upsampling
 
     def build(self, inputs_shape):
         if self.downsample:
@@ -160,15 +168,14 @@ class EqualizedConv2D(_Equalized):
 
     def call(self, inputs):
         kernel = tf.cast(self._wide_kernel(), self.compute_dtype)
+        if self.upsampling > 1:
+            return self._finish(enlarged(convolve, inputs, kernel, self.upsampling))
         return self._finish(convolve(inputs, kernel, self.downsample, self.padding))
 
     def get_config(self):
-        return super().get_config() | {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "downsample": self.downsample,
-            "padding": self.padding,
-        }
+        own = {name: getattr(self, name) for name in ("filters", "kernel_size", "downsample", "padding")}
+        more = {"upsampling": self.upsampling} if self.upsampling > 1 else {}
+        return super().get_config() | own | more
 
 
 def convolve(images, kernel, downsample=False, padding="same"):

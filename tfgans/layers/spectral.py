@@ -16,6 +16,7 @@ import tensorflow as tf
 from tfgans.layers.depthwise import DepthwiseConv2D
 from tfgans.layers.embedding import class_rows
 from tfgans.layers.gates import gated_kernel
+from tfgans.layers.resampled import Conv2D
 from tfgans.layers.state import state_is_frozen
 
 _EPSILON = 1e-12
@@ -86,7 +87,7 @@ class SpectralKernel:
     def _value(variable):
         return tf.convert_to_tensor(variable.value)
 
-    def _finish(self, outputs):
+    def finish(self, outputs):
         if self.use_bias:
             bias = tf.cast(self._value(self.bias), self.compute_dtype)
             channels_first = getattr(self, "data_format", None) == "channels_first"
@@ -99,15 +100,15 @@ class SpectralDense(SpectralKernel, keras.layers.Dense):
     """`keras.layers.Dense` with spectral normalization; `u` [units]. Arguments as there."""
 
     def call(self, inputs, training=False):
-        return self._finish(tf.linalg.matmul(inputs, self.normalized_kernel(training)))
+        return self.finish(tf.linalg.matmul(inputs, self.normalized_kernel(training)))
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
-class SpectralConv2D(SpectralKernel, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with spectral normalization; `u` [filters]. Arguments as there."""
+class SpectralConv2D(SpectralKernel, Conv2D):
+    """`layers.resampled.Conv2D` with spectral normalization; `u` [filters]. Arguments as there."""
 
     def call(self, inputs, training=False):
-        return self._finish(self.convolution_op(inputs, self.normalized_kernel(training)))
+        return self.finish(self.convolution_op(inputs, self.normalized_kernel(training)))
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -128,7 +129,7 @@ class SpectralConv2DTranspose(SpectralKernel, keras.layers.Conv2DTranspose):
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
-        return self._finish(outputs)
+        return self.finish(outputs)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -143,7 +144,7 @@ class SpectralDepthwiseConv2D(SpectralKernel, DepthwiseConv2D):
         return tf.reshape(kernel, (height * width, channels * multiplier))
 
     def call(self, inputs, training=False):
-        return self._finish(self.convolve(inputs, self.normalized_kernel(training)))
+        return self.finish(self.convolve(inputs, self.normalized_kernel(training)))
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

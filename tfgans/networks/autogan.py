@@ -14,7 +14,8 @@ from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.blocks import channel_major_reshape
 from tfgans.layers.initializers import bias_initializer, glorot_uniform
 from tfgans.layers.norms import BatchNormalization
-from tfgans.layers.resample import BilinearUpsampling2D, NearestUpsampling2D
+from tfgans.layers.resample import BilinearUpsampling2D
+from tfgans.layers.resampled import Conv2D
 from tfgans.networks.parts import discriminator_model, float_dtype, generator_inputs
 from tfgans.networks.resnet import residual_features
 
@@ -118,32 +119,33 @@ def _cell(inputs, cell, taps):
     """The cell's output; adds what it hands on to `taps`, the earlier cells' at sizes of their own."""
     channels, size = inputs.shape[-1], 2 * inputs.shape[1]
     x = normalized(inputs) if cell.normalization else inputs
-    x = convolution(_upsampled(keras.layers.ReLU()(x), cell.upsampling, size), channels, 3)
-    skips = [convolution(_upsampled(tap, cell.upsampling, size), channels, 1) for tap in taps]
+    x = _convolved_larger(keras.layers.ReLU()(x), cell.upsampling, size, 3)
+    skips = [_convolved_larger(tap, cell.upsampling, size, 1) for tap in taps]
     x = keras.layers.Add()([x, *skips]) if skips else x
     taps.append(x)
     x = normalized(x) if cell.normalization else x
     x = convolution(keras.layers.ReLU()(x), channels, 3)
     if cell.shortcut:
-        x = keras.layers.Add()([x, convolution(_upsampled(inputs, cell.upsampling, size), channels, 1)])
+        x = keras.layers.Add()([x, _convolved_larger(inputs, cell.upsampling, size, 1)])
     return x
 
 
-def _upsampled(x, upsampling, size):
-    factor = size // x.shape[1]
+def _convolved_larger(x, upsampling, size, kernel_size):
+    """A convolution of a map that is first enlarged to a side of `size`, with as many channels."""
     if upsampling == "bilinear":  # by 2: no published cell takes such a skip from further away
-        return BilinearUpsampling2D()(x)
-    return NearestUpsampling2D(factor)(x)
+        return convolution(BilinearUpsampling2D()(x), x.shape[-1], kernel_size)
+    return convolution(x, x.shape[-1], kernel_size, upsampling=size // x.shape[1])
 
 
-def convolution(x, filters, kernel_size, dilation=1, use_bias=True):
+def convolution(x, filters, kernel_size, dilation=1, use_bias=True, upsampling=1):
     """A convolution that keeps the size, of Glorot uniform kernels and PyTorch's biases."""
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters,
         kernel_size,
         padding="same",
         dilation_rate=dilation,
         use_bias=use_bias,
+        upsampling=upsampling,
         kernel_initializer=glorot_uniform(),
         bias_initializer=bias_initializer("fan_in_uniform", kernel_size**2 * x.shape[-1]),
     )(x)

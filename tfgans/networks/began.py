@@ -8,7 +8,7 @@ connections, which the paper has as an option.
 import keras
 
 from tfgans.config import ConfigError, Count, Side, configurable
-from tfgans.layers.resample import NearestUpsampling2D
+from tfgans.layers.resampled import Conv2D
 from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
 
 
@@ -65,14 +65,12 @@ def _decoder(codes, doublings, channels, width, name):
     x = keras.layers.Dense(64 * width)(codes)
     x = keras.layers.Reshape((8, 8, width))(x)
     for step in range(doublings + 1):
-        x = _convolution(width)(_convolution(width)(x))
-        if step < doublings:
-            x = NearestUpsampling2D()(x)
+        x = _convolution(width)(_convolution(width, upsampling=2 if step else 1)(x))
     return keras.layers.Conv2D(channels, 3, padding="same", dtype=float_dtype(), name=name)(x)
 
 
-def _convolution(filters, strides=1):
-    return keras.layers.Conv2D(filters, 3, strides, padding="same", activation="elu")
+def _convolution(filters, strides=1, upsampling=1):
+    return Conv2D(filters, 3, strides, padding="same", activation="elu", upsampling=upsampling)
 
 
 def _doublings(network, resolution):

@@ -16,7 +16,7 @@ import keras
 
 from tfgans.config import ConfigError, Count, Side, configurable
 from tfgans.layers.norms import BatchNormalization
-from tfgans.layers.resample import AverageDownsampling2D, NearestUpsampling2D
+from tfgans.layers.resample import AverageDownsampling2D
 from tfgans.layers.spectral import SpectralConv2D, SpectralConv2DTranspose
 from tfgans.networks.lightweight_parts import Decoders, GivenNoise, SmallImage, WithSmallImage, normal
 from tfgans.networks.parts import float_dtype, generator_inputs, is_power_of_two
@@ -48,7 +48,7 @@ def lightweight_generator(
     x = SpectralConv2DTranspose(2 * width[4], 4, use_bias=False, kernel_initializer=normal(), name="init")(x)
     maps = {4: _gated(_norm()(x))}
     for side in (side for side in _UP if 4 < side <= resolution):
-        x = _convolution(2 * width[side], 3, f"up{side}")(NearestUpsampling2D()(maps[side // 2]))
+        x = _convolution(2 * width[side], 3, f"up{side}", upsampling=2)(maps[side // 2])
         if side in (8, 32, 128, 512):
             x = _gated(_norm()(GivenNoise(seed=2 * side, name=f"noise{side}_1")(x)))
             x = _convolution(2 * width[side], 3, f"up{side}_2")(x)
@@ -147,7 +147,6 @@ def _norm():
     return BatchNormalization()
 
 
-def _convolution(filters, kernel_size, name, padding="same", strides=1):
-    return SpectralConv2D(
-        filters, kernel_size, strides, padding, use_bias=False, kernel_initializer=normal(), name=name
-    )
+def _convolution(filters, kernel_size, name, padding="same", strides=1, upsampling=1):
+    options = {"use_bias": False, "kernel_initializer": normal(), "upsampling": upsampling, "name": name}
+    return SpectralConv2D(filters, kernel_size, strides, padding, **options)

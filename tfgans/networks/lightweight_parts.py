@@ -14,7 +14,6 @@ import tensorflow as tf
 from tfgans import keras_internals
 from tfgans.layers.modulated import NoiseInjection
 from tfgans.layers.norms import BatchNormalization
-from tfgans.layers.resample import upsample_nearest
 from tfgans.layers.spectral import SpectralConv2D
 
 _local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
@@ -153,21 +152,23 @@ class _Decoder(keras.layers.Layer):
         inputs, self.convolutions, self.norms = maps_shape[-1], [], []
         for width in self.widths:
             number = len(self.norms) + 1
-            self.convolutions.append(self._convolution(f"convolution{number}", inputs, 2 * width))
+            self.convolutions.append(
+                self._convolution(f"convolution{number}", inputs, 2 * width, upsampling=2)
+            )
             self.norms.append(BatchNormalization(name=f"norm{number}", dtype=self.dtype_policy))
             self.norms[-1].build((None, None, None, 2 * width))
             inputs = width
         self.last = self._convolution("image", inputs, self.channels)
 
-    def _convolution(self, name, inputs, filters):
+    def _convolution(self, name, inputs, filters, **more):
         options = dict(padding="same", use_bias=False, kernel_initializer=normal(), dtype=self.dtype_policy)
-        layer = SpectralConv2D(filters, 3, name=name, **options)
+        layer = SpectralConv2D(filters, 3, name=name, **options, **more)
         layer.build((None, None, None, inputs))
         return layer
 
     def call(self, maps, training=False):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            maps = norm(convolution(upsample_nearest(maps), training=training), training=training)
+            maps = norm(convolution(maps, training=training), training=training)
             values, gates = tf.split(maps, 2, -1)
             maps = values * tf.sigmoid(gates)
         return tf.tanh(self.last(maps, training=training))

@@ -97,9 +97,9 @@ class _Growing(keras.layers.Layer):
         )
         self.normalization = PixelNormalization(dtype=self.dtype_policy)
 
-    def _convolution(self, name, inputs, filters, kernel_size=3, padding="same"):
+    def _convolution(self, name, inputs, filters, kernel_size=3, padding="same", **more):
         layer = EqualizedConv2D(
-            filters, kernel_size, padding=padding, gain=2.0, name=name, dtype=self.dtype_policy
+            filters, kernel_size, padding=padding, gain=2.0, name=name, dtype=self.dtype_policy, **more
         )
         layer.build((None, kernel_size, kernel_size, inputs))
         return layer
@@ -167,10 +167,9 @@ class ProgressiveSynthesis(_Growing):
         inputs = first
         for stage, width in enumerate(self.widths):
             side = side_of(stage)
-            names = (f"convolution{side}_1", f"convolution{side}_2")
-            self.blocks.append(
-                [self._convolution(n, i, width) for n, i in zip(names, (inputs, width), strict=True)]
-            )
+            name = f"convolution{side}"
+            first = self._convolution(f"{name}_1", inputs, width, upsampling=2 if stage else 1)
+            self.blocks.append([first, self._convolution(f"{name}_2", width, width)])
             self.images.append(self._convolution(f"to_rgb{side}", width, self.channels, 1))
             inputs = width
 
@@ -199,7 +198,7 @@ class ProgressiveSynthesis(_Growing):
         x = before = self._block(self.blocks[0], x, training)
         for layers in self.blocks[1 : stage + 1]:
             before = x
-            x = self._block(layers, upsample_nearest(x), training)
+            x = self._block(layers, x, training)
         new = widen(self.images[stage](x))
         if not stage:
             return new

@@ -73,6 +73,8 @@ class _Conversion:
         self._made = {}
 
     def run(self, layer, *arguments, **options):
+        if not self.alpha:
+            return self.copy(layer)(*arguments, **options)
         self.gives_maps = id(layer) in self._before
         return octave_of(layer, self, *arguments, **options)
 
@@ -112,7 +114,8 @@ class _Conversion:
             return layer  # an operation such as a sum has no weights
 
         def call(*arguments, **options):
-            made = self._make((id(layer), "copy"), _again, layer, name or layer.name)
+            again = _apart if self.alpha else _again
+            made = self._make((id(layer), "copy"), again, layer, name or layer.name)
             outputs = made(*arguments, **options)
             _take_weights(made, layer)
             return outputs
@@ -129,13 +132,25 @@ def _again(layer, name):
     return type(layer).from_config(layer.get_config() | {"name": name})
 
 
+def _apart(layer, name):
+    """As `_again`, of maps that a convolution's up-sampling has enlarged before."""
+    return type(layer).from_config(_config_apart(layer) | {"name": name})
+
+
+def _config_apart(layer):
+    config = layer.get_config()
+    if isinstance(layer, keras.layers.Conv2D):
+        config.pop("upsampling", None)
+    return config
+
+
 def _octave_layer(layer, alpha, name):
     if isinstance(layer, spectral.SpectralConv2D):
         made = SpectralSoftOctaveConv2D
     else:
         transposed = isinstance(layer, keras.layers.Conv2DTranspose)
         made = SoftOctaveConv2DTranspose if transposed else SoftOctaveConv2D
-    config = {k: v for k, v in layer.get_config().items() if k not in ("groups", "data_format")}
+    config = {k: v for k, v in _config_apart(layer).items() if k not in ("groups", "data_format")}
     return made.from_config(config | {"alpha": alpha, "name": name})
 
 
@@ -174,6 +189,9 @@ def _together(layer, conversion, inputs, **options):
 
 
 def _convolution(layer, conversion, maps, **options):
+    if getattr(layer, "upsampling", 1) > 1:
+        larger = resample.NearestUpsampling2D(layer.upsampling)
+        maps = Maps(*map(larger, maps.pair)) if isinstance(maps, Maps) else larger(maps)
     strides, padding, groups = set(layer.strides), layer.padding, getattr(layer, "groups", 1)
     if padding != "same" or len(strides) > 1 or groups != 1 or layer.data_format == "channels_first":
         return conversion.copy(layer)(merged(maps), **options)

@@ -8,6 +8,7 @@ from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Made, Side, configurable
 from tfgans.layers.initializers import bias_initializer
 from tfgans.layers.norms import BatchNormalization
+from tfgans.layers.resampled import as_written
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution, build_normalization
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
@@ -131,7 +132,7 @@ def thop_flops(network, inputs=None):
     inputs = network.input if inputs is None else inputs
     specs = tf.nest.map_structure(lambda x: tf.TensorSpec((1, *tuple(x.shape)[1:]), x.dtype), inputs)
     counts = []
-    with _counted_calls(counts):
+    with as_written(), _counted_calls(counts):
         tf.function(lambda x: network(x, training=False), autograph=False).get_concrete_function(specs)
     return sum(counts)
 
