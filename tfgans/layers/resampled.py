@@ -44,10 +44,7 @@ class Conv2D(keras.layers.Conv2D):
 
     def __init__(self, *args, upsampling=1, **kwargs):
         super().__init__(*args, **kwargs)
-        odd = len(set(self.kernel_size)) == 1 and self.kernel_size[0] % 2 == 1
-        steps = {*self.strides, *self.dilation_rate, self.groups}
-        plain = odd and steps == {1} and (self.padding, self.data_format) == ("same", "channels_last")
-        if upsampling < 1 or (upsampling > 1 and not plain):
+        if upsampling < 1 or (upsampling > 1 and not fits(self)):
             raise ConfigError(
                 f"{self.name}: upsampling is at least 1, above 1 for square kernels of odd sides, strides, dilation "
                 f"and groups of 1, padding same, channels last. Received: {upsampling}"
@@ -68,11 +65,18 @@ class Conv2D(keras.layers.Conv2D):
         return super().get_config() | ({"upsampling": self.upsampling} if self.upsampling > 1 else {})
 
 
+def fits(layer):
+    """Whether a convolution's kernel is a square of odd sides that keeps the size of maps, with zeros around them."""
+    odd = len(set(layer.kernel_size)) == 1 and layer.kernel_size[0] % 2 == 1
+    steps = {*layer.strides, *layer.dilation_rate, layer.groups}
+    return odd and steps == {1} and (layer.padding, layer.data_format) == ("same", "channels_last")
+
+
 def doubled(layer, maps, training=False):
-    """`layer(upsample_nearest(maps))`, of a convolution with stride 1 and zeros around that keeps the size.
+    """`layer(upsample_nearest(maps))`.
 
     Args:
-        layer: a built `keras.layers.Conv2D` or `SpectralConv2D`, whose kernel is a square of odd sides.
+        layer: a built `keras.layers.Conv2D` or `SpectralConv2D` that `fits`.
         maps: [N, H, W, C].
     Returns: [N, 2H, 2W, filters].
     """
@@ -93,7 +97,7 @@ def halved(layer, maps, training=False):
 
 
 def enlarged(convolve, maps, kernel, factor=2):
-    """`convolve(upsample_nearest(maps, factor), kernel)`, of a convolution that keeps the size."""
+    """`convolve(upsample_nearest(maps, factor), kernel)`, of the convolution of a layer that `fits`."""
     if kernel.shape[:2] == (1, 1) and not _is_written_out():  # each pixel by itself
         return upsample_nearest(convolve(maps, kernel), factor)
     if factor == 2 and _is_worth_it(maps.shape[1:3]):
@@ -102,7 +106,7 @@ def enlarged(convolve, maps, kernel, factor=2):
 
 
 def shrunk(convolve, maps, kernel):
-    """`average_pool(convolve(maps, kernel))`, of a convolution that keeps the size."""
+    """`average_pool(convolve(maps, kernel))`, of the convolution of a layer that `fits`."""
     if kernel.shape[:2] == (1, 1):
         return convolve(average_pool(maps), kernel)
     if _is_worth_it([side // 2 for side in maps.shape[1:3]]):

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.resample import average_pool, upsample_nearest
+from tfgans.layers.resampled import enlarged, fits
 
 
 def low_channels(alpha, channels):
@@ -87,18 +88,16 @@ class _Octave:
 
     def _from_one(self, maps, kernel):
         to_high, to_low = self._split_outputs(kernel)
-        maps, pooled = self._resized_and_pooled(maps)
-        return [self._convolve(maps, to_high), self._convolve(pooled, to_low)]
+        return [self._convolve_resized(maps, to_high), self._convolve(self._pooled(maps), to_low)]
 
     def _from_pair(self, high, low, kernel):
-        high, pooled = self._resized_and_pooled(high)
-        low = self._resized(low)
         to_high, to_low = self._split_outputs(kernel)
         high_to_high, low_to_high = tf.split(to_high, self.input_channels, self._input_axis)
-        outputs = self._merge(self._convolve(high, high_to_high), self._convolve(low, low_to_high))
+        parts = ((high, high_to_high), (low, low_to_high))
+        outputs = self._merge(*(self._convolve_resized(*part) for part in parts))
         if not self.low_filters:
             return [outputs]
-        return [outputs, self._convolve(tf.concat([pooled, low], -1), to_low)]
+        return [outputs, self._convolve(tf.concat([self._pooled(high), self._resized(low)], -1), to_low)]
 
     def _merge(self, from_high, from_low):
         return from_high + upsample_nearest(from_low)
@@ -106,10 +105,12 @@ class _Octave:
     def _resized(self, maps):
         return maps
 
-    def _resized_and_pooled(self, maps):
-        """Maps as the convolution takes them, and P of those; the latter only if there are low channels."""
-        maps = self._resized(maps)
-        return maps, average_pool(maps) if self.low_filters else None
+    def _convolve_resized(self, maps, kernel):
+        return self._convolve(self._resized(maps), kernel)
+
+    def _pooled(self, maps):
+        """P of maps as the convolution takes them."""
+        return average_pool(self._resized(maps))
 
     def _split_outputs(self, kernel):
         if not self.low_filters:
@@ -180,7 +181,8 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
         self.upsampling, self.low_resolution = upsampling, low_resolution
 
     def _single(self, maps, kernel):
-        maps = maps if self.upsampling == 1 else self._resized(maps)
+        if self.upsampling > 1:
+            return self._convolve_resized(maps, kernel)
         return self._convolve(maps, kernel, self.strides[0])
 
     def _resized(self, maps):
@@ -188,10 +190,14 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
             return upsample_nearest(maps, self.upsampling)
         return maps if self.strides[0] == 1 else average_pool(maps, self.strides[0])
 
-    def _resized_and_pooled(self, maps):
-        if self.upsampling == 2:
-            return self._resized(maps), maps  # P of repeated pixels is what was repeated
-        return super()._resized_and_pooled(maps)
+    def _convolve_resized(self, maps, kernel):
+        if self.upsampling > 1 and fits(self):
+            return enlarged(self._convolve, maps, kernel, self.upsampling)
+        return super()._convolve_resized(maps, kernel)
+
+    def _pooled(self, maps):
+        # P of repeated pixels is what was repeated
+        return maps if self.upsampling == 2 else super()._pooled(maps)
 
     def _merge(self, from_high, from_low):
         if self.low_resolution:
