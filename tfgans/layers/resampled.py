@@ -160,5 +160,5 @@ def _applied(layer, operation, training):
         return layer.finish(operation(layer.convolution_op, layer.normalized_kernel(training)))
     outputs = operation(layer.convolution_op, tf.convert_to_tensor(layer.kernel))
     if layer.use_bias:
-        outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(layer.bias))
+        outputs = outputs + tf.convert_to_tensor(layer.bias)  # twice as fast as `bias_add` in bfloat16
     return layer.activation(outputs)
