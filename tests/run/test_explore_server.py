@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -21,6 +22,20 @@ def served(styled):
     thread.start()
     yield server
     server.close()
+
+
+def test_closing_ends_serving(styled, monkeypatch):
+    """Also while the thread that serves waits for somebody to come, and without an error there."""
+    failed = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    for wait in (0.0, 0.2):
+        server = Server("127.0.0.1", 0)
+        thread = threading.Thread(target=server.serve, args=(styled,), daemon=True)
+        thread.start()
+        time.sleep(wait)
+        server.close()
+        thread.join(timeout=30)
+        assert not thread.is_alive() and not failed
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ class Server:
     """
 
     def __init__(self, host, port):
-        self._application = None
+        self._application, self._closed = None, False
         self.token = None if is_loopback(host) else secrets.token_urlsafe(16)
         options = {"threads": _THREADS, "max_request_body_size": _MOST_BYTES, "ident": None}
         logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns of each client that waits
@@ -64,9 +64,14 @@ class Server:
     def serve(self, studio):
         """Answers, until `close` is called or the process ends."""
         self._application = Application(studio, self.token)
-        self._server.run()
+        try:
+            self._server.run()
+        except OSError:  # it waits on a socket that another thread closes
+            if not self._closed:
+                raise
 
     def close(self):
+        self._closed = True
         self._server.close()
 
 
