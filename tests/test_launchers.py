@@ -107,7 +107,7 @@ def test_runs_that_are_compared_train_alone(found, monkeypatch):
     left = launchers.alone(SRUN | MPIRUN | {"TF_CONFIG": TOLD, "HOME": "/h"})
     assert left["HOME"] == "/h" and found(left) == ([], None)
     monkeypatch.setenv("TF_CONFIG", TOLD)
-    assert "TF_CONFIG" not in processes._environment()
+    assert "TF_CONFIG" not in processes._environment(2)
 
 
 def test_a_step_may_leave_out_what_follows_from_the_rest(found):
@@ -188,3 +188,13 @@ def test_the_page_s_commands_name_each_process_once(found):
         if "workers" in flags:
             told.append(found({}, flags["workers"].split(","), int(flags["task"])))
     assert told == [(["one:5000", "two:5000"], 0), (["one:5000", "two:5000"], 1)]
+
+
+@pytest.mark.parametrize("processes, share", [(2, "4"), (3, "2"), (8, "1"), (20, "1")])
+def test_processes_that_train_at_once_share_the_processors(processes, share, monkeypatch):
+    """And nothing of several that train together; what somebody has set stays."""
+    monkeypatch.setattr(launchers, "processors", lambda: 8)
+    given = {"PATH": "p", "OMP_NUM_THREADS": "5", "TF_CONFIG": "{}"}
+    threads = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), share)
+    assert launchers.sharing(given, processes) == threads | {"PATH": "p", "OMP_NUM_THREADS": "5"}
+    assert launchers.sharing(given, 1) == {"PATH": "p", "OMP_NUM_THREADS": "5"}

@@ -18,6 +18,7 @@ from tfgans.errors import ConfigError
 # Ports are a function of the job, so that all its processes find the same ones and those of two jobs on a machine
 # differ. They end below those that Linux gives to outgoing connections, 32768 and above.
 _FIRST_PORT, _PORTS = 12000, 16000
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 _MOST = 65536  # processes, and machines of a list
 
 
@@ -58,6 +59,22 @@ def alone(environ):
     """The variables of `environ` for a process that trains alone, whatever has started this one."""
     names = ("TF_CONFIG", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NODELIST")
     return {name: value for name, value in environ.items() if name not in names}
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def sharing(environ, processes):
+    """As `alone`, for one of several processes at a time: with threads for its share of the processors.
+
+    By default each would have as many threads as there are processors, which wait for each other. What `environ`
+    says of threads stays. The last bits of sums depend on how many there are.
+    """
+    share = str(max(1, processors() // processes))
+    threads = dict.fromkeys(_THREADS, share) if processes > 1 else {}
+    return threads | alone(environ)
 
 
 def _check(addresses):

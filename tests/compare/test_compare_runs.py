@@ -133,6 +133,26 @@ def test_the_metric_of_the_configurations_ranks_them(tmp_path):
         run.compare_runs(tmp_path / "all", [tmp_path / "runs"])
 
 
+@pytest.mark.parametrize("jobs, share", [(1, None), (2, "4"), (4, "4")])
+def test_runs_at_a_time_share_the_processors(jobs, share, gin_files, tmp_path, monkeypatch):
+    """Of two runs two are trained at a time, however many there might be."""
+    seen = []
+
+    class Refused:
+        def __init__(self, command, stderr, env, **_):
+            seen.append(env.get("TF_NUM_INTRAOP_THREADS"))
+
+        def wait(self):
+            return 2
+
+    monkeypatch.setattr(report, "write", lambda *_: None)
+    monkeypatch.setattr(processes.launchers, "processors", lambda: 8)
+    monkeypatch.setattr(processes.subprocess, "Popen", Refused)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    run.compare_configurations(tmp_path, [gin_files["plain"]], seeds=2, steps=10, jobs=jobs)
+    assert seen == [share] * 2
+
+
 def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_files, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "write", lambda *_: None)
     out, asked = tmp_path / "out", []

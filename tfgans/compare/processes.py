@@ -110,6 +110,7 @@ class Runner(signals.Keeper):
     def __init__(self, runs, jobs, doing="comparing"):
         self.missing = [run for run in runs if not run.is_done()]
         self.done, self.jobs = len(runs) - len(self.missing), jobs
+        self.at_once = min(jobs, len(self.missing))
         self.processes, self.lock, self.doing = {}, threading.Lock(), doing
 
     def train(self):
@@ -150,7 +151,7 @@ class Runner(signals.Keeper):
                     run.command(),
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    env=_environment(),
+                    env=_environment(self.at_once),
                     start_new_session=True,
                 )
             self.processes[run] = process
@@ -181,7 +182,7 @@ def _last_line(log):
     return lines[-1].strip().removeprefix("tfgans: ") if lines else ""
 
 
-def _environment():
+def _environment(at_once):
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return launchers.alone(os.environ) | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    return launchers.sharing(os.environ, at_once) | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
