@@ -87,10 +87,12 @@ class _Octave:
         return outputs if self.low_filters else outputs[0]
 
     def _from_one(self, maps, kernel):
+        maps = self._strided(maps)
         to_high, to_low = self._split_outputs(kernel)
         return [self._convolve_resized(maps, to_high), self._convolve(self._pooled(maps), to_low)]
 
     def _from_pair(self, high, low, kernel):
+        high, low = self._strided(high), self._strided(low)
         to_high, to_low = self._split_outputs(kernel)
         high_to_high, low_to_high = tf.split(to_high, self.input_channels, self._input_axis)
         parts = ((high, high_to_high), (low, low_to_high))
@@ -101,6 +103,9 @@ class _Octave:
 
     def _merge(self, from_high, from_low):
         return from_high + upsample_nearest(from_low)
+
+    def _strided(self, maps):
+        return maps
 
     def _resized(self, maps):
         return maps
@@ -185,10 +190,11 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
             return self._convolve_resized(maps, kernel)
         return self._convolve(maps, kernel, self.strides[0])
 
-    def _resized(self, maps):
-        if self.upsampling > 1:
-            return upsample_nearest(maps, self.upsampling)
+    def _strided(self, maps):
         return maps if self.strides[0] == 1 else average_pool(maps, self.strides[0])
+
+    def _resized(self, maps):
+        return maps if self.upsampling == 1 else upsample_nearest(maps, self.upsampling)
 
     def _convolve_resized(self, maps, kernel):
         if self.upsampling > 1 and fits(self):
