@@ -162,6 +162,11 @@ def with_constants(function):
     return _imported(module, "convert_variables_to_constants_v2")(function)
 
 
+def is_for_xla(graph):
+    """Whether XLA compiles what is traced in a graph."""
+    return _imported("tensorflow.python.ops.control_flow_util", "GraphOrParentsInXlaContext")(graph)
+
+
 def specs_of_replicas(spec):
     """The spec of each local replica, of one part of distributed data; of one replica's, that itself in a list."""
     several = isinstance(spec, _imported("tensorflow.python.distribute.values", "PerReplicaSpec"))

@@ -4,8 +4,9 @@ import pytest
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.fir import separable_upfirdn2d, upfirdn2d
 from tfgans.layers.modulated import ModulatedConv2D, NoiseInjection, StyledConv2D, ToRGB
-from tfgans.layers.resample import FIRDownsampling2D, FIRUpsampling2D, separable_upfirdn2d, upfirdn2d
+from tfgans.layers.resample import FIRDownsampling2D, FIRUpsampling2D
 
 RANDOM = np.random.default_rng(0)
 MAPS = RANDOM.normal(size=(3, 4, 4, 2)).astype("float32")

@@ -4,6 +4,7 @@ import scipy.signal
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.fir import LARGEST_PRODUCT, separable_upfirdn2d, upfirdn2d
 from tfgans.layers.resample import (
     AverageDownsampling2D,
     BilinearUpsampling2D,
@@ -12,7 +13,8 @@ from tfgans.layers.resample import (
     GlobalSumPooling2D,
     NearestUpsampling2D,
     average_pool,
-    upfirdn2d,
+    upsample_bilinear,
+    upsample_nearest,
 )
 
 SQUARE = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")[None, :, :, None]
@@ -69,6 +71,69 @@ def test_upfirdn_against_scipy(up, down, padding):
     expected = np.apply_along_axis(along, 2, np.apply_along_axis(along, 1, IMAGES))
     assert outputs.shape == expected.shape
     np.testing.assert_allclose(outputs, expected, atol=1e-12)
+
+
+LINEAR = {
+    "nearest": upsample_nearest,
+    "nearest by 3": lambda x: upsample_nearest(x, 3),
+    "bilinear": upsample_bilinear,
+    "means": average_pool,
+    "low-pass": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0, 0.25), padding=(1, 2)),
+    "low-pass, all around": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0), padding=(2, 2)),
+    "low-pass, cropped": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0), padding=(-1, 1)),
+    "halved": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0, 0.25), down=2, padding=(1, 2)),
+    "thirds": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0), down=3, padding=(0, 1)),
+    "doubled": lambda x: separable_upfirdn2d(x, (0.5, -1.0, 2.0, 0.25), up=2, padding=(2, 1)),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_gradients_are_the_transpose_and_theirs_the_operation_again(name):
+    """Of a linear operation x -> A x: the gradient of <u, A x> is A' u, and that of <v, A' u> by u is A v."""
+    operation, shape = LINEAR[name], (4, 6, 2)
+    columns = operation(tf.constant(np.eye(48).reshape(48, *shape)))
+    matrix = np.reshape(columns, (48, -1)).T
+    random = np.random.default_rng(1)
+    x, v = (tf.constant(random.normal(size=(1, *shape))) for _ in range(2))
+    u = tf.constant(random.normal(size=(1, *columns.shape[1:])))
+    with tf.GradientTape() as outer:
+        outer.watch(u)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            product = tf.reduce_sum(u * operation(x))
+        slope = inner.gradient(product, x)
+        again = tf.reduce_sum(v * slope)
+    np.testing.assert_allclose(np.ravel(slope), matrix.T @ np.ravel(u), atol=1e-12)
+    np.testing.assert_allclose(np.ravel(outer.gradient(again, u)), matrix @ np.ravel(v), atol=1e-12)
+
+
+@pytest.mark.parametrize("sides", [(1, 3), (LARGEST_PRODUCT + 1, 2)])
+def test_bilinear_of_any_size(sides):
+    images = np.random.default_rng(4).normal(size=(1, *sides, 1)).astype("float32")
+    expected = tf.image.resize(images, [2 * side for side in sides], "bilinear")
+    np.testing.assert_allclose(upsample_bilinear(tf.constant(images)), expected, atol=1e-6)
+
+
+def test_xla_is_given_products_in_place_of_depthwise_convolutions():
+    """It has no fast kernel for these on CPUs; also in a function that a compiled one calls."""
+    images = tf.constant(IMAGES)
+
+    def low_passed(images):
+        return separable_upfirdn2d(images, (0.5, -1.0, 2.0, 0.25), padding=(1, 2))
+
+    def kinds(function):
+        graph = function.get_concrete_function(images).graph
+        nodes = [*graph.as_graph_def().node]
+        for inside in graph.as_graph_def().library.function:
+            nodes.extend(inside.node_def)
+        return {node.op for node in nodes}
+
+    plain, compiled = tf.function(low_passed), tf.function(low_passed, jit_compile=True)
+    nested = tf.function(lambda images: plain(images) + 1.0, jit_compile=True)
+    assert "DepthwiseConv2dNative" in kinds(tf.function(low_passed)) or tf.config.list_physical_devices("GPU")
+    for function in (compiled, nested):
+        assert "BatchMatMulV2" in kinds(function) and "DepthwiseConv2dNative" not in kinds(function)
+    np.testing.assert_allclose(compiled(images), low_passed(images), atol=1e-12)
 
 
 def test_fir_layers_keep_constants_inside_and_shapes():

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfgans.augment import wavelets
 from tfgans.augment.geometric import pick
-from tfgans.layers.resample import along_sides, fir_matrix, separable_upfirdn2d, upfirdn2d
+from tfgans.layers.fir import along_sides, fir_matrix, separable_upfirdn2d, upfirdn2d
 
 _LARGEST_PRODUCT = 512  # pixels along a side; a matrix costs more the larger the map, a filter does not
 _MARGIN = 6  # pixels that the filters read beyond an image

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.fir import separable_upfirdn2d
 from tfgans.layers.recompute import recomputed
-from tfgans.layers.resample import separable_upfirdn2d
 from tfgans.layers.resampled import enlarged
 
 SLOPE, GAIN = 0.2, 2.0**0.5  # of `scaled_leaky_relu`

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.equalized import GAIN, SLOPE, TAPS, EqualizedDense, _Equalized, convolve
-from tfgans.layers.resample import separable_upfirdn2d
+from tfgans.layers.fir import separable_upfirdn2d
 
 _EPSILON = 1e-8
 

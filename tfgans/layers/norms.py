@@ -127,6 +127,12 @@ class BatchNormalization(_BatchStatistics):
     def call(self, inputs, training=False):
         return self._normalized(inputs, training, self.gamma, self.beta)
 
+    def weighted(self, inputs, weight, training=False):
+        """`weight`, a scalar, times the outputs: gamma and beta are multiplied by it, in float32 or float64."""
+        weight = tf.cast(weight, widen(inputs).dtype)
+        gamma = tf.fill((inputs.shape[-1],), weight) if self.gamma is None else weight * self.gamma
+        return self._normalized(inputs, training, gamma, None if self.beta is None else weight * self.beta)
+
 
 @keras.saving.register_keras_serializable(package="tfgans")
 class ConditionalBatchNormalization(_BatchStatistics):

@@ -1,4 +1,4 @@
-"""Up- and down-sampling of [N, H, W, C] by plain reshapes, sums and convolutions.
+"""Up- and down-sampling of [N, H, W, C] by plain reshapes, sums, products and convolutions.
 
 TensorFlow's nearest-neighbour resize has no second derivative; everything here has all of them.
 """
@@ -10,22 +10,44 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.fir import LARGEST_PRODUCT, along_sides, separable_upfirdn2d
 from tfgans.layers.statistics import widen
-
-_LARGEST_PRODUCT = 160  # pixels along a side: a matrix costs more the larger the map, a filter does not
 
 
 def upsample_nearest(images, factor=2):
     """Repeats each pixel `factor` times in both directions."""
-    height, width, channels = images.shape[1:]
-    # Two concatenations: three times as fast on a CPU as tiling or broadcasting over six dimensions.
-    wide = tf.concat([images] * factor, 3)
-    return tf.reshape(tf.concat([wide] * factor, 2), (-1, height * factor, width * factor, channels))
+
+    @tf.custom_gradient
+    def forward(images):
+        height, width, channels = images.shape[1:]
+        # Two concatenations: three times as fast on a CPU as tiling or broadcasting over six dimensions.
+        wide = tf.concat([images] * factor, 3)
+        tall = tf.reshape(tf.concat([wide] * factor, 2), (-1, height * factor, width * factor, channels))
+        # The sum of each square: TensorFlow's own gradient, by slices, takes four times as long as the pooling.
+        return tall, lambda upstream: average_pool(upstream, factor) * factor**2
+
+    return forward(images)
 
 
 def upsample_bilinear(images):
     """Doubles height and width; half-pixel centres, edges repeated (`align_corners=False`)."""
-    return _double(_double(images, 1), 2)
+    height, width = images.shape[1:3]
+    if max(height, width) > LARGEST_PRODUCT:
+        return _double(_double(images, 1), 2)
+    return along_sides(
+        images, *(tf.constant(bilinear_matrix(size), images.dtype) for size in (height, width))
+    )
+
+
+@functools.lru_cache
+def bilinear_matrix(size):
+    """What bilinear up-sampling by 2 does along one side, as a matrix [2 * size, size]."""
+    places = (np.arange(2 * size) + 0.5) / 2 - 0.5
+    first = np.floor(places).astype(int)
+    matrix = np.zeros((2 * size, size))
+    for neighbour, share in ((first, first + 1 - places), (first + 1, places - first)):
+        np.add.at(matrix, (np.arange(2 * size), np.clip(neighbour, 0, size - 1)), share)
+    return matrix
 
 
 def _double(images, axis):
@@ -41,74 +63,16 @@ def _double(images, axis):
 
 def average_pool(images, factor=2):
     """Mean of each `factor` x `factor` square; height and width must be multiples of it."""
-    height, width, channels = images.shape[1:]
+    height, width, _ = images.shape[1:]
     if height % factor or width % factor:
         raise ConfigError(f"average pooling by {factor} takes multiples of it. Received: {height} x {width}")
-    return tf.cast(tf.nn.avg_pool2d(widen(images), factor, factor, "VALID"), images.dtype)
 
+    @tf.custom_gradient
+    def forward(images):
+        means = tf.nn.avg_pool2d(images, factor, factor, "VALID")
+        return means, lambda upstream: upsample_nearest(upstream * (1 / factor**2), factor)
 
-def upfirdn2d(images, kernel, up=1, down=1, padding=(0, 0)):
-    """Zero-insertion, padding, FIR filter, decimation, the same in both directions.
-
-    Args:
-        images: [N, H, W, C].
-        kernel: [k, k] array; convolved (flipped), as `scipy.signal.upfirdn` does.
-        up: `up - 1` zeros follow each sample.
-        down: every `down`-th sample is kept, from the first.
-        padding: zeros before and after, on the up-sampled grid; negative crops.
-    Returns: [N, H', W', C] with H' = (H * up + sum(padding) - k) // down + 1.
-    """
-    height, width, channels = images.shape[1:]
-    if up > 1:
-        images = tf.reshape(images, (-1, height, 1, width, 1, channels))
-        images = tf.pad(images, ((0, 0), (0, 0), (0, up - 1), (0, 0), (0, up - 1), (0, 0)))
-        images = tf.reshape(images, (-1, height * up, width * up, channels))
-    before, after = padding
-    added = (max(before, 0), max(after, 0))
-    images = tf.pad(images, ((0, 0), added, added, (0, 0)))
-    rows, columns = (slice(max(-before, 0), n - max(-after, 0)) for n in images.shape[1:3])
-    images = images[:, rows, columns]
-    taps = tf.constant(np.asarray(kernel)[::-1, ::-1, None, None], images.dtype)
-    filters = tf.tile(taps, (1, 1, channels, 1))
-    return tf.nn.depthwise_conv2d(images, filters, (1, down, down, 1), "VALID")
-
-
-def separable_upfirdn2d(images, taps, up=1, down=1, padding=(0, 0)):
-    """`upfirdn2d` with the kernel outer(taps, taps), by a product with a constant matrix along each side.
-
-    On a CPU the products take about as long as the depthwise convolution in graph mode, and a twentieth of
-    its time under XLA, which has no fast kernel for it. Maps of more than 160 pixels a side are convolved.
-
-    Args: as `upfirdn2d`, with `taps` [k] of both directions.
-    """
-    height, width = images.shape[1:3]
-    if max(height, width) > _LARGEST_PRODUCT:
-        return upfirdn2d(images, np.outer(taps, taps), up, down, padding)
-    rows, columns = (fir_matrix(size, tuple(taps), up, down, tuple(padding)) for size in (height, width))
-    return along_sides(images, tf.constant(rows, images.dtype), tf.constant(columns, images.dtype))
-
-
-def along_sides(images, rows, columns):
-    """Products with matrices along both sides of [N, H, W, C]: [N, H', W', C].
-
-    Args: rows, columns: [H', H] and [W', W], or one for each image, [N, H', H] and [N, W', W].
-    """
-    height, width, channels = images.shape[1:]
-    tall = tf.matmul(rows, tf.reshape(images, (-1, height, width * channels)))
-    if columns.shape.rank == 3:
-        tall = tf.reshape(tall, (-1, rows.shape[-2], width, channels))
-        return tf.matmul(columns[:, None], tall)
-    outputs = tf.matmul(columns, tf.reshape(tall, (-1, width, channels)))
-    return tf.reshape(outputs, (-1, rows.shape[-2], columns.shape[-2], channels))
-
-
-@functools.lru_cache
-def fir_matrix(size, taps, up, down, padding):
-    """What `upfirdn2d` does along one side, as a matrix [outputs, size]."""
-    outputs = (size * up + sum(padding) - len(taps)) // down + 1
-    reads = np.arange(size) * up + padding[0] - np.arange(outputs)[:, None] * down  # place in the window
-    inside = (reads >= 0) & (reads < len(taps))
-    return np.where(inside, np.asarray(taps)[::-1][np.clip(reads, 0, len(taps) - 1)], 0.0)
+    return forward(images)
 
 
 class _Parameterless(keras.layers.Layer):

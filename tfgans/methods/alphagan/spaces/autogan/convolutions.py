@@ -171,10 +171,18 @@ class ActivatedSeparableConvolution(ActivatedOperation):
         return layer
 
     def _transform(self, x, training):
+        return self.normalizations[-1](self._before_last_norm(x, training), training=training)
+
+    def weighted(self, activated, weight, training=False):
+        """`weight`, a scalar, times the outputs of maps that have been through the first ReLU."""
+        last = self.normalizations[-1]
+        return last.weighted(self._before_last_norm(activated, training), weight, training)
+
+    def _before_last_norm(self, x, training):
         for stage in range(self.stages):
-            x = tf.nn.relu(x) if stage else x
+            if stage:
+                x = tf.nn.relu(self.normalizations[stage - 1](x, training=training))
             x = self.pointwise[stage](self.depthwise[stage](x))
-            x = self.normalizations[stage](x, training=training)
         return x
 
     def get_config(self):

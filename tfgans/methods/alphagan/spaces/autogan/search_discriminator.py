@@ -10,8 +10,9 @@ from tfgans.layers.spectral import SpectralDense
 from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.convolutions import build_convolution
+from tfgans.methods.alphagan.spaces.autogan.mixed import MixedOperation
 from tfgans.methods.alphagan.spaces.autogan.operations import check_operations
-from tfgans.methods.alphagan.spaces.autogan.supernet import MixedOperation, Supernet
+from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.networks.parts import float_dtype
 
 _RAISING = ("conv_1x1", "conv_3x3", "conv_5x5")

@@ -5,14 +5,12 @@ import math
 import keras
 import tensorflow as tf
 
-from tfgans import keras_internals
 from tfgans.config import ConfigError, Count, Several, Side, configurable
-from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.autogan import space
-from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
 from tfgans.methods.alphagan.spaces.autogan.genotype import from_architecture, random_genotype
+from tfgans.methods.alphagan.spaces.autogan.mixed import MixedOperation
 from tfgans.methods.alphagan.spaces.autogan.networks import LatentMaps, ToImages, first_size
-from tfgans.methods.alphagan.spaces.autogan.operations import check_operations, make_operation
+from tfgans.methods.alphagan.spaces.autogan.operations import check_operations
 from tfgans.networks.parts import float_dtype
 
 _TINY = 1e-20  # the authors' guard of the logarithm
@@ -31,94 +29,6 @@ def row_probabilities(logits, noise=None, temperature=0.5):
             raise ConfigError(f"the Gumbel softmax's temperature is positive. Received: {temperature}")
         logits = (logits - tf.math.log(-tf.math.log(tf.cast(noise, logits.dtype) + _TINY))) / temperature
     return tf.nn.softmax(logits)
-
-
-@keras.saving.register_keras_serializable(package="tfgans")
-class MixedOperation(keras.layers.Layer):
-    """All operations of a pool with weights of their own, and the weighted sum of their outputs.
-
-    Operations that begin with a ReLU share it. Plain convolutions are linear, so they are run as one with the
-    weighted sum of their kernels, the small ones padded: the same output for the price of the largest.
-
-    Args:
-        operations: names; see `operations.make_operation`.
-        channels: of the output.
-        stride: 1 of normal operations, 2 or 4 of up-sampling ones.
-    Input: [N, H, W, C] and weights [operations]. Output: [N, H * stride, W * stride, channels].
-    """
-
-    def __init__(self, operations, channels, stride=1, **kwargs):
-        super().__init__(autocast=False, **kwargs)  # the weights stay float32
-        check_operations(type(self).__name__, "normal" if stride == 1 else "up", operations)
-        self.operations, self.channels, self.stride = tuple(operations), channels, stride
-
-    def build(self, inputs_shape, *_):
-        self.candidates = []
-        for name in self.operations:
-            candidate = make_operation(
-                name,
-                self.channels,
-                affine=False,
-                initialization="search",
-                stride=self.stride,
-                dtype=self.dtype_policy,
-            )
-            candidate.build(inputs_shape)
-            self.candidates.append(candidate)
-
-    def call(self, inputs, weights, training=False):
-        inputs = tf.cast(inputs, self.compute_dtype)
-        activated, total, plain = tf.nn.relu(inputs), 0.0, []
-        for weight, candidate in zip(tf.unstack(weights), self.candidates, strict=True):
-            if _is_plain(candidate):
-                plain.append((weight, candidate.convolution))
-                continue
-            outputs = _outputs(candidate, inputs, activated, training)
-            total += tf.cast(weight, widen(outputs).dtype) * widen(outputs)
-        if plain:
-            total += widen(self._convolve(activated, plain))
-        return tf.cast(total, self.compute_dtype)
-
-    def _convolve(self, activated, plain):
-        kernel, bias = summed_kernels(
-            [(w, tf.convert_to_tensor(c.kernel.value), tf.convert_to_tensor(c.bias.value)) for w, c in plain]
-        )
-        outputs = tf.nn.conv2d(activated, tf.cast(kernel, self.compute_dtype), 1, "SAME")
-        return outputs + tf.cast(bias, self.compute_dtype)
-
-    def get_config(self):
-        return super().get_config() | {
-            "operations": self.operations,
-            "channels": self.channels,
-            "stride": self.stride,
-        }
-
-
-def summed_kernels(parts):
-    """The kernel and bias that do what several centred convolutions, each times a weight, do in sum.
-
-    Args:
-        parts: (weight, kernel [side, side, in, out], bias [out]) of each, sides odd; the small ones are padded.
-    """
-    side, kernel, bias = max(each.shape[0] for _, each, _ in parts), 0.0, 0.0
-    for weight, values, own_bias in parts:
-        margin = 2 * [(side - values.shape[0]) // 2]
-        weight = tf.cast(weight, values.dtype)
-        kernel += weight * tf.pad(values, (margin, margin, (0, 0), (0, 0)))
-        bias += weight * own_bias
-    return kernel, bias
-
-
-def _is_plain(candidate):
-    plain = isinstance(candidate, ActivatedConvolution)
-    return plain and not (candidate.spectral_normalization or candidate.batch_normalization)
-
-
-def _outputs(candidate, inputs, activated, training):
-    options = {"training": training} if keras_internals.takes_training(candidate) else {}
-    if getattr(candidate, "starts_with_relu", False):
-        return candidate(activated, activated=True, **options)
-    return candidate(inputs, **options)
 
 
 class Supernet(keras.Model):

@@ -18,6 +18,19 @@ def check_stride(owner, stride):
     return stride
 
 
+def doubled(maps, kernel, bias):
+    """The 2x2 transposed convolution of stride 2 by a kernel [2, 2, out, in] and a bias [out]."""
+    height, width = maps.shape[1:3]
+    shape = (tf.shape(maps)[0], 2 * height, 2 * width, kernel.shape[2])
+    outputs = tf.nn.conv2d_transpose(maps, tf.cast(kernel, maps.dtype), shape, 2, "SAME")
+    return outputs + tf.cast(bias, maps.dtype)
+
+
+def _times(weight, maps):
+    wide = widen(maps)
+    return tf.cast(tf.cast(weight, wide.dtype) * wide, maps.dtype)
+
+
 @keras.saving.register_keras_serializable(package="tfgans")
 class TrackedInstanceNormalization(BatchNormalization):
     """Instance norm with moving statistics: PyTorch's `InstanceNorm2d(affine=True, track_running_stats=True)`.
@@ -79,6 +92,13 @@ class Deconvolution(Operation):
         x = self.convolution(x) if self.stride == 4 else x
         return x if self.normalization is None else tf.nn.relu(self.normalization(x, training=training))
 
+    def weighted(self, inputs, weight, training=False):
+        """`weight`, a scalar, times the outputs; without a norm the last kernel and bias are multiplied."""
+        if self.normalization is not None:
+            return _times(weight, self.call(inputs, training))
+        x = self.convolution(inputs) if self.stride == 4 else inputs
+        return doubled(x, *(weight * tf.convert_to_tensor(v.value) for v in self.convolution.weights))
+
     def get_config(self):
         return super().get_config() | {
             "stride": self.stride,
@@ -109,6 +129,10 @@ class Interpolation(keras.layers.Layer):
         x = upsample_bilinear(inputs)
         return upsample_bilinear(x) if self.stride == 4 else x
 
+    def weighted(self, inputs, weight, training=False):
+        """`weight`, a scalar, times the outputs; the small map is multiplied."""
+        return self.call(_times(weight, inputs))
+
     def get_config(self):
         return super().get_config() | {"interpolation": self.interpolation, "stride": self.stride}
 
@@ -132,6 +156,10 @@ class LearnableInterpolation(Operation):
 
     def call(self, inputs):
         return self.interpolation(self.convolution(inputs))
+
+    def weighted(self, inputs, weight, training=False):
+        """`weight`, a scalar, times the outputs; the small map is multiplied."""
+        return self.interpolation.weighted(self.convolution(inputs), weight)
 
     def get_config(self):
         return super().get_config() | {

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfgans.layers.blocks import ResidualUpBlock
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
+from tfgans.methods.alphagan.spaces.autogan.mixed import MixedOperation
 from tfgans.methods.alphagan.spaces.autogan.operations import make_operation
-from tfgans.methods.alphagan.spaces.autogan.supernet import MixedOperation
 
 
 class _SearchedUpBlock(ResidualUpBlock):

@@ -6,7 +6,8 @@ import tensorflow as tf
 from tfgans.config import Count, Positive, Several, Side, configurable
 from tfgans.layers.equalized import EqualizedConv2D, EqualizedDense, convolve, scaled_leaky_relu
 from tfgans.layers.minibatch import MinibatchStandardDeviation
-from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet, summed_kernels
+from tfgans.methods.alphagan.spaces.autogan.mixed import summed_kernels
+from tfgans.methods.alphagan.spaces.autogan.supernet import Supernet
 from tfgans.methods.alphagan.spaces.stylegan2 import space
 from tfgans.networks.parts import float_dtype
 from tfgans.networks.stylegan2 import map_widths
