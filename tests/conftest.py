@@ -33,14 +33,17 @@ def clean_state():
     """gin and Keras keep global state: a test must not see what another one left, and draws the same each time."""
     import keras
 
+    from tfgans import config
+
     keras.utils.set_random_seed(0)
     yield
     gin.clear_config()
+    config.read(())  # what was parsed is remembered, to tell of bindings that nothing uses
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
-    from tensorflow.python.framework import config  # the only way back from enable_op_determinism
+    from tensorflow.python.framework import config as internal  # the only way back from enable_op_determinism
 
-    config.disable_op_determinism()
+    internal.disable_op_determinism()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,8 @@ W_ab the block of the kernel that leads from a to b,
 
 (Chen et al. 2019, Eq. 2; Durall et al. 2019, section 3). The four blocks make up one kernel of a plain convolution's
 shape, high channels first, so a layer has as many parameters as the convolution it stands for, and alpha = 0 is that
-convolution. P(high) and low are convolved together: three convolutions do what the four blocks ask for.
+convolution. P(high) and low are convolved together: three convolutions do what the four blocks ask for. Where pixels
+are repeated first there are four, of maps that are not enlarged (`layers.resampled`).
 
 Multiply-adds of an inner layer are 1 - 3/4 alpha (2 - alpha) of the plain convolution's.
 Departure from the authors' code: a bias is one vector for each output, where theirs (off in their networks) is one
@@ -99,7 +100,10 @@ class _Octave:
         outputs = self._merge(*(self._convolve_resized(*part) for part in parts))
         if not self.low_filters:
             return [outputs]
-        return [outputs, self._convolve(tf.concat([self._pooled(high), self._resized(low)], -1), to_low)]
+        return [outputs, self._low_from_pair(high, low, to_low)]
+
+    def _low_from_pair(self, high, low, kernel):
+        return self._convolve(tf.concat([self._pooled(high), self._resized(low)], -1), kernel)
 
     def _merge(self, from_high, from_low):
         return from_high + upsample_nearest(from_low)
@@ -200,6 +204,13 @@ class OctaveConv2D(_Octave, keras.layers.Conv2D):
         if self.upsampling > 1 and fits(self):
             return enlarged(self._convolve, maps, kernel, self.upsampling)
         return super()._convolve_resized(maps, kernel)
+
+    def _low_from_pair(self, high, low, kernel):
+        if self.upsampling == 1:
+            return super()._low_from_pair(high, low, kernel)
+        # Apart, as the low maps are then never enlarged.
+        from_high, from_low = tf.split(kernel, self.input_channels, self._input_axis)
+        return self._convolve(self._pooled(high), from_high) + self._convolve_resized(low, from_low)
 
     def _pooled(self, maps):
         # P of repeated pixels is what was repeated
