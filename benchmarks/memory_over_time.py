@@ -2,9 +2,9 @@
 
     python benchmarks/memory_over_time.py [--command=train ...] [--scale=1.0] [--folder=DIR]
 
-Runs each command for some minutes and looks at the memory of its processes every second. `settled` is the median of
-the second quarter of its time, `end` that of the last tenth; their difference is what it has grown by in between, in
-megabytes, and `in_an_hour` what that would be in one. What is read, compiled or allocated once lies before. The
+Runs each command for some time and looks at the memory of its processes four times a second. `settled` is the median
+of the second quarter of its time, `end` that of the last tenth; their difference is what it has grown by in between,
+in megabytes, and `in_an_hour` what that would be in one. What is read, compiled or allocated once lies before. The
 commands that use a run take that of `train`, which is made first where it is missing. Prints a table, then JSON.
 For Linux, whose `ps` knows sessions.
 """
@@ -44,7 +44,7 @@ COMMANDS = {
     "pack": (40_000, "pack --source={images}/images --output={images}_packed --overwrite"),
 }
 NEEDS = {"evaluate": "train", "generate": "train", "fid": "generate", "pack": "generate"}
-EVERY = 1.0  # seconds
+EVERY = 0.25  # seconds
 
 
 def memory_of(session):

@@ -39,15 +39,15 @@ def upfirdn2d(images, kernel, up=1, down=1, padding=(0, 0)):
 def separable_upfirdn2d(images, taps, up=1, down=1, padding=(0, 0)):
     """`upfirdn2d` with the kernel outer(taps, taps), by what is fastest.
 
-    That is a depthwise convolution on a CPU; where it inserts zeros, or XLA compiles, which has no fast kernel for
-    these convolutions, a product with a constant matrix along each side, but for large maps.
+    That is a depthwise convolution on a CPU. Where zeros are inserted, or XLA compiles, which has no fast kernel for
+    these convolutions, it is a product with a constant matrix along each side, but for large maps.
 
     Args: as `upfirdn2d`, with `taps` [k] of both directions.
     """
-    taps, padding = tuple(taps), tuple(padding)
-    if up == 1 and _is_quick(len(taps), padding):
+    taps, padding, large = tuple(taps), tuple(padding), max(images.shape[1:3]) > LARGEST_PRODUCT
+    if up == 1 and not (large and down > 1) and _is_quick(len(taps), padding):
         return _filtered(images, taps, down, padding)
-    if max(images.shape[1:3]) > LARGEST_PRODUCT:
+    if large:
         return upfirdn2d(images, np.outer(taps, taps), up, down, padding)
     return along_sides(images, *_matrices(images, taps, up, down, padding))
 
