@@ -14,7 +14,6 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 from pathlib import Path
 
-import gin
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,8 +36,7 @@ def clean_state():
 
     keras.utils.set_random_seed(0)
     yield
-    gin.clear_config()
-    config.read(())  # what was parsed is remembered, to tell of bindings that nothing uses
+    config.read(())  # gin's bindings go, and what is remembered of the files that were read
     keras.config.set_dtype_policy("float32")
     keras.config.set_floatx("float32")
     from tensorflow.python.framework import config as internal  # the only way back from enable_op_determinism

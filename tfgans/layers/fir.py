@@ -31,9 +31,13 @@ def upfirdn2d(images, kernel, up=1, down=1, padding=(0, 0)):
     images = tf.pad(images, ((0, 0), added, added, (0, 0)))
     rows, columns = (slice(max(-before, 0), n - max(-after, 0)) for n in images.shape[1:3])
     images = images[:, rows, columns]
-    taps = tf.constant(np.asarray(kernel)[::-1, ::-1, None, None], images.dtype)
-    filters = tf.tile(taps, (1, 1, channels, 1))
-    return tf.nn.depthwise_conv2d(images, filters, (1, down, down, 1), "VALID")
+    return tf.nn.depthwise_conv2d(images, _filters(kernel, images), (1, down, down, 1), "VALID")
+
+
+def _filters(kernel, images):
+    """[k, k, C, 1]: what convolves each channel of images with the kernel, flipped."""
+    kernel = np.asarray(kernel)[::-1, ::-1, None, None]
+    return tf.constant(np.tile(kernel, (1, 1, images.shape[-1], 1)), images.dtype)
 
 
 def separable_upfirdn2d(images, taps, up=1, down=1, padding=(0, 0)):
@@ -66,10 +70,9 @@ def _filtered(images, taps, down, padding):
 
     @tf.custom_gradient
     def forward(images):
-        kernel = np.outer(taps, taps)[::-1, ::-1, None, None]
         outputs = tf.raw_ops.DepthwiseConv2dNative(
             input=images,
-            filter=tf.constant(np.tile(kernel, (1, 1, images.shape[-1], 1)), images.dtype),
+            filter=_filters(np.outer(taps, taps), images),
             strides=(1, down, down, 1),
             padding="EXPLICIT",
             explicit_paddings=(0, 0, *padding, *padding, 0, 0),

@@ -11,7 +11,7 @@ from tfgans import keras_internals
 from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.autogan.convolutions import ActivatedConvolution
 from tfgans.methods.alphagan.spaces.autogan.operations import check_operations, make_operation
-from tfgans.methods.alphagan.spaces.autogan.upsampling import Deconvolution, Interpolation, doubled
+from tfgans.methods.alphagan.spaces.autogan.upsampling import Deconvolution, Interpolation, deconvolved
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -64,7 +64,7 @@ class MixedOperation(keras.layers.Layer):
         if plain:
             total += widen(_convolved(activated, *summed_kernels(plain)))
         if transposed:
-            total += widen(doubled(inputs, *summed_kernels(transposed)))
+            total += widen(deconvolved(inputs, *summed_kernels(transposed)))
         return tf.cast(total, self.compute_dtype)
 
     def get_config(self):

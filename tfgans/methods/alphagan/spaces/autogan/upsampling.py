@@ -18,11 +18,9 @@ def check_stride(owner, stride):
     return stride
 
 
-def doubled(maps, kernel, bias):
+def deconvolved(maps, kernel, bias):
     """The 2x2 transposed convolution of stride 2 by a kernel [2, 2, out, in] and a bias [out]."""
-    height, width = maps.shape[1:3]
-    shape = (tf.shape(maps)[0], 2 * height, 2 * width, kernel.shape[2])
-    outputs = tf.nn.conv2d_transpose(maps, tf.cast(kernel, maps.dtype), shape, 2, "SAME")
+    outputs = keras.ops.conv_transpose(maps, tf.cast(kernel, maps.dtype), 2, data_format="channels_last")
     return outputs + tf.cast(bias, maps.dtype)
 
 
@@ -97,7 +95,7 @@ class Deconvolution(Operation):
         if self.normalization is not None:
             return _times(weight, self.call(inputs, training))
         x = self.convolution(inputs) if self.stride == 4 else inputs
-        return doubled(x, *(weight * tf.convert_to_tensor(v.value) for v in self.convolution.weights))
+        return deconvolved(x, *(weight * tf.convert_to_tensor(v.value) for v in self.convolution.weights))
 
     def get_config(self):
         return super().get_config() | {
