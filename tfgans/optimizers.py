@@ -1,6 +1,5 @@
 """PyTorch's Adam and RMSprop, optimizers that begin again within a run, and copies of optimizers."""
 
-import math
 import numbers
 import types
 
@@ -80,10 +79,9 @@ class _TorchOptimizer(keras.optimizers.Optimizer):
     def _add_state(self, variables, name):
         return self.add_optimizer_variables(variables, name)
 
-    def _state_of(self, states, variable):
-        """Of `_add_state`'s variables the one that belongs to a weight, and its value."""
-        state = states[keras_internals.index_in(self, variable)]
-        return state, tf.convert_to_tensor(state)
+    def _of(self, states, variable):
+        """Of `_add_state`'s variables the one that belongs to a weight."""
+        return states[keras_internals.index_in(self, variable)]
 
     def _numbers_of(self, dtype, learning_rate):
         """`_numbers(dtype, learning_rate)`, made once for all variables of an `apply`, so that graphs are smaller."""
@@ -144,30 +142,46 @@ class TorchAdam(_TorchOptimizer):
             self._largest = self._add_state(variables, "velocity_hat")
 
     def update_step(self, gradient, variable, learning_rate):
-        mean, m = self._state_of(self._means, variable)
-        square, v = self._state_of(self._squares, variable)
-        gradient = self._whole_gradient(gradient, variable, m.dtype)
-        old_1, new_1, old_2, new_2, root_so_far, epsilon, rate = self._numbers_of(m.dtype, learning_rate)
-        m = old_1 * m + new_1 * gradient
-        v = old_2 * v + new_2 * tf.square(gradient)
+        mean, square = (self._of(states, variable) for states in (self._means, self._squares))
+        gradient = self._whole_gradient(gradient, variable, mean.dtype)
+        beta_1, beta_2, rate, epsilon, none = self._numbers_of(mean.dtype, learning_rate)
+        if not self.amsgrad and variable.dtype == mean.dtype:
+            # The same in one pass over the weights; its bias corrections have lost their digits where a beta is near
+            # 1: `rate` and `epsilon` have them already.
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=mean.handle,
+                v=square.handle,
+                beta1_power=none,
+                beta2_power=none,
+                lr=rate,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=gradient,
+                use_locking=True,
+            )
+            return
+        m, v = tf.convert_to_tensor(mean), tf.convert_to_tensor(square)
+        m += (gradient - m) * (1.0 - beta_1)
+        v += (tf.square(gradient) - v) * (1.0 - beta_2)
         self.assign(mean, m)
         self.assign(square, v)
         if self.amsgrad:
-            largest, before = self._state_of(self._largest, variable)
-            v = tf.maximum(before, v)
+            largest = self._of(self._largest, variable)
+            v = tf.maximum(largest, v)
             self.assign(largest, v)
-        self.assign_sub(variable, rate * m / (tf.sqrt(v) / root_so_far + epsilon))
+        self.assign_sub(variable, rate * m / (tf.sqrt(v) + epsilon))
 
     def _numbers(self, dtype, learning_rate):
-        """The shares of the old and the new in both means, the root of all that is in v so far, epsilon, the rate."""
-        step = tf.cast(self.iterations, dtype) + 1.0
-        *shares, all_so_far = self._shares_of_squares(step)
-        rate = tf.cast(learning_rate, dtype) / _missing(self.beta_1, step)
-        return self.beta_1, 1.0 - self.beta_1, *shares, tf.sqrt(all_so_far), self.epsilon, rate
+        """Both betas; the rate and epsilon that go with means whose biases are not corrected; 0."""
+        beta_1, beta_2 = _as(dtype, self.beta_1), _as(dtype, self._present_beta_2())
+        root = tf.sqrt(_missing(beta_2, self.iterations))
+        rate = tf.cast(learning_rate, dtype) * root / _missing(beta_1, self.iterations)
+        return beta_1, beta_2, rate, self.epsilon * root, 0.0
 
-    def _shares_of_squares(self, step):
-        """beta_2, 1 - beta_2 and 1 - beta_2^step."""
-        return self.beta_2, 1.0 - self.beta_2, _missing(self.beta_2, step)
+    def _present_beta_2(self):
+        return self.beta_2
 
     def get_config(self):
         settings = {"beta_1": self.beta_1, "beta_2": self.beta_2, "amsgrad": self.amsgrad}
@@ -196,10 +210,8 @@ class MovingAdam(TorchAdam):
             aggregation="only_first_replica",
         )
 
-    def _shares_of_squares(self, step):
-        beta_2 = tf.convert_to_tensor(self.moving_beta_2)
-        missing = -tf.math.expm1(tf.cast(step, tf.float64) * tf.math.log(beta_2))
-        return [tf.cast(share, step.dtype) for share in (beta_2, 1.0 - beta_2, missing)]
+    def _present_beta_2(self):
+        return tf.convert_to_tensor(self.moving_beta_2)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -242,20 +254,21 @@ class TorchRMSprop(_TorchOptimizer):
             self._means = self._add_state(variables, "average_gradient")
 
     def update_step(self, gradient, variable, learning_rate):
-        square, v = self._state_of(self._squares, variable)
+        square = self._of(self._squares, variable)
+        v = tf.convert_to_tensor(square)
         gradient = self._whole_gradient(gradient, variable, v.dtype)
         old, new, momentum, epsilon, rate = self._numbers_of(v.dtype, learning_rate)
         v = old * v + new * tf.square(gradient)
         self.assign(square, v)
         if self.centered:
-            mean, m = self._state_of(self._means, variable)
-            m = old * m + new * gradient
+            mean = self._of(self._means, variable)
+            m = old * tf.convert_to_tensor(mean) + new * gradient
             self.assign(mean, m)
             v = tf.maximum(v - tf.square(m), 0.0)
         move = gradient / (tf.sqrt(v) + epsilon)
         if self.momentum:
-            buffer, before = self._state_of(self._buffers, variable)
-            move = momentum * before + move
+            buffer = self._of(self._buffers, variable)
+            move = momentum * tf.convert_to_tensor(buffer) + move
             self.assign(buffer, move)
         self.assign_sub(variable, rate * move)
 
@@ -278,9 +291,10 @@ def _as(dtype, number):
     return tf.constant(number, dtype) if isinstance(number, numbers.Real) else tf.cast(number, dtype)
 
 
-def _missing(beta, step):
-    """1 - beta^step, without the rounding of a beta close to 1."""
-    return -tf.math.expm1(step * (math.log(beta) if beta else -math.inf))
+def _missing(beta, updates):
+    """1 - beta^(updates + 1) in beta's dtype, without the rounding of a beta close to 1."""
+    step = tf.cast(updates, tf.float64) + 1.0
+    return tf.cast(-tf.math.expm1(step * tf.math.log(tf.cast(beta, tf.float64))), beta.dtype)
 
 
 def same_kind(optimizer, variables):

@@ -5,7 +5,7 @@ import zlib
 import keras
 import tensorflow as tf
 
-from tfgans import distribute, environment, keras_internals
+from tfgans import distribute, environment, keras_internals, philox
 from tfgans.config import ConfigError
 from tfgans.gan.hooks import hook
 from tfgans.gan.steps import KEPT_WHOLE, Looped, OneByOne, StepLogs, TracedOnce, counted
@@ -143,18 +143,16 @@ class Driver(keras.Model):
     def random_normal(self, count, shape, purpose):
         """This replica's share, [count, *shape], of the global batch's standard normal numbers."""
         total = count * distribute.num_replicas()
-        values = tf.random.stateless_normal([total, *shape], self.stream(purpose), alg="philox")
-        return self._share(values, count)
+        return self._share(philox.normal([total, *shape], self.stream(purpose)), count)
 
     def random_uniform(self, count, shape, purpose, maxval=1.0, dtype=tf.float32):
         """Like `random_normal`, uniform in [0, maxval)."""
         total = count * distribute.num_replicas()
-        values = tf.random.stateless_uniform(
-            [total, *shape], self.stream(purpose), 0, maxval, dtype=dtype, alg="philox"
-        )
-        return self._share(values, count)
+        return self._share(philox.uniform([total, *shape], self.stream(purpose), maxval, dtype), count)
 
     def _share(self, values, count):
+        if distribute.num_replicas() == 1:
+            return values
         start = distribute.replica_id() * count
         return values[start : start + count]
 

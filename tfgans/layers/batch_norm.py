@@ -7,7 +7,7 @@ gradient's gradient is taken of the formula in single operations, which is diffe
 
 import tensorflow as tf
 
-from tfgans.layers.statistics import moments, widen
+from tfgans.layers.statistics import at_least_one, channel_size, moments, widen
 
 
 def batch_normalized(inputs, gamma, beta, epsilon):
@@ -47,8 +47,8 @@ def _by_kernel(maps, gamma, beta, epsilon):
         def gradient(upstream, *_):
             return _slopes(upstream, maps, gamma, kept, epsilon)
 
-        count = tf.cast(_count(maps), unbiased.dtype)
-        return (outputs, mean, unbiased * ((count - 1.0) / tf.maximum(count, 1.0))), gradient
+        count = channel_size(maps, unbiased.dtype)
+        return (outputs, mean, unbiased * ((count - 1.0) / at_least_one(count))), gradient
 
     return forward(maps, gamma, beta)
 
@@ -84,11 +84,6 @@ def _slopes_in_single_operations(upstream, maps, gamma, epsilon):
     normalized = (maps - mean) * deviation_inverse
     by_beta = tf.reduce_sum(upstream, axes)
     by_gamma = tf.reduce_sum(upstream * normalized, axes)
-    count = tf.cast(_count(maps), maps.dtype)
+    count = channel_size(maps, maps.dtype)
     centred = upstream - by_beta / count - normalized * (by_gamma / count)
     return tf.cast(centred * (deviation_inverse * gamma), dtype), by_gamma, by_beta
-
-
-def _count(maps):
-    """Values of each channel."""
-    return tf.size(maps) // maps.shape[-1]

@@ -52,13 +52,14 @@ def _gradient_by_kernel(maps, upstream, side):
     missing = 0 if maps.shape[0] else tf.cast(tf.shape(maps)[0] == 0, tf.int32)  # no kernel may be empty
     padded = tf.pad(maps, [[0, missing], [around, around], [around, around], [0, 0]])
     upstream = upstream if maps.shape[0] else tf.pad(upstream, [[0, missing], [0, 0], [0, 0], [0, 0]])
-    samples, height, width, _ = tf.unstack(tf.shape(upstream))
+    known = upstream.shape.is_fully_defined()
+    samples, height, width, _ = upstream.shape if known else tf.unstack(tf.shape(upstream))
     padded, upstream = (tf.transpose(each, (1, 2, 0, 3)) for each in (padded, upstream))
     padded = tf.reshape(padded, (1, height + side - 1, width + side - 1, samples * channels))
     upstream = tf.reshape(upstream, (height, width, samples * channels, 1))
     each = tf.nn.depthwise_conv2d(padded, upstream, _STEPS, "VALID")
     summed = tf.reduce_sum(tf.reshape(widen(each), (side, side, samples, channels)), 2)
-    return tf.cast(summed[..., None], maps.dtype)
+    return tf.cast(tf.expand_dims(summed, -1), maps.dtype)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

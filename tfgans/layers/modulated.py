@@ -71,10 +71,11 @@ class ModulatedConv2D(_Equalized):
         """d [N, filters]. Squares and sums, as of any norm: a matrix product would count as one of the network's."""
         power = tf.reduce_sum(tf.square(kernel), (0, 1))
         power = tf.transpose(power) if self.resample == "up" else power
-        return tf.math.rsqrt(tf.reduce_sum(tf.square(scales)[:, :, None] * power, 1) + _EPSILON)
+        return tf.math.rsqrt(tf.reduce_sum(tf.expand_dims(tf.square(scales), 2) * power, 1) + _EPSILON)
 
     def _beside(self, factors):
-        return tf.cast(factors, self.compute_dtype)[:, None, None, :]
+        # not [:, None, None, :], which is six operations in the graph and as many in each of its gradients
+        return tf.reshape(tf.cast(factors, self.compute_dtype), (-1, 1, 1, factors.shape[-1]))
 
     def _convolve(self, images, kernel):
         if self.resample != "up":

@@ -13,3 +13,16 @@ def moments(inputs, axes, keepdims=False):
     mean = tf.reduce_mean(inputs, axes, keepdims=True)
     variance = tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=keepdims)
     return (mean if keepdims else tf.squeeze(mean, axes)), variance
+
+
+def channel_size(inputs, dtype):
+    """How many numbers each channel of [N, ..., C] has: one of Python's where the shape is known, else a scalar."""
+    channels = inputs.shape[-1]
+    if inputs.shape.is_fully_defined():
+        return float(inputs.shape.num_elements() // channels)
+    return tf.cast(tf.size(inputs) // channels, dtype)
+
+
+def at_least_one(count):
+    """The larger of `count`, as `channel_size` gives it, and 1."""
+    return tf.maximum(count, 1.0) if tf.is_tensor(count) else max(count, 1.0)

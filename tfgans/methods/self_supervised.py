@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfgans import philox
 from tfgans.config import ConfigError, Function, NotNegative, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.layers.resample import upsample_nearest
@@ -79,8 +80,7 @@ class SelfSupervisedGAN(GAN):
             count = batch_size(batch)
             batch |= self._margins(count, f"real {index}")
             if self.reconstruction_weight:
-                key = self.stream(f"self_supervised/part {index}")
-                part = tf.random.stateless_uniform([], key, 0, 4, dtype=tf.int32, alg="philox")
+                part = philox.uniform([], self.stream(f"self_supervised/part {index}"), 4, tf.int32)
                 batch["self_supervised_part"] = tf.fill([count], part)
         return batches
 

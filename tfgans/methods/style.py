@@ -7,7 +7,7 @@ import math
 
 import tensorflow as tf
 
-from tfgans import distribute, keras_internals
+from tfgans import distribute, keras_internals, philox
 from tfgans.config import Count, NotNegative, Share, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.styles import mapped
@@ -84,10 +84,8 @@ class StyleMixingGAN(Styled, GAN):
     def _crossover(self):
         """The first slot of the second latents in this batch, on every replica the same; all slots: none."""
         slots = self.style_slots
-        chance = tf.random.stateless_uniform([], self.stream("style_mixing/whether"), alg="philox")
-        slot = tf.random.stateless_uniform(
-            [], self.stream("style_mixing/crossover"), 1, slots, dtype=tf.int32, alg="philox"
-        )
+        chance = philox.uniform([], self.stream("style_mixing/whether"))
+        slot = 1 + philox.uniform([], self.stream("style_mixing/crossover"), slots - 1, tf.int32)
         return tf.where(chance < self.mixing_probability, slot, slots)
 
 

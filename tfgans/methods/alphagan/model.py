@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-from tfgans import config, distribute, optimizers, schedules
+from tfgans import config, distribute, optimizers, philox, schedules
 from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.average import clone
@@ -280,7 +280,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         if not self.gumbel or not hasattr(network, "architecture_variables"):
             return {}
         return {
-            f"{name}/{i}": tf.random.stateless_uniform(v.shape, self.stream(f"{name}/{i}"), alg="philox")
+            f"{name}/{i}": philox.uniform(v.shape, self.stream(f"{name}/{i}"))
             for i, v in enumerate(network.architecture_variables)
         }
 

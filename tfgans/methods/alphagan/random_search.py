@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfgans import philox
 from tfgans.config import ConfigError, Count, Seed, configurable
 from tfgans.gan import GAN
 
@@ -39,9 +40,7 @@ class RandomSearchGAN(GAN):
         latents = super().draw_latents(count, again)
         for index, variable in enumerate(self.generator.architecture_variables):
             edges, operations = variable.shape
-            chosen = tf.random.stateless_uniform(
-                [edges], self.stream(f"random_search/{index}"), 0, operations, dtype=tf.int32, alg="philox"
-            )
+            chosen = philox.uniform([edges], self.stream(f"random_search/{index}"), operations, tf.int32)
             latents[f"random_architecture/{index}"] = tf.one_hot(chosen, operations)
         return latents
 

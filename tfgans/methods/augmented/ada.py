@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfgans import distribute
+from tfgans import distribute, philox
 from tfgans.augment import diffaugment, geometric
 from tfgans.config import Count, Function, Instance, NotNegative, Within, configurable
 from tfgans.gan import GAN
@@ -96,14 +96,14 @@ class ADAGAN(Adaptive, Augmenting, GAN):
         shapes = self.ada_pipe.draw_shapes(self.sample_shape)
         total, start = count * distribute.num_replicas(), distribute.replica_id() * count
         drawn = {}
-        for kind, draw in (("uniform", tf.random.stateless_uniform), ("normal", tf.random.stateless_normal)):
+        for kind, draw in (("uniform", philox.uniform), ("normal", philox.normal)):
             names = [n for n, s in shapes.items() if len(s) == 1 and n.endswith("_n") == (kind == "normal")]
             sizes = [shapes[name][0] for name in names]
-            numbers = draw([total, sum(sizes)], self.stream(f"ada/{which}/{kind}"), alg="philox")
+            numbers = draw([total, sum(sizes)], self.stream(f"ada/{which}/{kind}"))
             drawn |= dict(zip(names, tf.split(numbers, sizes, 1), strict=True))
         if "noise_n" in shapes:
             key = self.stream(f"ada/{which}/noise")
-            drawn["noise_n"] = tf.random.stateless_normal([total, *self.sample_shape], key, alg="philox")
+            drawn["noise_n"] = philox.normal([total, *self.sample_shape], key)
         found = self.ada_pipe.transforms(drawn, self.present_ada_probability(), self.sample_shape)
         return {_PIPE + name: value[start : start + count] for name, value in found.items()}
 

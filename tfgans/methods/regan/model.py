@@ -7,7 +7,7 @@ import re
 import keras
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute, pruning, schedules
+from tfgans import checkpoint, distribute, philox, pruning, schedules
 from tfgans.config import ConfigError, Count, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN
 from tfgans.methods.regan.mask import pruned_count, pruned_entries
@@ -203,9 +203,7 @@ class ReGAN(Pair, GAN):
             for index, (weight, mask, first) in enumerate(zip(*parts, strict=True)):
                 first = tf.reshape(tf.convert_to_tensor(first.value), [-1])
                 seed = self.stream(f"regan/regrow/{name}/{index}")
-                chosen = tf.random.stateless_uniform(
-                    weight.shape, seed, 0, first.shape[0], dtype=tf.int32, alg="philox"
-                )
+                chosen = philox.uniform(weight.shape, seed, first.shape[0], tf.int32)
                 value = tf.convert_to_tensor(weight.value)
                 weight.assign(tf.where(tf.convert_to_tensor(mask.value), tf.gather(first, chosen), value))
 
