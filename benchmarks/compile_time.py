@@ -4,9 +4,9 @@
 
 Names are those of `gpu_configurations.py`, all if nothing is given. Each is built in a process of its own, for four
 random images, and makes each kind of update that is among its first ones twice: what the first time took beyond the
-second counts as compilation. All is in seconds of the processor on one thread, which other work on the machine changes
-little. With --updates=20 kinds among as many are in `all kinds`, such as those without lazy regularizers. Prints a
-table, the slowest first, then one JSON object; `update` is of the last kind.
+second counts as compilation. All is in seconds of the processor on one thread, which other work on the machine
+changes little. With --updates=20 kinds among as many are in `all kinds`, such as those without lazy regularizers.
+Prints a table, the slowest first, then one JSON object; `update` is of the last kind.
 """
 
 import argparse

@@ -82,8 +82,7 @@ def _filtered(images, taps, down, padding):
             if down == 1:
                 around = tuple(len(taps) - 1 - each for each in padding)
                 return _filtered(upstream, taps[::-1], 1, around)
-            matrices = _matrices(images, taps, 1, down, padding)
-            return along_sides(upstream, *(tf.transpose(matrix) for matrix in matrices))
+            return along_sides(upstream, *(matrix.T for matrix in _matrices(images, taps, 1, down, padding)))
 
         return outputs, gradient
 
@@ -91,15 +90,26 @@ def _filtered(images, taps, down, padding):
 
 
 def _matrices(images, taps, up, down, padding):
-    rows, columns = (fir_matrix(size, taps, up, down, padding) for size in images.shape[1:3])
-    return tf.constant(rows, images.dtype), tf.constant(columns, images.dtype)
+    return [fir_matrix(size, taps, up, down, padding) for size in images.shape[1:3]]
 
 
 def along_sides(images, rows, columns):
     """Products with matrices along both sides of [N, H, W, C]: [N, H', W', C].
 
-    Args: rows, columns: [H', H] and [W', W], or one for each image, [N, H', H] and [N, W', W].
+    Args: rows, columns: arrays [H', H] and [W', W], or tensors, also one for each image, [N, H', H] and [N, W', W].
     """
+    if not isinstance(rows, np.ndarray):
+        return _products(images, rows, columns)
+
+    @tf.custom_gradient  # TensorFlow's would have one for the matrices, too
+    def forward(images):
+        constants = (tf.constant(matrix, images.dtype) for matrix in (rows, columns))
+        return _products(images, *constants), lambda upstream: along_sides(upstream, rows.T, columns.T)
+
+    return forward(images)
+
+
+def _products(images, rows, columns):
     height, width, channels = images.shape[1:]
     tall = tf.matmul(rows, tf.reshape(images, (-1, height, width * channels)))
     if columns.shape.rank == 3:

@@ -34,9 +34,7 @@ def upsample_bilinear(images):
     height, width = images.shape[1:3]
     if max(height, width) > LARGEST_PRODUCT:
         return _double(_double(images, 1), 2)
-    return along_sides(
-        images, *(tf.constant(bilinear_matrix(size), images.dtype) for size in (height, width))
-    )
+    return along_sides(images, bilinear_matrix(height), bilinear_matrix(width))
 
 
 @functools.lru_cache
