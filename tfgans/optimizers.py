@@ -114,6 +114,8 @@ class TorchAdam(_TorchOptimizer):
     `keras.optimizers.Adam`, like TensorFlow 1 and Chainer, adds epsilon to sqrt(v) itself, which makes it larger by
     1 / sqrt(1 - beta_2^t): 32 times at the first update with a beta_2 of 0.999.
 
+    Departure: betas are rounded to the dtype of the means everywhere; PyTorch corrects biases by unrounded ones.
+
     Args:
         learning_rate, beta_1, beta_2, epsilon: as in `torch.optim.Adam`, with its defaults.
         amsgrad: divide by the largest v so far.
@@ -146,8 +148,8 @@ class TorchAdam(_TorchOptimizer):
         gradient = self._whole_gradient(gradient, variable, mean.dtype)
         beta_1, beta_2, rate, epsilon, none = self._numbers_of(mean.dtype, learning_rate)
         if not self.amsgrad and variable.dtype == mean.dtype:
-            # The same in one pass over the weights; its bias corrections have lost their digits where a beta is near
-            # 1: `rate` and `epsilon` have them already.
+            # The same in one pass over the weights. Its own bias corrections lose digits where a beta is near 1:
+            # `rate` and `epsilon` have them already.
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=mean.handle,
