@@ -199,7 +199,7 @@ class MovingAdam(TorchAdam):
     PyTorch when that setting is changed. Left alone it is `TorchAdam`.
 
     Args: as `TorchAdam`; beta_2 is the first.
-    Weight: `moving_beta_2`, float64, so that 1 - beta_2 keeps its digits; there once it is built.
+    Weight: `moving_beta_2`, float64, rounded in each update as `TorchAdam` rounds its own; there once it is built.
     """
 
     def _build_state(self, variables):

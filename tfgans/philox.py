@@ -12,12 +12,13 @@ _PHILOX = 1  # TensorFlow's number for the algorithm
 
 def normal(shape, seed):
     """Standard normal numbers, float32."""
-    return tf.raw_ops.StatelessRandomNormalV2(shape=_list(shape), **_key(seed), dtype=tf.float32)
+    shape = tf.convert_to_tensor(shape, tf.int32)
+    return tf.raw_ops.StatelessRandomNormalV2(shape=shape, **_key(seed), dtype=tf.float32)
 
 
 def uniform(shape, seed, maxval=1, dtype=tf.float32):
     """Numbers uniform in [0, maxval), a number of Python's; of an integer dtype in {0, ..., maxval - 1}."""
-    shape, key = _list(shape), _key(seed)
+    shape, key = tf.convert_to_tensor(shape, tf.int32), _key(seed)
     if dtype.is_integer:
         least, most = tf.constant(0, dtype), tf.constant(maxval, dtype)
         return tf.raw_ops.StatelessRandomUniformIntV2(shape=shape, **key, minval=least, maxval=most)
@@ -28,7 +29,3 @@ def uniform(shape, seed, maxval=1, dtype=tf.float32):
 def _key(seed):
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
     return {"key": key, "counter": counter, "alg": _PHILOX}
-
-
-def _list(shape):
-    return tf.constant(shape, tf.int32) if all(isinstance(n, int) for n in shape) else tf.stack(shape)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgans import philox
 from tfgans.gan.codes import Codes
 from tfgans.gan.styles import mapped, style_layers
 
@@ -127,7 +128,7 @@ class Descent:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             code, *noise = (tf.convert_to_tensor(v) for v in variables)
-            drawn = tf.random.stateless_normal(code.shape, key, alg="philox")
+            drawn = philox.normal(code.shape, key)
             losses = self._losses(code + code_noise * drawn, self._labels(), noise, target, features)
             total = tf.reduce_sum(losses["all"] + self._held_back(code))
             total += self.options.noise_weight * tf.add_n([structure(part) for part in noise] or [0.0])

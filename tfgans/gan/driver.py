@@ -143,14 +143,15 @@ class Driver(keras.Model):
     def random_normal(self, count, shape, purpose):
         """This replica's share, [count, *shape], of the global batch's standard normal numbers."""
         total = count * distribute.num_replicas()
-        return self._share(philox.normal([total, *shape], self.stream(purpose)), count)
+        return self.own_rows(philox.normal([total, *shape], self.stream(purpose)), count)
 
     def random_uniform(self, count, shape, purpose, maxval=1.0, dtype=tf.float32):
         """Like `random_normal`, uniform in [0, maxval)."""
         total = count * distribute.num_replicas()
-        return self._share(philox.uniform([total, *shape], self.stream(purpose), maxval, dtype), count)
+        return self.own_rows(philox.uniform([total, *shape], self.stream(purpose), maxval, dtype), count)
 
-    def _share(self, values, count):
+    def own_rows(self, values, count):
+        """This replica's `count` rows of what is there for the global batch."""
         if distribute.num_replicas() == 1:
             return values
         start = distribute.replica_id() * count

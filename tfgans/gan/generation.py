@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import files
+from tfgans import files, philox
 from tfgans.config import ConfigError
 from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
 from tfgans.gan.directions import DirectionGeneration
@@ -260,7 +260,7 @@ def _export(gan, generator, folder):
 
 def _normal(key, size, truncation):
     if truncation is None:
-        return tf.random.stateless_normal([BLOCK, size], key, alg="philox")
+        return philox.normal([BLOCK, size], key)
     inside = math.erf(truncation / math.sqrt(2))  # the probability of [-truncation, truncation]
-    uniform = tf.random.stateless_uniform([BLOCK, size], key, dtype=tf.float64, alg="philox")
+    uniform = philox.uniform([BLOCK, size], key, dtype=tf.float64)
     return tf.cast(tf.math.erfinv((2 * uniform - 1) * inside) * math.sqrt(2), tf.float32)

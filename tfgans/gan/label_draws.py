@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfgans import philox
 from tfgans.config import ConfigError
 from tfgans.data.labels import chosen_classes
 
@@ -81,9 +82,8 @@ class LabelDraws:
     def labels_from(self, key, count):
         """Labels int32 [count] of a key [2] of their own, for images outside training."""
         if self._label_bounds is None:
-            bounds = (0, self.num_classes)
-            return tf.random.stateless_uniform([count], key, *bounds, dtype=tf.int32, alg="philox")
-        return self._labels_of(tf.random.stateless_uniform([count], key, dtype=tf.float64, alg="philox"))
+            return philox.uniform([count], key, self.num_classes, tf.int32)
+        return self._labels_of(philox.uniform([count], key, dtype=tf.float64))
 
     def _labels_of(self, uniform):
         """The number of bounds at or below each number in [0, 1): a class without a share is never met."""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tfgans import philox
 from tfgans.config import ConfigError
 from tfgans.gan.codes import BLOCK, rows_at
 from tfgans.gan.generation import seed_of_class
@@ -95,5 +96,5 @@ def _stepper(gan, generator):
 
 def _noise(gan, seeds, number, seed):
     """Standard normal numbers [n, latent_dim] of pictures by their numbers, at one step."""
-    draw = lambda key: tf.random.stateless_normal([BLOCK, gan.latent_dim], key, alg="philox")  # noqa: E731
+    draw = lambda key: philox.normal([BLOCK, gan.latent_dim], key)  # noqa: E731
     return rows_at(seeds, lambda start: gan._at(start, BLOCK, draw, seed, f"langevin/{number}"))

@@ -14,6 +14,11 @@ from tfgans.layers.fir import separable_upfirdn2d
 _EPSILON = 1e-8
 
 
+def inverse_norm(squares, power):
+    """1 / |s W| over the input channels, [N, filters], of s^2 [N, C] and the sums of W^2, [C, filters]."""
+    return tf.math.rsqrt(tf.reduce_sum(tf.expand_dims(squares, 2) * power, 1) + _EPSILON)
+
+
 @keras.saving.register_keras_serializable(package="tfgans")
 class ModulatedConv2D(_Equalized):
     """Convolution with the kernel W' = d_o s_i W, W equalized, s = affine(style), d = 1 / |s_i W| over i.
@@ -71,7 +76,7 @@ class ModulatedConv2D(_Equalized):
         """d [N, filters]. Squares and sums, as of any norm: a matrix product would count as one of the network's."""
         power = tf.reduce_sum(tf.square(kernel), (0, 1))
         power = tf.transpose(power) if self.resample == "up" else power
-        return tf.math.rsqrt(tf.reduce_sum(tf.expand_dims(tf.square(scales), 2) * power, 1) + _EPSILON)
+        return inverse_norm(tf.square(scales), power)
 
     def _beside(self, factors):
         # not [:, None, None, :], which is six operations in the graph and as many in each of its gradients

@@ -10,7 +10,7 @@ and a class-conditional model of any kind may be used.
 
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute
+from tfgans import checkpoint, distribute, philox
 from tfgans.config import ConfigError, Count, NotNegative, OneOf, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.places import of_replica
@@ -99,10 +99,8 @@ class FastGAN(GAN):
         variable = self.add_weight(
             name=f"perturbation_{name}", shape=shape, initializer="zeros", trainable=False, autocast=False
         )
-        start = tf.random.stateless_normal(
-            [self.perturbation_batch_size, *self.sample_shape],
-            self.stream(f"perturbation/{name}"),
-            alg="philox",
+        start = philox.normal(
+            [self.perturbation_batch_size, *self.sample_shape], self.stream(f"perturbation/{name}")
         )
         start = tf.reshape(self.within_bounds(start), [replicas, *shape])
         checkpoint.scatter(variable, tf.cast(start, variable.dtype).numpy())

@@ -78,8 +78,7 @@ class TopKGAN(GAN):
         (everything,) = distribute.gathered([tf.stop_gradient(each)])
         places = tf.range(replicas * count)
         chosen = ranks(everything, places) < self.top_k(replicas * count)
-        first = distribute.replica_id() * count
-        own = tf.cast(chosen[first : first + count], each.dtype)
+        own = tf.cast(self.own_rows(chosen, count), each.dtype)
         return own * replicas / tf.cast(self.top_k(replicas * count), each.dtype)
 
     def _top_k_is_on(self):

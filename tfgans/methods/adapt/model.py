@@ -4,7 +4,7 @@ import threading
 
 import tensorflow as tf
 
-from tfgans import distribute, pruning
+from tfgans import distribute, philox, pruning
 from tfgans.config import ConfigError, Count, Natural, Number, Positive, Share, Within, configurable
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
@@ -113,7 +113,7 @@ class AdaptGAN(GAN):
         self.adapt_masks[name] = [self.add_like(k, f"adapt_{name}_mask", "bool") for k in kernels]
         for index, mask in enumerate(self.adapt_masks[name]):
             seed = [stream_hash(self.seed, f"adapt/{name}/{index}"), 0]
-            drawn = tf.random.stateless_uniform(mask.shape, tf.constant(seed, tf.int64), alg="philox")
+            drawn = philox.uniform(mask.shape, tf.constant(seed, tf.int64))
             mask.assign(drawn >= self.adapt_begins[name][index])
         self._prune(name, average=True)
 

@@ -94,7 +94,7 @@ class ADAGAN(Adaptive, Augmenting, GAN):
     def _pipe_draws(self, count, which):
         """This replica's share of what the pipeline does to the global batch: how far it mirrors is of all of it."""
         shapes = self.ada_pipe.draw_shapes(self.sample_shape)
-        total, start = count * distribute.num_replicas(), distribute.replica_id() * count
+        total = count * distribute.num_replicas()
         drawn = {}
         for kind, draw in (("uniform", philox.uniform), ("normal", philox.normal)):
             names = [n for n, s in shapes.items() if len(s) == 1 and n.endswith("_n") == (kind == "normal")]
@@ -105,7 +105,7 @@ class ADAGAN(Adaptive, Augmenting, GAN):
             key = self.stream(f"ada/{which}/noise")
             drawn["noise_n"] = philox.normal([total, *self.sample_shape], key)
         found = self.ada_pipe.transforms(drawn, self.present_ada_probability(), self.sample_shape)
-        return {_PIPE + name: value[start : start + count] for name, value in found.items()}
+        return {_PIPE + name: self.own_rows(value, count) for name, value in found.items()}
 
     def augment_images(self, images, draws):
         images = super().augment_images(images, draws)

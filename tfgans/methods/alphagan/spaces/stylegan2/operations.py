@@ -9,12 +9,10 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.depthwise import depthwise_convolution
-from tfgans.layers.modulated import ModulatedConv2D, StyledConv2D
+from tfgans.layers.modulated import ModulatedConv2D, StyledConv2D, inverse_norm
 from tfgans.layers.resample import upsample_bilinear, upsample_nearest
 from tfgans.layers.statistics import widen
 from tfgans.methods.alphagan.spaces.stylegan2 import space
-
-_EPSILON = 1e-8  # as in StyleGAN2's demodulation
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
@@ -86,8 +84,7 @@ class SeparableModulatedConv2D(ModulatedConv2D):
         if self.modulated == "pointwise":
             return super()._demodulation(kernel, scales)
         power = tf.reduce_sum(tf.square(self._wide_depthwise_kernel()), (0, 1, 3))  # [C]
-        squares = (tf.square(scales) * power)[:, :, None] * tf.square(kernel)[0, 0]  # [N, C, filters]
-        return tf.math.rsqrt(tf.reduce_sum(squares, 1) + _EPSILON)
+        return inverse_norm(tf.square(scales) * power, tf.square(kernel)[0, 0])
 
     def _wide_depthwise_kernel(self):
         return tf.convert_to_tensor(self.depthwise_kernel) / self.depthwise_size
