@@ -81,4 +81,5 @@ CASES = {
         32,
     ),
 }
-PRECISIONS = ("float32", "bfloat16")
+# Of ours, by the name that a race has for them; TF32 is float32 where there is no GPU.
+POLICIES = {"float32": "float32", "tf32": "tf32", "bfloat16": "mixed_bfloat16"}

@@ -28,6 +28,7 @@ class OctaveConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(sum(outputs), sum(inputs), 3, 3))
         nn.init.kaiming_uniform_(self.weight, 5**0.5)
         self.register_buffer("betas", torch.ones(2))
+        self.register_buffer("paths", torch.tensor([0] * inputs[0] + [1] * inputs[1]))
 
     def forward(self, maps):
         high, low = maps if self.inputs[1] else (maps, None)
@@ -48,7 +49,7 @@ class OctaveConv(nn.Module):
     def kernel(self):
         if not self.inputs[1]:
             return self.weight
-        return self.weight * self.betas.repeat_interleave(torch.tensor(self.inputs))[:, None, None]
+        return self.weight * self.betas[self.paths][:, None, None]
 
     def merged(self, high, low, from_high, from_low):
         high, low = F.conv2d(high, from_high, padding=1), F.conv2d(low, from_low, padding=1)

@@ -91,7 +91,7 @@ class Rival:
         batch_size, image_shape: of the real images, (channels, side, side), uniform noise.
         losses: (of real and fake logits, of fake logits).
         adam: (learning rate, (beta 1, beta 2)), for both, or a pair of such.
-        precision: `float32` or `bfloat16`, by autocast.
+        precision: `float32`, `tf32` or `bfloat16`, which is autocast.
         decay: of the moving average of the generator; None keeps none.
     """
 
@@ -107,7 +107,8 @@ class Rival:
 
     def cast(self):
         """Autocast, or nothing in float32."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
+        device = self.real.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def latents(self, count):
         return torch.randn(count, self.latent_dim)
@@ -156,6 +157,9 @@ def descend(own, loss):
     weights = own.param_groups[0]["params"]
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     for weight, gradient in zip(weights, gradients, strict=True):
+        if weight.is_cuda and gradient is not None and gradient.stride() != weight.stride():
+            # As `backward` does it: the fused Adam of GPUs refuses another order in memory.
+            gradient = torch.empty_like(weight).copy_(gradient)
         weight.grad = gradient
     own.step()
 

@@ -1,6 +1,7 @@
 """StyleGAN2 in PyTorch, for `race_torch.py` (Karras et al., 2020): style mixing, lazy R1 and path length, average."""
 
 import math
+import random
 
 import torch
 from race_parts import NON_SATURATING, Rival
@@ -31,7 +32,7 @@ class Mapping(nn.Module):
         self.register_buffer("mean", torch.zeros(STYLE))
 
     def forward(self, latents, moves=False):
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(latents.device.type, enabled=False):
             latents = latents * torch.rsqrt(latents.square().mean(1, keepdim=True) + 1e-8)
             styles = self.layers(latents)
             if moves:
@@ -78,7 +79,7 @@ class Generator(nn.Module):
     def styles(self, first, second):
         """Styles [N, slots, D], those of the second latents from a slot on, with a probability of 0.9."""
         first, second = (w[:, None].expand(-1, self.slots, -1) for w in (first, second))
-        crossover = torch.randint(1, self.slots, ()) if torch.rand(()) < 0.9 else self.slots
+        crossover = random.randrange(1, self.slots) if random.random() < 0.9 else self.slots
         return torch.where(torch.arange(self.slots)[:, None] < crossover, first, second)
 
 
@@ -97,7 +98,7 @@ class Discriminator(nn.Module):
     def forward(self, images):
         x = self.conv(self.deviation(self.blocks(self.from_rgb(images))))
         x = self.dense(x.flatten(1))
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             return self.head(x.float())
 
 

@@ -19,7 +19,23 @@ def count(network):
     return sum(weight.numel() for weight in network.parameters())
 
 
+def choose_device(precision):
+    """The GPU if there is one, with the fastest kernels that it finds; TF32 where that is asked for alone."""
+    if not torch.cuda.is_available():
+        return
+    torch.set_default_device("cuda")
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+
+
+def wait():
+    """Until the GPU has done what it was asked for."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def main(name, precision, threads):
+    choose_device(precision)
     torch.set_num_threads(int(threads))
     torch.set_flush_denormal(True)  # as TensorFlow does
     torch.manual_seed(0)
@@ -27,6 +43,7 @@ def main(name, precision, threads):
     rival = importlib.import_module(case.module).make(case.batch_size, precision)
     began = time.perf_counter()
     rival.update()
+    wait()
     say(
         version=f"PyTorch {torch.__version__}",
         generator=count(rival.generator),
@@ -38,6 +55,7 @@ def main(name, precision, threads):
     def run(updates):
         for _ in range(updates):
             rival.update()
+        wait()
 
     answer(run)
 

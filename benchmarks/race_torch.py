@@ -1,28 +1,34 @@
 """Are updates faster than those of the same networks and methods in PyTorch?
 
     python benchmarks/race_torch.py [--case=sngan ...] [--precision=float32 ...] [--rounds=5] [--threads=N]
-        [--environment=DIR]
+        [--environment=DIR | --python=FILE] [--jobs=1] [--least=0] [--gin_param=...]
 
-Optional: makes an environment of its own with PyTorch, once. The networks, losses and steps are written for it in
-`race_*.py`, channels last, with autocast for bfloat16; `mixed_bfloat16` is ours. Each side is a process with as many
-threads as the other; they take turns, A B A B, and the one that is not measured waits, so that a machine whose speed
-drifts drifts for both. Both sides of a case have as many parameters and an average or none, or there is no race.
-Prints a table, then one JSON object. A ratio is the median of those within rounds: ours over PyTorch's. Beside that
-of the clock is that of the processor's time, which other work on the machine disturbs less with one thread each.
+Optional: makes an environment of its own with PyTorch, once, unless `--python` has it. The networks, losses and
+steps are written for it in `race_*.py`, channels last, with autocast for bfloat16; `mixed_bfloat16` is ours. Both
+sides take a GPU where there is one, PyTorch's with `cudnn.benchmark`; turns are short there, so give `--least=0.5`.
+Each side is a process with as many threads as the other; they take turns, A B A B, and the one that is not measured
+waits, so that a machine whose speed drifts drifts for both. Both sides of a case have as many parameters and an
+average or none, or there is no race. Prints a table, then one JSON object. A ratio is the median of those within
+rounds: ours over PyTorch's. Beside that of the clock is that of the processor's time, which other work on the
+machine disturbs less with one thread each.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
-from race_cases import CASES, PRECISIONS
+from race_cases import CASES, POLICIES
 from race_talk import Side
 
 from tfgans.files import user_cache
@@ -56,13 +62,15 @@ def version(python):
     return done.stdout.strip().partition("+")[0] if done.returncode == 0 else None
 
 
-def sides(python, *words):
+def sides(python, bindings, *words):
     """Processes of ours and of PyTorch's side."""
-    commands = [sys.executable, "race_ours.py"], [str(python), "-W", "ignore", "race_theirs.py"]
-    return [Side([*command[:-1], str(HERE / command[-1]), *words], cwd=HERE.parent) for command in commands]
+    ours = [sys.executable, str(HERE / "race_ours.py"), *words, *bindings]
+    theirs = [str(python), "-W", "ignore", str(HERE / "race_theirs.py"), *words]
+    environment = os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}  # else the first takes all of a GPU
+    return [Side(command, cwd=HERE.parent, env=environment) for command in (ours, theirs)]
 
 
-def race(both, updates, rounds, tell):
+def race(both, updates, rounds, tell, least=0.0, turn=None):
     """A row of results.
 
     Args:
@@ -70,6 +78,8 @@ def race(both, updates, rounds, tell):
         updates: of a turn.
         rounds: counted ones; one before them warms up.
         tell: function of a line, for what is shown meanwhile.
+        least: seconds of the faster side's turn; it is as many times the updates as that takes.
+        turn: a lock held while sides are measured, and not while they compile.
     """
     first = [side.hear() for side in both]
     row = {"versions": [said["version"] for said in first]}
@@ -79,11 +89,14 @@ def race(both, updates, rounds, tell):
         if first[0][name] != first[1][name]:
             return row | {"error": f"{name}: {first[0][name]} of ours, {first[1][name]} of PyTorch's"}
     turns = []
-    for number in range(rounds + 1):
-        turns.append([side.run(updates) for side in both])
-        ours, other = (turn["seconds"] for turn in turns[-1])
-        tell(f"round {number} of {rounds}: {ours:.3f} and {other:.3f} seconds an update")
-    return row | summary(turns[1:])
+    with turn or contextlib.nullcontext():
+        for number in range(rounds + 1):
+            turns.append([side.run(updates) for side in both])
+            ours, other = (answer["seconds"] for answer in turns[-1])
+            tell(f"round {number} of {rounds}: {ours:.4f} and {other:.4f} seconds an update")
+            if number == 0 and least:
+                updates *= max(1, math.ceil(least / (updates * min(ours, other))))
+    return row | {"updates": updates} | summary(turns[1:])
 
 
 def summary(turns):
@@ -110,7 +123,7 @@ def cells_of(row):
     cells = [CASES[row["case"]].title, row["precision"]]
     if "error" in row:
         return [*cells, f"no race: {row['error']}", *[""] * 4]
-    cells += [f"{seconds:.3f}" for seconds in row["seconds"]]
+    cells += [f"{seconds:.4f}" for seconds in row["seconds"]]
     for name in CLOCKS.values():
         low, high = row[f"{name}_range"]
         cells.append(f"{row[name]:.2f} ({low:.2f} to {high:.2f})")
@@ -138,34 +151,56 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def one(name, precision, python, options, turn):
+    """A row of results of a case in a precision."""
+    case, title = CASES[name], f"{CASES[name].title}, {precision}"
+    tell(title)
+    both = sides(python, options.gin_param, name, precision, str(options.threads))
+
+    def report(line):
+        tell(f"{title}: {line}")
+
+    try:
+        row = race(both, case.updates, options.rounds, report, options.least, turn)
+    except RuntimeError as error:
+        row = {"error": str(error)}
+    finally:
+        for side in both:
+            side.end()
+    row = {"case": name, "precision": precision, **row}
+    tell(line_of(cells_of(row)))
+    return row
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", action="append", choices=CASES, help="may be given several times; all")
-    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="the same")
+    parser.add_argument(
+        "--precision", action="append", choices=POLICIES, help="the same; float32 and bfloat16"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="counted turns of each side")
     parser.add_argument("--threads", type=int, default=cores(), help="of each side")
     parser.add_argument("--environment", type=Path, help="folder; in the user's cache if not given")
+    parser.add_argument("--python", type=Path, help="one that has PyTorch: then no environment is made")
+    parser.add_argument("--jobs", type=int, default=1, help="races that compile at a time; one is measured")
+    parser.add_argument("--least", type=float, default=0.0, help="seconds that a turn takes at least")
+    parser.add_argument("--gin_param", action="append", default=[], help="of our side, in every case")
     options = parser.parse_args()
     try:
-        python = environment(options.environment or user_cache() / f"race-torch-{TORCH}")
+        python = options.python or environment(options.environment or user_cache() / f"race-torch-{TORCH}")
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"there is no environment with PyTorch, and none could be made: {error}")
-    results = []
-    for name in options.case or CASES:
-        for precision in options.precision or PRECISIONS:
-            tell(f"{CASES[name].title}, {precision}")
-            both = sides(python, name, precision, str(options.threads))
-            try:
-                row = race(both, CASES[name].updates, options.rounds, tell)
-            except RuntimeError as error:
-                row = {"error": str(error)}
-            finally:
-                for side in both:
-                    side.end()
-            results.append({"case": name, "precision": precision, **row})
-            tell(line_of(cells_of(results[-1])))
+    precisions, turn = options.precision or ("float32", "bfloat16"), threading.Lock()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        races = [
+            pool.submit(one, name, precision, python, options, turn)
+            for name in options.case or CASES
+            for precision in precisions
+        ]
+        results = [race.result() for race in races]
     print("\n".join(table(results)))
-    print(json.dumps({"processor": processor(), "threads": options.threads, "results": results}))
+    report = {"processor": processor(), "threads": options.threads, "gin_params": options.gin_param}
+    print(json.dumps(report | {"results": results}))
     sys.exit(any("error" in row for row in results))
 
 

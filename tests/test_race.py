@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import sys
+import threading
 
 import gin
 import pytest
@@ -70,6 +71,19 @@ def test_sides_take_turns_and_the_first_round_is_not_counted():
     assert (row["generator"], row["discriminator"], row["average"]) == (7, 5, True)
 
 
+def test_turns_are_as_long_as_asked_for_while_no_other_race_is_measured():
+    turn = threading.Lock()
+
+    class Timed(Runner):
+        def run(self, updates):
+            assert turn.locked()
+            return super().run(updates)
+
+    ours, theirs = Timed(0.02, 1.0), Timed(0.01, 2.0)  # seconds an update: 16 take 0.16 of the faster side
+    row = race_torch.race([ours, theirs], 16, 1, str, least=0.4, turn=turn)
+    assert ours.asked == theirs.asked == [16, 48] and row["updates"] == 48 and not turn.locked()
+
+
 @pytest.mark.parametrize("differs", [{"generator": 8}, {"discriminator": 6}, {"average": False}])
 def test_there_is_no_race_of_different_networks(differs):
     ours, theirs = Runner(1.0), Runner(1.0, **differs)
@@ -84,7 +98,7 @@ def test_the_table_has_ratios_or_why_there_are_none():
     results = [{"case": "sngan", "precision": "float32", **row}]
     results.append({"case": "octave", "precision": "bfloat16", "error": "average: ..."})
     head, rule, first, second = race_torch.table(results)
-    assert "| float32 | 1.000 | 2.000 | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) | 1 |" in first
+    assert "| float32 | 1.0000 | 2.0000 | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) | 1 |" in first
     assert "no race: average: ..." in second
     assert len({line.count("|") for line in (head, rule, first, second)}) == 1
 
