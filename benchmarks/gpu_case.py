@@ -1,11 +1,12 @@
 """One configuration on this machine, for `gpu_check.py`: first the right bits, then, when told to, the time.
 
     python benchmarks/gpu_case.py --configuration="--gin_file=A.gin" [--gin_param=...] [--batch_size=N] [--updates=9]
+        [--profile=FILE.gz]
 
 Trains on one batch of random images, and prints one JSON object a line. The first says whether it trained: the
 seconds from the imports to the end of the first updates, the logs, and, if they are made more than once from the
 same state, whether they give the same bits. Then it waits for lines on standard input: a number asks for the time of
-so many updates, anything else ends it.
+so many updates, `profile` for what the GPU does in two (`gpu_profile.py`), anything else ends it.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
+import gpu_profile
 import numpy as np
 import tensorflow as tf
 from step_time import Contender
@@ -60,6 +62,20 @@ def repeats(contender, updates, times):
     return ends
 
 
+def measured(contender, updates):
+    """The time of so many updates, and how fast that is."""
+    batch = contender.images_per_update // contender.model.discriminator_steps
+    flops = planned_cost(contender.model, batch, updates)["training_flops"] / updates
+    seconds, images = contender.run(updates), contender.images_per_update
+    return {
+        "seconds_per_update": seconds,
+        "images_per_second": images / seconds,
+        "seconds_per_kimg": 1000 * seconds / images,
+        "tflops_per_second": flops / seconds / 1e12,
+        "peak_mib": peak_mib(),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configuration", required=True, help="a gin file, or flags as one text")
@@ -69,6 +85,7 @@ def main():
         "--updates", type=int, default=9, help="before the time is taken; more than lazy terms wait"
     )
     parser.add_argument("--times", type=int, default=2, help="that they are made from the same state")
+    parser.add_argument("--profile", help="a file for the profile, which is packed")
     options = parser.parse_args()
     contender = Contender("case", options.configuration, options.gin_param, options.batch_size)
     seconds = time.perf_counter() - START
@@ -83,21 +100,13 @@ def main():
         logs={name: float(f"{value:.7g}") for name, value in logs.items()},
         peak_mib=peak_mib(),
     )
-    batch = contender.images_per_update // contender.model.discriminator_steps
     for line in sys.stdin:
-        if not line.strip().isdigit():
+        if line.strip() == "profile":
+            say(**gpu_profile.profile(contender.run, 2, options.profile))
+        elif line.strip().isdigit():
+            say(**measured(contender, int(line)))
+        else:
             break
-        updates = int(line)
-        flops = planned_cost(contender.model, batch, updates)["training_flops"] / updates
-        seconds = contender.run(updates)
-        images = contender.images_per_update
-        say(
-            seconds_per_update=seconds,
-            images_per_second=images / seconds,
-            seconds_per_kimg=1000 * seconds / images,
-            tflops_per_second=flops / seconds / 1e12,
-            peak_mib=peak_mib(),
-        )
 
 
 if __name__ == "__main__":

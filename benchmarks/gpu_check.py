@@ -1,12 +1,14 @@
 """Does everything run on this machine's GPUs, with the right bits, and how fast?
 
     python benchmarks/gpu_check.py [--output=gpu_check] [--jobs=8] [--only=machine,families,...] [--small]
+        [--profiles=FOLDER]
 
 Needs no internet and no data set: networks train on random images, the quickstart on scikit-learn's digits. Parts:
 `machine` (devices, XLA, ceilings), `families` (one configuration of each network and method: trains, and the same
 bits twice), `resume` (the quickstart killed and taken up again), `replicas` (one and all GPUs), `speed` (float32,
-TF32 and bfloat16, with and without XLA), `quickstart` (trained and evaluated). Each part has a time limit, about five
-minutes in all; what it has found by then is kept. Writes OUTPUT.json after each part, and OUTPUT.md, the table, which
+TF32 and bfloat16, with and without XLA), `quickstart` (trained and evaluated), and, if asked for by `--only`, `tests`
+(those of layers, networks and methods on the GPU). Each part has a time limit, some seven minutes in all; what it has
+found by then is kept. Writes OUTPUT.json after each part, and OUTPUT.md, the table, which
 is printed at the end.
 
 Please send us the JSON of a card that is not in docs/gpu.md.
@@ -25,21 +27,30 @@ import time
 from pathlib import Path
 
 import gpu_table
-from gpu_configurations import FAMILIES, REPLICAS, SPEED, small
+from gpu_configurations import FAMILIES, PROFILED, REPLICAS, SPEED, small
 
 HERE = Path(__file__).resolve().parent
-LIMITS = {"machine": 60, "families": 150, "resume": 150, "replicas": 150, "speed": 120, "quickstart": 90}
+LIMITS = {
+    "machine": 60,
+    "families": 150,
+    "resume": 150,
+    "replicas": 150,
+    "speed": 150,
+    "quickstart": 120,
+    "tests": 150,
+}
 # Parts of a row run beside each other.
-ORDER = (("machine",), ("families", "replicas", "resume"), ("speed",), ("quickstart",))
+ORDER = (("machine",), ("families", "replicas"), ("speed",), ("quickstart", "resume"), ("tests",))
 
 
 class Case:
     """A process of `gpu_case.py`, whose lines are waited for until a moment."""
 
-    def __init__(self, name, configuration, gin_params=(), batch_size=None, updates=9, times=2):
+    def __init__(self, name, configuration, gin_params=(), batch_size=None, updates=9, times=2, profile=None):
         command = [sys.executable, str(HERE / "gpu_case.py"), f"--updates={updates}", f"--times={times}"]
         command += [f"--configuration={configuration}"] + [f"--gin_param={p}" for p in gin_params]
         command += [f"--batch_size={batch_size}"] if batch_size else []
+        command += [f"--profile={profile}"] if profile else []
         self.name, self.lines = name, queue.Queue()
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
         self.process = subprocess.Popen(
@@ -67,10 +78,10 @@ class Case:
             return {"error": "no answer within the limit"}
         return found if found is not None else {"error": self._last_words()}
 
-    def measure(self, updates, until):
-        """The time of so many updates."""
+    def ask(self, line, until):
+        """What it answers to a line: the time of so many updates, or a profile."""
         try:
-            self.process.stdin.write(f"{updates}\n")
+            self.process.stdin.write(f"{line}\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             return {"error": self._last_words()}
@@ -138,11 +149,14 @@ def measured(cases, updates, until):
         with contextlib.suppress(
             threading.BrokenBarrierError
         ):  # rather one that is late and disturbs than no figure
-            begun.wait(max(0.1, until - 45 - time.monotonic()))
+            begun.wait(max(0.1, until - 60 - time.monotonic()))
         if "error" in first:
             return first
         with one:
-            return first | case.measure(updates, until)
+            row = first | case.ask(updates, until)
+            if "error" not in row and case.name in PROFILED:
+                row["work"] = case.ask("profile", until)
+            return row
 
     return each(cases, len(cases), until, use)
 
@@ -150,7 +164,7 @@ def measured(cases, updates, until):
 def resume(options, until):
     return [
         said(
-            ["kill_and_resume.py", "--kills=2", "--steps=60", "--gin_file=gin_configs/quickstart.gin"], until
+            ["kill_and_resume.py", "--kills=1", "--steps=60", "--gin_file=gin_configs/quickstart.gin"], until
         )
     ]
 
@@ -170,6 +184,11 @@ def quickstart(options, until):
         return [{"name": "quickstart", "error": "no metrics.jsonl within the limit"}]
     kept = {k: v for k, v in rows[-1].items() if isinstance(v, (int, float, str))}
     return [{"name": "quickstart", "seconds": round(seconds, 1), "last_row": kept}]
+
+
+def tests(options, until):
+    seconds = until - time.monotonic() - 10
+    return [said(["gpu_tests.py", f"--seconds={seconds}", f"--jobs={options.jobs}"], until)]
 
 
 def said(command, until):
@@ -193,7 +212,13 @@ def said(command, until):
         return {"name": command[0], "error": lines[-1][:500] if lines else f"ended with {done.returncode}"}
 
 
-PARTS = {part.__name__: part for part in (machine, families, resume, replicas, speed, quickstart)}
+def profile_of(case, folder):
+    """The file of a case's profile."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in case["name"])
+    return os.path.abspath(os.path.join(folder, f"{name}.xplane.pb.gz"))
+
+
+PARTS = {part.__name__: part for part in (machine, families, resume, replicas, speed, quickstart, tests)}
 
 
 def note(name, options, report):
@@ -208,8 +233,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", default="gpu_check", help="where OUTPUT.json and OUTPUT.md are written")
     parser.add_argument("--jobs", type=int, default=max(1, min(8, (os.cpu_count() or 2) // 2)))
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, joined by commas")
+    parser.add_argument("--only", default=",".join(PARTS).removesuffix(",tests"), help="parts, with commas")
     parser.add_argument("--small", action="store_true", help="small networks: a rehearsal on a CPU")
+    parser.add_argument("--profiles", help="a folder for the profiles of TensorFlow, an .xplane.pb.gz each")
     options = parser.parse_args()
     chosen = options.only.split(",")
     if unknown := [name for name in chosen if name not in PARTS]:
@@ -217,6 +243,9 @@ def main():
     options.families = [small(case) for case in FAMILIES] if options.small else FAMILIES
     options.speed = [small(case) for case in SPEED] if options.small else SPEED
     options.updates = 16
+    if options.profiles:
+        os.makedirs(options.profiles, exist_ok=True)
+        options.speed = [case | {"profile": profile_of(case, options.profiles)} for case in options.speed]
     report = {"seconds": {}}
     for row in ORDER:
         parts = [

@@ -42,11 +42,15 @@ def table(report):
                 "s/kimg",
                 "TFLOP/s",
                 "of the product's rate",
+                "GPU busy",
+                "kernels",
                 "peak MiB",
                 "first s",
             ],
             [speed_row(row, peaks) for row in report["speed"]],
         )
+    for row in report.get("tests", ()):
+        lines += [f"Tests: {json.dumps(row)}", ""]
     for row in report.get("quickstart", ()):
         lines += [f"Quickstart: {json.dumps(row)}", ""]
     lines += [f"Seconds: {json.dumps(report.get('seconds', {}))}", ""]
@@ -55,17 +59,20 @@ def table(report):
 
 def speed_row(row, peaks):
     if "seconds_per_update" not in row:
-        return [row["name"], *shown(row | {"error": row.get("error", "not measured")}, *"abcdefg")]
+        return [row["name"], *shown(row | {"error": row.get("error", "not measured")}, *"abcdefghi")]
     precision = row["name"].split(": ")[1].split(",")[0]
+    work, milliseconds = row.get("work", {}), 1000 * row["seconds_per_update"]
     peak = peaks.get(CEILINGS.get(precision, ""))
     rate = row["tflops_per_second"]
     return [
         row["name"],
-        f"{1000 * row['seconds_per_update']:.1f}",
+        f"{milliseconds:.1f}",
         f"{row['images_per_second']:.0f}",
         f"{row['seconds_per_kimg']:.2f}",
         f"{rate:.2f}",
         f"{rate / peak:.1%}" if peak else "",
+        f"{work['gpu_ms'] / milliseconds:.0%}" if "gpu_ms" in work else "",
+        work.get("kernels", ""),
         row["peak_mib"],
         row["seconds_to_first_update"],
     ]

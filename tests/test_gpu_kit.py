@@ -10,7 +10,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benchmarks"))
 
 import gpu_check
 import gpu_configurations
+import gpu_profile
 import gpu_table
+import gpu_tests
 
 from tfgans.compare import plan
 
@@ -52,7 +54,48 @@ def test_a_share_is_that_of_its_own_precision():
     }
     row |= {"tflops_per_second": 30.0, "peak_mib": 7, "seconds_to_first_update": 1.0}
     shown = gpu_table.speed_row(row, {"float32": 50.0, "tf32": 300.0})
-    assert shown == ["a: TF32, XLA", "500.0", "64", "15.62", "30.00", "10.0%", 7, 1.0]
+    assert shown == ["a: TF32, XLA", "500.0", "64", "15.62", "30.00", "10.0%", "", "", 7, 1.0]
+    shown = gpu_table.speed_row(row | {"work": {"gpu_ms": 125.0, "kernels": 9}}, {})
+    assert shown[5:] == ["", "25%", 9, 7, 1.0]
+
+
+def test_what_a_gpu_did_is_summed_over_its_streams():
+    space = gpu_profile.xplane_pb2.XSpace()
+    plane = space.planes.add(name="/device:GPU:0")
+    plane.stat_metadata[1].name = "tf_op"
+    names = {1: "gemm", 2: "MemcpyH2D"}
+    for number, name in names.items():
+        plane.event_metadata[number].name = name
+    # Two streams: 0 to 4 ms and 2 to 5 ms overlap, 9 to 10 ms is a copy, all of two updates.
+    events = [("Stream #1", 1, 0, 4, "a/b:MatMul"), ("Stream #2", 1, 2, 3, "c:MatMul")]
+    events += [("Stream #1", 2, 9, 1, "d:_Recv"), ("Steps", 1, 0, 100, "none")]
+    for line_name, number, start, length, operation in events:
+        line = plane.lines.add(name=line_name)
+        event = line.events.add(metadata_id=number, offset_ps=start * 10**9, duration_ps=length * 10**9)
+        event.stats.add(metadata_id=1, str_value=operation)
+    found = gpu_profile.summary(space, 2)
+    assert found == {
+        "gpu_ms": 3.0,
+        "span_ms": 5.0,
+        "kernels": 1,
+        "copies": 0,
+        "operations": {"MatMul": 3.5, "_Recv": 0.5},
+        "kernel_names": {"gemm": 3.5, "MemcpyH2D": 0.5},
+    }
+    assert gpu_profile.summary(gpu_profile.xplane_pb2.XSpace(), 2) == {"kernels": 0}
+
+
+def test_tests_are_counted_by_their_last_words():
+    lines = [
+        "[gw0] [  1%] PASSED tests/layers/test_a.py::test_one[x y] ",
+        "[gw1] [  2%] FAILED tests/layers/test_a.py::test_two ",
+        "tests/layers/test_a.py::test_three ",
+        "[gw1] [  3%] ERROR tests/layers/test_a.py::test_four",
+    ]
+    assert gpu_tests.counted(lines) == {
+        "passed": 1,
+        "failed": ["tests/layers/test_a.py::test_four", "tests/layers/test_a.py::test_two"],
+    }
 
 
 @pytest.mark.parametrize("late", [False, True])
