@@ -54,6 +54,28 @@ def test_shifts_and_holes_by_hand():
     np.testing.assert_array_equal(holed, [[1, 2, 0, 0], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]])
 
 
+def test_a_translation_has_the_gradients_of_a_product_with_a_matrix():
+    """By columns of that matrix: of one pixel each. Shifts go beyond the image, and differ in the batch."""
+    rows, columns = tf.constant([0, 1, -2, 4, -5]), tf.constant([0, -1, 2, 1, 0])
+    pixels = tf.reshape(tf.eye(12), (12, 1, 3, 4, 1)) + tf.zeros((5, 1, 1, 1))
+    matrix = tf.stack(
+        [diffaugment.translation(each, rows, columns) for each in pixels], -1
+    )  # [5, 3, 4, 1, 12]
+    weights = tf.random.stateless_normal((5, 3, 4, 1), [0, 1])
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(weights)
+        with tf.GradientTape() as tape:
+            images = tf.random.stateless_normal((5, 3, 4, 1), [0, 2])
+            tape.watch(images)
+            moved = diffaugment.translation(images, rows, columns)
+        slope = tape.gradient(moved, images, weights)
+        total = tf.reduce_sum(slope**2)
+    wanted = tf.einsum("nhwcp,nhwc->np", matrix, weights)
+    np.testing.assert_array_equal(slope, tf.reshape(wanted, slope.shape))
+    again = tf.einsum("nhwcp,np->nhwc", matrix, 2.0 * wanted)
+    np.testing.assert_allclose(outer.gradient(total, weights), again, rtol=1e-6)
+
+
 def test_ranges_are_the_published_ones():
     assert diffaugment.draw_ranges(ALL, 32, 7) == {
         "brightness": (0.0, 1.0),

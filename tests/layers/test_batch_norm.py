@@ -60,7 +60,7 @@ def test_outputs_and_statistics_are_those_of_the_formula(shape, dtype):
     assert outputs.dtype == dtype and outputs.shape == shape and mean.dtype == variance.dtype == tf.float32
     np.testing.assert_allclose(np.array(outputs).astype(float).reshape(-1, 4), wanted, atol=TOLERANCE[dtype])
     np.testing.assert_allclose(mean, values.mean(0), atol=1e-6)
-    np.testing.assert_allclose(variance, values.var(0), rtol=1e-5)
+    np.testing.assert_allclose(variance, values.var(0, ddof=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("run", ["eager", "graph", "xla"])

@@ -82,7 +82,20 @@ def contrast(images, draw):
 
 
 def translation(images, rows, columns):
-    """Moves the content up by `rows` and left by `columns`, in pixels; what comes in is 0."""
+    """Moves the content up by `rows` and left by `columns`, in pixels; what comes in is 0.
+
+    Its gradient is moved back. TensorFlow's for `pick` adds pixel by pixel, for which a GPU has to sort them, and XLA
+    there loops over them.
+    """
+
+    @tf.custom_gradient
+    def moved(images):
+        return _moved(images, rows, columns), lambda upstream: translation(upstream, -rows, -columns)
+
+    return moved(images)
+
+
+def _moved(images, rows, columns):
     height, width = images.shape[1:3]
     rows = tf.range(height) + tf.cast(rows, tf.int32)[:, None]  # [N, H]
     columns = tf.range(width) + tf.cast(columns, tf.int32)[:, None]  # [N, W]

@@ -18,8 +18,8 @@ def batch_normalized(inputs, gamma, beta, epsilon):
         gamma, beta: [C]; float64 for inputs of float64, else float32.
         epsilon: positive.
     Returns:
-        outputs, of the inputs' shape and type; mean and biased variance [C], of gamma's type. They are computed in
-        that type and are no way for gradients.
+        outputs, of the inputs' shape and type; mean and unbiased variance [C], n / (n - 1) times the one that
+        normalizes, of gamma's type. They are computed in that type and are no way for gradients.
     """
     if inputs.dtype == tf.float64:  # there is no kernel
         return _in_single_operations(inputs, gamma, beta, epsilon)
@@ -34,7 +34,9 @@ def batch_normalized(inputs, gamma, beta, epsilon):
 def _in_single_operations(inputs, gamma, beta, epsilon):
     mean, variance = moments(inputs, list(range(inputs.shape.rank - 1)))
     factor = tf.math.rsqrt(variance + epsilon) * gamma
-    return inputs * factor + (beta - mean * factor), tf.stop_gradient(mean), tf.stop_gradient(variance)
+    count = channel_size(inputs, variance.dtype)
+    unbiased = variance * (count / at_least_one(count - 1.0))
+    return inputs * factor + (beta - mean * factor), tf.stop_gradient(mean), tf.stop_gradient(unbiased)
 
 
 def _by_kernel(maps, gamma, beta, epsilon):
@@ -47,8 +49,7 @@ def _by_kernel(maps, gamma, beta, epsilon):
         def gradient(upstream, *_):
             return _slopes(upstream, maps, gamma, kept, epsilon)
 
-        count = channel_size(maps, unbiased.dtype)
-        return (outputs, mean, unbiased * ((count - 1.0) / at_least_one(count))), gradient
+        return (outputs, mean, unbiased), gradient
 
     return forward(maps, gamma, beta)
 

@@ -26,14 +26,25 @@ def mixed_classes(shares):
 def class_rows(table, labels):
     """Rows of a table [classes, channels] for integer labels, with a dense gradient.
 
-    The product makes it dense: what squares or sums gradients (AdvAs, norms) cannot take IndexedSlices.
+    Dense, as what squares or sums gradients (AdvAs, norms) cannot take IndexedSlices. It is a product: a sum into the
+    rows is a loop over the labels where XLA compiles it for a GPU to be deterministic.
     """
-    mixture = getattr(local, "mixture", None)
+    table, mixture = tf.convert_to_tensor(table), getattr(local, "mixture", None)
     if mixture is not None:
         shares, lookups = mixture
         lookups.append(labels)
-        return tf.matmul(tf.cast(shares, table.dtype), tf.convert_to_tensor(table))
-    return tf.gather(tf.convert_to_tensor(table) * tf.ones((), table.dtype), labels)
+        return tf.matmul(tf.cast(shares, table.dtype), table)
+    classes, channels = table.shape
+
+    @tf.custom_gradient
+    def rows(table):
+        def gradient(upstream):
+            shares = tf.one_hot(tf.reshape(labels, (-1,)), classes, dtype=upstream.dtype)
+            return tf.matmul(shares, tf.reshape(upstream, (-1, channels)), transpose_a=True)
+
+        return tf.gather(table, labels), gradient
+
+    return rows(table)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

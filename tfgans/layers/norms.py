@@ -15,7 +15,7 @@ from tfgans.layers.embedding import class_rows
 from tfgans.layers.initializers import kernel_initializer
 from tfgans.layers.spectral import SpectralDense
 from tfgans.layers.state import state_is_frozen
-from tfgans.layers.statistics import at_least_one, channel_size, moments, widen
+from tfgans.layers.statistics import channel_size, moments, widen
 
 
 class _Normalization(keras.layers.Layer):
@@ -84,10 +84,9 @@ class _BatchStatistics(_Normalization):
         beta = tf.zeros(channels, dtype) if beta is None else tf.convert_to_tensor(beta)
         outputs, mean, variance = batch_normalized(inputs, gamma, beta, self.epsilon)
         if not state_is_frozen():
-            count = channel_size(inputs, dtype)
-            there = count > 0.0  # an empty batch has no statistics
+            there = channel_size(inputs, dtype) > 0.0  # an empty batch has no statistics
             self._move(self.moving_mean, mean, there)
-            self._move(self.moving_variance, variance * count / at_least_one(count - 1.0), there)
+            self._move(self.moving_variance, variance, there)
         return outputs
 
     def _normalized_by_rows(self, inputs, training, gamma, beta):

@@ -23,7 +23,8 @@ _EPSILON = 1e-12
 
 
 def _unit(vector):
-    return vector / tf.maximum(tf.norm(vector), _EPSILON)
+    length = tf.sqrt(tf.reduce_sum(tf.square(vector)))
+    return tf.stop_gradient(vector / tf.maximum(length, _EPSILON))
 
 
 class SpectralKernel:
@@ -63,15 +64,18 @@ class SpectralKernel:
     def normalized_kernel(self, training):
         """The kernel over sigma, in the compute dtype; moves `u` and `v` when training."""
         matrix = self._matrix()
-        u, v = self._value(self.u), self._value(self.v)
-        if training and not state_is_frozen():
-            constant = tf.stop_gradient(matrix)
-            v = tf.stop_gradient(_unit(tf.linalg.matvec(constant, u)))
-            u = tf.stop_gradient(_unit(tf.linalg.matvec(constant, v, transpose_a=True)))
-            self.u.assign(u)
-            self.v.assign(v)
-        sigma = tf.reduce_sum(tf.linalg.matvec(matrix, v, transpose_a=True) * u)
-        return tf.cast(gated_kernel(self.kernel, self._value(self.kernel) / sigma), self.compute_dtype)
+        u, v = (tf.reshape(self._value(vector), (-1, 1)) for vector in (self.u, self.v))
+        moves = training and not state_is_frozen()
+        if moves:
+            v = _unit(tf.matmul(tf.stop_gradient(matrix), u))
+            self.v.assign(tf.reshape(v, (-1,)))
+        mapped = tf.matmul(matrix, v, transpose_a=True)
+        if moves:
+            u = _unit(tf.stop_gradient(mapped))
+            self.u.assign(tf.reshape(u, (-1,)))
+        # A product with 1 / sigma has a gradient of fewer operations than a quotient by sigma.
+        kernel = self._value(self.kernel) * tf.math.reciprocal(tf.reduce_sum(mapped * u))
+        return tf.cast(gated_kernel(self.kernel, kernel), self.compute_dtype)
 
     def save_own_variables(self, store):
         # Dense, Conv2D and Embedding would write their kernel and bias only.
