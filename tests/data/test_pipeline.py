@@ -223,32 +223,47 @@ def test_normal_pairs_are_normal():
     np.testing.assert_allclose((pairs**4).mean(), 3.0, atol=0.2)
 
 
+def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path):
+    line = "Dataset.batch_size must be a multiple of the number of replicas, 4. Received: 6"
+    with pytest.raises(ConfigError, match=line):
+        archive(tmp_path, batch_size=6).batches(2, 0, total_replicas=4)
+
+
 @pytest.mark.parametrize(
-    ("options", "arguments", "line"),
-    [
-        (
-            {"batch_size": 12},
-            {},
-            "too few images for one step: 23, but it takes 24 (batch_size 12 x discriminator_steps 2)",
-        ),
-        (
-            {"batch_size": 6},
-            {"total_replicas": 4},
-            "Dataset.batch_size must be a multiple of the number of replicas, 4. Received: 6",
-        ),
-    ],
+    ("batch_size", "turns", "often"), [(4, 2, "more than once"), (9, 4, "several times")]
 )
-def test_refusals(tmp_path, options, arguments, line):
-    with pytest.raises(ConfigError) as caught:
-        archive(tmp_path, **options).batches(2, 0, **arguments)
-    assert str(caught.value) == line
+def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, batch_size, turns, often):
+    """5 images: the first of a step's turns have each of them once, the last one some of them, without repetition."""
+    dataset = archive(tmp_path, count=5, batch_size=batch_size)
+    taken, orders, places = 2 * batch_size, set(), []
+    for batch in take(dataset, 300, discriminator_steps=2):
+        shown = to_uint8(batch["images"])[..., 0, 0, 0].ravel()
+        np.testing.assert_array_equal(batch["labels"].ravel(), shown % 3)
+        for turn in range(turns):
+            part = shown[5 * turn : 5 * turn + 5]
+            assert len(set(part)) == len(part) == min(5, taken - 5 * turn)
+            orders.add(tuple(part))
+        places.append(shown[0])
+    assert len(orders) > 100 and (np.bincount(places) > 30).all()  # of 120 whole orders; 60 on average
+    told = f"has 5 images and a step takes {taken} (batch_size {batch_size} x discriminator_steps 2)"
+    assert told in caplog.text and f"it sees them {often}" in caplog.text
 
 
-def test_check_counts_the_images_of_one_step(tmp_path):
-    dataset = archive(tmp_path, batch_size=23)
-    dataset.check(1)
-    with pytest.raises(ConfigError, match="too few images for one step: 23, but it takes 46"):
-        dataset.check(2)
+@pytest.mark.parametrize("balance", [False, True])
+def test_small_sets_depend_on_the_step_alone_as_large_ones(tmp_path, caplog, balance):
+    dataset = archive(tmp_path, count=5, batch_size=6, balance=balance)
+    whole = take(dataset, 7)
+    for start, wanted in enumerate(whole):
+        (batch,) = take(dataset, 1, start_step=start)
+        np.testing.assert_array_equal(batch["images"], wanted["images"])
+    shares = [take(dataset, 3, first_replica=k, total_replicas=2) for k in range(2)]
+    for step in range(3):
+        both = np.concatenate([share[step]["images"] for share in shares], 1)
+        np.testing.assert_array_equal(both, whole[step]["images"])
+    if balance:
+        assert np.bincount(np.concatenate([batch["labels"][0] for batch in whole])).tolist() == [14, 14, 14]
+    archive(tmp_path, count=6, batch_size=6).batches(1, 0)
+    assert "6 images" not in caplog.text  # a step that takes all once
 
 
 @pytest.mark.slow

@@ -116,7 +116,6 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
         (data / "train.npz", {"channels": 4}, "the images have alpha as a channel: a classifier is of gray"),
         (folder / "nowhere", {}, "--data is a folder.*nowhere', which is not there"),
         ("ring", {}, "ring has points"),
-        (data / "train.npz", {"batch_size": 100}, "too few images for one step: 72"),
         (
             data / "train.npz",
             {"test": str(folder / "plain.npz")},

@@ -33,7 +33,7 @@ from tfgans.data.labels import (
     refuse_absent,
     tell_lost,
 )
-from tfgans.data.pipeline import Augmentation, Batches, check_size
+from tfgans.data.pipeline import Augmentation, Batches
 from tfgans.data.reference import Reference
 from tfgans.data.sources import check_split, find_source, short_name, title
 from tfgans.data.store import Form, ImageStore, PointStore
@@ -238,9 +238,8 @@ class Dataset(Reference):
             part._take(self._indices[chosen], None)
         return parts
 
-    def check(self, discriminator_steps, replicas=1):
-        """Raises ConfigError if there are too few images for one step, or a batch cannot be shared out."""
-        check_size(self.num_examples, self.batch_size, discriminator_steps)
+    def check(self, replicas=1):
+        """Raises ConfigError if a batch cannot be shared out."""
         if self.batch_size % replicas:
             raise ConfigError(
                 f"Dataset.batch_size must be a multiple of the number of replicas, {replicas}. "
@@ -261,15 +260,21 @@ class Dataset(Reference):
             are labels}, n = batch_size / total_replicas. Element e belongs to step start_step +
             e // local_replicas and to replica r = first_replica + e % local_replicas; it is
             [:, r * n : (r + 1) * n] of the global batch.
-        Raises: ConfigError if there are too few images, or `batch_size` is not a multiple of the replicas.
+        Raises: ConfigError if `batch_size` is not a multiple of the replicas.
         """
-        self.check(discriminator_steps, total_replicas)
+        self.check(total_replicas)
         order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
         shape, augmentation = (
             (discriminator_steps, self.batch_size),
             Augmentation(self.flip, self.random_area),
         )
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
+        if batches.turns > 1:
+            line = "%s has %d images and a step takes %d (batch_size %d x discriminator_steps %d): it sees them %s"
+            often = "more than once" if shape[0] * shape[1] < 2 * self.num_examples else "several times"
+            logger.warning(
+                line, self.source, self.num_examples, shape[0] * shape[1], shape[1], shape[0], often
+            )
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
     def _open(self, split):

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tfgans.config import ConfigError
 from tfgans.data import philox
 from tfgans.data.ahead import made_ahead
 from tfgans.data.decode import from_array, to_array
@@ -41,7 +40,8 @@ class Batches:
         labels: int32, of every item of the store, or None.
         shape: (discriminator_steps, batch_size): batches of a step, and images of one over all replicas. The n
             images give floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
-            of which the remainder is dropped.
+            of which the remainder is dropped. Fewer images than one step takes are gone through as often as that
+            takes, each time in a new order.
         augmentation: an `Augmentation`.
         order: None for every image once an epoch, or a `BalancedOrder`, whose `size` takes the place of n.
     """
@@ -51,8 +51,10 @@ class Batches:
         self.shape = tuple(shape)
         self.seed, self.augmentation = seed, augmentation
         size = len(indices) if order is None else order.size
-        self.steps_per_epoch = size // (shape[0] * shape[1])
-        self._order = functools.lru_cache(2)(self._order_of_epoch if order is None else order)
+        taken = shape[0] * shape[1]
+        self.steps_per_epoch, self.turns = max(1, size // taken), -(-taken // size)
+        self._one_order = order or self._order_of_epoch
+        self._order = functools.lru_cache(2)(self._one_order if self.turns == 1 else self._orders_of_step)
 
     def dataset(self, start_step, first_replica, local_replicas, total_replicas):
         """tf.data.Dataset without end of the elements `Dataset.batches` describes."""
@@ -105,6 +107,10 @@ class Batches:
         size = self.shape[0] * self.shape[1]
         return self.indices[self._order(epoch)[place * size : (place + 1) * size]].reshape(self.shape)
 
+    def _orders_of_step(self, step):
+        turns = range(step * self.turns, (step + 1) * self.turns)
+        return np.concatenate([self._one_order(turn) for turn in turns])
+
     def _order_of_epoch(self, epoch):
         return philox.permutation(len(self.indices), self.seed, philox.ORDER, epoch)
 
@@ -155,12 +161,3 @@ def _window(shape, size, draw, random_area):
     fits = low <= high
     scale = np.sqrt(area * (low + (high - low) * draw)) if fits else largest
     return *(min(max(1, round(side * scale)), limit) for side, limit in zip(size, shape, strict=False)), fits
-
-
-def check_size(num_examples, batch_size, discriminator_steps):
-    """Raises ConfigError if one step needs more images than there are."""
-    if batch_size * discriminator_steps > num_examples:
-        raise ConfigError(
-            f"too few images for one step: {num_examples}, but it takes {batch_size * discriminator_steps} "
-            f"(batch_size {batch_size} x discriminator_steps {discriminator_steps})"
-        )
