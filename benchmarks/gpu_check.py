@@ -8,8 +8,7 @@ Needs no internet and no data set: networks train on random images, the quicksta
 bits twice), `resume` (the quickstart killed and taken up again), `replicas` (one and all GPUs), `speed` (float32,
 TF32 and bfloat16, with and without XLA), `quickstart` (trained and evaluated), and, if asked for by `--only`, `tests`
 (those of layers, networks and methods on the GPU). Each part has a time limit, some seven minutes in all; what it has
-found by then is kept. Writes OUTPUT.json after each part, and OUTPUT.md, the table, which
-is printed at the end.
+found by then is kept. Writes OUTPUT.json after each part, and OUTPUT.md, the table, which is printed at the end.
 
 Please send us the JSON of a card that is not in docs/gpu.md.
 """
@@ -18,9 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import queue
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,8 +24,8 @@ from pathlib import Path
 
 import gpu_table
 from gpu_configurations import FAMILIES, PROFILED, REPLICAS, SPEED, small
+from gpu_processes import each, said
 
-HERE = Path(__file__).resolve().parent
 LIMITS = {
     "machine": 60,
     "families": 150,
@@ -41,84 +37,6 @@ LIMITS = {
 }
 # Parts of a row run beside each other.
 ORDER = (("machine",), ("families", "replicas"), ("speed",), ("quickstart", "resume"), ("tests",))
-
-
-class Case:
-    """A process of `gpu_case.py`, whose lines are waited for until a moment."""
-
-    def __init__(self, name, configuration, gin_params=(), batch_size=None, updates=9, times=2, profile=None):
-        command = [sys.executable, str(HERE / "gpu_case.py"), f"--updates={updates}", f"--times={times}"]
-        command += [f"--configuration={configuration}"] + [f"--gin_param={p}" for p in gin_params]
-        command += [f"--batch_size={batch_size}"] if batch_size else []
-        command += [f"--profile={profile}"] if profile else []
-        self.name, self.lines = name, queue.Queue()
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
-        self.process = subprocess.Popen(
-            command,
-            cwd=HERE.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.lines.put(json.loads(line))
-        self.lines.put(None)
-
-    def answer(self, until):
-        """The next object it says, or {"error": why there is none}."""
-        try:
-            found = self.lines.get(timeout=max(0.1, until - time.monotonic()))
-        except queue.Empty:
-            return {"error": "no answer within the limit"}
-        return found if found is not None else {"error": self._last_words()}
-
-    def ask(self, line, until):
-        """What it answers to a line: the time of so many updates, or a profile."""
-        try:
-            self.process.stdin.write(f"{line}\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            return {"error": self._last_words()}
-        return self.answer(until)
-
-    def _last_words(self):
-        self.errors.seek(0)
-        lines = [line.strip() for line in self.errors if "Error" in line]
-        return lines[-1][:500] if lines else f"ended with {self.process.poll()}"
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.errors.close()
-
-
-def each(cases, jobs, until, use):
-    """The rows that `use(case)` makes of cases, in their order; `jobs` of them run at a time."""
-    rows, places = {}, threading.Semaphore(jobs)
-
-    def run(number, options):
-        with places:
-            if time.monotonic() >= until:
-                rows[number] = {"name": options["name"], "error": "not begun within the limit"}
-                return
-            case = Case(**options)
-            try:
-                rows[number] = {"name": case.name, **use(case)}
-            finally:
-                case.end()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(cases)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [rows[number] for number in sorted(rows)]
 
 
 def machine(options, until):
@@ -189,27 +107,6 @@ def quickstart(options, until):
 def tests(options, until):
     seconds = until - time.monotonic() - 10
     return [said(["gpu_tests.py", f"--seconds={seconds}", f"--jobs={options.jobs}"], until)]
-
-
-def said(command, until):
-    """The JSON object that a script of this folder prints last, or why there is none."""
-    try:
-        done = subprocess.run(
-            [sys.executable, str(HERE / command[0]), *command[1:]],
-            cwd=HERE.parent,
-            capture_output=True,
-            text=True,
-            timeout=max(1, until - time.monotonic()),
-            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
-        )
-    except subprocess.TimeoutExpired:
-        return {"name": command[0], "error": "no answer within the limit"}
-    text = done.stdout[done.stdout.find("{") :]
-    try:
-        return {"name": command[0], **json.loads(text)}
-    except ValueError:
-        lines = [line for line in done.stderr.splitlines() if "Error" in line]
-        return {"name": command[0], "error": lines[-1][:500] if lines else f"ended with {done.returncode}"}
 
 
 def profile_of(case, folder):

@@ -23,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
@@ -197,7 +197,11 @@ def main():
             for name in options.case or CASES
             for precision in precisions
         ]
-        results = [race.result() for race in races]
+        try:
+            wait(races)
+        except KeyboardInterrupt:  # what is finished counts; the sides of the others have ended with it
+            pool.shutdown(cancel_futures=True)
+    results = [race.result() for race in races if not race.cancelled()]
     print("\n".join(table(results)))
     report = {"processor": processor(), "threads": options.threads, "gin_params": options.gin_param}
     print(json.dumps(report | {"results": results}))

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "benchmarks"))
 
 import gpu_check
 import gpu_configurations
+import gpu_processes
 import gpu_profile
 import gpu_table
 import gpu_tests
@@ -108,9 +109,9 @@ def test_what_is_not_begun_or_goes_wrong_is_a_row(monkeypatch, late):
             ended.append(self.name)
 
     ended = []
-    monkeypatch.setattr(gpu_check, "Case", Case)
+    monkeypatch.setattr(gpu_processes, "Case", Case)
     until = 0 if late else float("inf")
-    rows = gpu_check.each(
+    rows = gpu_processes.each(
         [{"name": "a"}, {"name": "b"}], 1, until, lambda case: {"error": f"{case.name} failed"}
     )
     assert [row["name"] for row in rows] == ["a", "b"] and sorted(ended) == ([] if late else ["a", "b"])
