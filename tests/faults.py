@@ -1152,14 +1152,14 @@ FAULTS = [
         "tfgans/checkpoint.py",
         "for candidate in reversed(self.steps()):",
         "for candidate in self.steps():",
-        "tests/test_checkpoint.py -k damaged_newest",
+        "tests/test_damaged_checkpoints.py -k damaged_newest",
     ),
     Fault(
         "checkpoint: damaged ones take places of good ones",
         "tfgans/checkpoint.py",
         "whole = [step for step in self.steps() if step not in self._damaged]",
         "whole = self.steps()",
-        "tests/test_checkpoint.py -k take_no_place",
+        "tests/test_damaged_checkpoints.py -k take_no_place",
     ),
     Fault(
         "checkpoint: weights are saved whatever they are",

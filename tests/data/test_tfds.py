@@ -1,0 +1,122 @@
+"""TensorFlow Datasets as a source: what it reads, and how it refuses."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from opened import everything, message
+
+from tfgans.data import Dataset
+
+
+class TinySquares(tfds.core.GeneratorBasedBuilder):
+    """Image i of a split is 9 wide and 8 + i high, of level 10 i, label i % 2."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "picture": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=["even", "odd"]),
+            "size": np.int64,
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(6), "test": self._generate_examples(2)}
+
+    def _generate_examples(self, count):
+        for i in range(count):
+            yield i, {"picture": np.full((8 + i, 9, 3), 10 * i, np.uint8), "label": i % 2, "size": i}
+
+
+@pytest.fixture(scope="module", params=["tfrecord", "array_record"])
+def prepared(request, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp(request.param))
+    TinySquares(data_dir=folder, file_format=request.param).download_and_prepare()
+    return folder
+
+
+def test_tfds(prepared):
+    dataset = Dataset("tfds:tiny_squares", data_dir=prepared, resolution=8, batch_size=2)
+    assert (dataset.num_examples, dataset.num_classes, dataset.class_names) == (6, 2, ["even", "odd"])
+    assert (dataset.item_shape, dataset.reference_size(), dataset.name) == ((8, 8, 3), 2, "tiny_squares")
+    images, labels = everything(dataset, "train")
+    levels = images[:, 4, 4, 0]
+    assert sorted(levels.tolist()) == [0, 10, 20, 30, 40, 50]
+    assert (labels == levels // 10 % 2).all()
+    batch = next(iter(dataset.batches(3, 0)))
+    assert batch["images"].shape == (3, 2, 8, 8, 3)
+
+
+def test_tfds_splits_and_keys(prepared):
+    options = {"source": "tfds:tiny_squares", "data_dir": prepared, "resolution": 8}
+    assert Dataset(**options, split="train[:50%]").num_examples == 3
+    assert Dataset(**options, split="train+test").num_examples == 8
+    assert Dataset(**options, label_key="size").num_classes == 6
+    assert message(**options, split="valid") == "tfds:tiny_squares has no split 'valid'. Allowed: train, test"
+    assert message(**options, split="train[:x]").startswith(
+        "tfds data set tiny_squares has no split 'train[:x]': "
+    )
+    assert message(**options, split="train+valid").startswith(
+        "tfds data set tiny_squares has no split 'train+"
+    )
+    assert message(**options, image_key="image") == (
+        "Dataset.image_key must be an image feature of tiny_squares: ['picture']. Received: 'image'"
+    )
+    assert message(**options, label_key="picture").startswith("Dataset.label_key must be an integer feature")
+    assert "have 6 sizes, from 9x8 to 9x13" in message(source="tfds:tiny_squares", data_dir=prepared)
+
+
+def test_tfrecords_must_fit_in_memory(prepared):
+    options = {"source": "tfds:tiny_squares", "data_dir": prepared, "resolution": 8, "memory_limit_gb": 1e-8}
+    if "array_record" in prepared:
+        dataset = Dataset(**options, batch_size=2)
+        assert not dataset._store.in_memory
+        assert next(iter(dataset.batches(1, 0)))["images"].shape == (1, 2, 8, 8, 3)
+    else:
+        line = message(**options)
+        assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
+        assert "file_format='array_record').download_and_prepare()" in line
+
+
+@pytest.mark.parametrize("part", ["records", "dataset_info.json"])
+def test_a_damaged_prepared_set_is_one_line(prepared, tmp_path, part):
+    folder = tmp_path / "copy"
+    shutil.copytree(prepared, folder)
+    pattern = "*train*record*" if part == "records" else part
+    (path,) = folder.rglob(pattern)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 60] = b"\xff" * 60
+    path.write_bytes(bytes(data))
+    line = message(source="tfds:tiny_squares", data_dir=str(folder), resolution=8)
+    assert "tiny_squares" in line and (part == "records" or "dataset_info.json" in line), line
+
+
+class NoNetwork(tfds.core.GeneratorBasedBuilder):
+    """A data set whose preparation fails as without a network."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(4, 4, 3))})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        raise ConnectionError("no route to host\nsecond line")
+
+    def _generate_examples(self):
+        yield 0, {}
+
+
+def test_tfds_that_cannot_be_had(tmp_path):
+    line = message(source="tfds:no_network", data_dir=str(tmp_path))
+    assert line == (
+        f"tfds data set 'no_network' is not prepared in {tmp_path} and could not be downloaded (ConnectionError: no "
+        "route to host); prepare it where there is a network, tfds.builder('no_network', "
+        "data_dir=...).download_and_prepare(), and set Dataset.data_dir"
+    )
+    line = message(source="tfds:no_such_set", data_dir=str(tmp_path))
+    assert line.startswith(f"tfds data set 'no_such_set' not found (data_dir: {tmp_path}): ")
