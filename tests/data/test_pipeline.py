@@ -235,7 +235,7 @@ def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path):
 def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, batch_size, turns, often):
     """5 images: the first of a step's turns have each of them once, the last one some of them, without repetition."""
     dataset = archive(tmp_path, count=5, batch_size=batch_size)
-    taken, orders, places = 2 * batch_size, set(), []
+    taken, orders, places, alike = 2 * batch_size, set(), [], 0
     for batch in take(dataset, 300, discriminator_steps=2):
         shown = to_uint8(batch["images"])[..., 0, 0, 0].ravel()
         np.testing.assert_array_equal(batch["labels"].ravel(), shown % 3)
@@ -244,6 +244,8 @@ def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, b
             assert len(set(part)) == len(part) == min(5, taken - 5 * turn)
             orders.add(tuple(part))
         places.append(shown[0])
+        alike += (shown[5:8] == shown[:3]).all()
+    assert alike < 30  # of 300: one in 60
     assert len(orders) > 100 and (np.bincount(places) > 30).all()  # of 120 whole orders; 60 on average
     told = f"has 5 images and a step takes {taken} (batch_size {batch_size} x discriminator_steps 2)"
     assert told in caplog.text and f"it sees them {often}" in caplog.text

@@ -41,6 +41,8 @@ def test_batch_norm_affine_part():
     layer.build((None, 1))
     layer.gamma.assign([5.0])
     layer.beta.assign([7.0])
+    # The moving mean and variance are 0 and 1 yet, whose root with epsilon is 2.
+    np.testing.assert_allclose(layer(COLUMN, training=False), [[7.0 + 2.5], [7.0 + 7.5]], rtol=1e-6)
     np.testing.assert_allclose(layer(COLUMN, training=True), [[7.0 - 2.5], [7.0 + 2.5]], rtol=1e-6)
     assert len(BatchNormalization(center=False, scale=False).weights) == 0
 
@@ -69,6 +71,16 @@ def test_moments_after_norm_are_zero_and_one(layer, axes):
     np.testing.assert_allclose(outputs.mean(axes), 0.0, atol=1e-6)
     np.testing.assert_allclose(outputs.var(axes), 1.0, rtol=1e-4)
     assert np.abs(outputs.mean(axes[1:])).max() > 1e-3  # over these axes, not fewer
+
+
+@pytest.mark.parametrize("layer", [InstanceNormalization(epsilon=3.0), LayerNormalization(epsilon=3.0)])
+def test_epsilon_is_added_to_the_variance(layer):
+    """1 and 3 have mean 2 and variance 1, whose root with 3 is 2; beta is 7 and gamma 5."""
+    maps = COLUMN.reshape(1, 1, 2, 1)
+    layer.build(maps.shape)
+    for weight, value in ((layer.gamma, 5.0), (layer.beta, 7.0)):
+        weight.assign(np.full(weight.shape, value))
+    np.testing.assert_allclose(np.ravel(layer(maps)), [7.0 - 2.5, 7.0 + 2.5], rtol=1e-6)
 
 
 def test_pixel_norm_by_hand():

@@ -24,7 +24,7 @@ _EPSILON = 1e-12
 
 def _unit(vector):
     length = tf.sqrt(tf.reduce_sum(tf.square(vector)))
-    return tf.stop_gradient(vector / tf.maximum(length, _EPSILON))
+    return vector / tf.maximum(length, _EPSILON)
 
 
 class SpectralKernel:
