@@ -80,8 +80,10 @@ class _BatchStatistics(_Normalization):
             return self._apply(widen(inputs), *moving, gamma, beta)
         inputs = tf.cast(inputs, self.compute_dtype)
         dtype, channels = widen(inputs).dtype, inputs.shape[-1]
-        gamma = tf.ones(channels, dtype) if gamma is None else tf.convert_to_tensor(gamma)
-        beta = tf.zeros(channels, dtype) if beta is None else tf.convert_to_tensor(beta)
+        gamma, beta = (
+            tf.constant(neutral, dtype, (channels,)) if given is None else tf.convert_to_tensor(given)
+            for given, neutral in ((gamma, 1.0), (beta, 0.0))
+        )
         outputs, mean, variance = batch_normalized(inputs, gamma, beta, self.epsilon)
         if not state_is_frozen():
             there = channel_size(inputs, dtype) > 0.0  # an empty batch has no statistics
