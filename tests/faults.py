@@ -21,7 +21,7 @@ FAULTS = [
         "tfgans/gan/steps.py",
         "counts[name] = counts.get(name, 0) + count",
         "counts[name] = counts.get(name, 0) + 1",
-        "tests/gan/test_driver.py -k counts_twice",
+        "tests/gan/test_steps.py -k means_of_logs",
     ),
     Fault(
         "draws: the same of all purposes",

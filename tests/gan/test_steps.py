@@ -5,7 +5,7 @@ import functools
 import pytest
 import tensorflow as tf
 
-from tfgans.gan.steps import Looped, OneByOne
+from tfgans.gan.steps import Looped, OneByOne, StepLogs
 
 EVERY_WAY = pytest.mark.parametrize(
     "way",
@@ -78,3 +78,15 @@ def test_what_goes_wrong_in_the_data_is_not_its_end(way):
     with pytest.raises(tf.errors.InvalidArgumentError):
         steps.run(iter(broken), 3)
     assert float(steps.count) == 1
+
+
+def test_means_of_logs_count_every_step():
+    """Three steps of one kind, whose x sum up to 6, and two of another; then one more."""
+    logs = StepLogs()
+    logs.names = {"a": ("x",), "b": ("x", "y")}
+    both = [("a", tf.constant([6.0]), 3), ("b", tf.constant([4.0, 8.0]), 2)]
+    assert logs.record(both) == logs.last == {"x": 2.0, "y": 4.0}
+    assert logs.record([("a", tf.constant([5.0]), 1)]) == {"x": 2.5, "y": 4.0}
+    assert logs.last == {"x": 5.0} and logs.counts == {"x": 6, "y": 2}
+    logs.reset()
+    assert logs.record([("b", tf.constant([1.0, 3.0]), 1)]) == {"x": 1.0, "y": 3.0}
