@@ -176,3 +176,9 @@ def specs_of_replicas(spec):
 def xla_operation(name):
     """One of XLA's own operations, which have no public names."""
     return _imported("tensorflow.compiler.tf2xla.ops.gen_xla_ops", name)
+
+
+def gradients_of_operations():
+    """{name: {"type": function of an operation and the upstream gradients, ...}}, of all that are registered."""
+    registry = _imported("tensorflow.python.framework.ops", "gradient_registry")
+    return of(registry, "_registry")

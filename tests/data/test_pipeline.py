@@ -223,20 +223,25 @@ def test_normal_pairs_are_normal():
     np.testing.assert_allclose((pairs**4).mean(), 3.0, atol=0.2)
 
 
-def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path):
+def test_a_batch_that_replicas_cannot_share_or_that_is_larger_than_the_set_is_refused(tmp_path):
     line = "Dataset.batch_size must be a multiple of the number of replicas, 4. Received: 6"
     with pytest.raises(ConfigError, match=line):
         archive(tmp_path, batch_size=6).batches(2, 0, total_replicas=4)
+    archive(tmp_path, batch_size=23).check(2)
+    with pytest.raises(ConfigError) as caught:
+        archive(tmp_path, batch_size=24).batches(2, 0)
+    assert str(caught.value) == (
+        "too few images for one step: 23, but it takes 48 (batch_size 24 x discriminator_steps 2), "
+        "and batch_size is at most the number of images"
+    )
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "turns", "often"), [(4, 2, "more than once"), (9, 4, "several times")]
-)
-def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, batch_size, turns, often):
+@pytest.mark.parametrize(("steps", "turns", "often"), [(2, 2, "more than once"), (5, 4, "several times")])
+def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, steps, turns, often):
     """5 images: the first of a step's turns have each of them once, the last one some of them, without repetition."""
-    dataset = archive(tmp_path, count=5, batch_size=batch_size)
-    taken, orders, places, alike = 2 * batch_size, set(), [], 0
-    for batch in take(dataset, 300, discriminator_steps=2):
+    dataset = archive(tmp_path, count=5, batch_size=4)
+    taken, orders, places, alike = 4 * steps, set(), [], 0
+    for batch in take(dataset, 300, discriminator_steps=steps):
         shown = to_uint8(batch["images"])[..., 0, 0, 0].ravel()
         np.testing.assert_array_equal(batch["labels"].ravel(), shown % 3)
         for turn in range(turns):
@@ -247,24 +252,25 @@ def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, b
         alike += (shown[5:8] == shown[:3]).all()
     assert alike < 30  # of 300: one in 60
     assert len(orders) > 100 and (np.bincount(places) > 30).all()  # of 120 whole orders; 60 on average
-    told = f"has 5 images and a step takes {taken} (batch_size {batch_size} x discriminator_steps 2)"
+    told = f"has 5 images and a step takes {taken} (batch_size 4 x discriminator_steps {steps})"
     assert told in caplog.text and f"it sees them {often}" in caplog.text
 
 
 @pytest.mark.parametrize("balance", [False, True])
 def test_small_sets_depend_on_the_step_alone_as_large_ones(tmp_path, caplog, balance):
-    dataset = archive(tmp_path, count=5, batch_size=6, balance=balance)
-    whole = take(dataset, 7)
+    dataset = archive(tmp_path, count=5, batch_size=3, balance=balance)
+    whole = take(dataset, 7, 4)
     for start, wanted in enumerate(whole):
-        (batch,) = take(dataset, 1, start_step=start)
+        (batch,) = take(dataset, 1, 4, start_step=start)
         np.testing.assert_array_equal(batch["images"], wanted["images"])
-    shares = [take(dataset, 3, first_replica=k, total_replicas=2) for k in range(2)]
+    shares = [take(dataset, 3, 4, first_replica=k, total_replicas=3) for k in range(3)]
     for step in range(3):
         both = np.concatenate([share[step]["images"] for share in shares], 1)
         np.testing.assert_array_equal(both, whole[step]["images"])
     if balance:
-        assert np.bincount(np.concatenate([batch["labels"][0] for batch in whole])).tolist() == [14, 14, 14]
-    archive(tmp_path, count=6, batch_size=6).batches(1, 0)
+        labels = np.concatenate([batch["labels"].ravel() for batch in whole])
+        assert np.bincount(labels).tolist() == [28, 28, 28]
+    archive(tmp_path, count=6, batch_size=3).batches(2, 0)
     assert "6 images" not in caplog.text  # a step that takes all once
 
 

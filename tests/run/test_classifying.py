@@ -113,6 +113,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
         (folder / "one.npz", {}, "one.npz has one class alone"),
         (folder / "gap.npz", {}, "has no image to train on of class 1"),
         (folder / "wide.npz", {}, "the images are 8x6: give --resolution"),
+        (data / "train.npz", {"batch_size": 100}, "too few images for one step: 72"),
         (data / "train.npz", {"channels": 4}, "the images have alpha as a channel: a classifier is of gray"),
         (folder / "nowhere", {}, "--data is a folder.*nowhere', which is not there"),
         ("ring", {}, "ring has points"),

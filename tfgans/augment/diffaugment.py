@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfgans.augment.geometric import pick
 from tfgans.config import ConfigError
+from tfgans.layers.custom import custom_gradient
 
 POLICIES = {
     "color": ("brightness", "saturation", "contrast"),
@@ -88,7 +89,7 @@ def translation(images, rows, columns):
     there loops over them.
     """
 
-    @tf.custom_gradient
+    @custom_gradient
     def moved(images):
         return _moved(images, rows, columns), lambda upstream: translation(upstream, -rows, -columns)
 

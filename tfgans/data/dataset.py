@@ -238,8 +238,14 @@ class Dataset(Reference):
             part._take(self._indices[chosen], None)
         return parts
 
-    def check(self, replicas=1):
-        """Raises ConfigError if a batch cannot be shared out."""
+    def check(self, discriminator_steps, replicas=1):
+        """Raises ConfigError if there are too few images for one batch, or a batch cannot be shared out."""
+        if self.batch_size > self.num_examples:
+            raise ConfigError(
+                f"too few images for one step: {self.num_examples}, but it takes "
+                f"{self.batch_size * discriminator_steps} (batch_size {self.batch_size} x discriminator_steps "
+                f"{discriminator_steps}), and batch_size is at most the number of images"
+            )
         if self.batch_size % replicas:
             raise ConfigError(
                 f"Dataset.batch_size must be a multiple of the number of replicas, {replicas}. "
@@ -260,9 +266,9 @@ class Dataset(Reference):
             are labels}, n = batch_size / total_replicas. Element e belongs to step start_step +
             e // local_replicas and to replica r = first_replica + e % local_replicas; it is
             [:, r * n : (r + 1) * n] of the global batch.
-        Raises: ConfigError if `batch_size` is not a multiple of the replicas.
+        Raises: ConfigError if there are fewer images than `batch_size`, or it is not a multiple of the replicas.
         """
-        self.check(total_replicas)
+        self.check(discriminator_steps, total_replicas)
         order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
         shape, augmentation = (
             (discriminator_steps, self.batch_size),

@@ -40,8 +40,8 @@ class Batches:
         labels: int32, of every item of the store, or None.
         shape: (discriminator_steps, batch_size): batches of a step, and images of one over all replicas. The n
             images give floor(n / (batch_size * discriminator_steps)) steps an epoch; every epoch has a new order,
-            of which the remainder is dropped. Fewer images than one step takes are gone through as often as that
-            takes, each time in a new order.
+            of which the remainder is dropped. Fewer images than a step's batches take are gone through as often as
+            that takes, each time in a new order.
         augmentation: an `Augmentation`.
         order: None for every image once an epoch, or a `BalancedOrder`, whose `size` takes the place of n.
     """

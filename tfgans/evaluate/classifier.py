@@ -94,7 +94,7 @@ def train(data, epochs, seed, width=WIDTH):
 def fit(data, epochs, seed, width=WIDTH):
     """`train` with the seeds of Keras as they are, from which the first weights and dropout come."""
     model = network(data.item_shape, data.num_classes, width)
-    steps = epochs * max(1, data.num_examples // data.batch_size)
+    steps = epochs * (data.num_examples // data.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     training = keras.Sequential([*_augmentation(), model])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

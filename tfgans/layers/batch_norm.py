@@ -7,6 +7,7 @@ gradient's gradient is taken of the formula in single operations, which is diffe
 
 import tensorflow as tf
 
+from tfgans.layers.custom import custom_gradient
 from tfgans.layers.statistics import at_least_one, channel_size, moments, widen
 
 
@@ -40,7 +41,7 @@ def _in_single_operations(inputs, gamma, beta, epsilon):
 
 
 def _by_kernel(maps, gamma, beta, epsilon):
-    @tf.custom_gradient
+    @custom_gradient
     def forward(maps, gamma, beta):
         outputs, mean, unbiased, *kept = tf.raw_ops.FusedBatchNormV3(
             x=maps, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon
@@ -57,7 +58,7 @@ def _by_kernel(maps, gamma, beta, epsilon):
 def _slopes(upstream, maps, gamma, kept, epsilon):
     """The gradients by maps, gamma and beta; `kept` is what the forward kernel leaves to this one."""
 
-    @tf.custom_gradient
+    @custom_gradient
     def forward(upstream, maps, gamma):
         names = [f"reserve_space_{number}" for number in (1, 2, 3)]
         slopes = tf.raw_ops.FusedBatchNormGradV3(

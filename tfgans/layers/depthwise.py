@@ -8,6 +8,7 @@ upstream gradient, each sample and channel by itself; and these are quick.
 import keras
 import tensorflow as tf
 
+from tfgans.layers.custom import custom_gradient
 from tfgans.layers.statistics import widen
 
 _QUICK = 3  # the side up to which TensorFlow's own gradient is the quicker one
@@ -29,7 +30,7 @@ def depthwise_convolution(maps, kernel):
     if side <= _QUICK or not odd or multiplier != 1 or tf.config.list_physical_devices("GPU"):
         return tf.nn.depthwise_conv2d(maps, kernel, _STEPS, "SAME")
 
-    @tf.custom_gradient
+    @custom_gradient
     def forward(maps, kernel):
         def gradient(upstream):
             by_maps = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(

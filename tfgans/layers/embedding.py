@@ -5,6 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from tfgans.layers.custom import custom_gradient
 from tfgans.layers.scopes import local
 
 
@@ -36,7 +37,7 @@ def class_rows(table, labels):
         return tf.matmul(tf.cast(shares, table.dtype), table)
     classes, channels = table.shape
 
-    @tf.custom_gradient
+    @custom_gradient
     def rows(table):
         def gradient(upstream):
             shares = tf.one_hot(tf.reshape(labels, (-1,)), classes, dtype=upstream.dtype)

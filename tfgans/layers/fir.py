@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import keras_internals
+from tfgans.layers.custom import custom_gradient
 
 LARGEST_PRODUCT = 160  # pixels along a side: a matrix costs more the larger the map, a filter does not
 
@@ -68,7 +69,7 @@ def _filtered(images, taps, down, padding):
     Its gradient is one, too, or a product with matrices: TensorFlow's own takes up to ten times as long.
     """
 
-    @tf.custom_gradient
+    @custom_gradient
     def forward(images):
         outputs = tf.raw_ops.DepthwiseConv2dNative(
             input=images,
@@ -101,7 +102,7 @@ def along_sides(images, rows, columns):
     if not isinstance(rows, np.ndarray):
         return _products(images, rows, columns)
 
-    @tf.custom_gradient  # TensorFlow's would have one for the matrices, too
+    @custom_gradient  # TensorFlow's would have one for the matrices, too
     def forward(images):
         constants = (tf.constant(matrix, images.dtype) for matrix in (rows, columns))
         return _products(images, *constants), lambda upstream: along_sides(upstream, rows.T, columns.T)

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.custom import custom_gradient
 
 SLOPE = 0.2  # of the LeakyReLU below 0
 _GAIN = (2.0 / (1.0 + SLOPE**2)) ** 0.5  # keeps the mean square through that activation
@@ -32,7 +33,7 @@ def grouped_convolution(maps, kernel):
     if tf.config.list_logical_devices("GPU"):
         return tf.nn.conv2d(maps, kernel, 1, "SAME")
 
-    @tf.custom_gradient
+    @custom_gradient
     def convolved(maps, kernel):
         def gradients(upstream):
             return grouped_convolution(upstream, _transposed(kernel, maps)), _by_kernel(
@@ -58,7 +59,7 @@ def _by_kernel(maps, upstream, kernel):
     *sides, inputs, outputs = kernel.shape
     groups = maps.shape[-1] // inputs
 
-    @tf.custom_gradient
+    @custom_gradient
     def found(maps, upstream):
         parts = [
             tf.raw_ops.Conv2DBackpropFilter(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers import scopes
+from tfgans.layers.custom import custom_gradient
 from tfgans.layers.gates import gates_are_open
 
 
@@ -53,7 +54,7 @@ def _checkpoint(function, inputs, values):
     """`function(inputs, values)`, by lists of tensors of floating numbers, which are all that is kept."""
     count = len(inputs)
 
-    @tf.custom_gradient
+    @custom_gradient
     def forward(*tensors):
         def backward(*upstream):
             return _pulled_back(function, tensors[:count], tensors[count:], upstream)

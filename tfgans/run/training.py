@@ -61,7 +61,7 @@ class Run:
         self.model, self.strategy = build.build_model()
         with build.explained():
             self.dataset = self.open_data()
-            self.dataset.check(self.strategy.num_replicas_in_sync)
+            self.dataset.check(self.model.batches_per_step, self.strategy.num_replicas_in_sync)
             self._check_data()
             classes.follow(self.model, self.labelled_data())
         self.signals = callbacks.StopOnSignal(self.save, self.strategy)

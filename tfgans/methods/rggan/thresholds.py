@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError
+from tfgans.layers.custom import custom_gradient
 from tfgans.layers.kernels import kernel_layers
 
 
-@tf.custom_gradient
+@custom_gradient
 def soft_step(x):
     """1 where x > 0, else 0; its derivative is the authors' stand-in for that of a step.
 
