@@ -4,27 +4,9 @@ For `gpu_case.py`. Of a profile by `tf.profiler`, whose file is kept if there is
 """
 
 import collections
-import glob
 import gzip
-import os
-import tempfile
 
-import tensorflow as tf
-from tensorflow.tsl.profiler.protobuf import xplane_pb2  # has no public name
-
-
-def captured(run, updates):
-    """The profile (XSpace) of `run(updates)`, which must have been compiled before, and its bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        tf.profiler.experimental.start(folder)
-        run(updates)
-        tf.profiler.experimental.stop()
-        (path,) = glob.glob(os.path.join(folder, "**", "*.xplane.pb"), recursive=True)
-        with open(path, "rb") as file:
-            data = file.read()
-    space = xplane_pb2.XSpace()
-    space.ParseFromString(data)
-    return space, data
+from op_profile import captured
 
 
 def stat_of(plane, event, name):
@@ -88,8 +70,8 @@ def summary(space, updates, most=12):
 
 
 def profile(run, updates, path=None):
-    """`summary` of `run(updates)`; the profile is kept, packed, where `path` says."""
-    space, data = captured(run, updates)
+    """`summary` of so many calls of `run(1)`; the profile is kept, packed, where `path` says."""
+    space, data = captured(lambda: run(1), updates)
     if path:
         with gzip.open(path, "wb") as file:
             file.write(data)

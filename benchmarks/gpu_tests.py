@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gpu_processes import ENVIRONMENT
+
 PATHS = (
     "tests/test_philox.py",
     "tests/test_optimizers.py",
@@ -42,7 +44,7 @@ def main():
     options = parser.parse_args()
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-v", "--dist=worksteal", "-n"]
     command += [str(options.jobs), "-m", "not slow", "-p", "no:cacheprovider", *options.paths]
-    switches = {"CUDA_VISIBLE_DEVICES": "0", "TF_FORCE_GPU_ALLOW_GROWTH": "true", "NVIDIA_TF32_OVERRIDE": "0"}
+    switches = ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": "0", "NVIDIA_TF32_OVERRIDE": "0"}
     process = subprocess.Popen(
         command,
         cwd=Path(__file__).resolve().parent.parent,

@@ -9,17 +9,24 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2  # has no public name
 
 
-def operation_times(run, times=3):
-    """{kind of operation: milliseconds a call of `run`}, largest first; `run` must have been compiled before."""
+def captured(run, times):
+    """TensorFlow's profile (XSpace) of so many calls of `run`, which has been compiled before, and its bytes."""
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(times):
             run()
         tf.profiler.experimental.stop()
         (path,) = glob.glob(os.path.join(folder, "**", "*.xplane.pb"), recursive=True)
-        space = xplane_pb2.XSpace()
         with open(path, "rb") as file:
-            space.ParseFromString(file.read())
+            data = file.read()
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(data)
+    return space, data
+
+
+def operation_times(run, times=3):
+    """{kind of operation: milliseconds a call of `run`}, largest first; `run` must have been compiled before."""
+    space, _ = captured(run, times)
     totals = collections.Counter()
     for plane in space.planes:
         names = plane.event_metadata

@@ -28,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
 
+from gpu_processes import ENVIRONMENT
 from race_cases import CASES, POLICIES
 from race_talk import Side
 
@@ -66,8 +67,7 @@ def sides(python, bindings, *words):
     """Processes of ours and of PyTorch's side."""
     ours = [sys.executable, str(HERE / "race_ours.py"), *words, *bindings]
     theirs = [str(python), "-W", "ignore", str(HERE / "race_theirs.py"), *words]
-    environment = os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}  # else the first takes all of a GPU
-    return [Side(command, cwd=HERE.parent, env=environment) for command in (ours, theirs)]
+    return [Side(command, cwd=HERE.parent, env=os.environ | ENVIRONMENT) for command in (ours, theirs)]
 
 
 def race(both, updates, rounds, tell, least=0.0, turn=None):

@@ -14,6 +14,7 @@ import gpu_processes
 import gpu_profile
 import gpu_table
 import gpu_tests
+import op_profile
 
 from tfgans.compare import plan
 
@@ -61,7 +62,7 @@ def test_a_share_is_that_of_its_own_precision():
 
 
 def test_what_a_gpu_did_is_summed_over_its_streams():
-    space = gpu_profile.xplane_pb2.XSpace()
+    space = op_profile.xplane_pb2.XSpace()
     plane = space.planes.add(name="/device:GPU:0")
     plane.stat_metadata[1].name = "tf_op"
     names = {1: "gemm", 2: "MemcpyH2D"}
@@ -83,7 +84,7 @@ def test_what_a_gpu_did_is_summed_over_its_streams():
         "operations": {"MatMul": 3.5, "_Recv": 0.5},
         "kernel_names": {"gemm": 3.5, "MemcpyH2D": 0.5},
     }
-    assert gpu_profile.summary(gpu_profile.xplane_pb2.XSpace(), 2) == {"kernels": 0}
+    assert gpu_profile.summary(op_profile.xplane_pb2.XSpace(), 2) == {"kernels": 0}
 
 
 def test_tests_are_counted_by_their_last_words():
