@@ -1,12 +1,14 @@
 """Gradients of our own: graphs that have them are freed, and functions, loops and XLA find them."""
 
 import gc
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
+from tfgans.layers import custom
 from tfgans.layers.custom import custom_gradient
 
 
@@ -98,3 +100,8 @@ def test_a_saved_model_opens(tmp_path):
     module.call = tf.function(cubed, input_signature=[tf.TensorSpec((), tf.float32)], autograph=False)
     tf.saved_model.save(module, str(tmp_path))
     assert tf.saved_model.load(str(tmp_path)).call(2.0) == 8.0
+
+
+def test_no_other_file_has_tensorflows_own():
+    files = pathlib.Path(custom.__file__).parent.parent.rglob("*.py")
+    assert [str(file) for file in files if "tf.custom_gradient" in file.read_text()] == [custom.__file__]

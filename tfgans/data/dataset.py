@@ -276,11 +276,10 @@ class Dataset(Reference):
         )
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         if batches.turns > 1:
+            taken, count = discriminator_steps * self.batch_size, self.num_examples
             line = "%s has %d images and a step takes %d (batch_size %d x discriminator_steps %d): it sees them %s"
-            often = "more than once" if shape[0] * shape[1] < 2 * self.num_examples else "several times"
-            logger.warning(
-                line, self.source, self.num_examples, shape[0] * shape[1], shape[1], shape[0], often
-            )
+            often = "more than once" if taken < 2 * count else "several times"
+            logger.warning(line, self.source, count, taken, self.batch_size, discriminator_steps, often)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
     def _open(self, split):

@@ -54,7 +54,7 @@ class Batches:
         taken = shape[0] * shape[1]
         self.steps_per_epoch, self.turns = max(1, size // taken), -(-taken // size)
         self._one_order = order or self._order_of_epoch
-        self._order = functools.lru_cache(2)(self._one_order if self.turns == 1 else self._orders_of_step)
+        self._order = functools.lru_cache(2)(self._orders)
 
     def dataset(self, start_step, first_replica, local_replicas, total_replicas):
         """tf.data.Dataset without end of the elements `Dataset.batches` describes."""
@@ -107,8 +107,9 @@ class Batches:
         size = self.shape[0] * self.shape[1]
         return self.indices[self._order(epoch)[place * size : (place + 1) * size]].reshape(self.shape)
 
-    def _orders_of_step(self, step):
-        turns = range(step * self.turns, (step + 1) * self.turns)
+    def _orders(self, epoch):
+        """Those of an epoch's turns, one where an epoch has a step or more."""
+        turns = range(epoch * self.turns, (epoch + 1) * self.turns)
         return np.concatenate([self._one_order(turn) for turn in turns])
 
     def _order_of_epoch(self, epoch):

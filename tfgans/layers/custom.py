@@ -23,9 +23,9 @@ def custom_gradient(function):
     @functools.wraps(function)
     def call(*arguments):
         outputs = made(*arguments)
-        for output in tf.nest.flatten(outputs)[:1]:
-            if tf.is_symbolic_tensor(output):
-                _hand_over(output.op)
+        first = tf.nest.flatten(outputs)[0]
+        if tf.is_symbolic_tensor(first):
+            _hand_over(first.op)
         return outputs
 
     return call
