@@ -12,9 +12,9 @@ def everything(dataset, split=None):
     return np.concatenate(images), None if labels[0] is None else np.concatenate(labels)
 
 
-def message(**options):
+def message(*arguments, **options):
     with pytest.raises(ConfigError) as caught:
-        Dataset(**options)
+        Dataset(*arguments, **options)
     lines = str(caught.value).splitlines()
     assert all("In call to configurable 'Dataset'" in line for line in lines[1:])  # gin's addition
     return lines[0]

@@ -18,22 +18,6 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 
 
-@pytest.fixture
-def model():
-    return train(make(), 2)
-
-
-@pytest.fixture(scope="module")
-def still():
-    """A model that nobody trains, for what is about files."""
-    return make()
-
-
-@pytest.fixture
-def checkpoints(tmp_path):
-    return checkpoint.Checkpoints(tmp_path / "checkpoints", keep=2)
-
-
 def test_every_variable_there_is_is_covered():
     gc.collect()
     before = {id(v) for v in gc.get_objects() if isinstance(v, keras.Variable)}
@@ -107,8 +91,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from tfgans import checkpoint
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
-    import test_checkpoint
-    model = test_checkpoint.make()
+    import checkpointed
+    model = checkpointed.make()
     name = next(k for k, v in checkpoint.variables_of(model).items() if v is model.perturbation)
     values = np.arange(6, dtype="float32").reshape(2, 3)
     checkpoint.write_state(model, checkpoint.read_state(model) | {name: values})

@@ -15,22 +15,6 @@ from tfgans import checkpoint
 from tfgans.config import ConfigError
 
 
-@pytest.fixture
-def model():
-    return train(make(), 2)
-
-
-@pytest.fixture(scope="module")
-def still():
-    """A model that nobody trains, for what is about files."""
-    return make()
-
-
-@pytest.fixture
-def checkpoints(tmp_path):
-    return checkpoint.Checkpoints(tmp_path / "checkpoints", keep=2)
-
-
 def damage(path, kind):
     data = path.read_bytes()
     if kind == "flipped":  # a byte in the middle of an array

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from opened import message
 
 from tfgans import config
 from tfgans.config import ConfigError
@@ -25,14 +26,6 @@ def trained_on(dataset):
     dataset.batch_size = 1
     batches = dataset.batches(1, 0).take(dataset.num_examples)
     return sorted(int(round((float(batch["images"][0, 0, 0, 0, 0]) + 1) * 127.5)) for batch in batches)
-
-
-def message(*arguments, **options):
-    with pytest.raises(ConfigError) as caught:
-        Dataset(*arguments, **options)
-    lines = str(caught.value).splitlines()
-    assert all("In call to configurable 'Dataset'" in line for line in lines[1:])  # gin's addition
-    return lines[0]
 
 
 def test_a_fraction_is_fixed_by_its_seed_and_nested(source):
