@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+import toys
 
 from tfgans import losses
 from tfgans.methods.alphagan.model import AlphaGAN
@@ -50,14 +51,7 @@ def data(model, first, last):
 
 
 def fit(model, first, last):
-    seen = []
-    keep = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
-    )
-    model.fit(
-        data(model, first, last), steps_per_epoch=last - first, shuffle=False, verbose=0, callbacks=[keep]
-    )
-    return seen
+    return toys.fitted(model, data(model, first, last), steps_per_epoch=last - first)
 
 
 def run_phase(model, phase, seed=0):

@@ -67,6 +67,16 @@ def images(count, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 1)).astype("float32")
 
 
+def fitted(model, data, **options):
+    """The logs of each step of a `fit` with the data in its order; options are of `fit`."""
+    seen = []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
+    model.fit(data, shuffle=False, verbose=0, callbacks=[keep], **options)
+    return seen
+
+
 def values(model):
     """Copies of all of a model's variables and its optimizers'."""
     from tfgans import checkpoint

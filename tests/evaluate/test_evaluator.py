@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from streams import stream
 
 from tfgans.config import ConfigError
 from tfgans.data.digits import digits_split
@@ -56,19 +57,6 @@ class Grid:
 
     def fingerprint(self):
         return "grid"
-
-
-def stream(array):
-    """generate(count): the next images of an array, over and over."""
-    position = 0
-
-    def generate(count):
-        nonlocal position
-        index = np.arange(position, position + count) % len(array)
-        position += count
-        return array[index]
-
-    return generate
 
 
 def test_training_digits_against_held_out_ones(tmp_path):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from short_runs import CONFIG, rows, run
+from streams import stream
 
 from tfgans.compare import collect
 from tfgans.config import ConfigError
@@ -16,19 +17,6 @@ from tfgans.evaluate.features import DigitsFeatures
 from tfgans.evaluate.frechet import frechet_distance_of
 from tfgans.evaluate.keras_features import KerasFeatures
 from tfgans.run import after
-
-
-def stream(array):
-    """generate(count): the next images of an array, over and over."""
-    position = 0
-
-    def generate(count):
-        nonlocal position
-        index = np.arange(position, position + count) % len(array)
-        position += count
-        return array[index]
-
-    return generate
 
 
 @pytest.fixture(scope="module")

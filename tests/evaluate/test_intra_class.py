@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 from PIL import Image
 from short_runs import CONFIG, rows, run
+from streams import stream
 from toys import image_networks
 
 from tfgans import GAN
@@ -63,19 +64,6 @@ def clouds(counts, width=3, spread=1.0, seed=0, shift=0.0):
     labels = np.repeat(np.arange(len(counts)), counts)
     noise = random.normal(size=(len(labels), width)) * np.linspace(0.5, 1.5, width) * spread
     return (noise + 10.0 * labels[:, None] + shift).astype(np.float32), labels
-
-
-def stream(array):
-    """generate(count): the next of an array, over and over."""
-    position = 0
-
-    def generate(count):
-        nonlocal position
-        index = np.arange(position, position + count) % len(array)
-        position += count
-        return array[index]
-
-    return generate
 
 
 def of_class_in(points, labels, asked=None):

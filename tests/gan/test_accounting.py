@@ -139,11 +139,7 @@ def test_sparse_steps_cost_what_is_left():
     model.choose_step(2)
     assert model.step_cost(8, 2)["generator_flops"] == round(16 * cost.macs(model.generator) * kept)
     model.compile(keras.optimizers.Adam(0.0, beta_1=0.0), keras.optimizers.SGD(0.0))
-    seen = []
-    watch = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
-    )
-    model.fit(toys.images(24), batch_size=8, shuffle=False, verbose=0, callbacks=[watch])
+    seen = toys.fitted(model, toys.images(24), batch_size=8)
     assert model.kept_share("generator", 2, seen[2]) == pytest.approx(kept, rel=1e-6)
     assert "regan/generator_macs_kept" not in seen[1]
 

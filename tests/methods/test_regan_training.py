@@ -42,12 +42,7 @@ def fit(model, first, last):
     """Trains from step `first` to `last`, and returns the logs of every step."""
     images = np.random.default_rng(0).uniform(-1, 1, (64, *model.sample_shape)).astype("float32")
     images = np.concatenate([images[8 * (step % 8) :][:8] for step in range(first, last)])
-    seen = []
-    keep = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
-    )
-    model.fit(images, batch_size=8, shuffle=False, verbose=0, callbacks=[keep])
-    return seen
+    return toys.fitted(model, images, batch_size=8)
 
 
 def masked_values(model, name="generator", average=False):

@@ -24,13 +24,7 @@ def make(cls=R1GAN, compiled=(), optimizer=lambda _: keras.optimizers.SGD(0.01, 
 
 def train(model, steps, first=0):
     size = 4 * model.discriminator_steps
-    seen = []
-    keep = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
-    )
-    images = toys.images(size * steps)[size * first :]
-    model.fit(images, batch_size=size, shuffle=False, verbose=0, callbacks=[keep])
-    return seen
+    return toys.fitted(model, toys.images(size * steps)[size * first :], batch_size=size)
 
 
 def test_squared_slope_and_its_gradients_against_golden(golden):

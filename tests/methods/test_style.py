@@ -47,12 +47,7 @@ def make(*methods, compiled=(), optimizer=sgd, resolution=8, **options):
 
 def train(model, steps, first=0):
     images = np.random.default_rng(0).uniform(-1, 1, (4 * steps, *model.sample_shape)).astype("float32")
-    seen = []
-    keep = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
-    )
-    model.fit(images[4 * first :], batch_size=4, shuffle=False, verbose=0, callbacks=[keep])
-    return seen
+    return toys.fitted(model, images[4 * first :], batch_size=4)
 
 
 def weights(model):

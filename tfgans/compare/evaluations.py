@@ -33,17 +33,12 @@ def measured(comparison):
 
 def caption(comparison):
     """What the figures show, and of which configurations not every run is in them."""
-    text = (
+    return (
         "Of each run's last evaluation. Precision and recall of distributions (Sajjadi et al. 2018): the higher and "
         "the further right a curve, the better. FID by the number of generated samples: dots are parts of them, the "
         "curve FID∞ + b / N is fitted, the dashed line is FID∞, of infinitely many (Chong and Forsyth 2020). Bold: "
         "mean over the runs; thin: each run."
-    )
-    counts = [(c["label"], len(_drawn(c)), len(c["runs"])) for c in comparison["configurations"]]
-    lacking = [f"{label}: {count} of {total}" for label, count, total in counts if count < total]
-    if lacking:
-        text += f" Not every run came to its end and was evaluated with pictures: {'; '.join(lacking)}."
-    return text
+    ) + figures.runs_left_out(comparison, _drawn, "came to its end and was evaluated with pictures")
 
 
 def mean_precision_recall(found):

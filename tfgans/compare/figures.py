@@ -268,6 +268,18 @@ def save_png(figure, file):
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 
+def runs_left_out(comparison, shown, condition):
+    """The sentence of a caption that counts the runs in a figure, " Not every run CONDITION: label: 1 of 3."
+
+    Args:
+        shown: function of a configuration, what is in the figure of its runs.
+    Returns: it, or an empty text if all runs are.
+    """
+    counts = [(each["label"], len(shown(each)), len(each["runs"])) for each in comparison["configurations"]]
+    lacking = [f"{label}: {count} of {total}" for label, count, total in counts if count < total]
+    return f" Not every run {condition}: {'; '.join(lacking)}." if lacking else ""
+
+
 def draw_legend(figure, comparison):
     """Line and marker of every configuration above a figure."""
     labels = [short(configuration["label"]) for configuration in comparison["configurations"]]

@@ -64,10 +64,7 @@ def caption(comparison):
         "Frequencies above Nyquist's are in the corners of the transform; stripes of period 2 are at Nyquist's, a "
         "checkerboard at the right end."
     )
-    counts = [(c["label"], len(_spectra(c)), len(c["runs"])) for c in comparison["configurations"]]
-    lacking = [f"{label}: {count} of {total}" for label, count, total in counts if count < total]
-    if lacking:
-        text += f" Not every run came to its end with a spectrum: {'; '.join(lacking)}."
+    text += figures.runs_left_out(comparison, _spectra, "came to its end with a spectrum")
     if len(real_spectra(comparison)) > 1:
         text += " Not all runs were evaluated with the same real images: below, each is set against its own."
     return text
