@@ -2,8 +2,10 @@
 
 oneDNN has a quick kernel for the gradient of 3x3 kernels alone. That of larger ones takes ten times as long as the
 convolution itself in float32, and forty times in bfloat16. It is itself a depthwise convolution, of the maps with the
-upstream gradient, each sample and channel by itself; and these are quick.
+upstream gradient; and these are quick. A convolution and its two gradients are each other's gradients.
 """
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -29,38 +31,76 @@ def depthwise_convolution(maps, kernel):
     odd = side % 2 == 1 and kernel.shape[1] == side
     if side <= _QUICK or not odd or multiplier != 1 or tf.config.list_physical_devices("GPU"):
         return tf.nn.depthwise_conv2d(maps, kernel, _STEPS, "SAME")
+    return _convolution(maps, kernel)
 
-    @custom_gradient
-    def forward(maps, kernel):
-        def gradient(upstream):
-            by_maps = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=tf.shape(maps),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=_STEPS,
-                padding="SAME",
-            )
-            return tf.ensure_shape(by_maps, maps.shape), _gradient_by_kernel(maps, upstream, side)
 
-        return tf.nn.depthwise_conv2d(maps, kernel, _STEPS, "SAME"), gradient
+@custom_gradient
+def _convolution(maps, kernel):
+    def gradient(upstream):
+        by_maps = tf.ensure_shape(_gradient_by_maps(upstream, kernel), maps.shape)
+        return by_maps, _gradient_by_kernel(maps, upstream, kernel.shape[0])
 
-    return forward(maps, kernel)
+    return tf.nn.depthwise_conv2d(maps, kernel, _STEPS, "SAME"), gradient
+
+
+@custom_gradient
+def _gradient_by_maps(upstream, kernel):
+    """[N, H, W, C]: linear in both."""
+
+    def gradient(again):
+        return _convolution(again, kernel), _gradient_by_kernel(again, upstream, kernel.shape[0])
+
+    by_maps = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+        input_sizes=tf.shape(upstream),
+        filter=kernel,
+        out_backprop=upstream,
+        strides=_STEPS,
+        padding="SAME",
+    )
+    return by_maps, gradient
 
 
 def _gradient_by_kernel(maps, upstream, side):
-    """[side, side, C, 1]: sums over places and samples of the upstream gradient times the maps, moved."""
-    around, channels = side // 2, maps.shape[-1]
+    """[side, side, C, 1]: linear in both."""
+
+    @custom_gradient
+    def correlation(maps, upstream):
+        def gradient(again):
+            return _gradient_by_maps(upstream, again), _convolution(maps, again)
+
+        return _correlated(maps, upstream, side), gradient
+
+    return correlation(maps, upstream)
+
+
+def _correlated(maps, upstream, side):
+    """[side, side, C, 1]: sums over places and samples of the upstream gradient times the maps, moved.
+
+    The samples lie below each other in one tall map, which is convolved with the upstream gradient as tall. Zeros
+    between the samples, as many rows as a kernel sees to one side, keep them apart.
+    """
+    around, channels, dtype = side // 2, maps.shape[-1], maps.dtype
+    if not _sums_widely(dtype):
+        maps, upstream = widen(maps), widen(upstream)
     missing = 0 if maps.shape[0] else tf.cast(tf.shape(maps)[0] == 0, tf.int32)  # no kernel may be empty
-    padded = tf.pad(maps, [[0, missing], [around, around], [around, around], [0, 0]])
-    upstream = upstream if maps.shape[0] else tf.pad(upstream, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    maps = tf.pad(maps, [[0, missing], [around, 0], [0, 0], [0, 0]])
+    upstream = tf.pad(upstream, [[0, missing], [0, around], [0, 0], [0, 0]])
     known = upstream.shape.is_fully_defined()
     samples, height, width, _ = upstream.shape if known else tf.unstack(tf.shape(upstream))
-    padded, upstream = (tf.transpose(each, (1, 2, 0, 3)) for each in (padded, upstream))
-    padded = tf.reshape(padded, (1, height + side - 1, width + side - 1, samples * channels))
-    upstream = tf.reshape(upstream, (height, width, samples * channels, 1))
-    each = tf.nn.depthwise_conv2d(padded, upstream, _STEPS, "VALID")
-    summed = tf.reduce_sum(tf.reshape(widen(each), (side, side, samples, channels)), 2)
-    return tf.cast(tf.expand_dims(summed, -1), maps.dtype)
+    maps = tf.reshape(maps, (1, samples * height, width, channels))
+    upstream = tf.reshape(upstream, (samples * height, width, channels, 1))
+    upstream = upstream[: samples * height - around]
+    margins = [[0, 0], [0, around], [around, around], [0, 0]]
+    summed = tf.nn.depthwise_conv2d(maps, upstream, _STEPS, margins)
+    return tf.cast(tf.reshape(summed, (side, side, channels, 1)), dtype)
+
+
+@functools.cache
+def _sums_widely(dtype):
+    """Whether the convolution adds 4096 ones of a type without losing any: bfloat16 alone ends at 256."""
+    with tf.init_scope():
+        ones = tf.ones((4096, 1, 1, 1), dtype)
+        return float(tf.squeeze(tf.nn.depthwise_conv2d(ones[None, :, 0], ones, _STEPS, "VALID"))) == 4096.0
 
 
 @keras.saving.register_keras_serializable(package="tfgans")
