@@ -57,6 +57,29 @@ def test_a_mistake_is_one_line_and_nothing_is_created(refused, gin_file, tmp_pat
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("evaluate", "langevin_rate=nan"),
+        ("generate", "truncation=nan"),
+        ("project", "pixel_weight=inf"),
+        ("doctor", "seconds=nan"),
+        ("compare", "evaluate_every=inf"),
+    ],
+)
+def test_numbers_are_finite(refused, tmp_path, command, flag):
+    needed = {"evaluate": ("model_dir",), "compare": ("output_dir",), "doctor": ()}
+    names = needed.get(command, ("model_dir", "output_dir"))
+    given = [f"--{name}={tmp_path / name}" for name in names] + ["--image=x.png"] * (command == "project")
+    assert f"flag --{flag}: It must be a finite number." in refused(command, *given, f"--{flag}")
+
+
+def test_all_flags_of_numbers_are_defined_in_one_place():
+    """By `define_float`, which sees to that."""
+    found = [path for path in (ROOT / "tfgans").rglob("*.py") if "DEFINE_float" in path.read_text()]
+    assert [path.name for path in found] == ["flags.py"] and found[0].read_text().count("DEFINE_float") == 1
+
+
 def test_flags_that_are_missing_are_named(refused, gin_file, tmp_path):
     assert "--model_dir" in refused("train", f"--gin_file={gin_file}")
     assert "--gin_file" in refused("train", f"--model_dir={tmp_path / 'run'}")

@@ -23,7 +23,8 @@ def run(label, seed, random, final=1.0, outcome="finished", message=None):
             )
             for name, (start, end) in METRICS.items()
         }
-        evaluations.append({"step": step, "train_seconds": step / rate, "metrics": metrics})
+        evaluations.append({"step": step, "train_seconds": step / rate, "metrics": metrics,
+                            "comparable": True})  # fmt: skip
     at = np.arange(50, steps[-1] + 1, 50)
     losses = {"d/adversarial": 1.3 - 0.4 * at / 1000, "g/adversarial": 0.5 * at / 1000 - 0.2,
               "d/gradient_norm": np.exp(at / 250), "g/gradient_norm": 2 + at / 500}  # fmt: skip

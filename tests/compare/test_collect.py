@@ -59,7 +59,12 @@ def test_a_run_is_read(tmp_path):
     assert (found["seed"], found["folder"], found["outcome"]) == (3, "a/seed_3", "finished")
     assert (found["step"], found["train_seconds"], found["compile_seconds"]) == (20, 4.0, 5.0)
     assert found["eval_seconds"] == 1.5
-    assert found["evaluations"][1] == {"step": 10, "train_seconds": 2.0, "metrics": {"fid": 7.0}}
+    assert found["evaluations"][1] == {
+        "step": 10,
+        "train_seconds": 2.0,
+        "metrics": {"fid": 7.0},
+        "comparable": True,
+    }
     assert len(found["evaluations"]) == 3
     assert found["curves"] == {"d/adversarial": [[5, 1.5], [10, None]]}
     assert found["samples"] == "a/seed_3/samples/step_00000020.png"

@@ -167,6 +167,21 @@ def test_the_headline_is_of_the_metric_that_the_run_is_chosen_by(tmp_path, bound
     assert expected.startswith(name[0].upper() + name[1:]) and f"; {better} is better" in expected
 
 
+def test_the_best_is_measured_like_the_last_and_a_metric_may_come_later(tmp_path):
+    (tmp_path / "operative.gin").write_text(RING)
+    common = {"num_samples": 64, "features": "b"}
+    rows = [
+        {"step": 0, "num_samples": 64, "features": "a", "fid": 1.0},
+        {"step": 1, "fid": 5.0} | common,
+        {"step": 2, "fid": 7.0, "kid_std": None} | common,
+    ]
+    later = [row | {"command": "evaluate"} for row in (rows[1], rows[2])]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, *later]))
+    page = Page(run_page.page(tmp_path))
+    assert "FID 7 at step 2, best 5 at step 1 (features: b of 64 samples;" in " ".join(page.text.split())
+    assert page.tables["metrics"][0][1] == ["FID", "lower", "5", "7", "5", "1"]
+
+
 def test_figures(text):
     drawn = re.findall(r'role="img" aria-label="([^"]*)"', text)
     assert drawn == [

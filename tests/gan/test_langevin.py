@@ -73,6 +73,18 @@ def test_the_logit_goes_up_for_the_chosen_pictures_and_nothing_moves():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize(
+    ("steps", "rate", "said"),
+    [
+        (-1, 0.1, "langevin_steps is an integer of at least 0. Received: -1"),
+        (1, float("nan"), "langevin_rate is a number above 0. Received: nan"),
+    ],
+)
+def test_steps_and_rates_that_cannot_be(steps, rate, said):
+    with pytest.raises(ConfigError, match=said):
+        driven(GAN(*toys.scalar_networks()), Codes("z", np.zeros((1, 1), np.float32)), steps, rate)
+
+
 def test_styles_are_refused():
     codes = Codes("w", np.zeros((1, 2, 3), np.float32))
     with pytest.raises(ConfigError, match="move latents of one class each, and no styles"):

@@ -202,8 +202,16 @@ def test_projections_that_cannot_be():
         (lambda: Projector(plain, ProjectionOptions(space="w")), "the generator has no styles"),
         (lambda: Projector(model, ProjectionOptions(space="v")), "into w, w_plus, z. Received: 'v'"),
         (
-            lambda: Projector(plain, ProjectionOptions(steps=0)),
-            "steps is an integer of at least 1. Received: 0",
+            lambda: ProjectionOptions(steps=0),
+            "ProjectionOptions.steps is an integer of at least 1. Received: 0",
+        ),
+        (
+            lambda: ProjectionOptions(learning_rate=float("nan")),
+            "ProjectionOptions.learning_rate is a number above 0. Received: nan",
+        ),
+        (
+            lambda: ProjectionOptions(pixel_weight=float("inf")),
+            "ProjectionOptions.pixel_weight is a number of at least 0. Received: inf",
         ),
         (lambda: Projector(plain, labels=[0]), "the model has no classes"),
         (lambda: Projector(conditional(), labels=[3]), r"labels are in \[0, 3\). Received: \[3\]"),

@@ -41,3 +41,19 @@ def test_the_best_step_is_the_lowest_or_the_highest_of_those_there_are(tmp_path)
     assert build.best_step(tmp_path, [2, 4, 6]) == 6
     with pytest.raises(ConfigError, match="no evaluated checkpoint with the metric kid"):
         build.best_step(tmp_path, [0, 2], "kid")
+
+
+def test_the_best_step_has_the_most_of_a_metric_of_which_more_is_better(tmp_path):
+    rows = [{"step": step, "recall_test": recall} for step, recall in ((0, 0.1), (2, 0.7), (4, 0.4))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert build.best_step(tmp_path, [0, 2, 4], "recall_test") == 2
+
+
+@pytest.mark.parametrize("changed", [{"features": "b"}, {"num_samples": 8}, {"num_reference": 8}])
+def test_the_best_step_is_measured_like_the_last(tmp_path, changed):
+    same = {"features": "a", "num_samples": 4, "num_reference": 4}
+    rows = [{"step": 0, "fid": 1.0} | same] + [{"step": s, "fid": 9.0 - s} | same | changed for s in (2, 4)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert build.best_step(tmp_path, [0, 2, 4]) == 4
+    with pytest.raises(ConfigError, match="no evaluated checkpoint"):
+        build.best_step(tmp_path, [0])

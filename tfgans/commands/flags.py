@@ -1,5 +1,6 @@
 """The flags of the commands, each defined by a function."""
 
+import math
 import re
 
 from absl import flags
@@ -35,6 +36,13 @@ def _image_flags():
     flags.DEFINE_integer(
         "channels", None, "1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha).", 1, 4
     )
+
+
+def define_float(name, default, about, lower=None, upper=None):
+    """Defines a flag of a finite number: absl's bounds let nan through."""
+    flags.DEFINE_float(name, default, about, lower, upper)
+    finite = lambda value: value is None or math.isfinite(value)  # noqa: E731
+    flags.register_validator(name, finite, message="It must be a finite number.")
 
 
 def define_folder(name, about):
@@ -73,7 +81,7 @@ def langevin_flags():
         "Moves the latents so many steps to where the discriminator finds the images real (DDLS).",
         lower_bound=0,
     )
-    flags.DEFINE_float("langevin_rate", 0.01, "With --langevin_steps: size of a step.", 1e-9, 1.0)
+    define_float("langevin_rate", 0.01, "With --langevin_steps: size of a step.", 1e-9, 1.0)
 
 
 def train():
@@ -239,7 +247,7 @@ def pack():
 
 
 def doctor():
-    flags.DEFINE_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
+    define_float("seconds", 15.0, "How long to train for the speed; 0: not at all.", 0.0, 600.0)
 
 
 def export():
@@ -290,11 +298,11 @@ def compare():
     )
     flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
     flags.DEFINE_integer("steps", None, "Generator updates of each run.")
-    flags.DEFINE_float("seconds", None, "Seconds of training of each run, instead of --steps.")
+    define_float("seconds", None, "Seconds of training of each run, instead of --steps.")
     flags.DEFINE_bool(
         "own_steps", False, "Train each configuration for its own train.steps, whatever they are."
     )
-    flags.DEFINE_float(
+    define_float(
         "evaluate_every", None, "Updates between evaluations (with --seconds: seconds); a fifth if not given."
     )
     flags.DEFINE_string(

@@ -4,7 +4,14 @@ import re
 
 from absl import flags
 
-from tfgans.commands.flags import OR_PICKLE, PathParser, define_folder, langevin_flags, run_flags
+from tfgans.commands.flags import (
+    OR_PICKLE,
+    PathParser,
+    define_float,
+    define_folder,
+    langevin_flags,
+    run_flags,
+)
 from tfgans.errors import ConfigError
 
 _MOST = 100_000  # pictures that --seeds may name
@@ -15,7 +22,7 @@ def generate():
     define_folder("output_dir", "Folder to write to.")
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier generate left in output_dir.")
     _which_pictures()
-    flags.DEFINE_float(
+    define_float(
         "truncation",
         None,
         "Generators with styles (StyleGAN2): psi in [0, 1], w = mean_w + psi (w - mean_w); 1 changes nothing, 0 "
@@ -86,7 +93,7 @@ def _directions():
         "moved along each direction.",
     )
     flags.DEFINE_integer("num_directions", None, "With --directions: the first so many; 5 if not given.", 1)
-    flags.DEFINE_float("strength", 3.0, "With --directions: how far, in standard deviations of latents.")
+    define_float("strength", 3.0, "With --directions: how far, in standard deviations of latents.")
     flags.DEFINE_string(
         "moved_slots", None, "With --directions: A:B, only style slots A to B - 1; all if not given."
     )
@@ -98,7 +105,7 @@ def _films():
 
 
 def _film_flags():
-    flags.DEFINE_float("frames_per_second", 20.0, "Of films, in [1, 50].", 1.0, 50.0)
+    define_float("frames_per_second", 20.0, "Of films, in [1, 50].", 1.0, 50.0)
     flags.DEFINE_enum("video", "both", ["mp4", "gif", "both"], "Of films: which files.")
 
 
@@ -139,11 +146,11 @@ def project():
     )
     flags.DEFINE_list("labels", None, "Classes of the images in turn, by name or index; found if not given.")
     flags.DEFINE_integer("steps", 1000, "Updates of the latent.", lower_bound=1)
-    flags.DEFINE_float("learning_rate", 0.1, "Of Adam, at its highest.", 1e-6, 100.0)
-    flags.DEFINE_float("pixel_weight", 1.0, "Of the mean squared difference of pixels in [-1, 1].", 0.0)
-    flags.DEFINE_float("feature_weight", 1.0, "Of the distance in the discriminator's features.", 0.0)
+    define_float("learning_rate", 0.1, "Of Adam, at its highest.", 1e-6, 100.0)
+    define_float("pixel_weight", 1.0, "Of the mean squared difference of pixels in [-1, 1].", 0.0)
+    define_float("feature_weight", 1.0, "Of the distance in the discriminator's features.", 0.0)
     flags.DEFINE_bool("noise", True, "Generators with styles: move their noise, too.")
-    flags.DEFINE_float("noise_weight", 1e5, "Of what keeps that noise free of structure.", 0.0)
+    define_float("noise_weight", 1e5, "Of what keeps that noise free of structure.", 0.0)
     flags.DEFINE_integer("seed", 0, "Of what is drawn.", 0, 2**32 - 1)
     _film_flags()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluation_pictures import folder_of_step
-from tfgans.evaluate.metrics import higher_is_better
+from tfgans.evaluate.metrics import higher_is_better, measured_alike
 from tfgans.run import identity
 from tfgans.run.free import free_names
 from tfgans.run.hand_over import handed_over
@@ -33,8 +33,9 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         folder: the run's model_dir. root: paths are given relative to it where they lie inside.
         outcome, message: `diverged` or `failed` and why, if that is known; otherwise it is found out.
     Returns: dict of `seed`, `folder`, `outcome`, `message`, `suspicious` (why a finished run's last values are, or
-        None), `step`, `train_seconds`, `compile_seconds`,
-        `eval_seconds`, `evaluations` [{step, train_seconds, metrics}], `curves` {tag: [[step, value]]}, `samples`,
+        None), `step`, `train_seconds`, `compile_seconds`, `eval_seconds`;
+        `evaluations` [{step, train_seconds, metrics, comparable}], of which `comparable` says whether it was measured
+        like the last, see `metrics.measured_alike`; `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
         in decibels); `drawn`, see `drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
         `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and
@@ -67,7 +68,12 @@ def _facts(folder, root, seed, outcome, message):
         **{name: last.get(name) for name in ("train_seconds", "compile_seconds")},
         "eval_seconds": sum(row.get("eval_seconds", 0.0) for row in rows) if rows else None,
         "evaluations": [
-            {"step": row["step"], "train_seconds": row.get("train_seconds"), "metrics": _metrics(row)}
+            {
+                "step": row["step"],
+                "train_seconds": row.get("train_seconds"),
+                "metrics": _metrics(row),
+                "comparable": measured_alike(row, last),
+            }
             for row in rows
             if was_evaluated(row)
         ],

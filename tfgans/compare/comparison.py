@@ -106,11 +106,14 @@ def _data_problems(configuration):
 
 
 def value_of(run, metric, at, higher_is_better):
-    """A run's value of a metric at its `last` evaluation, or its `best` after step 0; None without one."""
+    """A run's value of a metric at its `last` evaluation, or its `best` after step 0; None without one.
+
+    The best is of those evaluations that were measured like the last.
+    """
     if run["outcome"] != collect.FINISHED:
         return None
     rows = run["evaluations"]
-    rows = rows[-1:] if at == "last" else [row for row in rows if row["step"] > 0]
+    rows = rows[-1:] if at == "last" else [row for row in rows if row["step"] > 0 and row["comparable"]]
     values = [row["metrics"].get(metric) for row in rows]
     values = [value for value in values if value is not None]
     return (max if higher_is_better else min)(values, default=None)

@@ -149,8 +149,8 @@ def _measured_on(run):
 
 
 def _points(run, metric):
-    """`[(value, step)]` of a metric where it was measured."""
-    points = [(e["metrics"].get(metric), e["step"]) for e in run["evaluations"]]
+    """`[(value, step)]` of a metric where it was measured, like the last evaluation: others do not compare."""
+    points = [(e["metrics"].get(metric), e["step"]) for e in run["evaluations"] if e["comparable"]]
     return [(value, step) for value, step in points if value is not None]
 
 
@@ -182,7 +182,7 @@ def _rows(rows):
     shown = ["step", *(name for name in names if name not in same)]
     cells = [[_cell(row.get(name)) for name in shown] for row in reversed(rows)]
     return Table(shown, cells, frozenset(texts)), {
-        name: _cell(rows[0][name]) for name in names if name in same
+        name: _cell(rows[0].get(name)) for name in names if name in same
     }
 
 

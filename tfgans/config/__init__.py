@@ -67,6 +67,7 @@ __all__ = [
     "imported",
     "is_bound",
     "kind_of",
+    "kinds_of",
     "operative",
     "parse",
     "read",

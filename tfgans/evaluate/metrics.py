@@ -64,6 +64,7 @@ HIGHER_IS_BETTER = frozenset(
         "copying_score",
     )
 )
+_MEASURED_BY = ("features", "num_samples", "num_reference")  # not by the reference's name: data may be moved
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
@@ -140,6 +141,14 @@ NAMES = (
 def higher_is_better(name):
     """Whether more of a value is better; `recall_test`, against the split `test`, is as `recall`."""
     return name in HIGHER_IS_BETTER or name.startswith(tuple(f"{each}_" for each in _AGAINST_A_SPLIT))
+
+
+def measured_alike(row, other):
+    """Whether the numbers of two rows of a run's `metrics.jsonl` compare: a run may go on with other features.
+
+    They do if they are of the same features and of as many generated and real images.
+    """
+    return all(row.get(name) == other.get(name) for name in _MEASURED_BY)
 
 
 def check(metrics):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import philox
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, Natural, Positive
 from tfgans.gan.codes import BLOCK, rows_at
 from tfgans.gan.generation import seed_of_class
 
@@ -26,8 +26,10 @@ def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
         codes: `Codes` in z, with a class each, if any. steps: at least 0; 0 leaves them as they are.
         rate: above 0; the authors have 0.01 and 1000 steps on CIFAR-10.
         done: called after each step of each 64 pictures.
-    Raises: ConfigError for codes in w, or of mixed classes.
+    Raises: ConfigError for codes in w or of mixed classes, and for other steps and rates.
     """
+    Natural.check("langevin_steps", steps)
+    Positive.check("langevin_rate", rate)
     if not steps:
         return codes
     if codes.space != "z" or (codes.labels is not None and codes.labels.ndim != 1):

@@ -13,11 +13,12 @@ time, of which the best goes on after a fifth of the steps; they are held back w
 
 import dataclasses
 import functools
+import inspect
 
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count
+from tfgans.config import ConfigError, Count, NotNegative, Positive, Seed, kinds_of
 from tfgans.data.scaling import to_float
 from tfgans.gan.codes import BLOCK, Codes
 from tfgans.gan.descent import Descent
@@ -48,19 +49,24 @@ class ProjectionOptions:
         candidates: beginnings in `z`.
         draws: latents that they are chosen from.
         seed: of what is drawn.
+    Raises: ConfigError if a value is not of its kind.
     """
 
     space: str | None = None
-    steps: int = 1000
-    learning_rate: float = 0.1
-    pixel_weight: float = 1.0
-    feature_weight: float = 1.0
+    steps: Count = 1000
+    learning_rate: Positive = 0.1
+    pixel_weight: NotNegative = 1.0
+    feature_weight: NotNegative = 1.0
     noise: bool = True
-    noise_weight: float = 1e5
-    code_noise: float = 0.05
-    candidates: int = 8
-    draws: int = 512
-    seed: int = 0
+    noise_weight: NotNegative = 1e5
+    code_noise: NotNegative = 0.05
+    candidates: Count = 8
+    draws: Count = 512
+    seed: Seed = 0
+
+    def __post_init__(self):
+        for name, kind in kinds_of(inspect.signature(type(self))).items():
+            kind.check(f"ProjectionOptions.{name}", getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +100,6 @@ class Projector:
     def __init__(self, model, options=None, labels=None):
         self.model, self.options = model, options or ProjectionOptions()
         model.require_images("projection is")
-        check_count("steps", self.options.steps)
         self.space = self.options.space or ("w" if model.style_slots else "z")
         if self.space not in SPACES:
             raise ConfigError(f"projection is into {', '.join(SPACES)}. Received: {self.space!r}")

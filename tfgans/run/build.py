@@ -19,6 +19,7 @@ from tfgans.data import Dataset
 from tfgans.evaluate import cost
 from tfgans.evaluate.duality import DualityGap, WithDualityGap
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.metrics import higher_is_better, measured_alike
 from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
@@ -238,15 +239,20 @@ def _ranking():
 
 
 def best_step(folder, steps, metric="fid", highest=False):
-    """The step whose evaluation in training was best, of those given."""
-    rows = [
-        row
-        for row in files.JsonLines(Path(folder) / "metrics.jsonl").read()
-        if row["step"] in steps and isinstance(row.get(metric), (int, float)) and "command" not in row
-    ]
-    if not rows:
+    """The step whose evaluation in training was best, of those given.
+
+    It is one of those that were measured like the last one, see `metrics.measured_alike`.
+
+    Args:
+        highest: whether more of the metric is better; of the library's own, where that is so, it is in any case.
+    Raises: ConfigError if no step was evaluated so.
+    """
+    rows = [row for row in files.JsonLines(Path(folder) / "metrics.jsonl").read() if "command" not in row]
+    alike = [row for row in rows if measured_alike(row, rows[-1])]
+    known = [row for row in alike if row["step"] in steps and isinstance(row.get(metric), (int, float))]
+    if not known:
         raise ConfigError(f"{folder} has no evaluated checkpoint with the metric {metric}")
-    return (max if highest else min)(rows, key=lambda row: row[metric])["step"]
+    return (max if highest or higher_is_better(metric) else min)(known, key=lambda row: row[metric])["step"]
 
 
 def describe(gin_files, gin_params=(), plain_flags=None, measure=False):

@@ -17,7 +17,9 @@ class Plan:
         log_every: updates between two points of a training curve.
         num_samples_shown: images in a sample grid.
         keep_checkpoints: how many of the newest checkpoints are kept; the best one by `best_metric` is kept, too.
-        best_metric, best_is_highest: which metric of an evaluation, and whether more of it is better.
+        best_metric: by which metric of an evaluation the best checkpoint is kept.
+        best_is_highest: whether more of it is better: to be said of metrics of one's own, `metrics.higher_is_better`
+            knows the others.
         histograms: write histograms of the weights to TensorBoard.
         seconds: end the run sooner, at the first step after so many seconds of training, compilation and
             evaluations not counted; None for no limit. Such a run does not repeat exactly.

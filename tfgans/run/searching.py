@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgans import distribute, files, pictures, progress
 from tfgans.config import ConfigError, Count, FilePath, Several, configurable
 from tfgans.data import Dataset
+from tfgans.evaluate.metrics import higher_is_better
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
 from tfgans.run.plan import Plan
@@ -232,7 +233,8 @@ class SearchRun(training.Run):
             return self.genotype()
         if self.evaluator is None:
             raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
-        sign = -1.0 if self.plan.best_is_highest else 1.0
+        more = self.plan.best_is_highest or higher_is_better(self.plan.best_metric)
+        sign = -1.0 if more else 1.0
         bar = progress.Bar("candidates", self.model.num_candidates)
 
         def score(generate):
