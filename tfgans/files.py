@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside, flushed to disk, then renamed."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -50,6 +51,17 @@ def to_disk(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def raise_fault_of_disk(error):
+    """Raises OSError if an error is one or comes from a full disk, which TensorFlow and converters say in words."""
+    if isinstance(error, OSError):
+        raise error
+    full, cause = os.strerror(errno.ENOSPC), error
+    while cause is not None:
+        if full in str(cause):
+            raise OSError(errno.ENOSPC, full) from error
+        cause = cause.__cause__ or cause.__context__
 
 
 def remove_partial(folder):

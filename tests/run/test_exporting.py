@@ -292,3 +292,25 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         exporting.export(tmp_path, tmp_path / "out", ["saved_model"])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_an_earlier_export(tmp_path, monkeypatch):
+    """TensorFlow's own error has it in words alone, and converters wrap it."""
+
+    def full(*_):
+        try:
+            raise tf.errors.ResourceExhaustedError(
+                None, None, "x/variables; No space left on device [Op:SaveV2]"
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise ValueError("the converter failed") from error
+
+    latents = keras.Input((2,))
+    model = GAN(keras.Model(latents, keras.layers.Dense(2)(latents)), families.critic((2,)))
+    monkeypatch.setattr(exporting.Which, "load", lambda which, folder: (model, 7))
+    exporting.export(tmp_path, tmp_path / "out", ["saved_model"])
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    monkeypatch.setattr(SavedModel, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        exporting.export(tmp_path, tmp_path / "out", ["saved_model"], overwrite=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before

@@ -2,14 +2,15 @@
 
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
-from short_runs import contents, run
+from short_runs import contents, rows, run
 
 from tfgans import checkpoint, config
 from tfgans.config import ConfigError
-from tfgans.run import build, callbacks
+from tfgans.run import after, build, callbacks
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -31,6 +32,17 @@ def test_a_run_of_another_configuration_is_refused(whole, gin_file, bindings, na
     assert contents(whole) == before
 
 
+def test_a_parameter_that_came_later_decides_nothing_at_its_default(whole, gin_file, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "older")
+    text = (folder / "operative.gin").read_text()
+    line = "Dataset.background = 'white'\n"
+    assert line in text
+    (folder / "operative.gin").write_text(text.replace(line, ""))
+    with pytest.raises(ConfigError, match="Dataset.background = None there, 'black' here"):
+        run(gin_file, folder, "Dataset.background = 'black'")
+    assert run(gin_file, folder) == rows(whole)[-1]
+
+
 def test_a_second_trainer_is_refused(whole, gin_file):
     before = contents(whole)
     with checkpoint.Lock(whole), pytest.raises(ConfigError, match=f"another process .number {os.getpid()}"):
@@ -39,8 +51,17 @@ def test_a_second_trainer_is_refused(whole, gin_file):
 
 
 def test_a_metric_that_is_not_measured_cannot_choose_the_best(gin_file, tmp_path):
-    with pytest.raises(ConfigError, match="best_metric is none of fid, .* Received: fdi"):
+    names = "fid, kid, precision, recall, density, coverage, inception_score"
+    with pytest.raises(ConfigError, match=f"best_metric is none of {names}. Received: fdi"):
         run(gin_file, tmp_path / "run", "train.best_metric='fdi'")
+
+
+def test_a_number_of_samples_is_said_once(tmp_path):
+    binding = "Evaluator.num_samples = 77"
+    with pytest.raises(
+        ConfigError, match=f"--gin_param={binding} would be ignored: --num_samples=32 says how many"
+    ):
+        after.evaluate(tmp_path, 32, gin_params=(binding,))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import short_runs
 from short_runs import history, search
 
 from tfgans import config
+from tfgans.commands import actions
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
@@ -62,7 +63,7 @@ def gin_file(tmp_path):
 def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, monkeypatch):
     """It stops within the evaluation of step 2, whose row, with the measured gap, is written by then."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    command = search(gin_file, whole)
+    flags = search(gin_file, whole)
     stopped = lambda self, *given: self.features and run_steps(parts) >= 2  # noqa: E731
     with monkeypatch.context() as context:
         short_runs.crash_at(context, Evaluator, "__call__", stopped)
@@ -92,13 +93,39 @@ def test_a_search_goes_on_exactly_and_hands_over_a_genotype(gin_file, tmp_path, 
     kept = sorted(p.name for p in (whole / "genotypes").iterdir())
     assert kept == [f"step_{step:08d}.json" for step in range(4)]
     assert all((whole / name).stat().st_size > 1000 for name in PICTURES)
-    assert command == (
-        "python launch/train.py --gin_file=gin_configs/alphagan/digits32_retrain.gin "
-        f"--gin_file=gin_configs/data/digits.gin --model_dir={whole}-retrained "
-        f'--gin_param="train.steps=5" --gin_param="alphagan_generator.genotype=\'{whole}/genotype.json\'"'
-    )
+    assert flags == [
+        "--gin_file=gin_configs/alphagan/digits32_retrain.gin",
+        "--gin_file=gin_configs/data/digits.gin",
+        f"--model_dir={whole}-retrained",
+        "--gin_param=train.steps=5",
+        f"--gin_param=alphagan_generator.genotype='{whole}/genotype.json'",
+    ]
     row = short_runs.rows(whole)[-1]
     assert row["real_images"] == 8 * (3 * 2 + 2 * (1 + 2 + 1))
+
+
+@pytest.mark.parametrize("name", ["my runs/s", "my runs/s/"])
+def test_what_trains_the_genotype_is_told_as_flags(monkeypatch, name):
+    class Done:
+        model = type("Model", (), {"generator": type("Net", (), {"retrained_by": "g.genotype"})})
+        model.discriminator = object()
+        train = staticmethod(lambda: None)
+
+    monkeypatch.setattr(searching, "SearchRun", lambda *_: Done)
+    monkeypatch.setattr(searching, "Plan", lambda: None)
+    flags = searching.search(name, "retrain.gin", ['Dataset.source="digits"'])
+    assert flags == [
+        "--gin_file=retrain.gin",
+        "--model_dir=my runs/s-retrained",
+        '--gin_param=Dataset.source="digits"',
+        "--gin_param=g.genotype='my runs/s/genotype.json'",
+    ]
+
+
+def test_the_command_hands_on_what_the_data_are(monkeypatch):
+    given = {"steps": 3, "data": "my images", "resolution": (64, 128), "num_classes": 0}
+    monkeypatch.setattr(actions, "_plain_flags", lambda: given)
+    assert actions._flags_of_data() == ["--data=my images", "--resolution=64x128", "--num_classes=0"]
 
 
 def run_steps(folder):

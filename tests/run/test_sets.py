@@ -162,6 +162,34 @@ def test_statistics_are_saved_and_taken(folders, tmp_path):
     np.testing.assert_allclose(stored["sigma"], np.cov(features, rowvar=False), rtol=1e-6, atol=1e-9)
 
 
+def test_statistics_are_of_one_size(folders, tmp_path, caplog):
+    root, arrays = folders
+    path, fake = str(tmp_path / "real.npz"), root / "fake"
+    between(root / "real", None, save=path, resolution=(6, 8))
+    assert between(path, fake, resolution=(6, 8))["fid"] > 0
+    with pytest.raises(ConfigError, match="real.npz has statistics of images of 6x8. .* --resolution=16"):
+        between(path, fake, resolution=16)
+    between(root / "real", None, save=path)
+    assert between(path, fake, resolution=9) == between(path, fake) and "which size" not in caplog.text
+    features = DigitsFeatures()(arrays["real"])["features"].astype(np.float64)
+    np.savez(path, mu=features.mean(axis=0), sigma=np.cov(features, rowvar=False))
+    between(path, fake)
+    assert "which size" not in caplog.text
+    between(path, fake, resolution=9)
+    assert "real.npz does not say of which size its images were" in caplog.text
+
+
+def test_bindings_that_flags_make_are_refused():
+    for binding, instead in (
+        ("Evaluator.num_samples=50", "all images of both sets are taken"),
+        ("tfgans.evaluate.evaluator.Evaluator.metrics = ['kid']", "--metrics names them"),
+        ("Evaluator.features=@GlyphsFeatures()", "--features names them"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            sets.extractor("digits", gin_params=[binding])
+        assert str(error.value) == f"--gin_param={binding} would be ignored: {instead}"
+
+
 def test_statistics_of_pytorch_fid(folders, tmp_path):
     root, arrays = folders
     features = DigitsFeatures()(arrays["real"])["features"].astype(np.float64)
@@ -200,6 +228,13 @@ def test_what_cannot_be_is_one_line(folders, tmp_path):
         (tmp_path / "other.npz", ("fid",), "has statistics of inception_clean, not of digits_classifier"),
         (tmp_path / "bad", ("fid",), "b.png"),
         (root / "real", ("fidd",), "no metric is called 'fidd': did you mean fid"),
+        (root / "real", (), "--metrics names one or several of fid, .*. Received: none"),
+        (
+            root / "real",
+            ("fid", "ppl_z"),
+            "ppl_z needs a generator, not its images alone: evaluate measures it",
+        ),
+        (root / "real", ("intra_class",), "intra_class needs a generator"),
     ):
         with pytest.raises(ConfigError, match=message) as error:
             between(first, root / "fake", metrics)

@@ -64,11 +64,20 @@ def _search():
     _prepare_training()
     from tfgans.run import searching
 
-    command = searching.search(FLAGS.model_dir)
+    retraining = searching.search(FLAGS.model_dir)
     print(build.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
     _close()
-    if command:
-        print(f"train what was found: {command}", file=sys.stderr)
+    if retraining:
+        words = shlex.join([*retraining, *_flags_of_data()])
+        print(f"train what was found: {call('train')} {words}", file=sys.stderr)
+
+
+def _flags_of_data():
+    """Those flags, as they are written, that say what the data are: what is found is of these."""
+    names = ("data", "resolution", "channels", "num_classes")
+    given = {name: value for name, value in _plain_flags().items() if name in names}
+    texts = {k: "x".join(map(str, v)) if isinstance(v, tuple) else v for k, v in given.items()}
+    return [f"--{name}={text}" for name, text in texts.items()]
 
 
 def _evaluate():

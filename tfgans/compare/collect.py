@@ -9,7 +9,7 @@ from pathlib import Path
 from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.evaluate.evaluation_pictures import folder_of_step
-from tfgans.evaluate.metrics import higher_is_better, measured_alike
+from tfgans.evaluate.metrics import higher_is_better, measured_alike, values_of
 from tfgans.run import identity
 from tfgans.run.free import free_names
 from tfgans.run.hand_over import handed_over
@@ -18,10 +18,6 @@ from tfgans.run.identity import resolved
 logger = logging.getLogger(__name__)
 
 _POINTS_OF_A_CURVE = 200
-_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
-_NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
-_NOT_METRICS |= {"ppl_samples", "classification_samples"}
-_NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count
 
@@ -71,7 +67,7 @@ def _facts(folder, root, seed, outcome, message):
             {
                 "step": row["step"],
                 "train_seconds": row.get("train_seconds"),
-                "metrics": _metrics(row),
+                "metrics": values_of(row),
                 "comparable": measured_alike(row, last),
             }
             for row in rows
@@ -200,17 +196,6 @@ def relative(path, root):
 def was_evaluated(row):
     """Whether a row of `metrics.jsonl` comes from an evaluator; those of a run without one hold losses."""
     return "features" in row
-
-
-def _metrics(row):
-    kept = {
-        k: v
-        for k, v in row.items()
-        if k not in _NOT_METRICS
-        and not k.endswith(("_seconds", "_std", "_flops"))
-        and not k.startswith("num_reference")
-    }
-    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float)) and abs(v) < 1e300}
 
 
 def _outcome(folder, rows, bindings):

@@ -51,9 +51,7 @@ def parameters_of(target):
     gin lets a constructor's `**kwargs` swallow any name, so those of the base classes count as long as each hands
     on what it does not take.
     """
-    classes = inspect.getmro(target) if inspect.isclass(target) else ()
-    signatures = [inspect.signature(c.__init__) for c in classes if c.__init__ is not object.__init__]
-    signatures = signatures or [inspect.signature(target)]
+    signatures = _signatures(target)
     found, first = {}, signatures[0]
     for signature in signatures:
         if signature is not first and not _takes_keywords(first):
@@ -61,7 +59,24 @@ def parameters_of(target):
         for name, parameter in signature.parameters.items():
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name != "self":
                 found.setdefault(name, parameter.annotation)
-    return found, not classes and _takes_keywords(first)
+    return found, not inspect.isclass(target) and _takes_keywords(first)
+
+
+def default_of(selector, parameter):
+    """The value that a parameter has where nothing binds it; `inspect.Parameter.empty` if there is none.
+
+    Raises: ConfigError if there is no such configurable.
+    """
+    signatures = _signatures(target_of(selector))
+    defaults = (each.parameters[parameter].default for each in signatures if parameter in each.parameters)
+    return next(defaults, inspect.Parameter.empty)
+
+
+def _signatures(target):
+    """That of a function, or those of a class's constructors, its own first."""
+    classes = inspect.getmro(target) if inspect.isclass(target) else ()
+    found = [inspect.signature(c.__init__) for c in classes if c.__init__ is not object.__init__]
+    return found or [inspect.signature(target)]
 
 
 def _takes_keywords(signature):

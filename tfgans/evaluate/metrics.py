@@ -64,6 +64,10 @@ HIGHER_IS_BETTER = frozenset(
         "copying_score",
     )
 )
+_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
+_NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
+_NOT_METRICS |= {"ppl_samples", "classification_samples"}
+_NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 _MEASURED_BY = ("features", "num_samples", "num_reference")  # not by the reference's name: data may be moved
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
@@ -123,6 +127,7 @@ OF_NEIGHBOURS = {
 }
 OF_STATISTICS = ("fid", *OF_MANY, *OF_NEIGHBOURS)  # without the images themselves
 OF_IMAGES = ("sliced_wasserstein", "spectrum", "classification_accuracy_score")  # not of features
+OF_A_GENERATOR = ("intra_class", "classification_accuracy_score", *SPACES)  # of more than its images
 NAMES = (
     "fid",
     "sfid",
@@ -149,6 +154,18 @@ def measured_alike(row, other):
     They do if they are of the same features and of as many generated and real images.
     """
     return all(row.get(name) == other.get(name) for name in _MEASURED_BY)
+
+
+def values_of(row):
+    """The metrics of a row of `metrics.jsonl`, {name: a number, or None if it could not be measured}."""
+    kept = {
+        name: value
+        for name, value in row.items()
+        if name not in _NOT_METRICS
+        and not name.endswith(("_seconds", "_std", "_flops"))
+        and not name.startswith("num_reference")
+    }
+    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float)) and abs(v) < 1e300}
 
 
 def check(metrics):

@@ -17,7 +17,7 @@ from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import langevin
 from tfgans.gan.codes import BLOCK
 from tfgans.networks.stylegan2_pickles import is_pickle
-from tfgans.run import build, identity
+from tfgans.run import build, flag_bindings, identity
 from tfgans.run.look import Chosen, Look, Which
 from tfgans.run.samples import Moving, write_images
 
@@ -49,6 +49,8 @@ def evaluate(
     """
     which = Which(**which)
     if num_samples is not None:
+        instead = f"--num_samples={num_samples} says how many; leave one of them out"
+        flag_bindings.refuse_binding("Evaluator.num_samples", which.gin_params, instead)
         params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
         which = dataclasses.replace(which, gin_params=params)
     model_dir = Path(files.expanded(model_dir))

@@ -44,7 +44,7 @@ def export(
     Returns: {"step", "latent_dim", "num_classes", "image_shape", "latents": how many it was tried with, "formats":
         {name: {"file", "bytes", "max_error", "mean_error", "ms_per_image", "runtime"}}, "failed": {name: why}}.
     Raises: ConfigError if a value leaves its range, something is not installed, or the folder cannot be written to or
-        holds an export; before the run is loaded.
+        holds an export; before the run is loaded. OSError if the disk is full; an earlier export is then left.
     """
     writers = _writers(formats, quantize)
     folder = _checked_folder(output_dir, overwrite)
@@ -60,9 +60,8 @@ def export(
             try:
                 with progress.quiet(), progress.phase(f"exporting {writer.file}"):
                     found[name] = trial(writer, part)
-            except OSError:
-                raise  # the machine's fault, such as a full disk
             except Exception as error:
+                files.raise_fault_of_disk(error)
                 failed[name] = readers.reason(error)
                 _remove(part / writer.file)
         report = _about(model, network, step) | {"formats": found, "failed": failed}

@@ -76,6 +76,19 @@ def bindings(flags, given):
     return found
 
 
+def refuse_binding(parameter, gin_params, instead):
+    """Refuses a `--gin_param` that a flag would override, or the command has no use for.
+
+    Args:
+        parameter: such as `Evaluator.num_samples`. gin_params: bindings. instead: what to do, for the message.
+    Raises: ConfigError if one of them binds the parameter.
+    """
+    for binding in gin_params:
+        name = binding.partition("=")[0].strip()
+        if f".{name}".endswith(f".{parameter}"):
+            raise ConfigError(f"--gin_param={binding} would be ignored: {instead}")
+
+
 def _keys(flag, given):
     """What a flag sets: a parameter or the macro that it takes, and the macro of its name if there is one."""
     name, parameter = PARAMETERS[flag].split(".")

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from tfgans import config, distribute, files, inputs, readers
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, names
 from tfgans.data.contents import Blocks, Contents
 from tfgans.data.hashes import ENDS, WHOLE
 from tfgans.run.free import free_names
@@ -91,7 +91,9 @@ class Identity:
         deciding = {name for each in (then, now) for name in each.keys() - free_names(each, bool(self._kept))}
         known = self._kept["files"] if self._kept else {}
         differing = [
-            key for key in sorted(deciding) if _said(then.get(key), known) != _said(now.get(key), _files(now))
+            key
+            for key in sorted(deciding)
+            if _said(then.get(key), known) != _said(now.get(key), _files(now)) and not _is_new(key, then, now)
         ]
         if differing:
             key = differing[0]
@@ -248,6 +250,14 @@ def _files(bindings):
     texts = [match[1] or match[2] for found in bindings.values() for match in _QUOTED.finditer(found)]
     hashes = {text: inputs.hash_of(text) for text in texts if text}
     return {text: found for text, found in hashes.items() if found is not None}
+
+
+def _is_new(key, then, now):
+    """Whether a binding is of a parameter that an older version did not have, and has its default."""
+    if key in then:
+        return False
+    scoped, _, parameter = key.rpartition(".")
+    return repr(names.default_of(scoped.rpartition("/")[2], parameter)) == now[key]
 
 
 def _said(value, known):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -34,10 +35,10 @@ def search(
 
     Args:
         model_dir: the search's folder.
-        retrain_gin_file: what trains the genotype, a file or several, for the command line that is told at the end.
+        retrain_gin_file: what trains the genotype, a file or several, for the flags that are told at the end.
         retrain_gin_params: bindings besides, such as `("train.steps=625000",)`.
         note_every: steps between two rows of `search.jsonl`.
-    Returns: the command line that trains what was found, or None without `retrain_gin_file`.
+    Returns: the flags with which `train` trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
     """
     run = SearchRun(model_dir, Plan(), note_every)
@@ -45,15 +46,15 @@ def search(
     if retrain_gin_file is None:
         return None
     gin_files = [retrain_gin_file] if isinstance(retrain_gin_file, str) else retrain_gin_file
-    command = ["python launch/train.py", *(f"--gin_file={path}" for path in gin_files)]
     networks = (run.model.generator, run.model.discriminator)
     parameters = [network.retrained_by for network in networks if hasattr(network, "retrained_by")]
-    bindings = [
-        *retrain_gin_params,
-        *(f"{parameter}='{model_dir}/genotype.json'" for parameter in parameters),
+    folder, genotype = os.path.normpath(model_dir), os.path.join(model_dir, "genotype.json")
+    bindings = [*retrain_gin_params, *(f"{parameter}={genotype!r}" for parameter in parameters)]
+    return [
+        *(f"--gin_file={path}" for path in gin_files),
+        f"--model_dir={folder}-retrained",
+        *(f"--gin_param={binding}" for binding in bindings),
     ]
-    flags = [f'--gin_param="{binding}"' for binding in bindings]
-    return " ".join([*command, f"--model_dir={model_dir}-retrained", *flags])
 
 
 def genotype_of(generator, discriminator):

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 
 from tfgans import config, files, readers
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, sides
 from tfgans.data import Dataset
 from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate import metrics as all_metrics
@@ -16,7 +16,7 @@ from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
-from tfgans.run.flag_bindings import source_of
+from tfgans.run.flag_bindings import refuse_binding, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,12 @@ def extractor(features, resize=None, gin_params=()):
         features: a name in `_SHORT`; the `.keras` file of a classifier; the folder of a SavedModel of Inception; or a
             gin file that binds `Evaluator.features`.
         resize: Inception's preprocessing, or None. gin_params: bindings besides.
-    Raises: ConfigError if there is no such extractor, or `resize` is given for another than Inception.
+    Raises: ConfigError if there is no such extractor, `resize` is given for another than Inception, or a binding is
+        of what flags say.
     """
+    refuse_binding("Evaluator.num_samples", gin_params, "all images of both sets are taken")
+    refuse_binding("Evaluator.metrics", gin_params, "--metrics names them")
+    refuse_binding("Evaluator.features", gin_params, "--features names them")
     gin_files, bindings = _configuration(features)
     bindings += [] if resize is None else [f"InceptionFeatures.resize = {resize!r}"]
     build.prepare(gin_files, [*bindings, *gin_params])
@@ -84,14 +88,14 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     Raises: ConfigError, in one line, for sets that cannot be read, damaged images, statistics of other features, and
         metrics that statistics alone do not allow.
     """
-    all_metrics.check(list(metrics))
+    _check(metrics)
     evidence = None if drawn is None else _place_for_pictures(drawn, second)
     real = _opened(first, resolution, features)
     fake = None if second is None else _opened(second, resolution, features)
     _tell_unsuited(features, real, fake)
     features.check()
     if save is not None:
-        _save(save, _statistics(real, features), features)
+        _save(save, _statistics(real, features), features, getattr(real, "item_shape", None))
     if fake is None:
         return None
     if isinstance(real, Statistics) or isinstance(fake, Statistics):
@@ -105,6 +109,17 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
         evaluation_pictures.draw(drawn, evidence, features, shown, called="images of the first set")
     about = {"features": features.name, "first": str(first), "second": str(second)}
     return found | about
+
+
+def _check(metrics):
+    all_metrics.check(list(metrics))
+    if not metrics:
+        raise ConfigError(f"--metrics names one or several of {', '.join(all_metrics.NAMES)}. Received: none")
+    others = [name for name in metrics if name in all_metrics.OF_A_GENERATOR]
+    if others:
+        raise ConfigError(
+            f"{others[0]} needs a generator, not its images alone: evaluate measures it of a run"
+        )
 
 
 def _tell_unsuited(features, *sides):
@@ -124,7 +139,9 @@ def _opened(text, resolution, features):
         with readers.reading(path, "a set of images"), zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if "mu.npy" in names and "sigma.npy" in names:
-            return _loaded(path, readers.read_npz(path, "statistics"), features)
+            arrays = readers.read_npz(path, "statistics")
+            _check_size(path, arrays, resolution)
+            return _loaded(path, arrays, features)
     options = {} if split is None else {"split": split, "evaluation_split": split}
     if resolution is not None:
         options["resolution"] = resolution
@@ -192,8 +209,8 @@ def _of_statistics(real, fake, metrics):
     return found | {"num_samples": fake.images, "num_reference": real.images}
 
 
-def _save(path, statistics, features):
-    """Writes statistics; `mu` and `sigma` are read by pytorch-fid, too."""
+def _save(path, statistics, features, shape):
+    """Writes statistics of images of a shape, None if that is not known; pytorch-fid reads `mu` and `sigma`, too."""
     moments = statistics.moments
     arrays = {
         "mu": moments.mean,
@@ -202,7 +219,26 @@ def _save(path, statistics, features):
         "kept": statistics.kept,
     }
     of = {"features": np.array(features.name), "weights": np.array(features.fingerprint())}
+    if shape is not None:
+        of["size"] = np.array(shape[:2])
     save_arrays(files.expanded(path), arrays | of)
+
+
+def _check_size(path, arrays, resolution):
+    """Statistics cannot be brought to a size. Raises: ConfigError if they say that theirs is another."""
+    if resolution is None:
+        return
+    if "size" not in arrays:
+        logger.warning(
+            "%s does not say of which size its images were: the resolution is that of the others", path
+        )
+        return
+    with readers.reading(path, "statistics"):
+        height, width = map(int, arrays["size"])
+    if (height, width) != sides(resolution):
+        raise ConfigError(
+            f"{path} has statistics of images of {height}x{width}. Received: --resolution={resolution}"
+        )
 
 
 def _loaded(path, arrays, features):

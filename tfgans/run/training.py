@@ -8,6 +8,7 @@ from pathlib import Path
 from tfgans import checkpoint, config, distribute, files
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.evaluate.metrics import values_of
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
 from tfgans.run import (
@@ -285,10 +286,12 @@ class Run:
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
         metrics |= self.model.stated_labels() | fixed.metrics()
-        unknown = self.evaluator is not None and self.plan.best_metric not in metrics
+        numbers = {k: None for k, v in metrics.items() if v is None or isinstance(v, (int, float))}
+        known = values_of(numbers)  # those that are not finite, too
+        unknown = self.evaluator is not None and self.plan.best_metric not in known
         if unknown and not self.evaluator.of_images_alone:  # else it may be one that was left out
             raise ConfigError(
-                f"train.best_metric is none of {', '.join(metrics)}. Received: {self.plan.best_metric}"
+                f"train.best_metric is none of {', '.join(known)}. Received: {self.plan.best_metric}"
             )
         spent = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
         spent["eval_seconds"] = round(time.perf_counter() - began, 3)
