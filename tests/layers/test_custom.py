@@ -8,8 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
+from tfgans.augment.diffaugment import translation
 from tfgans.layers import custom
 from tfgans.layers.custom import custom_gradient
+from tfgans.layers.embedding import class_rows
 
 
 @custom_gradient
@@ -55,6 +57,39 @@ def test_graphs_have_their_gradient(call, xla):
 
 def test_eagerly_it_is_tensorflows_own():
     assert [float(each) for each in second(tf.constant(2.0))] == [120.0, 120.0]
+
+
+LABELS, ROWS, COLUMNS = (tf.constant(values) for values in ([0, 2, 1], [1.0, -2.0, 0.0], [0.0, 1.0, -1.0]))
+WITH_CONSTANTS = {
+    "class_rows": ((3, 4), lambda table: class_rows(table, LABELS)),
+    "translation": ((3, 5, 5, 2), lambda images: translation(images, ROWS, COLUMNS)),
+}
+WITHIN = {
+    "a branch": lambda f, x: tf.cond(tf.reduce_sum(x) > 0.0, lambda: f(x), lambda: f(x)),
+    "a loop": lambda f, x: tf.while_loop(
+        lambda i, _: i < 1, lambda i, _: (i + 1, f(x)), (0, tf.zeros_like(f(x)))
+    )[1],
+    "a map": lambda f, x: tf.map_fn(lambda once: once * f(x), tf.ones((1,)))[0],
+}
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("place", WITHIN)
+@pytest.mark.parametrize("name", WITH_CONSTANTS)
+def test_what_is_known_outside_is_within_reach(name, place, xla):
+    """Labels and shifts that are there before the graph is."""
+    shape, function = WITH_CONSTANTS[name]
+    x = tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+
+    def slope(x, call):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.reduce_sum(tf.square(call(x)))
+        return tape.gradient(value, x)
+
+    compiled = tf.function(slope, jit_compile=xla, autograph=False)
+    found = compiled(x, lambda x: WITHIN[place](function, x))
+    np.testing.assert_allclose(found, slope(x, function), rtol=1e-6)
 
 
 def test_two_outputs():

@@ -90,10 +90,15 @@ def translation(images, rows, columns):
     """
 
     @custom_gradient
-    def moved(images):
-        return _moved(images, rows, columns), lambda upstream: translation(upstream, -rows, -columns)
+    def moved(
+        images, rows, columns
+    ):  # all are arguments: what is not is out of reach within loops and branches
+        def gradient(upstream):
+            return translation(upstream, -rows, -columns), None, None
 
-    return moved(images)
+        return _moved(images, rows, columns), gradient
+
+    return moved(images, rows, columns)
 
 
 def _moved(images, rows, columns):
