@@ -1222,9 +1222,30 @@ FAULTS = [
     Fault(
         "run: the best is the worst where more is better",
         "tfgans/run/build.py",
-        "return (max if highest else min)(rows",
-        "return (min if highest else min)(rows",
+        "return (max if highest or higher_is_better(metric) else min)(known",
+        "return (min if highest or higher_is_better(metric) else min)(known",
         "tests/run/test_counts.py -k best",
+    ),
+    Fault(
+        "run: the best is of evaluations that do not compare with the last",
+        "tfgans/run/build.py",
+        "if measured_alike(row, rows[-1])",
+        "if True",
+        "tests/run/test_counts.py -k best",
+    ),
+    Fault(
+        "compare: a page's best is of evaluations that do not compare with the last",
+        "tfgans/compare/run_page.py",
+        'if e["comparable"]',
+        "if True",
+        "tests/compare/test_run_page.py -k best",
+    ),
+    Fault(
+        "layers: a depthwise kernel's gradient is also of the next sample's rows",
+        "tfgans/layers/depthwise.py",
+        "upstream = tf.pad(upstream, [[0, missing], [0, around]",
+        "upstream = tf.pad(upstream, [[0, missing], [around, 0]",
+        "tests/layers/test_depthwise.py -k values",
     ),
     Fault(
         "run: numerics.deterministic = False is ignored",
