@@ -171,6 +171,37 @@ def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
     assert "seed_0.json cannot be read as how a run ended: " in caplog.text and "it runs again" in caplog.text
 
 
+LOG = """tfgans: step 2: fid 9.1
+training:  50%|#####     | 2/4 [00:01<00:01,  1.34step/s, d 0.1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "outcome", "message"),
+    [
+        (0, LOG, None, None),
+        (-9, LOG, "failed", "killed by signal 9 (SIGKILL; the system does that when memory runs out)"),
+        (-11, LOG + "a line\n", "failed", "killed by signal 11 (SIGSEGV)"),
+        (-50, LOG, "failed", "killed by signal 50 (of no name here)"),
+        (1, LOG, "failed", "step 2: fid 9.1"),
+        (1, "training: 2step [00:01,  1.34step/s]\r", "failed", "ended with 1"),
+        (1, "compiling the first step ... 12 s\n", "failed", "ended with 1"),
+        (1, "", "failed", "ended with 1"),
+        (2, "tfgans: GAN.x is 50%|a|: no\n" + LOG[23:], "failed", "GAN.x is 50%|a|: no"),
+        (3, LOG + "tfgans: training diverged: why\n\n", "diverged", "training diverged: why"),
+    ],
+)
+def test_why_a_run_ended(tmp_path, code, log, outcome, message):
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc"), 0)
+    drawing = processes.Drawing(one)
+    one.folder.mkdir(parents=True)
+    for each in (one, drawing):
+        each.log.write_text(log)
+        each.ended(code)
+        assert each.message == message
+    assert one.outcome == outcome
+
+
 def test_runs_of_different_features_are_refused(tmp_path, monkeypatch):
     make_run(tmp_path / "slow", 0, 0.9, [100.0, 20.0])
     make_run(tmp_path / "fast", 0, 0.5, [100.0, 4.0], features="inception_clean")

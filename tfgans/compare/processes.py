@@ -56,7 +56,7 @@ class Run:
 
     def ended(self, code):
         """Takes note of how its process ended; what the same command would only repeat is kept."""
-        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
+        self.message = _reason(code, self.log)
         self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
         self.refused = code == _REFUSED
         if code in (0, _DIVERGED):
@@ -97,7 +97,7 @@ class Drawing:
 
     def ended(self, code):
         """Takes note of how its process ended."""
-        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
+        self.message = _reason(code, self.log)
 
     def progress(self):
         """What it does, for the bar."""
@@ -176,10 +176,29 @@ class Runner(signals.Keeper):
             process.send_signal(signal.SIGTERM)
 
 
+def _reason(code, log):
+    """Why a process ended with a code, in one line; None if all is well."""
+    if code == 0:
+        return None
+    if code < 0:
+        return _killed(-code)
+    return _last_line(log) or f"ended with {code}"
+
+
+def _killed(number):
+    """What one says of a process that a signal has ended; its log ends wherever it was."""
+    names = {each.value: each.name for each in signal.Signals}
+    told = names.get(number, "of no name here")
+    if told == "SIGKILL":
+        told += "; the system does that when memory runs out"
+    return f"killed by signal {number} ({told})"
+
+
 def _last_line(log):
-    """What a process said last, or an empty text."""
-    lines = [line for line in re.split(r"[\r\n]+", log.read_text(errors="replace")) if line.strip()]
-    return lines[-1].strip().removeprefix("tfgans: ") if lines else ""
+    """What a process said last, or an empty text; bars and phases say how far it was, not why it ended."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text(errors="replace"))]
+    lines = [line for line in lines if line and not progress.is_drawn(line)]
+    return lines[-1].removeprefix("tfgans: ") if lines else ""
 
 
 def _environment(at_once):
