@@ -161,9 +161,10 @@ def test_damaged_spectra_and_curves_are_left_out(tmp_path, caplog, data):
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}'])
 def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
-    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc"), 0)
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
     assert not one.is_done() and caplog.messages == []
-    one.stamp.parent.mkdir()
+    one.folder.mkdir(parents=True)
+    (one.folder / "operative.gin").write_text("")
     one.stamp.write_text('{"configuration": "abc", "outcome": "diverged", "message": "m"}')
     assert one.is_done() and (one.outcome, one.message) == ("diverged", "m")
     one.stamp.write_bytes(data)
@@ -192,7 +193,7 @@ training:  50%|#####     | 2/4 [00:01<00:01,  1.34step/s, d 0.1]
     ],
 )
 def test_why_a_run_ended(tmp_path, code, log, outcome, message):
-    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc"), 0)
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
     drawing = processes.Drawing(one)
     one.folder.mkdir(parents=True)
     for each in (one, drawing):

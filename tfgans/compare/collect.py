@@ -54,8 +54,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
 def _facts(folder, root, seed, outcome, message):
     text = _read(folder / "operative.gin")
     bindings = bindings_of(text)
-    rows = files.JsonLines(folder / "metrics.jsonl").read()
-    rows = [_checked(row) for row in rows if "command" not in row]
+    rows = _rows(folder)
     last = rows[-1] if rows else {}
     if outcome is None:
         outcome, message = _outcome(folder, rows, bindings)
@@ -95,6 +94,21 @@ _NOTHING = {
 
 def _read(path):
     return readers.read_text(path, "a configuration") if path.exists() else ""
+
+
+def has_finished(folder):
+    """Whether a folder has what a run leaves that came to its end."""
+    try:
+        with readers.reading(folder, "a run"):
+            return _outcome(Path(folder), _rows(Path(folder)), {})[0] == FINISHED
+    except ConfigError:
+        return False
+
+
+def _rows(folder):
+    """The evaluations that training made."""
+    rows = files.JsonLines(folder / "metrics.jsonl").read()
+    return [_checked(row) for row in rows if "command" not in row]
 
 
 def _checked(row):

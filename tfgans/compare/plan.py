@@ -10,6 +10,7 @@ from pathlib import Path
 import gin
 
 from tfgans import config
+from tfgans.compare import named_files
 from tfgans.config import ConfigError
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build
@@ -61,6 +62,7 @@ class Configuration:
         self.multiple = _number("build", "steps_per_execution", 1)
         self.features = getattr(Evaluator().features, "name", None)
         self.text = gin.config_str()
+        self.contents = named_files.contents(config.given())
         self.bindings = []
 
     def set_length(self, seconds, every):
@@ -84,7 +86,7 @@ class Configuration:
         return flags + [f"--gin_param={binding}" for binding in (*self.gin_params, *self.bindings)]
 
     def digest(self):
-        """Changes when anything that the configuration says does."""
+        """Changes when anything that the configuration says does; what its files say is in `contents`."""
         return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
 
 

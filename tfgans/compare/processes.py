@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from tfgans import files, launchers, progress, readers
-from tfgans.compare import collect
+from tfgans.compare import collect, named_files
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
 from tfgans.run import signals
@@ -35,20 +35,42 @@ class Run:
         self.refused = False
 
     def is_done(self):
-        """Whether an earlier call finished it, with the same configuration."""
+        """Whether there is nothing to run: an earlier call finished it, with the same configuration.
+
+        A run whose configuration names files that say something else now is refused, as a folder of another
+        configuration is: its values are not those of what is compared.
+        """
         if not self.stamp.exists():
             return False
         try:
             stamp = readers.read_json(self.stamp, "how a run ended")
             with readers.reading(self.stamp, "how a run ended"):
                 configuration, outcome, message = (stamp[name] for name in _STAMP)
+                edited = named_files.changed(stamp.get("contents", {}), self.configuration.contents)
         except ConfigError as error:
             logger.warning("%s; it runs again", error)
             return False
         if configuration != self.configuration.digest():
             return False
+        if not self.has_ended(outcome):
+            logger.info(
+                "%s: %s is not what a run leaves that has ended; it runs again", self.name, self.folder
+            )
+            return False
         self.outcome, self.message = outcome, message
+        if edited is not None:
+            self.outcome, self.refused = "failed", True
+            self.message = (
+                f"{edited} says something else now than when {self.folder} was trained: choose another --output_dir, "
+                "or remove that folder"
+            )
         return True
+
+    def has_ended(self, outcome):
+        """Whether the folder has what a run leaves that ended so: one that diverged no generator."""
+        if outcome is not None:
+            return (self.folder / "operative.gin").exists()
+        return collect.has_finished(self.folder)
 
     def command(self):
         """The process that trains it."""
@@ -60,8 +82,9 @@ class Run:
         self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
         self.refused = code == _REFUSED
         if code in (0, _DIVERGED):
-            stamp = (self.configuration.digest(), self.outcome, self.message)
-            files.write_text(self.stamp, json.dumps(dict(zip(_STAMP, stamp, strict=True))) + "\n")
+            stamp = dict(zip(_STAMP, (self.configuration.digest(), self.outcome, self.message), strict=True))
+            stamp["contents"] = self.configuration.contents
+            files.write_text(self.stamp, json.dumps(stamp) + "\n")
 
     def progress(self):
         """How far its process says it is, such as `45%`."""
