@@ -442,9 +442,9 @@ def test_a_configuration_of_several_files_and_bindings():
     found.set_length(None, None)
     assert "GAN.discriminator_loss = @hinge_discriminator" in found.text
     assert "GAN.ema_decay = 0.5" in found.text and "numerics.seed = 3" in found.text
-    bindings = ["GAN.ema_decay = 0.5", "numerics.seed=3", "train.steps=10", "train.evaluate_every=2"]
+    bindings = ["GAN.ema_decay = 0.5", "numerics.seed=3", "train.evaluate_every=2"]
     assert found.flags(7, "runs/a") == [
-        *(f"--gin_file={file}" for file in files), "--model_dir=runs/a", "--seed=7",
+        *(f"--gin_file={file}" for file in files), "--model_dir=runs/a", "--seed=7", "--steps=10",
         *(f"--gin_param={binding}" for binding in bindings),
     ]  # fmt: skip
 
@@ -476,6 +476,8 @@ def test_a_configuration_is_of_files_and_bindings(text, message):
         ({"steps": 0}, "--steps is above 0"),
         ({"seconds": -1.0}, "--seconds is above 0"),
         ({"evaluate_every": 0.0}, "--evaluate_every is above 0"),
+        ({"steps": 10, "gin_params": ["train.steps=20"]},
+         "^quickstart: --steps says 10, --gin_param=train.steps=20 something else: leave one of them out$"),
         ({"gin_files": []}, "--gin_file must have a value"),
         ({"gin_files": ["no/such.gin"]}, "such: no such gin file: no/such.gin"),
         ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"]},
