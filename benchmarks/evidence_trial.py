@@ -78,6 +78,11 @@ class SearchRun(Run):
         flags = self.configuration.flags(self.seed, self.folder)
         return [sys.executable, "-m", "tfgans", "search", *flags]
 
+    def has_ended(self, outcome):
+        """Whether it also has the genotype that arms train."""
+        found = outcome is not None or (self.folder / "genotype.json").exists()
+        return found and super().has_ended(outcome)
+
 
 class Trial:
     """A part, with the options of the command line.

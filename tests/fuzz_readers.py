@@ -348,12 +348,12 @@ def _read_figure(path):
 
 
 def _stamp(path):
-    stamp = {"configuration": "abc", "outcome": None, "message": None}
+    stamp = {"configuration": "abc", "outcome": None, "message": None, "contents": {"a": "b"}}
     path.write_text(json.dumps(stamp) + "\n")
 
 
 def _read_stamp(path):
-    configuration = SimpleNamespace(label="a", digest=lambda: "abc")
+    configuration = SimpleNamespace(label="a", digest=lambda: "abc", contents={"a": "b"})
     run = processes.Run(path.parent.parent, configuration, 0)
     assert run.stamp == path
     run.is_done()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import gin
 import numpy as np
@@ -23,7 +24,7 @@ import evidence_table
 import short_runs
 from evidence_parts import PARTS
 from evidence_report import rounded
-from evidence_trial import Clock, Trial
+from evidence_trial import Clock, SearchRun, Trial
 
 from tfgans import config, files, pictures
 from tfgans.compare import plan
@@ -257,3 +258,15 @@ def test_the_clock_ends_runs():
         clock.rest()
         signal.signal(signal.SIGTERM, previous)
     assert got == [signal.SIGTERM] and clock.left() <= 0
+
+
+def test_a_search_whose_genotype_is_gone_is_not_done(tmp_path):
+    configuration = SimpleNamespace(label="search a", digest=lambda: "abc", contents={})
+    one = SearchRun(tmp_path, configuration, 0)
+    (one.folder / "export").mkdir(parents=True)
+    (one.folder / "metrics.jsonl").write_text('{"step": 2, "fid": 1.0}\n')
+    one.log.write_text("")
+    one.ended(0)
+    assert not one.is_done()
+    (one.folder / "genotype.json").write_text("{}")
+    assert one.is_done()

@@ -63,6 +63,19 @@ def test_a_phase_tells_how_long_it_took(said, command):
     assert said().splitlines()[len(lines) :] == ["short ... 0 s"]  # its end tells nothing new
 
 
+@pytest.mark.parametrize("total", [None, 4, 20000])
+def test_what_is_drawn_is_known_from_what_is_told(total, said, command):
+    with progress.Bar("training", total, "step") as bar:
+        bar.update(2)
+        bar.set_postfix_str("d 0.1, g 2")
+    with progress.phase("compiling"):
+        pass
+    lines = said().splitlines()
+    assert len(lines) >= 3 and all(map(progress.is_drawn, lines))
+    for told in ("training diverged at step 2", "GAN.x is 50%", "ValueError: [2/4]: 3step", "wait ..."):
+        assert not progress.is_drawn(told)
+
+
 def test_a_phase_ends_with_an_error(said, command):
     with pytest.raises(KeyError), progress.phase("failing"):
         raise KeyError

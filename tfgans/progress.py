@@ -8,6 +8,7 @@ shown of phases, and of bars only what takes more than ten seconds.
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ import tqdm
 
 _LOG_SECONDS = 10.0  # between two lines of a bar where there is no terminal
 _state = {"talks": False}
+# A bar of a total, one without, and a phase, as they stand in a log.
+_DRAWN = re.compile(r"\d%\|[^|]*\| *\S+/\S+ \[|: \d+\w+ \[\d+:\d\d| \.\.\. \d+ s$")
 
 
 def talk():
@@ -129,6 +132,11 @@ class _Phase(Bar):
         if self._ended is not None and not self.disable and not sys.stderr.isatty():
             self.leave = self.format_dict["elapsed"] >= 1.0
         super().close()
+
+
+def is_drawn(line):
+    """Whether a line of a log is a bar or a phase: it says how far the work was."""
+    return bool(_DRAWN.search(line))
 
 
 @contextlib.contextmanager

@@ -213,6 +213,8 @@ def test_studies_that_cannot_be(gin_file, tmp_path, trained):
 def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
     out = tmp_path / "it's out"
     given = ["alphagan_generator.base_channels = 3"]
+    with pytest.raises(ConfigError, match="^--steps says 7, --gin_param=train.steps=8 something else: "):
+        architectures.study(out, gin_file, ["train.steps=8"], count=2, steps=7, seed=5)
     architectures.study(out, gin_file, given, count=2, steps=7, seed=5)
     for i, command in enumerate(trained.commands):
         flags = dict(
@@ -224,9 +226,10 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
             "--gin_file": gin_file,
             "--model_dir": str(out / f"architecture_{i:03d}" / "seed_5"),
             "--seed": "5",
+            "--steps": "7",
         }
         bindings = [flag.removeprefix("--gin_param=") for flag in command if flag.startswith("--gin_param=")]
-        build.prepare([gin_file], bindings)
+        build.prepare([gin_file], bindings, {"steps": 7})
         of = gin.query_parameter
         assert [of("train.steps"), of("train.evaluate_every"), of("alphagan_generator.base_channels")] == [
             7,
@@ -235,6 +238,9 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
         ]
         assert load_genotype(of("alphagan_generator.genotype")) == random_genotype((5, i))
     assert len(trained.commands) == 2
+    architectures.study(tmp_path / "often", gin_file, ["train.evaluate_every=3"], count=2, steps=7, seed=5)
+    evaluated = [[flag for flag in command if "evaluate_every" in flag] for command in trained.commands[2:]]
+    assert evaluated == [["--gin_param=train.evaluate_every=3"]] * 2
 
 
 @pytest.mark.slow

@@ -166,14 +166,46 @@ def test_damaged_spectra_and_curves_are_left_out(tmp_path, caplog, data):
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}'])
 def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
-    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc"), 0)
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
     assert not one.is_done() and caplog.messages == []
-    one.stamp.parent.mkdir()
+    one.folder.mkdir(parents=True)
+    (one.folder / "operative.gin").write_text("")
     one.stamp.write_text('{"configuration": "abc", "outcome": "diverged", "message": "m"}')
     assert one.is_done() and (one.outcome, one.message) == ("diverged", "m")
     one.stamp.write_bytes(data)
     assert not one.is_done()
     assert "seed_0.json cannot be read as how a run ended: " in caplog.text and "it runs again" in caplog.text
+
+
+LOG = """tfgans: step 2: fid 9.1
+training:  50%|#####     | 2/4 [00:01<00:01,  1.34step/s, d 0.1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "outcome", "message"),
+    [
+        (0, LOG, None, None),
+        (-9, LOG, "failed", "killed by signal 9 (SIGKILL; the system does that when memory runs out)"),
+        (-11, LOG + "a line\n", "failed", "killed by signal 11 (SIGSEGV)"),
+        (-50, LOG, "failed", "killed by signal 50 (of no name here)"),
+        (1, LOG, "failed", "step 2: fid 9.1"),
+        (1, "training: 2step [00:01,  1.34step/s]\r", "failed", "ended with 1"),
+        (1, "compiling the first step ... 12 s\n", "failed", "ended with 1"),
+        (1, "", "failed", "ended with 1"),
+        (2, "tfgans: GAN.x is 50%|a|: no\n" + LOG[23:], "failed", "GAN.x is 50%|a|: no"),
+        (3, LOG + "tfgans: training diverged: why\n\n", "diverged", "training diverged: why"),
+    ],
+)
+def test_why_a_run_ended(tmp_path, code, log, outcome, message):
+    one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
+    drawing = processes.Drawing(one)
+    one.folder.mkdir(parents=True)
+    for each in (one, drawing):
+        each.log.write_text(log)
+        each.ended(code)
+        assert each.message == message
+    assert one.outcome == outcome
 
 
 def test_runs_of_different_features_are_refused(tmp_path, monkeypatch):
@@ -213,12 +245,13 @@ def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     assert first.split()[:2] == ["fast", "5.25"] and first.endswith("2 finished")
 
 
-def say_data(folder, fingerprint, source, evaluated="e", changes=(), **kind):
-    """Says in a run's folder what it was trained on, where that lay, and the kind of its digests."""
+def say_data(folder, fingerprint, source, evaluated="e", changes=(), features="points f", **kind):
+    """Says in a run's folder what it was trained on, where that lay, the features, and the kind of its digests."""
     history = [{"step": 0, "fingerprint": fingerprint, "images": 0}]
     record = {
         "fingerprint": fingerprint, "images": 0, "source": source, "classes": None, "files": {},
-        "evaluation": {"images": evaluated} | kind, "items": {"names": None, "hashes": None, "labels": None},
+        "evaluation": {"images": evaluated, "features": features} | kind,
+        "items": {"names": None, "hashes": None, "labels": None},
         "history": history + [{"step": step, "changes": "1 added (a.png)"} for step in changes],
     }  # fmt: skip
     (folder / "data.json").write_text(json.dumps(record | kind))
@@ -233,6 +266,73 @@ def test_runs_are_told_apart_by_their_data_not_by_its_place(tmp_path, monkeypatc
     result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path])
     assert problems == [] == result["problems"]
     assert [(each["label"], len(each["runs"])) for each in result["configurations"]] == [("x", 2), ("y", 2)]
+
+
+def sizes(result):
+    return {each["label"]: len(each["runs"]) for each in result["configurations"]}
+
+
+def test_a_run_that_is_reached_twice_is_one(tmp_path, monkeypatch):
+    runs = [make_run(tmp_path / "runs" / f"seed_{seed}", seed, 0.9, [100.0, 9.0]) for seed in range(2)]
+    (tmp_path / "link").symlink_to(runs[0])
+    paths = [runs[0], runs[0], tmp_path / "link", tmp_path / "runs"]
+    result, problems = compare(tmp_path / "out", monkeypatch, paths)
+    assert problems == [] and sizes(result) == {"runs": 2}
+    result, _ = compare(tmp_path / "out", monkeypatch, [runs[0], runs[0]])
+    assert result["problems"] == ["runs: one run shows no spread, so it has no interval"]
+
+
+def test_runs_of_other_lengths_are_other_configurations_and_one_killed_early_is_not(tmp_path, monkeypatch):
+    make_run(tmp_path / "whole", 0, 0.9, [100.0, 20.0, 9.0])
+    make_run(tmp_path / "killed", 1, 0.9, [100.0, 20.0], finished=False)
+    short = make_run(tmp_path / "short", 2, 0.9, [100.0, 20.0])
+    text = (short / "operative.gin").read_text()
+    (short / "operative.gin").write_text(
+        text.replace("train.steps = 20", "updates = 10\ntrain.steps = %updates")
+    )
+    for seed in (3, 4):
+        timed = make_run(tmp_path / f"timed_{seed}", seed, 0.9, [100.0] + [20.0] * (seed - 2))
+        with open(timed / "operative.gin", "a") as file:
+            file.write("train.seconds = 30.0\n")
+    paths = [tmp_path / name for name in ("whole", "killed", "short", "timed_3", "timed_4")]
+    result, problems = compare(tmp_path / "out", monkeypatch, paths, labels=["whole", "short", "timed"])
+    assert problems == [] and sizes(result) == {"whole": 2, "short": 1, "timed": 2}
+    assert result["configurations"][0]["counts"]["unfinished"] == 1
+
+
+def test_runs_that_are_measured_otherwise_are_other_configurations(tmp_path, monkeypatch):
+    make_run(tmp_path / "one", 0, 0.9, [100.0, 9.0])
+    make_run(tmp_path / "fewer", 1, 0.9, [100.0, 9.0], num_samples=50)
+    make_run(tmp_path / "of_fewer", 2, 0.9, [100.0, 9.0], num_reference=50)
+    kernel = make_run(tmp_path / "kernel", 3, 0.9, [100.0, 9.0])
+    with open(kernel / "operative.gin", "a") as file:
+        file.write("Evaluator.kernel_samples = 50\n")
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path])
+    assert sizes(result) == {"fewer": 1, "kernel": 1, "of_fewer": 1, "one": 1} and problems == []
+    assert result["num_samples"] == [50, 100]
+
+
+def test_runs_measured_by_another_classifier_of_the_same_name_are_another_configuration(
+    tmp_path, monkeypatch
+):
+    for seed, features in enumerate(("points a", "points b")):
+        folder = make_run(tmp_path / features[-1], seed, 0.9, [100.0, 9.0])
+        say_data(folder, "x", "folder:here", features=features)
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path])
+    assert sizes(result) == {"a": 1, "b": 1} and problems == []
+    told = "the runs were evaluated in different features of one name: their numbers cannot be compared"
+    assert told in result["problems"]
+
+
+def test_runs_of_one_seed_are_told_if_their_values_count(tmp_path, monkeypatch):
+    one = make_run(tmp_path / "one", 4, 0.9, [100.0, 9.0])
+    two = make_run(tmp_path / "two", 4, 0.9, [100.0, 8.0])
+    make_run(tmp_path / "other", 5, 0.9, [100.0, 8.0])
+    make_run(tmp_path / "killed", 5, 0.9, [100.0, 8.0], finished=False)
+    result, problems = compare(tmp_path / "out", monkeypatch, [tmp_path], labels=["mine"])
+    told = f"mine: {one}, {two} have one seed, 4: they are no independent runs, so the interval is too narrow"
+    assert problems == [told] and told in result["problems"]
+    assert sizes(result) == {"mine": 4}
 
 
 def test_a_comparison_says_which_data_were_not_the_same(tmp_path):
@@ -347,9 +447,9 @@ def test_a_configuration_of_several_files_and_bindings():
     found.set_length(None, None)
     assert "GAN.discriminator_loss = @hinge_discriminator" in found.text
     assert "GAN.ema_decay = 0.5" in found.text and "numerics.seed = 3" in found.text
-    bindings = ["GAN.ema_decay = 0.5", "numerics.seed=3", "train.steps=10", "train.evaluate_every=2"]
+    bindings = ["GAN.ema_decay = 0.5", "numerics.seed=3", "train.evaluate_every=2"]
     assert found.flags(7, "runs/a") == [
-        *(f"--gin_file={file}" for file in files), "--model_dir=runs/a", "--seed=7",
+        *(f"--gin_file={file}" for file in files), "--model_dir=runs/a", "--seed=7", "--steps=10",
         *(f"--gin_param={binding}" for binding in bindings),
     ]  # fmt: skip
 
@@ -381,6 +481,8 @@ def test_a_configuration_is_of_files_and_bindings(text, message):
         ({"steps": 0}, "--steps is above 0"),
         ({"seconds": -1.0}, "--seconds is above 0"),
         ({"evaluate_every": 0.0}, "--evaluate_every is above 0"),
+        ({"steps": 10, "gin_params": ["train.steps=20"]},
+         "^quickstart: --steps says 10, --gin_param=train.steps=20 something else: leave one of them out$"),
         ({"gin_files": []}, "--gin_file must have a value"),
         ({"gin_files": ["no/such.gin"]}, "such: no such gin file: no/such.gin"),
         ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"]},

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,6 +154,103 @@ def test_runs_at_a_time_share_the_processors(jobs, share, gin_files, tmp_path, m
     assert seen == [share] * 2
 
 
+OWN = """import keras
+from tfgans.config import configurable
+
+
+@configurable
+def own_generator():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+"""
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Folders in which processes were started, which leave what `train` does; those in `wild` diverge."""
+    found, wild = [], set()
+
+    class Trained:
+        def __init__(self, command, stderr, **_):
+            flags = dict(each.split("=", 1) for each in command[4:])
+            folder = pathlib.Path(flags["--model_dir"])
+            found.append(f"{folder.parent.name}/{folder.name}")
+            self.code = 3 if found[-1] in wild else 0
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "operative.gin").write_text("train.steps = 20\n")
+            row = {"step": 20, "fid": 3.0, "features": "points", "num_samples": 64}
+            (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+            if self.code == 0:
+                (folder / "export" / "assets.extra").mkdir(parents=True, exist_ok=True)
+                (folder / "export" / "assets.extra" / "step.txt").write_text("20\n")
+
+        def wait(self):
+            return self.code
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Trained)
+    monkeypatch.setattr(report, "write", lambda *_: None)
+    return found, wild
+
+
+def counts(result):
+    return [{kind: n for kind, n in each["counts"].items() if n} for each in result["configurations"]]
+
+
+def test_a_run_whose_folder_is_gone_is_trained_again(gin_files, tmp_path, trained):
+    started, wild = trained
+    wild.add("wild/seed_0")
+    given, out = [gin_files["plain"], gin_files["wild"]], tmp_path / "out"
+    result, _ = run.compare_configurations(out, given, seeds=2)
+    every = ["plain/seed_0", "wild/seed_0", "plain/seed_1", "wild/seed_1"]
+    assert started == every and counts(result) == [{"finished": 2}, {"finished": 1, "diverged": 1}]
+    run.compare_configurations(out, given, seeds=2)
+    assert started == every
+    shutil.rmtree(out / "plain" / "seed_1")
+    shutil.rmtree(out / "wild" / "seed_0")
+    again, problems = run.compare_configurations(out, given, seeds=2)
+    assert started[4:] == ["wild/seed_0", "plain/seed_1"] and problems == []
+    assert counts(again) == counts(result)
+    for gone in ("metrics.jsonl", "export/assets.extra/step.txt"):
+        (out / "plain" / "seed_0" / gone).unlink()
+        shutil.rmtree(out / "plain" / "seed_0" / "export", ignore_errors=gone != "metrics.jsonl")
+        del started[:]
+        run.compare_configurations(out, given, seeds=2)
+        assert started == ["plain/seed_0"]
+
+
+def test_runs_of_files_that_were_edited_are_refused_until_their_folders_are_gone(
+    gin_files, tmp_path, trained, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    started, _ = trained
+    named, own, out = tmp_path / "g.json", tmp_path / "own_of_a_comparison.py", tmp_path / "out"
+    named.write_text("{}")
+    own.write_text(OWN)
+    pathlib.Path("own.gin").write_text(
+        f"import own_of_a_comparison\ninclude '{gin_files['plain']}'\nbuild.generator = @own_generator\n"
+    )
+    given = [gin_files["hinge"], """--gin_file=own.gin --gin_param="file='g.json'" """]
+    call = dict(labels=["hinge", "own"], seeds=2)
+    assert run.compare_configurations(out, given, **call)[1] == [] and len(started) == 4
+    assert run.compare_configurations(out, given, **call)[1] == [] and len(started) == 4
+    for path, name in ((named, "g.json"), (own, "own_of_a_comparison.py")):
+        before = path.read_text()
+        path.write_text(before + "\n")
+        result, problems = run.compare_configurations(out, given, **call)
+        assert problems == [
+            f"own, seed {seed}: {name} says something else now than when {out / 'own' / f'seed_{seed}'} was trained: "
+            "choose another --output_dir, or remove that folder"
+            for seed in range(2)
+        ]
+        assert counts(result) == [{"finished": 2}, {"failed": 2}] and len(started) == 4
+        path.write_text(before)
+    named.write_text("[]")
+    shutil.rmtree(out / "own")
+    result, problems = run.compare_configurations(out, given, **call)
+    assert started[4:] == ["own/seed_0", "own/seed_1"] and problems == []
+    assert counts(result) == [{"finished": 2}, {"finished": 2}]
+
+
 def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_files, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "write", lambda *_: None)
     out, asked = tmp_path / "out", []
@@ -175,7 +273,7 @@ def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_fil
         f"--gin_file={gin_files['plain']}",
         f"--model_dir={out / 'plain' / 'seed_0'}",
         "--seed=0",
-        "--gin_param=train.steps=10",
+        "--steps=10",
         "--gin_param=train.evaluate_every=2",
     ]
     options = dict(seeds=2, seconds=30.0, evaluate_every=10.0, gin_params=["GAN.ema_decay=0.5"])
@@ -192,7 +290,7 @@ def test_a_change_of_the_configuration_is_not_mistaken_for_what_is_there(gin_fil
     result, _ = run.compare_configurations(out, [gin_files["hinge"], str(longer)], seeds=2, own_steps=True)
     given = [command[-2:] for command in asked[-2:]]
     assert given == [
-        ["--gin_param=train.steps=20", "--gin_param=train.evaluate_every=4"],
-        ["--gin_param=train.steps=50", "--gin_param=train.evaluate_every=10"],
+        ["--seed=1", "--gin_param=train.evaluate_every=4"],
+        ["--seed=1", "--gin_param=train.evaluate_every=10"],
     ]
     assert result["settings"]["steps"] is None

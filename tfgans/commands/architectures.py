@@ -54,7 +54,7 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
         for folder in genotypes:
             binding = f"{_GENOTYPE}={str(folder / 'genotype.json')!r}"
             configuration = Configuration(folder.name, gin_file, [*gin_params, binding], steps, None)
-            configuration.set_length(None, configuration.steps)
+            configuration.set_length(None, None, parts=1)
             runs.append(Run(output_dir, configuration, seed))
         Runner(runs, jobs, "architectures").train()
         rows = [

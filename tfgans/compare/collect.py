@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import numbers
+import re
 from pathlib import Path
 
 from tfgans import files, readers
@@ -18,6 +19,8 @@ from tfgans.run.identity import resolved
 logger = logging.getLogger(__name__)
 
 _POINTS_OF_A_CURVE = 200
+# How many images a metric takes; `num_samples` is in the rows, as the evaluation had it.
+_COUNTS = re.compile(r"Evaluator\.(?!num_)\w+_(samples|splits)")
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count
 
@@ -34,7 +37,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
         like the last, see `metrics.measured_alike`; `curves` {tag: [[step, value]]}, `samples`,
         `spectrum` (of the last evaluation, or None: lists `frequency`, where Nyquist is 1, `real` and `generated`,
         in decibels); `drawn`, see `drawn`; `data`, see `_data`; and what belongs to the configuration: `operative`,
-        `bindings`, `features`, `num_samples`. A run whose files cannot be read has `failed`, and
+        `bindings`, `features`, `num_samples`, `num_reference`. A run whose files cannot be read has `failed`, and
         the message says why.
     """
     try:
@@ -48,8 +51,7 @@ def read_run(folder, root, seed=None, outcome=None, message=None):
 def _facts(folder, root, seed, outcome, message):
     text = _read(folder / "operative.gin")
     bindings = bindings_of(text)
-    rows = files.JsonLines(folder / "metrics.jsonl").read()
-    rows = [_checked(row) for row in rows if "command" not in row]
+    rows = _rows(folder)
     last = rows[-1] if rows else {}
     if outcome is None:
         outcome, message = _outcome(folder, rows, bindings)
@@ -80,8 +82,7 @@ def _facts(folder, root, seed, outcome, message):
         "data": _data(folder),
         "operative": text,
         "bindings": bindings,
-        "features": last.get("features"),
-        "num_samples": last.get("num_samples"),
+        **{name: last.get(name) for name in ("features", "num_samples", "num_reference")},
     }
 
 
@@ -89,12 +90,27 @@ def _facts(folder, root, seed, outcome, message):
 _NOTHING = {
     "step": None, "train_seconds": None, "compile_seconds": None, "eval_seconds": None, "evaluations": [],
     "curves": {}, "samples": None, "spectrum": None, "drawn": None, "data": None, "operative": "",
-    "bindings": {}, "features": None, "num_samples": None, "suspicious": None,
+    "bindings": {}, "features": None, "num_samples": None, "num_reference": None, "suspicious": None,
 }  # fmt: skip
 
 
 def _read(path):
     return readers.read_text(path, "a configuration") if path.exists() else ""
+
+
+def has_finished(folder):
+    """Whether a folder has what a run leaves that came to its end."""
+    try:
+        with readers.reading(folder, "a run"):
+            return _outcome(Path(folder), _rows(Path(folder)), {})[0] == FINISHED
+    except ConfigError:
+        return False
+
+
+def _rows(folder):
+    """The evaluations that training made."""
+    rows = files.JsonLines(folder / "metrics.jsonl").read()
+    return [_checked(row) for row in rows if "command" not in row]
 
 
 def _checked(row):
@@ -108,9 +124,11 @@ def _checked(row):
 
 
 def _data(folder):
-    """{"trained_on", "evaluated" (fingerprints, or None), "changed_at" [steps]} of a run; None if it does not say.
+    """What a run was trained on and measured by; None if it does not say.
 
-    Before a fingerprint of light digests there is their kind, see `tfgans.data.hashes`.
+    Returns: dict of `trained_on` and `evaluated`, fingerprints of images, before which there is the kind of light
+        digests (`tfgans.data.hashes`); `measured_in`, the features' name and fingerprint; `changed_at`, steps. The
+        second and the third may be None.
     """
     try:
         kept = identity.read(folder)
@@ -123,6 +141,7 @@ def _data(folder):
     return {
         "trained_on": _of_kind(kept, kept["fingerprint"]),
         "evaluated": evaluated and _of_kind(kept["evaluation"], evaluated),
+        "measured_in": kept["evaluation"].get("features"),
         "changed_at": changed,
     }
 
@@ -276,13 +295,18 @@ def run_folders(path):
 def same_configuration(run):
     """What two runs of one configuration have in common: every binding but the seed and what only watches.
 
-    Runs that say what their data are may have them in different places.
+    Their length is that which they were to have: a run that was killed early is one of its configuration, unfinished.
+    What they are measured by is theirs, too, since numbers of other samples, images or features do not compare. Runs
+    that say what their data are may have them in different places.
     """
     bindings = resolved(run["bindings"])
     free = free_names(bindings, bool(run["data"]), evaluated_alike=True)
     kept = {name: text for name, text in bindings.items() if name != SEED and name not in free}
-    data = run["data"] and (run["data"]["trained_on"], run["data"]["evaluated"])
-    return json.dumps([kept, data], sort_keys=True)
+    kept |= {name: text for name, text in bindings.items() if _COUNTS.fullmatch(name)}
+    lengths = [bindings.get(f"train.{name}", "None") for name in ("steps", "seconds")]
+    measured = [run[name] for name in ("features", "num_samples", "num_reference")]
+    data = run["data"] and [run["data"][name] for name in ("trained_on", "evaluated", "measured_in")]
+    return json.dumps([kept, lengths, measured, data], sort_keys=True)
 
 
 def differences(all_bindings):

@@ -14,7 +14,7 @@ from tfgans.compare import collect, statistics
 from tfgans.config import ConfigError
 from tfgans.run import build
 
-_OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples")
+_OF_THE_CONFIGURATION = ("operative", "bindings", "features", "num_samples", "num_reference")
 OUTCOMES = (collect.FINISHED, "diverged", "unfinished", "failed")
 
 
@@ -77,10 +77,16 @@ def _problems(configurations, settings):
                 if message:
                     yield f"{configuration['label']}, seed {run['seed']}: {kind}: {message}"
         yield from _data_problems(configuration)
-    if len(_of_data((run for each in configurations for run in each["runs"]), "evaluated")) > 1:
-        yield "the runs were evaluated against different images: their numbers cannot be compared"
+    yield from _measured_otherwise([run for each in configurations for run in each["runs"]])
     if settings.get("jobs", 1) > 1 and settings.get("seconds"):
         yield "several runs shared the machine: seconds of training are longer than alone, and not equally so"
+
+
+def _measured_otherwise(runs):
+    if len(_of_data(runs, "evaluated")) > 1:
+        yield "the runs were evaluated against different images: their numbers cannot be compared"
+    if len(_of_data(runs, "measured_in")) > 1:
+        yield "the runs were evaluated in different features of one name: their numbers cannot be compared"
 
 
 def _of_data(runs, name):
@@ -90,8 +96,8 @@ def _of_data(runs, name):
     """
     kinds = {}
     for run in runs:
-        if run.get("data") and run["data"][name]:
-            fingerprint = run["data"][name]
+        fingerprint = (run.get("data") or {}).get(name)
+        if fingerprint:
             kinds.setdefault(fingerprint.rpartition(" ")[0], set()).add(fingerprint)
     return max(kinds.values(), key=len, default=set())
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import gin
 
 from tfgans import config
+from tfgans.compare import named_files
 from tfgans.config import ConfigError
 from tfgans.evaluate.evaluator import Evaluator
-from tfgans.run import build
+from tfgans.run import build, flag_bindings
 
 _NO_LIMIT = 10**9
 _LONGEST_NAME = 200  # of a folder, where file systems allow 255
@@ -46,45 +47,74 @@ class Configuration:
 
     Args:
         text: see `parts`. gin_params: bindings for all configurations; they come last.
+        steps: generator updates, the flag of `train`; None for what the configuration says. seconds: whether it may
+            say nothing of them.
+    Raises: ConfigError if it cannot be run, or a binding contradicts `steps`.
     """
 
     def __init__(self, label, text, gin_params, steps, seconds):
         self.label = label
         self.gin_files, own = parts(text)
         self.gin_params = [*own, *gin_params]
-        build.prepare(self.gin_files, self.gin_params)
+        build.prepare(self.gin_files, self.gin_params, {} if steps is None else {"steps": steps})
         if not config.is_bound("Evaluator", "features"):
             raise ConfigError("nothing evaluates: bind Evaluator.features, such as @DigitsFeatures()")
-        self.steps = steps
+        self._given = config.given()
+        self.own_steps, self.steps = steps is None, steps
         if steps is None and seconds is None:
-            self.steps = _number("train", "steps", None)
-        self.multiple = _number("build", "steps_per_execution", 1)
+            self.steps = self._number("train.steps", None)
+        self.multiple = self._number("build.steps_per_execution", 1)
         self.features = getattr(Evaluator().features, "name", None)
         self.text = gin.config_str()
-        self.bindings = []
+        self.contents = named_files.contents(self._given)
+        self.length, self.bindings = [], []
 
-    def set_length(self, seconds, every):
-        """How long each run is, and when it is evaluated: every so many updates or seconds, a fifth if None."""
-        every = every or (seconds or self.steps) / _PARTS
+    def _number(self, name, default):
+        """What is bound to a parameter that is a number."""
+        value = flag_bindings.value_of(name, self._given, default)
+        if value is default or isinstance(value, int):
+            return value
+        raise ConfigError(f"{name} must be bound to a number here. Received: {value!r}")
+
+    def set_length(self, seconds, every, parts=_PARTS):
+        """How long each run is, and when it is evaluated: every so many updates or seconds, `parts` times if None.
+
+        Steps are the flag of `train`, which sets the macro that schedules take their length from, too. A --gin_param
+        says when to evaluate if no flag does. Raises: ConfigError if it says something else than a flag.
+        """
+        flag = None if every is None else "evaluate_every"
+        every = every or (seconds or self.steps) / parts
         if seconds is None:
             every = max(round(every / self.multiple), 1) * self.multiple
-            self.bindings = [f"train.steps={self.steps}", f"train.evaluate_every={every}"]
-        else:
-            self.bindings = [
-                f"train.steps={_NO_LIMIT}",
-                f"train.evaluate_every={_NO_LIMIT}",
-                f"train.seconds={seconds}",
-                f"train.evaluate_every_seconds={every}",
-            ]
+            self.length = [] if self.own_steps else [f"--steps={self.steps}"]
+            self.bindings = self._bound("evaluate_every", every, flag)
+            return
+        said = flag_bindings.on_command_line("train.steps", self._given)
+        flag_bindings.refuse_contradiction("seconds", seconds, said)
+        self.bindings = [
+            f"train.steps={_NO_LIMIT}",
+            *self._bound("evaluate_every", _NO_LIMIT),
+            *self._bound("seconds", seconds, "seconds"),
+            *self._bound("evaluate_every_seconds", every, flag),
+        ]
+
+    def _bound(self, parameter, value, flag=None):
+        """A binding of `train` in a list, empty if a --gin_param says it, which must say the same as a flag."""
+        said = flag_bindings.on_command_line(f"train.{parameter}", self._given)
+        if said is None:
+            return [f"train.{parameter}={value}"]
+        if flag is not None:
+            flag_bindings.refuse_contradiction(flag, value, said)
+        return []
 
     def flags(self, seed, model_dir):
         """Flags of `train` for one run."""
         flags = [f"--gin_file={path}" for path in self.gin_files]
-        flags += [f"--model_dir={model_dir}", f"--seed={seed}"]
+        flags += [f"--model_dir={model_dir}", f"--seed={seed}", *self.length]
         return flags + [f"--gin_param={binding}" for binding in (*self.gin_params, *self.bindings)]
 
     def digest(self):
-        """Changes when anything that the configuration says does."""
+        """Changes when anything that the configuration says does; what its files say is in `contents`."""
         return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
 
 
@@ -101,14 +131,6 @@ def refuse_different_features(measured):
     if len(names) > 1:
         each = ", ".join(f"{label} {name}" for name, label in names.items())
         raise ConfigError(f"different features, whose numbers do not compare: {each}")
-
-
-def _number(name, parameter, default):
-    """What the parsed configuration binds to a parameter that is a number."""
-    value = gin.query_parameter(f"{name}.{parameter}") if config.is_bound(name, parameter) else default
-    if value is default or isinstance(value, int):
-        return value
-    raise ConfigError(f"{name}.{parameter} must be bound to a number here. Received: {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)

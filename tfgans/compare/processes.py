@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from tfgans import files, launchers, progress, readers
-from tfgans.compare import collect
+from tfgans.compare import collect, named_files
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
 from tfgans.run import signals
@@ -35,20 +35,42 @@ class Run:
         self.refused = False
 
     def is_done(self):
-        """Whether an earlier call finished it, with the same configuration."""
+        """Whether there is nothing to run: an earlier call finished it, with the same configuration.
+
+        A run whose configuration names files that say something else now is refused, as a folder of another
+        configuration is: its values are not those of what is compared.
+        """
         if not self.stamp.exists():
             return False
         try:
             stamp = readers.read_json(self.stamp, "how a run ended")
             with readers.reading(self.stamp, "how a run ended"):
                 configuration, outcome, message = (stamp[name] for name in _STAMP)
+                edited = named_files.changed(stamp.get("contents", {}), self.configuration.contents)
         except ConfigError as error:
             logger.warning("%s; it runs again", error)
             return False
         if configuration != self.configuration.digest():
             return False
+        if not self.has_ended(outcome):
+            logger.info(
+                "%s: %s is not what a run leaves that has ended; it runs again", self.name, self.folder
+            )
+            return False
         self.outcome, self.message = outcome, message
+        if edited is not None:
+            self.outcome, self.refused = "failed", True
+            self.message = (
+                f"{edited} says something else now than when {self.folder} was trained: choose another --output_dir, "
+                "or remove that folder"
+            )
         return True
+
+    def has_ended(self, outcome):
+        """Whether the folder has what a run leaves that ended so: one that diverged no generator."""
+        if outcome is not None:
+            return (self.folder / "operative.gin").exists()
+        return collect.has_finished(self.folder)
 
     def command(self):
         """The process that trains it."""
@@ -56,12 +78,13 @@ class Run:
 
     def ended(self, code):
         """Takes note of how its process ended; what the same command would only repeat is kept."""
-        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
+        self.message = _reason(code, self.log)
         self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
         self.refused = code == _REFUSED
         if code in (0, _DIVERGED):
-            stamp = (self.configuration.digest(), self.outcome, self.message)
-            files.write_text(self.stamp, json.dumps(dict(zip(_STAMP, stamp, strict=True))) + "\n")
+            stamp = dict(zip(_STAMP, (self.configuration.digest(), self.outcome, self.message), strict=True))
+            stamp["contents"] = self.configuration.contents
+            files.write_text(self.stamp, json.dumps(stamp) + "\n")
 
     def progress(self):
         """How far its process says it is, such as `45%`."""
@@ -97,7 +120,7 @@ class Drawing:
 
     def ended(self, code):
         """Takes note of how its process ended."""
-        self.message = None if code == 0 else _last_line(self.log) or f"ended with {code}"
+        self.message = _reason(code, self.log)
 
     def progress(self):
         """What it does, for the bar."""
@@ -176,10 +199,29 @@ class Runner(signals.Keeper):
             process.send_signal(signal.SIGTERM)
 
 
+def _reason(code, log):
+    """Why a process ended with a code, in one line; None if all is well."""
+    if code == 0:
+        return None
+    if code < 0:
+        return _killed(-code)
+    return _last_line(log) or f"ended with {code}"
+
+
+def _killed(number):
+    """What one says of a process that a signal has ended; its log ends wherever it was."""
+    names = {each.value: each.name for each in signal.Signals}
+    told = names.get(number, "of no name here")
+    if told == "SIGKILL":
+        told += "; the system does that when memory runs out"
+    return f"killed by signal {number} ({told})"
+
+
 def _last_line(log):
-    """What a process said last, or an empty text."""
-    lines = [line for line in re.split(r"[\r\n]+", log.read_text(errors="replace")) if line.strip()]
-    return lines[-1].strip().removeprefix("tfgans: ") if lines else ""
+    """What a process said last, or an empty text; bars and phases say how far it was, not why it ended."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text(errors="replace"))]
+    lines = [line for line in lines if line and not progress.is_drawn(line)]
+    return lines[-1].removeprefix("tfgans: ") if lines else ""
 
 
 def _environment(at_once):

@@ -105,22 +105,13 @@ def compare_runs(output_dir, paths, labels=(), primary_metric=None):
     """Compares runs that are there already.
 
     Args:
-        paths: model_dirs, or folders of such; runs that differ in nothing but the seed are one configuration.
+        paths: model_dirs, or folders of such; a run that is reached twice is one. Runs that differ in nothing but
+            the seed are one configuration, see `collect.same_configuration`.
         labels: names of the configurations in the order in which they are found, or none for their folders'.
     Returns, raises: as `compare_configurations`.
     """
-    output_dir, groups, problems = Path(files.expanded(output_dir)), {}, []
-    for path in paths:
-        folders = collect.run_folders(path)
-        if not folders:
-            problems.append(f"{path} holds no run: nothing there has an operative.gin")
-        for folder in folders:
-            run = collect.read_run(folder, output_dir)
-            if not run["evaluations"]:
-                why = run["message"] if run["step"] is None else "nothing evaluated it"
-                problems.append(f"{folder}: {why}")
-                continue
-            groups.setdefault(collect.same_configuration(run), []).append((folder, run))
+    output_dir = Path(files.expanded(output_dir))
+    groups, problems = _grouped(paths, output_dir)
     if not groups:
         raise ConfigError(problems[0] if problems else "--from_runs names no folder")
     if labels and len(labels) != len(groups):
@@ -140,12 +131,47 @@ def compare_runs(output_dir, paths, labels=(), primary_metric=None):
         runs = sorted((run for _, run in members), key=lambda run: run["seed"])
         if len(runs) < 2:
             notes.append(f"{label}: one run shows no spread, so it has no interval")
+        problems += _equal_seeds(label, members)
         found.append({"label": label, "gin_files": [], "gin_params": [], "runs": runs})
     seeds = sorted({run["seed"] for each in found for run in each["runs"]})
     settings = {"seeds": seeds, "steps": None, "seconds": None, "primary_metric": primary_metric}
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         return _finish(output_dir, found, settings, problems + notes), problems
+
+
+def _grouped(paths, output_dir):
+    """`(groups, problems)`: {configuration: [(folder, run)]}, and a line for what holds no run to compare."""
+    groups, problems, seen = {}, [], set()
+    for path in paths:
+        folders = collect.run_folders(path)
+        if not folders:
+            problems.append(f"{path} holds no run: nothing there has an operative.gin")
+        for folder in folders:
+            if folder.resolve() in seen:
+                continue
+            seen.add(folder.resolve())
+            run = collect.read_run(folder, output_dir)
+            if not run["evaluations"]:
+                why = run["message"] if run["step"] is None else "nothing evaluated it"
+                problems.append(f"{folder}: {why}")
+                continue
+            groups.setdefault(collect.same_configuration(run), []).append((folder, run))
+    return groups, problems
+
+
+def _equal_seeds(label, members):
+    """A line for each seed that several runs of a configuration have whose values count."""
+    of_seeds = {}
+    for folder, run in members:
+        if run["outcome"] == collect.FINISHED:
+            of_seeds.setdefault(run["seed"], []).append(str(folder))
+    for seed, folders in sorted(of_seeds.items()):
+        if len(folders) > 1:
+            yield (
+                f"{label}: {', '.join(folders)} have one seed, {seed}: they are no independent runs, so the "
+                "interval is too narrow"
+            )
 
 
 def _primary(found, measured):

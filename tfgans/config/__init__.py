@@ -63,6 +63,7 @@ __all__ = [
     "configurable",
     "external",
     "first_line",
+    "given",
     "import_rooms",
     "imported",
     "is_bound",
@@ -228,6 +229,11 @@ def parse(gin_files, flags=(), left_open=None):
         gin.finalize()
     except Exception as error:  # gin's hooks, and those of a user's modules
         raise ConfigError(first_line(error)) from error
+
+
+def given():
+    """What the configuration that was read last says, see `gin_reader.Reader.given`."""
+    return _read.given
 
 
 def imported():

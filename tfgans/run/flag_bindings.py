@@ -71,7 +71,8 @@ def bindings(flags, given):
         elif flag == "num_classes":
             value = value or None
         keys = _keys(flag, given)
-        _refuse_contradiction(flag, value, keys, given)
+        for scope, full, parameter in keys:
+            refuse_contradiction(flag, value, given.get((scope, full), {}).get(parameter))
         found += [f"{name_of(scope, full, parameter)} = {value!r}" for scope, full, parameter in keys]
     return found
 
@@ -89,11 +90,39 @@ def refuse_binding(parameter, gin_params, instead):
             raise ConfigError(f"--gin_param={binding} would be ignored: {instead}")
 
 
+def value_of(parameter, given, default=None):
+    """What a parameter such as `train.steps` is bound to, macros followed; `default` if it is not."""
+    scope, full, name = _target(_key(parameter, given), given)
+    one = given.get((scope, full), {}).get(name)
+    return default if one is None else one.value
+
+
+def on_command_line(parameter, given):
+    """What a `--gin_param` says of a parameter such as `train.steps` itself, a `Given`; None if none does."""
+    scope, full, name = _key(parameter, given)
+    one = given.get((scope, full), {}).get(name)
+    return None if one is None or one.place.binding is None else one
+
+
+def refuse_contradiction(flag, value, one):
+    """Raises ConfigError if what a `--gin_param` says, a `Given` or None, is not what a flag says."""
+    if one is not None and one.place.binding is not None and one.value != value:
+        raise ConfigError(
+            f"--{flag} says {value!r}, --gin_param={one.place.binding} something else: leave one of them out"
+        )
+
+
+def _key(parameter, given):
+    """The key of a parameter such as `train.steps` without a scope."""
+    name, parameter = parameter.split(".")
+    full = next((full for scope, full in given if not scope and full.rsplit(".", 1)[-1] == name), name)
+    return "", full, parameter
+
+
 def _keys(flag, given):
     """What a flag sets: a parameter or the macro that it takes, and the macro of its name if there is one."""
-    name, parameter = PARAMETERS[flag].split(".")
-    full = next((full for scope, full in given if not scope and full.rsplit(".", 1)[-1] == name), name)
-    keys = [_target(("", full, parameter), given)]
+    parameter = PARAMETERS[flag].split(".")[1]
+    keys = [_target(_key(PARAMETERS[flag], given), given)]
     values = [one.value for bound in given.values() for one in bound.values()]
     macros = {scope for scope, full in given if full == MACRO}
     macros |= {"/".join(r.scopes) for value in values for r in references(value) if r.config_key[1] == MACRO}
@@ -113,13 +142,3 @@ def _target(key, given):
             break
         key = ("/".join(value.scopes), MACRO, "value")
     return key
-
-
-def _refuse_contradiction(flag, value, keys, given):
-    for scope, full, parameter in keys:
-        one = given.get((scope, full), {}).get(parameter)
-        if one is None or one.place.binding is None or one.value == value:
-            continue
-        raise ConfigError(
-            f"--{flag} says {value!r}, --gin_param={one.place.binding} something else: leave one of them out"
-        )

@@ -57,14 +57,14 @@ def _are_in(folder, entry):
 def tell_changes(folder):
     """Logs one line for each imported module that is not what the run in a folder was last trained with."""
     then = {entry["module"]: entry["files"] for entry in read(folder)}
-    for entry in _present():
+    for entry in entries():
         if then.get(entry["module"], entry["files"]) != entry["files"]:
             logger.warning("%s has changed since %s was trained with it", _file(entry), folder)
 
 
 def write(folder):
     """Notes and copies, into a run's folder, what the parsed configuration imports; nothing if it imports nothing."""
-    present = _present()
+    present = entries()
     if not present:
         return
     folder = Path(folder)
@@ -101,7 +101,7 @@ def _at_their_origin(present, kept, folder):
     ]
 
 
-def _present():
+def entries():
     """Entries as in `code.json` of the modules that the parsed configuration imports."""
     return [entry for entry in map(_entry, config.imported()) if entry is not None]
 
