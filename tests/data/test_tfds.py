@@ -8,6 +8,8 @@ import tensorflow_datasets as tfds
 from opened import everything, message
 
 from tfgans.data import Dataset
+from tfgans.data.sources import find_source
+from tfgans.data.stacked import Stacked
 
 
 class TinySquares(tfds.core.GeneratorBasedBuilder):
@@ -79,6 +81,20 @@ def test_tfrecords_must_fit_in_memory(prepared):
         line = message(**options)
         assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
         assert "file_format='array_record').download_and_prepare()" in line
+
+
+def test_stacks_find_their_images_as_the_data_set_is_told(prepared):
+    """By the label `size`, 0 to 5, a stack of images 8 + a, 8 + b and 8 + c high is of class 36 a + 6 b + c."""
+    options = {"data_dir": prepared, "label_key": "size", "resolution": 8, "use_labels": False}
+    stacks = Stacked("tfds:tiny_squares", count=10)
+    line = message(stacks, **options)  # so they are found
+    assert line.startswith("Stacked: ") and "its images have different sizes, 9x8 and 9x" in line
+    items = find_source(stacks, data_dir=prepared, label_key="size").open("train")
+    for i in range(10):
+        a, b, c = (items.items.header(j)[0][0] - 8 for j in items.chosen[i].tolist())
+        assert items.labels[i] == 36 * a + 6 * b + c
+    if "tfrecord" in prepared:
+        assert "which must fit in memory" in message(stacks, **options, memory_limit_gb=1e-8)
 
 
 @pytest.mark.parametrize("part", ["records", "dataset_info.json"])
