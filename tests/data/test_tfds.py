@@ -2,14 +2,17 @@
 
 import shutil
 
+import gin
 import pytest
 import tensorflow_datasets as tfds
 from opened import everything, message
 from tiny_squares import TinySquares
 
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.data.sources import find_source
 from tfgans.data.stacked import Stacked
+from tfgans.run.auto_images import Images
 
 
 @pytest.fixture(scope="module", params=["tfrecord", "array_record"])
@@ -60,6 +63,23 @@ def test_tfrecords_must_fit_in_memory(prepared):
         line = message(**options)
         assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
         assert "file_format='array_record').download_and_prepare()" in line
+
+
+def test_what_is_auto_looks_at_the_data_set_that_is_bound(prepared):
+    """Its place and its limit, too."""
+    with gin.unlock_config():
+        gin.bind_parameter("Dataset.source", "tfds:tiny_squares")
+        gin.bind_parameter("Dataset.data_dir", prepared)
+    images = Images()
+    assert (images.count, images.side, images.class_counts.tolist()) == (6, 9, [3, 3])
+    with gin.unlock_config():
+        gin.bind_parameter("Dataset.memory_limit_gb", 1e-8)
+    if "array_record" in prepared:
+        assert Images().count == 6
+    else:
+        with pytest.raises(ConfigError, match="which must fit in memory, and exceeds .* = 1e-08; raise"):
+            Images()
+    gin.clear_config()
 
 
 def test_stacks_find_their_images_as_the_data_set_is_told(prepared):
