@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from short_runs import ROOT
+from tiny_squares import TinySquares
 
 from tfgans.data import packing
 
@@ -75,3 +76,15 @@ def test_the_pages_commands_are_understood(refused):
         words = shlex.split(line)[2:]
         assert "not there" in refused("pack", *words), line
     assert f"{packing.IMAGES_PER_SHARD:,} images" in PAGE
+
+
+def test_the_limit_of_a_set_that_must_fit_in_memory_is_a_flag(call, refused, tmp_path):
+    TinySquares(data_dir=str(tmp_path / "tfds"), file_format="tfrecord").download_and_prepare()
+    words = ["pack", "--source=tfds:tiny_squares", f"--data_dir={tmp_path}/tfds", f"--output={tmp_path}/x"]
+    line = refused(*words, "--memory_limit_gb=1e-8")
+    assert "which must fit in memory, and exceeds Dataset.memory_limit_gb = 1e-08; raise the limit" in line
+    line = refused(*words, "--memory_limit_gb=nan")
+    assert line.endswith("--memory_limit_gb is a number of at least 0. Received: nan\n")
+    assert not (tmp_path / "x").exists()
+    code, out, err = call(*words, "--memory_limit_gb=1e-4")
+    assert (code, json.loads(out)["images"]) == (0, {"train": 6, "test": 2}), err

@@ -16,7 +16,8 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset, packing, recoding, shards
 from tfgans.data.packed import Packed
 from tfgans.data.stacked import Stacked
-from tfgans.run import auto, packs, sets
+from tfgans.run import packs, sets
+from tfgans.run.auto_images import Images
 from tfgans.run.flag_bindings import source_of
 
 
@@ -159,10 +160,10 @@ def test_a_split_that_was_not_packed_is_named_wherever_it_is_asked_for(tmp_path)
     with gin.unlock_config():
         gin.parse_config(f"Dataset.source = {source!r}")
     with pytest.raises(ConfigError, match=line):
-        auto._Look()
+        Images()
     with gin.unlock_config():
         gin.parse_config("Dataset.split = 'test'")
-    assert auto._Look().count == 359
+    assert Images().count == 359
     gin.clear_config()
 
 

@@ -371,3 +371,25 @@ def test_stacks_of_three():
     assert dataset.item_shape == (32, 32, 3) and dataset.num_examples == 40
     with pytest.raises(ConfigError, match="Stacked.source has images with labels. Received: 'ring'"):
         Stacked("ring").open("train")
+
+
+def test_stacks_are_scaled_as_their_images_are_alone(tmp_path):
+    """Of 16 bits 65535 is 255 and 32768 is 128, not all that is above 255 white; what has alpha is put on white."""
+    (tmp_path / "a").mkdir()
+    for name, level in enumerate((0, 32768, 65535)):
+        Image.fromarray(np.full((4, 4), level, np.uint16)).save(tmp_path / "a" / f"{name}.png")
+    Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "a" / "3.png")
+    levels = np.array([0, 128, 255, 255])
+    items = Stacked(f"folder:{tmp_path}", count=40).open("train")
+    assert set(items.chosen.ravel()) == {0, 1, 2, 3}
+    for i in range(40):
+        assert np.asarray(items.read(i))[0, 0].tolist() == levels[items.chosen[i]].tolist()
+
+
+def test_stacks_of_several_sizes_are_named(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    Image.new("L", (4, 5)).save(tmp_path / "a/0.png")
+    Image.new("L", (6, 6)).save(tmp_path / "b/0.png")
+    line = message(Stacked(f"folder:{tmp_path}", count=20), resolution=4)
+    assert "Stacked: 1" in line and "(its images have different sizes, 4x5 and 6x6)" in line

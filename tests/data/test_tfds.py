@@ -2,33 +2,17 @@
 
 import shutil
 
-import numpy as np
+import gin
 import pytest
 import tensorflow_datasets as tfds
 from opened import everything, message
+from tiny_squares import TinySquares
 
+from tfgans.config import ConfigError
 from tfgans.data import Dataset
-
-
-class TinySquares(tfds.core.GeneratorBasedBuilder):
-    """Image i of a split is 9 wide and 8 + i high, of level 10 i, label i % 2."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def _info(self):
-        features = {
-            "picture": tfds.features.Image(shape=(None, None, 3)),
-            "label": tfds.features.ClassLabel(names=["even", "odd"]),
-            "size": np.int64,
-        }
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(6), "test": self._generate_examples(2)}
-
-    def _generate_examples(self, count):
-        for i in range(count):
-            yield i, {"picture": np.full((8 + i, 9, 3), 10 * i, np.uint8), "label": i % 2, "size": i}
+from tfgans.data.sources import find_source
+from tfgans.data.stacked import Stacked
+from tfgans.run.auto_images import Images
 
 
 @pytest.fixture(scope="module", params=["tfrecord", "array_record"])
@@ -79,6 +63,37 @@ def test_tfrecords_must_fit_in_memory(prepared):
         line = message(**options)
         assert line.startswith("tfds data set tiny_squares is prepared as tfrecord, which must fit in memory")
         assert "file_format='array_record').download_and_prepare()" in line
+
+
+def test_what_is_auto_looks_at_the_data_set_that_is_bound(prepared):
+    """Its place and its limit, too."""
+    with gin.unlock_config():
+        gin.bind_parameter("Dataset.source", "tfds:tiny_squares")
+        gin.bind_parameter("Dataset.data_dir", prepared)
+    images = Images()
+    assert (images.count, images.side, images.class_counts.tolist()) == (6, 9, [3, 3])
+    with gin.unlock_config():
+        gin.bind_parameter("Dataset.memory_limit_gb", 1e-8)
+    if "array_record" in prepared:
+        assert Images().count == 6
+    else:
+        with pytest.raises(ConfigError, match="which must fit in memory, and exceeds .* = 1e-08; raise"):
+            Images()
+    gin.clear_config()
+
+
+def test_stacks_find_their_images_as_the_data_set_is_told(prepared):
+    """By the label `size`, 0 to 5, a stack of images 8 + a, 8 + b and 8 + c high is of class 36 a + 6 b + c."""
+    options = {"data_dir": prepared, "label_key": "size", "resolution": 8, "use_labels": False}
+    stacks = Stacked("tfds:tiny_squares", count=10)
+    line = message(stacks, **options)  # so they are found
+    assert line.startswith("Stacked: ") and "its images have different sizes, 9x8 and 9x" in line
+    items = find_source(stacks, data_dir=prepared, label_key="size").open("train")
+    for i in range(10):
+        a, b, c = (items.items.header(j)[0][0] - 8 for j in items.chosen[i].tolist())
+        assert items.labels[i] == 36 * a + 6 * b + c
+    if "tfrecord" in prepared:
+        assert "which must fit in memory" in message(stacks, **options, memory_limit_gb=1e-8)
 
 
 @pytest.mark.parametrize("part", ["records", "dataset_info.json"])

@@ -1,5 +1,7 @@
 """What is left to the data: values by hand, who has the last word, what a run that goes on keeps."""
 
+import json
+
 import gin
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from PIL import Image
 from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.config.bindings import MACRO
-from tfgans.run import build
+from tfgans.data import Dataset
+from tfgans.run import auto_images, build
 
 LEFT = """
 resolution = "auto"
@@ -146,3 +149,117 @@ def test_a_batch_leaves_images_for_each_discriminator_step(folder):
     draw(folder, [(64, 64)] * 23)
     assert found()["batch_size"] == 23
     assert found("GAN.discriminator_steps = 5")["batch_size"] == 4
+
+
+def trained_on(*params, flags=None):
+    """What `found` gives, and the data set of the same configuration, whose batch fits."""
+    values, dataset = found(*params, flags=flags), Dataset()
+    dataset.check(1)
+    return values, dataset
+
+
+def test_labels_that_nobody_uses_may_be_anything(folder):
+    draw(folder, [(16, 16)] * 20)
+    labels = [[f"{number:04d}.png", [0.5, number]] for number in range(20)]
+    (folder / "images/dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(ConfigError, match="dataset.json.*Dataset.use_labels = False trains without labels"):
+        found()
+    assert found(flags={"num_classes": 0})["num_classes"] is None
+    for flags in (None, {"num_classes": 0}):
+        values, dataset = trained_on("Dataset.use_labels=False", flags=flags)
+        assert (values["num_classes"], values["batch_size"], dataset.labels) == (None, 20, None)
+
+
+def draw_classes(folder, count, mode="L", names=("bird", "cat", "dog")):
+    for name in names:
+        draw(folder, [(32, 32)] * count, mode, f"images/{name}")
+
+
+def test_classes_are_those_that_are_trained_with(folder, caplog):
+    """Of cat, dog and bird the last alone are in colour and small: without them images are gray, and of 32 pixels."""
+    caplog.set_level("INFO", "tfgans")
+    draw_classes(folder, 12, names=("cat", "dog"))
+    draw(folder, [(16, 16)] * 40, "RGB", "images/bird")
+    assert found()["num_classes"] == 3
+    (folder / "kept.txt").write_text("dog\ncat\n")
+    for chosen in ('Dataset.classes=["dog", "cat"]', 'Dataset.classes_file="kept.txt"'):
+        values, dataset = trained_on(chosen)
+        assert [values[name] for name in NAMES[:4]] == [32, 1, 2, 24]
+        assert dataset.class_names == ["dog", "cat"] and dataset.label_counts.tolist() == [12, 12]
+        assert "auto: batch_size = 24, for 24 images of 32x32" in caplog.text
+    values, dataset = trained_on('Dataset.classes=["dog"]', "Dataset.use_labels=False")
+    assert (values["num_classes"], values["batch_size"], dataset.labels) == (None, 12, None)
+    assert "auto: num_classes = None, as Dataset.use_labels is False" in caplog.text
+    assert trained_on("Dataset.use_labels=False")[0]["num_classes"] is None
+
+
+def test_a_fraction_and_a_half_are_counted(folder):
+    """Of 12 images of each class half are trained on, fewer than 10 of one: there are no classes."""
+    draw_classes(folder, 12)
+    assert found()["num_classes"] == 3
+    values, dataset = trained_on("Dataset.fraction=0.5")
+    assert values["batch_size"] == dataset.num_examples == 18 and values["num_classes"] is None
+    values, dataset = trained_on("Dataset.fraction=0.5", "Dataset.half=1")
+    assert values["batch_size"] == dataset.num_examples == 9
+    first = ("Dataset.fraction=0.34", 'Dataset.fraction_order="first"')
+    assert found(*first)["batch_size"] == 12  # all of the first class
+    draw(folder, [(8, 8)] * 12, "RGB", "images/dog")
+    assert [found(*first)[name] for name in NAMES[:2]] == [32, 1]
+
+
+def spoil(folder):
+    """Makes four of the images bad: truncated, empty, no image, too small for 32 pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "images/0003.png")
+    data = (folder / "images/0003.png").read_bytes()
+    (folder / "images/0003.png").write_bytes(data[: len(data) // 2])
+    (folder / "images/0007.png").write_bytes(b"")
+    (folder / "images/0009.png").write_bytes(b"no image")
+    Image.new("RGB", (7, 40)).save(folder / "images/0010.png")
+
+
+def test_images_that_are_left_out_are_not_counted(folder):
+    """20 images less four are 16, of which 0.9 is 14.4."""
+    draw(folder, [(32, 32)] * 20)
+    spoil(folder)
+    skip = 'Dataset.on_bad_image="skip"'
+    values, dataset = trained_on(skip)
+    assert (values["resolution"], values["batch_size"], dataset.skipped) == (32, 16, 4)
+    values, dataset = trained_on(skip, "Dataset.fraction=0.9")
+    assert values["batch_size"] == dataset.num_examples == 14
+    assert trained_on(skip, "Dataset.min_size=1")[0]["batch_size"] == 17
+    assert trained_on(skip, "resolution=16")[0]["batch_size"] == 17
+    with pytest.raises(ConfigError, match="4 of 20 images cannot be used"):
+        trained_on()
+
+
+def test_of_many_images_the_headers_count(folder, monkeypatch):
+    monkeypatch.setattr(auto_images, "_LOOKED_AT", 16)
+    draw(folder, [(32, 32)] * 20)
+    spoil(folder)
+    assert found('Dataset.on_bad_image="skip"')["batch_size"] == 17
+
+
+def test_without_an_image_that_can_be_used_there_is_one_line(folder):
+    (folder / "images").mkdir()
+    for number in range(2):
+        (folder / f"images/{number}.png").write_bytes(b"no image")
+    with pytest.raises(ConfigError, match="^folder:images: none of 2 images can be used$"):
+        found('Dataset.on_bad_image="skip"')
+
+
+@pytest.mark.parametrize(
+    ("binding", "line"),
+    [
+        ('Dataset.fraction="half"', r"Dataset.fraction is a number in \(0, 1\]. Received: 'half'"),
+        (
+            "Dataset.classes=[7]",
+            "Dataset.classes has an unknown class 7. Allowed: 0 to 2 or one of bird, cat",
+        ),
+        ("Dataset.fraction=0.001", "Dataset.fraction = 0.001 leaves nothing of 36 images"),
+    ],
+)
+def test_what_chooses_images_is_checked_before(folder, binding, line):
+    draw_classes(folder, 12)
+    with pytest.raises(ConfigError, match=f"^{line}"):
+        found(binding)

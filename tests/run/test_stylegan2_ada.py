@@ -34,12 +34,13 @@ NAMED = {
 @pytest.mark.parametrize("resolution", TABLE)
 def test_the_rules_of_auto(resolution, monkeypatch):
     gin.clear_config()
-    look = types.SimpleNamespace(
-        class_counts=np.zeros(0, int), count=10**6, side=resolution, gray=False, shape="", alpha=""
-    )
+    images = types.SimpleNamespace(
+        class_counts=np.zeros(0, int), count=10**6, side=resolution, gray=False, shape="", alpha="",
+        use_labels=True, narrow=lambda resolution: None,
+    )  # fmt: skip
     for devices, (batch, gamma) in TABLE[resolution].items():
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, n=devices: [kind] * n)
-        found, _ = auto._decided({"resolution": resolution}, look)
+        found, _ = auto._decided({"resolution": resolution}, images)
         assert found["batch_size"] == batch and found["r1_weight"] == pytest.approx(gamma, rel=1e-9)
         assert found["ema_half_life"] == batch * 312.5 and found["updates"] == 25_000_000 // batch
         assert found["minibatch_group"] == min(batch // devices, 4)

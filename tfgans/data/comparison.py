@@ -13,7 +13,7 @@ def open_comparison(dataset, where):
     Its split is `evaluation_split`; where the source has no split `test`, that means its first one.
 
     Args:
-        where: `data_dir`, `image_key` and `label_key` of `dataset`.
+        where: `data_dir`, `image_key`, `label_key` and `memory_limit_gb` of `dataset`.
     Raises: ConfigError, which names the option, if it cannot be read or its items have another shape.
     """
     images = len(dataset.item_shape) == 3
@@ -31,7 +31,6 @@ def open_comparison(dataset, where):
             split=splits[0] if absent else dataset.evaluation_split,
             on_bad_image=dataset.on_bad_image,
             min_size=dataset.min_size,
-            memory_limit_gb=dataset.memory_limit_gb,
             use_labels=dataset.use_labels,
             **where,
         )

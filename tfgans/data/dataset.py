@@ -38,9 +38,9 @@ from tfgans.data.reference import Reference
 from tfgans.data.sources import check_split, find_source, short_name, title
 from tfgans.data.store import Form, ImageStore, PointStore
 from tfgans.data.subset import (
-    classes_known,
+    classes_given,
     hold_out,
-    read_classes,
+    items_of_classes,
     select_classes,
     select_fraction,
     select_half,
@@ -136,20 +136,18 @@ class Dataset(Reference):
         self.source, self.batch_size = title(source), batch_size
         self.resolution, self.channels, self.background = resolution, channels, background
         self._background = colour(background, "Dataset.background")
-        self.crop, self.flip, self.random_area, self.classes = crop, flip, random_area, classes
+        self.crop, self.flip, self.random_area = crop, flip, random_area
         self.on_bad_image, self.min_size, self.memory_limit_gb = on_bad_image, min_size, memory_limit_gb
         self.split, self.evaluation_split, self.use_labels = split, evaluation_split, use_labels
         self.evaluation_source, self.evaluation_flip = evaluation_source, evaluation_flip
         self.balance, self._conditional = balance, num_classes is not None or balance
         if random_area is not None and random_area[0] > random_area[1]:
             raise ConfigError(f"Dataset.random_area is (low, high) with low <= high. Received: {random_area}")
-        if classes_file is not None:
-            if classes is not None:
-                raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
-            self.classes = read_classes(classes_file)
+        self.classes = classes_given(classes, classes_file)
         self.name = short_name(self.source)
-        self._where = dict(data_dir=data_dir, image_key=image_key, label_key=label_key)
-        self._origin = find_source(source, **self._where, memory_limit_gb=memory_limit_gb)
+        where = dict(data_dir=data_dir, image_key=image_key, label_key=label_key)
+        self._where = where | {"memory_limit_gb": memory_limit_gb}
+        self._origin = find_source(source, **self._where)
         self.modes, self.mode_std = self._modes()
         self.resolution = self._resolution()
         self._stores, self._found, self._known = {}, {}, 0
@@ -170,7 +168,7 @@ class Dataset(Reference):
     def _take(self, indices, half, *how):
         """Trains on these items of the split, or on a half of them."""
         self._half = (half, *how)
-        self._indices = indices if half is None else select_half(indices, *self._half)
+        self._indices = select_half(indices, *self._half)
         self.num_examples = len(self._indices)
         self.labels = None if self._labels is None else self._labels[self._indices]
 
@@ -289,14 +287,9 @@ class Dataset(Reference):
         self._check_split(split)
         with progress.phase(f"opening {self.source}"):
             items = self._origin.open(split)
-        wanted = self.use_labels or self.classes is not None  # else what is wrong with labels does not matter
-        given = (items.labels, items.class_names) if wanted else (None, None)
-        self._known = classes_known(*given, self._known)
-        indices, labels, names = select_classes(*given, self.classes, self._known)
-        if indices is not None and not len(indices):
-            raise ConfigError(
-                f"{self.source} has no image of Dataset.classes = {self.classes} in split {split!r}"
-            )
+        (indices, labels, names), self._known = items_of_classes(
+            items, self.classes, self.use_labels, self.source, split, self._known
+        )
         if self.modes is not None:
             store = PointStore(items, indices)
         else:
@@ -307,8 +300,6 @@ class Dataset(Reference):
             store = ImageStore(items, indices, self.source, form, self.on_bad_image, reopen)
         if split == self.split and self._share < 1.0:
             self._kinds = kinds_of(items, indices, store.kept)
-        if not self.use_labels:
-            labels = names = None
         self._found[split] = labels
         self._stores[split] = (
             store,

@@ -164,9 +164,9 @@ def fit(image, size, crop):
     return image
 
 
-def least_side(size):
-    """The shorter side of the smallest image that is used at `size`, (height, width), unless the user sets it."""
-    return max(1, min(size) // 4)
+def least_side(size, asked=None):
+    """The shorter side of the smallest image that is used at `size`, (height, width): `asked`, if it is set."""
+    return max(1, min(size) // 4) if asked is None else asked
 
 
 def cover(shape, size):

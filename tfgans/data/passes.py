@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgans import progress
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage
+from tfgans.data.decode import BadImage, decode
 from tfgans.data.hashes import WHOLE
 
 _CHUNK = 256  # images handed to a thread at once
@@ -21,16 +21,24 @@ def threads():
     return ThreadPoolExecutor(THREADS)
 
 
-def headers(items, sources, title):
+def headers(items, sources, title, shortest=1):
     """What the headers of images say, by `Items.facts` or else by opening them.
 
     Args:
         items: of a source. sources: int [n], which of them. title: what the bar calls the source.
+        shortest: images whose shorter side has fewer pixels are too small.
     Returns: (int32 [n, 2] height and width, bool [n] whether gray, {k: BadImage}).
     """
     facts = items.facts()
-    if facts is not None:
-        return facts[0][sources], facts[1][sources], {}
+    known = facts and (facts[0][sources], facts[1][sources], {})
+    sizes, gray, bad = known or _headers(items, sources, title)
+    for k in np.flatnonzero(sizes.min(1, initial=shortest) < shortest).tolist():
+        bad.setdefault(k, BadImage(f"too small, {sizes[k][1]}x{sizes[k][0]}"))
+    return sizes, gray, bad
+
+
+def _headers(items, sources, title):
+    """`headers` of images that have to be opened."""
     sizes, gray, bad = np.zeros((len(sources), 2), np.int32), np.zeros(len(sources), bool), {}
     with threads() as pool:
         parts = _parts(len(sources), _CHUNK)
@@ -48,6 +56,22 @@ def loaded(items, sources, load, title):
         found = (list(pool.map(load, sources[part])) for part in parts)
         for part, each in _watched(parts, found, f"reading {title}", items):
             yield from enumerate(each, part.start)
+
+
+def undecodable(items, sources, title):
+    """{k: BadImage} of the images that do not decode, of which none is kept. Args: as `headers`."""
+
+    def load(i):
+        if items.decoded(i) is not None:
+            return None
+        try:
+            image = decode(items.read(i), 3)
+        except BadImage as error:
+            return error
+        items.note_decoded(i, (image.height, image.width))
+        return None
+
+    return {k: error for k, error in loaded(items, sources, load, title) if error is not None}
 
 
 def digests(items, sources, kind, title):

@@ -44,7 +44,7 @@ def read_image(path, shape, crop="center", min_size=None, background="white"):
             raise BadImage("it is no file")
         image = open_image(path)
         size, _ = header(image)
-        if min(size) < (least_side((height, width)) if min_size is None else min_size):
+        if min(size) < least_side((height, width), min_size):
             raise BadImage(f"too small, {size[1]}x{size[0]}")
         image = fit(
             decode(image, channels, background), (height, width), "none" if crop == "none" else "center"

@@ -5,8 +5,10 @@ fixed order: `labels` (integers [n] or None), `class_names` (or None), `len()`; 
 `Items` with `name(i)`, `read(i)` (an opened Pillow image; raises BadImage) and `content(i)` or `digest(i)` (the bytes
 that decide it, or their hash); `ArrayItems` are images in memory. It may have `default_resolution`, that of images
 where none is asked for; `takes_slices`, whether `splits` are names in a language of its own, such as `train[:50%]`;
-with points, `modes` (float32 [M, 2]) and `mode_std`; and `check_use(resolution, crop, random_area, background,
-channels)`, which refuses what it cannot serve. What is trained on is known by the contents of its items.
+with points, `modes` (float32 [M, 2]) and `mode_std`; `check_use(resolution, crop, random_area, background,
+channels)`, which refuses what it cannot serve; and `found_by(data_dir, image_key, label_key, memory_limit_gb)`, if it
+is made of another source: the same, which finds that one by these options of `Dataset`. What is trained on is known
+by the contents of its items.
 """
 
 from pathlib import Path
@@ -35,7 +37,10 @@ def find_source(source, data_dir=None, image_key=None, label_key=None, memory_li
     """
     if not isinstance(source, str | None):
         if hasattr(source, "splits") and callable(getattr(source, "open", None)):
-            return source
+            where = dict(
+                data_dir=data_dir, image_key=image_key, label_key=label_key, memory_limit_gb=memory_limit_gb
+            )
+            return source.found_by(**where) if hasattr(source, "found_by") else source
         raise ConfigError(f"Dataset.source has `splits` and `open(split)`. Received: {source!r}")
     kind, _, rest = str(source).partition(":")
     named = _NAMED.get(f"{kind}:*" if rest else source)

@@ -1,10 +1,14 @@
 """StackedMNIST: three gray images as one in colour, on which modes can be counted."""
 
+import copy
+import functools
+
 import numpy as np
 from PIL import Image
 
 from tfgans.config import ConfigError, Count, configurable
 from tfgans.data import philox
+from tfgans.data.decode import BadImage, decode
 from tfgans.data.items import Items
 from tfgans.data.sources import check_split, find_source
 
@@ -17,7 +21,8 @@ class Stacked:
     digits there are 1,000 modes.
 
     Args:
-        source: what has the gray images, all of one size, with labels, as `Dataset.source` names it.
+        source: what has the gray images, all of one size, with labels, as `Dataset.source` names it; what
+            `Dataset.data_dir`, `image_key`, `label_key` and `memory_limit_gb` say is said of it.
         count: images of each split.
     Raises: ConfigError, when it is opened, if that source has no labels.
     """
@@ -26,10 +31,15 @@ class Stacked:
     default_resolution = None
 
     def __init__(self, source: str = "tfds:mnist", count: Count = 128_000):
-        self.stacked_source, self.count = source, count
+        self.stacked_source, self.count, self._find = source, count, find_source
+
+    def found_by(self, **where):
+        found = copy.copy(self)
+        found._find = functools.partial(find_source, **where)
+        return found
 
     def open(self, split):
-        origin = find_source(self.stacked_source)
+        origin = self._find(self.stacked_source)
         check_split(origin, split, self.stacked_source)
         items = origin.open(split)
         if getattr(items, "labels", None) is None or hasattr(items, "points"):
@@ -58,7 +68,12 @@ class StackedItems(Items):
         return "stack of " + ", ".join(self.items.name(int(j)) for j in self.chosen[i])
 
     def read(self, i):
-        return Image.merge("RGB", [self.items.read(int(j)).convert("L") for j in self.chosen[i]])
+        parts = [decode(self.items.read(int(j)), 1) for j in self.chosen[i]]
+        sizes = {part.size for part in parts}
+        if len(sizes) > 1:
+            shown = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
+            raise BadImage(f"its images have different sizes, {shown}")
+        return Image.merge("RGB", parts)
 
     def content(self, i):
         return b"".join(self.items.digest(int(j)) for j in self.chosen[i])

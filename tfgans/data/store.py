@@ -85,10 +85,8 @@ class ImageStore:
         self.items, self.title, self.crop = items.at(self.drawn_at), title, form.crop
         self.skips, self._opened, self.background = on_bad_image == "skip", opened, form.background
         self.sources = np.arange(len(items)) if indices is None else np.asarray(indices)
-        sizes, gray, bad = passes.headers(self.items, self.sources, title)
-        shortest = least_side(wanted or (1, 1)) if form.min_size is None else form.min_size
-        for k in np.flatnonzero(sizes.min(1, initial=shortest) < shortest).tolist():
-            bad.setdefault(k, BadImage(f"too small, {sizes[k][1]}x{sizes[k][0]}"))
+        shortest = least_side(wanted or (1, 1), form.min_size)
+        sizes, gray, bad = passes.headers(self.items, self.sources, title, shortest)
         fine = np.delete(np.arange(len(sizes)), list(bad))
         usable = _counted(sizes[fine])
         self.size = self._size(wanted, usable)

@@ -32,6 +32,37 @@ def read_classes(path):
     return classes
 
 
+def classes_given(classes, path):
+    """The classes of `Dataset.classes` or of the file `Dataset.classes_file`; None if neither is given.
+
+    Raises: ConfigError if both are, and as `read_classes`.
+    """
+    if path is None:
+        return classes
+    if classes is not None:
+        raise ConfigError("Dataset.classes and Dataset.classes_file exclude each other: one is None")
+    return read_classes(path)
+
+
+def items_of_classes(items, classes, use_labels, title, split, least=0):
+    """As `select_classes`, of the items of a source, and the number of classes that is known by now.
+
+    Labels are looked at if they are used or choose: else what is wrong with them does not matter.
+
+    Args:
+        use_labels: whether labels and names are returned.
+        title, split: what messages call the source, and which of its splits the items are.
+    Raises: ConfigError if no item is of these classes, too.
+    """
+    wanted = use_labels or classes is not None
+    given = (items.labels, items.class_names) if wanted else (None, None)
+    known = classes_known(*given, least)
+    indices, labels, names = select_classes(*given, classes, known)
+    if indices is not None and not len(indices):
+        raise ConfigError(f"{title} has no image of Dataset.classes = {classes} in split {split!r}")
+    return (indices, labels, names) if use_labels else (indices, None, None), known
+
+
 def select_classes(labels, class_names, classes, least=0):
     """The items of some classes, relabelled 0, 1, ... in the order of `classes`.
 
@@ -85,13 +116,15 @@ def select_fraction(indices, fraction, order, seed):
     count = math.floor(fraction * len(indices) + 1e-9)  # 0.29 * 100 is 28.999...
     if count == 0:
         raise ConfigError(f"Dataset.fraction = {fraction} leaves nothing of {len(indices)} images")
-    if order == "first":
+    if order == "first" or count == len(indices):
         return indices[:count]
     return indices[np.sort(philox.permutation(len(indices), seed, philox.FRACTION)[:count])]
 
 
-def select_half(indices, half, order, seed):
-    """One of two disjoint halves of `indices`: half 0 has floor(n / 2) of them, half 1 the others."""
+def select_half(indices, half, order="random", seed=0):
+    """One of two disjoint halves of `indices`: half 0 has floor(n / 2) of them, half 1 the others; None: both."""
+    if half is None:
+        return indices
     if len(indices) < 2:
         raise ConfigError(f"Dataset.half = {half} needs at least 2 images. Received: {len(indices)}")
     middle = len(indices) // 2

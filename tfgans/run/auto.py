@@ -12,8 +12,9 @@
   (the code's `fmaps` of 1 and 1/2); 0.002 from 1024 on, else 0.0025; a device's share of the batch, at most 4; and as
   many as 25 million images fill batches.
 
-Sizes and colours are those in the headers of up to 1,000 images, evenly spread over the data. A run that is taken up
-keeps what it began with.
+The images are those that are trained on: of `Dataset.classes`, `fraction` and `half`, and without the bad ones where
+`on_bad_image` is `skip`. Sizes and colours are those in the headers of up to 1,000 of them, evenly spread over all. A
+run that is taken up keeps what it began with.
 """
 
 import ast
@@ -26,10 +27,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import config, losses, readers
-from tfgans.config import ConfigError, sides
+from tfgans.config import sides
 from tfgans.config.bindings import MACRO
-from tfgans.data.decode import BadImage
-from tfgans.data.sources import check_split, find_source, title
+from tfgans.run.auto_images import Images
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ NAMES = (
     "learning_rate", "minibatch_group", "updates",
 )  # fmt: skip
 _IMAGES_SHOWN = 25_000_000
-_LOOKED_AT = 1000
 _LEAST_OF_CLASS = 10
 _LARGEST = {"cpu": 128, "gpu": 256}
 
@@ -60,7 +59,8 @@ def values(run_folder=None):
     if all(name in there for name in names):
         return {name: ast.literal_eval(there[name]) for name in names}
     given = {name: _macro(name) for name in NAMES if name not in names}
-    found, reasons = _decided({name: value for name, value in given.items() if value is not None}, _Look())
+    given = {name: value for name, value in given.items() if value is not None}
+    found, reasons = _decided(given, Images("num_classes" in names))
     for name in names:
         logger.info("auto: %s = %s, %s", name, found[name], reasons[name])
     return {name: found[name] for name in names}
@@ -94,87 +94,21 @@ def kept(run_folder):
     return config.bindings_of(readers.read_text(path, "the run's configuration"))
 
 
-class _Look:
-    """What the headers of a data set's images say."""
-
-    def __init__(self):
-        bound = gin.get_bindings("Dataset")
-        source = bound.get("source")
-        keys = {name: bound.get(name) for name in ("data_dir", "image_key", "label_key")}
-        origin, split = find_source(source, **keys), bound.get("split", "train")
-        check_split(origin, split, title(source))
-        items = origin.open(split)
-        self.count, self.labels = len(items), items.labels
-        if hasattr(items, "points"):
-            raise ConfigError(f"{title(source)} has points: what is 'auto' is for images")
-        self.names, self.transparent = items.class_names, 0
-        chosen = np.unique(np.linspace(0, self.count - 1, min(self.count, _LOOKED_AT)).astype(int))
-        seen = [self._header(items, i) for i in chosen]
-        self.seen = [each for each in seen if each is not None]
-        if not self.seen:
-            raise ConfigError(f"{title(source)}: none of {len(chosen)} images can be read")
-
-    def _header(self, items, i):
-        """Of one image; None of one that cannot be read, which is named when the data are checked."""
-        try:
-            with items.read(int(i)) as image:
-                self.transparent += image.has_transparency_data
-            return items.header(int(i))
-        except BadImage:
-            return None
-
-    @property
-    def side(self):
-        """The median of the shorter sides."""
-        return int(np.median([min(size) for size, _ in self.seen]))
-
-    @property
-    def shape(self):
-        """What is said of images that all have one shape, which is no square."""
-        sizes = {size for size, _ in self.seen}
-        height, width = min(sizes)
-        if len(sizes) > 1 or height == width:
-            return ""
-        return f"; squares are cut out, as all are {height} high and {width} wide: HxW keeps a shape"
-
-    @property
-    def alpha(self):
-        """What is said of images with alpha."""
-        if not self.transparent:
-            return ""
-        kept = 2 if self.gray else 4
-        return f"; {self.transparent:,} of {len(self.seen):,} have alpha, which channels = {kept} keeps"
-
-    @property
-    def gray(self):
-        return all(gray for _, gray in self.seen)
-
-    @property
-    def class_counts(self):
-        if self.labels is None:
-            return np.zeros(0, int)
-        labels = np.asarray(self.labels)
-        return np.bincount(labels[labels >= 0], minlength=len(self.names or ()))
-
-
-def _decided(given, look):
+def _decided(given, images):
     """`(values, reasons)` of all names; those of `given` stay."""
     gpus = len(tf.config.list_physical_devices("GPU"))
     largest, devices = _LARGEST["gpu" if gpus else "cpu"], max(gpus, 1)
-    counts, least = look.class_counts, min(look.class_counts, default=0)
-    classes = len(counts) if len(counts) > 1 and least >= _LEAST_OF_CLASS else None
     found = {
-        "resolution": int(np.clip(2 ** int(np.log2(max(look.side, 1))), 8, largest)),
-        "channels": 1 if look.gray else 3,
-        "num_classes": classes,
+        "resolution": int(np.clip(2 ** int(np.log2(max(images.side, 1))), 8, largest)),
+        "channels": 1 if images.gray else 3,
     } | given
+    images.narrow(found["resolution"])
+    counts, count, least = images.class_counts, images.count, min(images.class_counts, default=0)
+    found = {"num_classes": len(counts) if len(counts) > 1 and least >= _LEAST_OF_CLASS else None} | found
     height, width = sides(found["resolution"])
     area, shape = height * width, f"{height}^2" if height == width else f"{height} * {width}"
     side = math.isqrt(area)
-    batch = max(min(devices * min(4096 // side, 32), 64), devices)
-    bound = gin.get_bindings("GAN")
-    steps = bound.get("discriminator_steps", 1) + losses.of_pairs(bound.get("generator_loss"))
-    found = {"batch_size": max(min(batch, look.count // steps), 1)} | found
+    found = {"batch_size": _batch(side, devices, count)} | found
     size = found["batch_size"]
     found = {
         "r1_weight": 0.0002 * area / size,
@@ -185,11 +119,11 @@ def _decided(given, look):
         "updates": -(-_IMAGES_SHOWN // size),
     } | found
     reasons = {
-        "resolution": f"as half of the images have {look.side:,} pixels or more in their shorter side; at most "
-        f"{largest}{look.shape}",
-        "channels": ("as the images are gray" if look.gray else "as there are colours") + look.alpha,
-        "num_classes": _of_classes(counts, least),
-        "batch_size": f"for {look.count:,} images of {width}x{height} on {devices} "
+        "resolution": f"as half of the images have {images.side:,} pixels or more in their shorter side; at most "
+        f"{largest}{images.shape}",
+        "channels": ("as the images are gray" if images.gray else "as there are colours") + images.alpha,
+        "num_classes": _of_classes(counts, least) if images.use_labels else "as Dataset.use_labels is False",
+        "batch_size": f"for {count:,} images of {width}x{height} on {devices} "
         + ("processor" if not gpus else "GPU" if gpus == 1 else "GPUs"),
         "r1_weight": f"0.0002 * {shape} / {size}",
         "ema_half_life": f"images, {size} * 10,000 / 32",
@@ -199,6 +133,14 @@ def _decided(given, look):
         "updates": f"of {size} images each for {_IMAGES_SHOWN:,}",
     }
     return found, reasons
+
+
+def _batch(side, devices, count):
+    """The batch of `count` images of a side: no more than there are for each of the batches of a step."""
+    batch = max(min(devices * min(4096 // side, 32), 64), devices)
+    bound = gin.get_bindings("GAN")
+    steps = bound.get("discriminator_steps", 1) + losses.of_pairs(bound.get("generator_loss"))
+    return max(min(batch, count // steps), 1)
 
 
 def _of_classes(counts, least):

@@ -21,7 +21,8 @@ class Origin:
 
     Args:
         source: as `--data` of training. splits: names of some, or None for all.
-        use_labels: whether its labels are packed, too. where: `data_dir`, `image_key`, `label_key` of `find_source`.
+        use_labels: whether its labels are packed, too.
+        where: `data_dir`, `image_key`, `label_key`, `memory_limit_gb` of `find_source`.
     """
 
     source: str
