@@ -244,7 +244,7 @@ def pack():
         "image_key", None, "Of TensorFlow Datasets: the feature to take, as Dataset.image_key."
     )
     flags.DEFINE_string("label_key", None, "Of TensorFlow Datasets: the label, as Dataset.label_key.")
-    flags.DEFINE_float(
+    define_float(
         "memory_limit_gb",
         4.0,
         "Of TensorFlow Datasets' tfrecord: GB it may take, as Dataset.memory_limit_gb.",
