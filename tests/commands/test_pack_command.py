@@ -84,7 +84,7 @@ def test_the_limit_of_a_set_that_must_fit_in_memory_is_a_flag(call, refused, tmp
     line = refused(*words, "--memory_limit_gb=1e-8")
     assert "which must fit in memory, and exceeds Dataset.memory_limit_gb = 1e-08; raise the limit" in line
     line = refused(*words, "--memory_limit_gb=nan")
-    assert line.endswith("--memory_limit_gb is a number of at least 0. Received: nan\n")
+    assert line.endswith("flag --memory_limit_gb=nan: It must be a finite number.\n")
     assert not (tmp_path / "x").exists()
     code, out, err = call(*words, "--memory_limit_gb=1e-4")
     assert (code, json.loads(out)["images"]) == (0, {"train": 6, "test": 2}), err

@@ -170,7 +170,7 @@ def _classifier():
 
 
 def _pack():
-    from tfgans.config import ConfigError, NotNegative
+    from tfgans.config import ConfigError
     from tfgans.data.packing import Options
     from tfgans.data.recoding import Form
     from tfgans.run import build, packs
@@ -184,7 +184,6 @@ def _pack():
         raise ConfigError("pack takes both --source and --output")
     form = Form(FLAGS.resolution, FLAGS.crop, FLAGS.channels, FLAGS.background)
     options = Options(FLAGS.images_per_shard, FLAGS.on_bad_image == "skip", FLAGS.overwrite)
-    NotNegative.check("--memory_limit_gb", FLAGS.memory_limit_gb)
     where = {name: FLAGS[name].value for name in ("data_dir", "image_key", "label_key", "memory_limit_gb")}
     origin = packs.Origin(FLAGS.source, FLAGS.splits, FLAGS.labels, where)
     about = packs.pack(origin, FLAGS.output, form, options, FLAGS.format)

@@ -248,6 +248,7 @@ def pack():
         "memory_limit_gb",
         4.0,
         "Of TensorFlow Datasets' tfrecord: GB it may take, as Dataset.memory_limit_gb.",
+        0.0,
     )
 
 
