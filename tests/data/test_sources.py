@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from opened import everything, message
+from opened import everything, lock, message
 from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset
+from tfgans.data.single import image_files
 from tfgans.data.sources import Photos
 from tfgans.data.stacked import Stacked
 
@@ -213,6 +214,19 @@ def test_folders_without_images(tmp_path):
         ", .gif, and found .tif (1), which are not read: convert them"
     )
     assert message(source=f"folder:{tmp_path / 'a.txt'}").endswith("has no images: it is not a folder")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Its images, and its class, would else be missing without a word."""
+    save(tmp_path / "cat" / "a.png")
+    save(tmp_path / "dog" / "b.png")
+    lock(tmp_path / "dog", monkeypatch)
+    line = f"folder {tmp_path}/dog cannot be read: Permission denied"
+    assert message(source=f"folder:{tmp_path}") == message(source=f"folder:{tmp_path}/dog") == line
+    with pytest.raises(ConfigError, match=f"^{line}$"):
+        image_files([tmp_path / "dog"])
+    (tmp_path / "dog").rename(tmp_path / ".dog")  # which is ignored
+    assert Dataset(f"folder:{tmp_path}", batch_size=1).class_names == ["cat"]
 
 
 def test_images_of_other_formats_are_named(tmp_path, caplog):
