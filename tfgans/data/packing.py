@@ -243,8 +243,19 @@ class _Packing:
             origins = passes.digests(self.content.items, arrays["numbers"], ENDS, self.content.title)
         except ConfigError:
             return None
-        same = np.array_equal(origins, arrays.get("origins")) and (self.options.skip or not skipped)
+        same = np.array_equal(origins, arrays.get("origins")) and self._are_left_out(skipped)
         return arrays if same and (not shard.images or check(self.output, shard) is None) else None
+
+    def _are_left_out(self, skipped):
+        """Whether these images, [[number, reason]], would be left out once more: they may have been mended."""
+        return not skipped or (self.options.skip and all(self._why_not(i) == why for i, why in skipped))
+
+    def _why_not(self, i):
+        """Why image i cannot be used, or None."""
+        try:
+            self.recoder(i)
+        except BadImage as error:
+            return str(error)
 
     def _split(self, parts):
         """Writes the index. Returns: a `manifest.Split`."""
