@@ -12,6 +12,7 @@ def test_the_last_line_is_the_numbers(call):
 def test_mistakes_are_2(call):
     for flags, told in (
         (["digits"], "two sets of images"),
+        (["digits", "--save=x.npz", "--metrics=kid"], "its statistics are saved: leave --metrics out"),
         (["digits@train", "nowhere", "--features=digits"], "which is not there"),
         (["digits", "digits", "--features=digits", "--metrics=fidd"], "did you mean fid"),
         (["digits", "digits", "--resize=best"], "legacy_tensorflow"),

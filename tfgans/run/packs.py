@@ -21,7 +21,8 @@ class Origin:
 
     Args:
         source: as `--data` of training. splits: names of some, or None for all.
-        use_labels: whether its labels are packed, too. where: `data_dir`, `image_key`, `label_key` of `find_source`.
+        use_labels: whether its labels are packed, too. where: `data_dir`, `image_key`, `label_key` of `find_source`,
+            which are of TensorFlow Datasets alone.
     """
 
     source: str
@@ -41,6 +42,7 @@ def pack(origin, output, form, options, kind="packed"):
     """
     text = source_of(origin.source, "--source")
     _refuse_itself(text, output)
+    _refuse_where(origin)
     source = find_source(text, **origin.where)
     if kind == "packed":
         _refuse_unused(form)
@@ -102,6 +104,15 @@ def _refuse_unused(form):
                 raise ConfigError(
                     f"--{name}={getattr(form, name)} needs --resolution: without one images are packed as they are"
                 )
+
+
+def _refuse_where(origin):
+    """Raises ConfigError for what says which images of TensorFlow Datasets to take, where the source is another."""
+    for name, value in origin.where.items():
+        if value is not None and not origin.source.startswith("tfds:"):
+            raise ConfigError(
+                f"--{name}={value} is for --source=tfds:<name> alone. Received: --source={origin.source}"
+            )
 
 
 def _refuse_itself(text, output):
