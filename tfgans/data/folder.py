@@ -8,7 +8,7 @@ from pathlib import Path
 from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.decode import BadImage, Unreachable, open_image
+from tfgans.data.decode import BadImage, Unreachable, open_file, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.headers import FileHeaders
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
@@ -59,7 +59,8 @@ class FileItems(LaidOut):
 
     def encoded(self, i):
         try:
-            data = (self.root / self.files[i]).read_bytes()
+            with open_file(self.root / self.files[i]) as file:
+                data = file.read()
         except OSError as error:
             raise Unreachable("cannot be opened") from error
         if not data:
