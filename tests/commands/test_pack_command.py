@@ -62,8 +62,17 @@ def test_what_cannot_be_packed_is_one_line(refused, tmp_path):
     assert "--background is the name of a colour" in refused(
         "pack", source, output, "--resolution=8", "--background=puce ish"
     )
+
+
+@pytest.mark.parametrize(
+    "flags", [["--output=file"], ["--output=file/x"], ["--output=file/x.zip", "--format=zip"]]
+)
+def test_an_output_that_is_no_folder(refused, tmp_path, flags):
     (tmp_path / "file").write_text("mine")
-    assert "Not a directory" in refused("pack", source, f"--output={tmp_path}/file/x", code=1)
+    flags = [flag.replace("=file", f"={tmp_path}/file") for flag in flags]
+    line = refused("pack", f"--source={images(tmp_path / 'images', 2)}", *flags)
+    assert line == f"pack.py: {flags[0]} cannot be written: {tmp_path}/file is not a folder\n"
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

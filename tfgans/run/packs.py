@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+from tfgans import files, readers
 from tfgans.config import ConfigError
 from tfgans.data import packing
 from tfgans.data.looking import look_at
@@ -43,6 +44,7 @@ def pack(origin, output, form, options, kind="packed"):
     text = source_of(origin.source, "--source")
     _refuse_itself(text, output)
     _refuse_where(origin)
+    _check_place(output, kind)
     source = find_source(text, **origin.where)
     if kind == "packed":
         _refuse_unused(form)
@@ -104,6 +106,15 @@ def _refuse_unused(form):
                 raise ConfigError(
                     f"--{name}={getattr(form, name)} needs --resolution: without one images are packed as they are"
                 )
+
+
+def _check_place(output, kind):
+    """Raises ConfigError, before the images are looked at, if there is no place for what is written."""
+    folder = Path(output) if kind == "packed" else Path(output).parent
+    try:
+        files.check_place(folder)
+    except OSError as error:
+        raise ConfigError(f"--output={output} cannot be written: {readers.reason(error)}") from error
 
 
 def _refuse_where(origin):
