@@ -45,6 +45,7 @@ def keep(path, what, **arrays):
     """Writes arrays to a file of the user's cache; where that cannot be done, a line in the log says what is lost."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        files.remove_left(path)
         with files.replacing(path) as file:
             np.savez(file, **arrays)
     except OSError as error:

@@ -142,6 +142,9 @@ def _make_room(output, plan, overwrite):
     path, finished = output / _WORK / _PLAN, (output / manifest.FILE).exists()
     begun = readers.text_or_none(path) if path.exists() else None
     if begun == plan and not finished:
+        for left in output.glob(".*.part*"):
+            if _OURS.fullmatch(left.name):
+                left.unlink()
         return
     try:
         _refuse(output, finished, begun is not None, overwrite)
