@@ -1,5 +1,8 @@
 """What a data set gives, and what is said where it cannot be opened."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -18,3 +21,18 @@ def message(*arguments, **options):
     lines = str(caught.value).splitlines()
     assert all("In call to configurable 'Dataset'" in line for line in lines[1:])  # gin's addition
     return lines[0]
+
+
+def lock(folder, monkeypatch):
+    """Has the system refuse to tell what is in a folder; where tests are root's it never does of its own accord."""
+
+    def refusing(read):
+        def refused(path="."):
+            if os.fspath(path) == str(folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return read(path)
+
+        return refused
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_remove_partial_takes_only_what_replacing_left(tmp_path):
     files.remove_partial(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".hidden", "a.part1", "step_1.npz"]
     files.remove_partial(tmp_path / "missing")  # nothing to do
+
+
+def test_what_killed_processes_left_of_a_file_goes_and_what_is_being_written_stays(tmp_path):
+    names = [".a[1].zip.part77", ".a1.zip.part77", ".a[1].zip", ".b.zip.part77"]
+    for name in names:
+        (tmp_path / name).write_text("")
+    child = os.fork()
+    if not child:
+        with files.replacing(tmp_path / "a[1].zip"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert (tmp_path / f".a[1].zip.part{child}").exists()
+    with files.replacing(tmp_path / "a[1].zip") as file:
+        files.remove_left(tmp_path / "a[1].zip")
+        file.write(b"new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], "a[1].zip"])
+    files.remove_left(tmp_path / "missing" / "a.zip")  # nothing to do
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import fcntl
+import glob
 import json
 import logging
 import os
@@ -30,6 +32,7 @@ def replacing(path, mode="wb"):
     _open.add(part)
     try:
         with open(part, mode, encoding=None if "b" in mode else "utf-8") as file:
+            _is_mine(file)  # until it is closed, see `remove_left`
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -68,6 +71,25 @@ def remove_partial(folder):
     """Removes what processes killed in the middle of `replacing` left behind in a folder."""
     for part in Path(folder).glob(".*.part*"):
         part.unlink(missing_ok=True)
+
+
+def remove_left(path):
+    """Removes what processes killed in the middle of `replacing` this file left beside it; what one that lives is
+    writing stays."""
+    path = Path(path)
+    for part in path.parent.glob(f".{glob.escape(path.name)}.part*"):
+        with contextlib.suppress(OSError), open(part, "rb") as file:
+            if _is_mine(file):
+                part.unlink()
+
+
+def _is_mine(file):
+    """Takes the lock of an open file, until it is closed or its process dies. Returns: whether nobody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another has it, or the file system has no locks
+        return False
+    return True
 
 
 def remove_open():

@@ -159,6 +159,8 @@ def test_comparisons_that_cannot_be_made(refused, gin_file, run_dir, tmp_path):
     assert "leave --gin_file" in refused(
         "compare", f"--gin_file={gin_file}", f"--from_runs={run_dir}", output
     )
+    line = "--from_runs compares runs as they are: leave --seeds, --jobs out"
+    assert line in refused("compare", f"--from_runs={run_dir}", output, "--jobs=2", "--seeds=3")
     assert "holds no run" in refused("compare", f"--from_runs={tmp_path / 'none'}", output)
     assert os.listdir(tmp_path) == []
 

@@ -57,15 +57,41 @@ def test_what_cannot_be_packed_is_one_line(refused, tmp_path):
     source, output = f"--source={images(tmp_path / 'images', 4)}", f"--output={tmp_path / 'x'}"
     assert refused("pack").endswith("pack takes --source and --output, or --verify\n")
     assert refused("pack", source).endswith("pack takes both --source and --output\n")
-    assert "--verify" in refused("pack", source, output, "--verify=x")
     assert "--source is a folder, a .zip or .npz file" in refused("pack", "--source=nowhere", output)
     assert "no packed data set: it does not exist" in refused("pack", "--verify=nowhere")
     assert "4 of 4 images cannot be used" in refused("pack", source, output, "--resolution=200")
     assert "--background is the name of a colour" in refused(
         "pack", source, output, "--resolution=8", "--background=puce ish"
     )
+
+
+@pytest.mark.parametrize(
+    "flags", [["--output=file"], ["--output=file/x"], ["--output=file/x.zip", "--format=zip"]]
+)
+def test_an_output_that_is_no_folder(refused, tmp_path, flags):
     (tmp_path / "file").write_text("mine")
-    assert "Not a directory" in refused("pack", source, f"--output={tmp_path}/file/x", code=1)
+    flags = [flag.replace("=file", f"={tmp_path}/file") for flag in flags]
+    line = refused("pack", f"--source={images(tmp_path / 'images', 2)}", *flags)
+    assert line == f"pack.py: {flags[0]} cannot be written: {tmp_path}/file is not a folder\n"
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--label_key=x"], "--label_key=x is for --source=tfds:<name> alone. Received: --source="),
+        (["--data_dir=/x"], "--data_dir=/x is for --source=tfds:<name> alone. Received: --source="),
+        (["--format=zip", "--images_per_shard=5"], "--format=zip writes one file: leave --images_per_shard out"),
+        (
+            ["--verify=x", "--resolution=16", "--nolabels"],
+            "--verify compares what is packed as it is: leave --source, --output, --resolution, --nolabels out",
+        ),
+    ],
+)  # fmt: skip
+def test_flags_that_would_do_nothing_are_refused(refused, tmp_path, flags, line):
+    given = [f"--source={images(tmp_path / 'images', 2)}", f"--output={tmp_path / 'x'}"]
+    assert line in refused("pack", *given, *flags)
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_pages_commands_are_understood(refused):

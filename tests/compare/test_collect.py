@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
+from opened import lock
 
 from tfgans.compare import collect, comparison, plan, processes, run
 from tfgans.config import ConfigError
@@ -500,3 +501,15 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path,
     with pytest.raises(ConfigError, match=message):
         run.compare_configurations(tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_among_runs_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Its runs would else be missing in a comparison without a word."""
+    for name in ("one", "two/deep"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "operative.gin").write_text("")
+    assert collect.run_folders(tmp_path) == [tmp_path / "one", tmp_path / "two" / "deep"]
+    assert collect.run_folders(tmp_path / "none") == []
+    lock(tmp_path / "two" / "deep", monkeypatch)
+    with pytest.raises(ConfigError, match=f"^folder {tmp_path}/two/deep cannot be read: Permission denied$"):
+        collect.run_folders(tmp_path)

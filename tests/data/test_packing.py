@@ -380,6 +380,31 @@ def test_where_a_zip_is_written(images, tmp_path):
         zip_of("digits", tmp_path / "y.zip")
 
 
+def test_what_a_killed_packing_left_goes(images, tmp_path):
+    """Of a zip, and of the index of a packed set."""
+    for write, name in (
+        (lambda: zip_of(images, tmp_path / "x.zip", {"resolution": 8}), "x.zip"),
+        (lambda: packed(images, tmp_path / "x"), "x/train.index.npz"),
+    ):
+        path = tmp_path / name
+        child = os.fork()
+        if not child:
+            replace = os.replace
+
+            def killed(part, target, wanted=path, replace=replace):
+                if target == wanted:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                replace(part, target)
+
+            os.replace = killed
+            write()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        assert (path.parent / f".{path.name}.part{child}").exists()
+        write()
+        assert path.exists() and [each.name for each in path.parent.iterdir() if each.name[0] == "."] == []
+
+
 def test_bad_images_leave_no_zip(spoilt, images, tmp_path):
     (spoilt / "cat" / "im002.webp").write_bytes((images / "cat" / "im002.webp").read_bytes())
     with pytest.raises(ConfigError, match=r"dog/deep/im007.jpg \(truncated\)"):

@@ -220,6 +220,29 @@ def test_what_the_first_half_left_out_is_not_left_out_unasked(images, tmp_path, 
     )
 
 
+def test_what_was_mended_between_two_halves_is_packed(tmp_path, monkeypatch):
+    """Image 1 is mended, 0 is another bad one than it was, 2 is what it was: what has them is packed anew."""
+    root, pixels = tmp_path / "images", np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    root.mkdir()
+    for k in range(6):
+        Image.fromarray(pixels[k]).save(root / f"{k}.png")
+    whole = (root / "1.png").read_bytes()
+    for k in range(3):
+        (root / f"{k}.png").write_bytes(whole[:-30])
+    half_packed(monkeypatch, root, tmp_path / "x", skip=True)
+    (root / "1.png").write_bytes(whole)
+    (root / "0.png").write_text("no image")
+    read, original = [], recoding.Recoder.__call__
+    monkeypatch.setattr(recoding.Recoder, "__call__", lambda self, i: read.append(i) or original(self, i))
+    found = Dataset(packed(root, tmp_path / "x", images_per_shard=2, skip=True), batch_size=1)
+    np.testing.assert_array_equal(next(found.reference())[0][..., 0], pixels[[1, 3, 4, 5]])
+    assert found._origin.manifest.splits["train"].skipped == [
+        ["0.png", "not a jpg, png, webp, bmp or gif image"],
+        ["2.png", "truncated"],
+    ]
+    assert read == [0, 0, 1, 2, 4, 5]  # each that was left out once more, then what is not finished
+
+
 def test_a_zip_takes_no_labels_below_0(tmp_path):
     """As of test images whose class nobody tells; StyleGAN's tool would take -1 for the last class."""
     np.savez(tmp_path / "x.npz", images=np.zeros((3, 8, 8, 3), np.uint8), labels=np.array([0, -1, 1]))

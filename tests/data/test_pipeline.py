@@ -256,6 +256,16 @@ def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, s
     assert told in caplog.text and f"it sees them {often}" in caplog.text
 
 
+def test_that_images_come_again_is_said_once(tmp_path, caplog):
+    """The picture of training images asks for the same batches as training does."""
+    dataset = archive(tmp_path, count=6, batch_size=3)
+    for discriminator_steps, count in ((4, 1), (4, 1), (3, 2), (4, 2)):
+        dataset.batches(discriminator_steps, 0)
+        assert caplog.text.count("has 6 images and a step takes") == count
+    dataset.halves()[1].batches(4, 0)
+    assert caplog.text.count("has 3 images and a step takes 12") == 1
+
+
 @pytest.mark.parametrize("balance", [False, True])
 def test_small_sets_depend_on_the_step_alone_as_large_ones(tmp_path, caplog, balance):
     dataset = archive(tmp_path, count=5, batch_size=3, balance=balance)

@@ -7,7 +7,7 @@ import pytest
 from image_sets import assert_same_batches, packed
 from PIL import Image, PngImagePlugin
 
-from tfgans.data import Dataset, manifest, store
+from tfgans.data import Dataset, manifest, recoding, store
 from tfgans.data.decode import decode, header, open_image, to_array
 from tfgans.data.packed import Packed
 from tfgans.data.plain import is_plain, pixels
@@ -115,6 +115,32 @@ def test_a_packed_set_decodes_them_so(folder, tmp_path, monkeypatch, form, chann
     for one, other in zip(images, original._store.read(np.arange(len(FILES)))[0], strict=True):
         np.testing.assert_array_equal(one, other)
     assert_same_batches(original, found, steps=1)
+
+
+@pytest.mark.parametrize("said", ["now", "by an older version"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_what_is_transparent_gets_its_background(tmp_path, monkeypatch, mode, said):
+    """White that is transparent is the same on white, where packing compares, and another on black.
+
+    Older versions called it plain, and their sets are still there.
+    """
+    root = tmp_path / "images"
+    root.mkdir()
+    for k in range(2):
+        image = Image.new("RGB", (8, 8), (255, 255, 255))
+        image.putpixel((k, 0), (40, 40, 40))
+        image = image.quantize(2) if mode == "P" else image.convert(mode)
+        transparent = image.getpixel((7, 7))
+        image.save(root / f"{k}.png", transparency=transparent)
+    if said == "by an older version":
+        monkeypatch.setattr(recoding, "is_plain", lambda data, expected: True)
+    source = packed(root, tmp_path / "x")
+    options = {"background": "black", "channels": 1 if mode == "L" else 3, "batch_size": 2}
+    (images, _), (expected, _) = (
+        next(Dataset(name, **options).reference()) for name in (source, f"folder:{root}")
+    )
+    assert images[0, 7, 7].max() == 0 and images[0, 0, 0].min() == 40
+    np.testing.assert_array_equal(images, expected)
 
 
 def test_an_index_that_does_not_say(folder, tmp_path, monkeypatch):

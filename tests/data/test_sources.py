@@ -1,13 +1,19 @@
 """Each source's own contract: what it reads, in which order, and how it refuses."""
 
+import os
+import socket
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from opened import everything, message
+from opened import everything, lock, message
 from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset
+from tfgans.data.decode import BadImage
+from tfgans.data.folder import Folder
+from tfgans.data.single import image_files
 from tfgans.data.sources import Photos
 from tfgans.data.stacked import Stacked
 
@@ -164,6 +170,26 @@ def test_bad_images_fail_or_are_skipped(tmp_path, caplog, memory_limit_gb):
     np.testing.assert_allclose(levels, [255, 255, 156, 5], atol=1.5)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, kind):
+    """Whoever opens a pipe waits until somebody writes into it."""
+    save(tmp_path / "a.png", 7)
+    if kind == "pipe":
+        os.mkfifo(tmp_path / "b.png")
+    elif kind == "device":
+        (tmp_path / "b.png").symlink_to("/dev/zero")
+    else:
+        socket.socket(socket.AF_UNIX).bind(os.path.relpath(tmp_path / "b.png"))
+    line = f"folder:{tmp_path}: 1 of 2 images cannot be used: b.png (not an ordinary file)"
+    assert message(source=f"folder:{tmp_path}") == f"{line}; Dataset.on_bad_image = 'skip' leaves them out"
+    dataset = Dataset(f"folder:{tmp_path}", on_bad_image="skip", batch_size=1)
+    assert everything(dataset)[0][:, 0, 0, 0].tolist() == [7]
+    items = Folder(tmp_path).open("train")
+    for read in (items.encoded, items.read, items.digest):
+        with pytest.raises(BadImage):
+            read(1)
+
+
 def test_an_image_that_disappears_during_training_is_named(tmp_path):
     save(tmp_path / "a.png")
     batches = Dataset(f"folder:{tmp_path}", batch_size=1, memory_limit_gb=0.0).batches(1, 0)
@@ -213,6 +239,19 @@ def test_folders_without_images(tmp_path):
         ", .gif, and found .tif (1), which are not read: convert them"
     )
     assert message(source=f"folder:{tmp_path / 'a.txt'}").endswith("has no images: it is not a folder")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Its images, and its class, would else be missing without a word."""
+    save(tmp_path / "cat" / "a.png")
+    save(tmp_path / "dog" / "b.png")
+    lock(tmp_path / "dog", monkeypatch)
+    line = f"folder {tmp_path}/dog cannot be read: Permission denied"
+    assert message(source=f"folder:{tmp_path}") == message(source=f"folder:{tmp_path}/dog") == line
+    with pytest.raises(ConfigError, match=f"^{line}$"):
+        image_files([tmp_path / "dog"])
+    (tmp_path / "dog").rename(tmp_path / ".dog")  # which is ignored
+    assert Dataset(f"folder:{tmp_path}", batch_size=1).class_names == ["cat"]
 
 
 def test_images_of_other_formats_are_named(tmp_path, caplog):

@@ -124,6 +124,15 @@ def test_one_folder_that_holds_everything_is_the_root(tmp_path):
     assert Zip(twice).open("train").class_names == ["one", "two"]
 
 
+@pytest.mark.parametrize("root", ["./", "."])
+def test_the_root_itself_is_no_folder_in_it(tmp_path, root):
+    """`tar -acf x.zip .` of macOS writes it; it is no class, nor does it keep one folder from being the root."""
+    classes = written(tmp_path / "a.zip", {root: b"", "./cat/a.png": picture(), "./dog/b.png": picture()})
+    assert Zip(classes).open("train").class_names == ["cat", "dog"]
+    one = written(tmp_path / "b.zip", {root: b"", "./top/": b"", "./top/a.png": picture()})
+    assert names_in(one) == ["a.png"] and Zip(one).open("train").labels is None
+
+
 def test_names_that_are_not_ascii(tmp_path):
     info = zipfile.ZipInfo("日本/é.png")
     assert names_in(written(tmp_path / "a.zip", {info: picture(), "b/c.png": picture()})) == [

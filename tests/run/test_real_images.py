@@ -38,6 +38,15 @@ def test_the_first_images_stand_in_their_order(images):
     np.testing.assert_array_equal(page, pictures.grid(images))
 
 
+@pytest.mark.parametrize("size", [5, 6, 20])
+def test_none_comes_twice_where_a_step_takes_more_than_there_are(images, size):
+    """The first image of a second go is not the seventh one. Two steps of 5 are more than one go, too."""
+    page = real_images.page(batches(images, size=size), 6, None, 9)
+    np.testing.assert_array_equal(page, pictures.grid(images[: min(size, 6)]))
+    page = real_images.page(batches(images, [1, 1, 0, 1, 2, 1], size), 6, 3, 9)
+    assert values(page, 3) == [30, 10, 50, 255, 20, 255, 255, 40, 255]
+
+
 def test_a_class_stands_in_its_column_and_what_is_missing_stays_white(images):
     page = real_images.page(batches(images, [1, 1, 0, 1, 2, 1]), 6, 3, 6)
     assert values(page, 3) == [30, 10, 50, 255, 20, 255]

@@ -9,8 +9,9 @@ import pytest
 from short_runs import contents, rows, run
 
 from tfgans import checkpoint, config
+from tfgans.compare import run as compare
 from tfgans.config import ConfigError
-from tfgans.run import after, build, callbacks
+from tfgans.run import after, build, callbacks, exporting
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -48,6 +49,21 @@ def test_a_second_trainer_is_refused(whole, gin_file):
     with checkpoint.Lock(whole), pytest.raises(ConfigError, match=f"another process .number {os.getpid()}"):
         run(gin_file, whole)
     assert contents(whole) == before
+
+
+def test_a_folder_whose_name_is_no_unicode_is_refused_before_anything_is_written(gin_file, tmp_path):
+    """Linux takes any bytes for names, TensorFlow's files and figures UTF-8 alone."""
+    odd = tmp_path / "run\udcff"
+    for write in (
+        lambda: run(gin_file, odd),
+        lambda: exporting.export(tmp_path / "none", odd, ["saved_model"]),
+        lambda: compare.compare_configurations(odd, [gin_file], seeds=2, steps=1),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            write()
+        told = str(caught.value).splitlines()[0]
+        assert told == f"{tmp_path}/run\\udcff has bytes in its name that are no UTF-8: give it another name"
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_metric_that_is_not_measured_cannot_choose_the_best(gin_file, tmp_path):

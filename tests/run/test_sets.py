@@ -302,3 +302,12 @@ def test_published_configurations_bind_their_papers_preprocessing():
         networks = ["gin_configs/networks/fastgan_cifar.gin"] if "fastgan" in experiment else []
         build.prepare([f"gin_configs/data/{data}.gin", *networks, f"gin_configs/{experiment}"], [])
         assert gin.get_bindings("InceptionFeatures").get("resize") == resize
+
+
+def test_statistics_that_cannot_be_saved_are_refused_before_images_are_looked_at(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    below = tmp_path / "file" / "x.npz"
+    for path, why in ((tmp_path, "it is a folder"), (below, f"{tmp_path}/file is not a folder")):
+        with pytest.raises(ConfigError) as caught:
+            sets.between("nowhere", None, None, save=path)
+        assert str(caught.value) == f"--save={path} cannot be written: {why}"

@@ -8,7 +8,7 @@ from absl import flags
 
 from tfgans.commands import flags as command_flags
 from tfgans.commands import picture_flags, picturing
-from tfgans.commands.given import langevin, refuse_gin_files, which
+from tfgans.commands.given import langevin, others, refuse_flags, refuse_gin_files, which
 from tfgans.commands.words import call, complain
 
 FLAGS = flags.FLAGS
@@ -124,6 +124,10 @@ def _compared():
         refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
         if FLAGS.pictures:
             raise ConfigError("--from_runs compares runs as they are: draw them by evaluate --pictures first")
+        refuse_flags(
+            ["seeds", "steps", "seconds", "own_steps", "evaluate_every", "jobs"],
+            "--from_runs compares runs as they are",
+        )
         return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
     return run.compare_configurations(
         FLAGS.output_dir,
@@ -149,6 +153,8 @@ def _fid(*sets):
 
     if not (len(sets) == 2 or (len(sets) == 1 and FLAGS.save)):
         raise ConfigError("two sets of images, such as real/ generated/; or one and --save=stats.npz")
+    if len(sets) == 1:
+        refuse_flags(["metrics"], "one set is not measured, its statistics are saved")
     features = image_sets.extractor(FLAGS.features, FLAGS.resize, FLAGS.gin_param)
     names = metrics.DEFAULT if FLAGS.metrics is None else [name.strip() for name in FLAGS.metrics]
     second = sets[1] if len(sets) == 2 else None
@@ -175,16 +181,20 @@ def _pack():
     from tfgans.data.recoding import Form
     from tfgans.run import build, packs
 
-    if (FLAGS.verify is None) == (FLAGS.source is None and FLAGS.output is None):
+    if FLAGS.verify is None and FLAGS.source is None and FLAGS.output is None:
         raise ConfigError("pack takes --source and --output, or --verify")
     if FLAGS.verify is not None:
+        refuse_flags(others("verify"), "--verify compares what is packed as it is")
         print(build.to_json(packs.verify(FLAGS.verify)))
         return
     if FLAGS.source is None or FLAGS.output is None:
         raise ConfigError("pack takes both --source and --output")
+    if FLAGS.format == "zip":
+        refuse_flags(["images_per_shard"], "--format=zip writes one file")
     form = Form(FLAGS.resolution, FLAGS.crop, FLAGS.channels, FLAGS.background)
     options = Options(FLAGS.images_per_shard, FLAGS.on_bad_image == "skip", FLAGS.overwrite)
-    where = {name: FLAGS[name].value for name in ("data_dir", "image_key", "label_key", "memory_limit_gb")}
+    names = ("data_dir", "image_key", "label_key", "memory_limit_gb")
+    where = {name: FLAGS[name].value for name in names if FLAGS[name].present}
     origin = packs.Origin(FLAGS.source, FLAGS.splits, FLAGS.labels, where)
     about = packs.pack(origin, FLAGS.output, form, options, FLAGS.format)
     print(build.to_json(about))

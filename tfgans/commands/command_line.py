@@ -79,6 +79,8 @@ def _guarded(command, action):
     logging.set_verbosity(logging.WARNING)  # libraries' own
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be any bytes
     progress.talk()
     from tfgans.config import ConfigError, first_line
 

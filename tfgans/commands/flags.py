@@ -246,8 +246,8 @@ def pack():
     flags.DEFINE_string("label_key", None, "Of TensorFlow Datasets: the label, as Dataset.label_key.")
     define_float(
         "memory_limit_gb",
-        4.0,
-        "Of TensorFlow Datasets' tfrecord: GB it may take, as Dataset.memory_limit_gb.",
+        None,
+        "Of TensorFlow Datasets' tfrecord: GB it may take, as Dataset.memory_limit_gb; 4 if not given.",
         0.0,
     )
 

@@ -42,3 +42,19 @@ def refuse_gin_files(message="a run has its own configuration: use --gin_param t
 
     if FLAGS.gin_file:
         raise ConfigError(message)
+
+
+def others(*names):
+    """All flags of this command that are its own, but these."""
+    own = FLAGS.flags_by_module_dict()
+    all_of_them = [flag.name for module in own if module.startswith("tfgans.") for flag in own[module]]
+    return [name for name in all_of_them if name not in names]
+
+
+def refuse_flags(names, why):
+    """Raises ConfigError if any of these flags is given: as a command is called, they would do nothing."""
+    from tfgans.config import ConfigError
+
+    given = [f"--{'no' * (FLAGS[name].value is False)}{name}" for name in names if FLAGS[name].present]
+    if given:
+        raise ConfigError(f"{why}: leave {', '.join(given)} out")

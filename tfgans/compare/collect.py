@@ -4,11 +4,13 @@ import json
 import logging
 import math
 import numbers
+import os
 import re
 from pathlib import Path
 
 from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
+from tfgans.data.folder import refuse_unreadable
 from tfgans.evaluate.evaluation_pictures import folder_of_step
 from tfgans.evaluate.metrics import higher_is_better, measured_alike, values_of
 from tfgans.run import identity
@@ -285,11 +287,15 @@ def _curves(folder):
 
 
 def run_folders(path):
-    """The runs at or below a folder: those that have an `operative.gin`, in the order of their names."""
+    """The runs at or below a folder: those that have an `operative.gin`, in the order of their names.
+
+    Raises: ConfigError naming a folder that cannot be read, whose runs would else be missing without a word.
+    """
     path = Path(files.expanded(path))
     if (path / "operative.gin").exists():
         return [path]
-    return sorted(found.parent for found in path.rglob("operative.gin"))
+    folders = os.walk(path, onerror=refuse_unreadable) if path.is_dir() else ()
+    return sorted(Path(folder) for folder, _, names in folders if "operative.gin" in names)
 
 
 def same_configuration(run):

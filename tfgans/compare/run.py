@@ -8,6 +8,7 @@ from tfgans import checkpoint, config, files
 from tfgans.compare import collect, comparison, plan
 from tfgans.compare.processes import Drawing, Run, Runner
 from tfgans.config import ConfigError
+from tfgans.run.folder import refuse_other_bytes
 
 
 class NotWritten(OSError):
@@ -151,6 +152,7 @@ def _grouped(paths, output_dir):
             if folder.resolve() in seen:
                 continue
             seen.add(folder.resolve())
+            refuse_other_bytes(folder)
             run = collect.read_run(folder, output_dir)
             if not run["evaluations"]:
                 why = run["message"] if run["step"] is None else "nothing evaluated it"
@@ -214,6 +216,7 @@ def _group_name(folders):
 
 def take(folder, stack):
     """Makes a folder, if need be, and keeps other processes out of it. Raises: ConfigError if that cannot be."""
+    refuse_other_bytes(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(checkpoint.Lock(folder))

@@ -47,6 +47,7 @@ def write(model_dir, output=None):
     if not output.parent.is_dir() or output.is_dir():
         raise ConfigError(f"--output is a file in a folder that is there. Received: {output}")
     text = page(folder)
+    files.remove_left(output)
     with files.replacing(output) as file:
         file.write(text.encode("utf-8", "replace"))
     return output

@@ -150,7 +150,7 @@ class Dataset(Reference):
         self._origin = find_source(source, **self._where)
         self.modes, self.mode_std = self._modes()
         self.resolution = self._resolution()
-        self._stores, self._found, self._known = {}, {}, 0
+        self._stores, self._found, self._known, self._told = {}, {}, 0, set()
         self._share, self._kinds = fraction, (None, None)
         self._store, labels, self.class_names = self._open(split)
         self.item_shape = self._store.item_shape
@@ -273,11 +273,7 @@ class Dataset(Reference):
             Augmentation(self.flip, self.random_area),
         )
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
-        if batches.turns > 1:
-            taken, count = discriminator_steps * self.batch_size, self.num_examples
-            line = "%s has %d images and a step takes %d (batch_size %d x discriminator_steps %d): it sees them %s"
-            often = "more than once" if taken < 2 * count else "several times"
-            logger.warning(line, self.source, count, taken, self.batch_size, discriminator_steps, often)
+        batches.tell_turns(self.source, self._told)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)
 
     def _open(self, split):

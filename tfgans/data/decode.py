@@ -11,6 +11,7 @@ size does not matter, though Pillow refuses PNGs with more than 1 MiB of one.
 
 import io
 import os
+import stat
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
@@ -33,6 +34,14 @@ class BadImage(Exception):
 
 class Unreachable(BadImage):
     """An image whose bytes cannot be had now, whatever they are: its file is gone, say, or the disk fails."""
+
+
+def open_file(path):
+    """The file of an image, open to be read. Raises: OSError; BadImage for a pipe, for which one would wait, a device
+    or a socket."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise BadImage("not an ordinary file")
+    return open(path, "rb")
 
 
 def open_image(file):

@@ -5,9 +5,10 @@ import functools
 import os
 from pathlib import Path
 
+from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.decode import BadImage, Unreachable, open_image
+from tfgans.data.decode import BadImage, Unreachable, open_file, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.headers import FileHeaders
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
@@ -58,7 +59,8 @@ class FileItems(LaidOut):
 
     def encoded(self, i):
         try:
-            data = (self.root / self.files[i]).read_bytes()
+            with open_file(self.root / self.files[i]) as file:
+                data = file.read()
         except OSError as error:
             raise Unreachable("cannot be opened") from error
         if not data:
@@ -85,13 +87,19 @@ class FileItems(LaidOut):
         self.known.remember()
 
 
+def refuse_unreadable(error):
+    """Raises ConfigError for a folder whose names the system does not tell, by the OSError that says so."""
+    raise ConfigError(f"folder {error.filename} cannot be read: {readers.reason(error)}") from error
+
+
 def _image_files(root):
     """Image files, names of the folders in `root`, and {extension: number} of images that are not read.
 
     Files, with `/`, and folders are relative to `root` and sorted; links are followed, each folder once.
+    Raises: ConfigError naming a folder that cannot be read, whose images would else be missing without a word.
     """
     files, tops, seen, left_out = [], [], set(), collections.Counter()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=refuse_unreadable, followlinks=True):
         real = os.path.realpath(folder)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         if real in seen:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfgans import files, readers
 from tfgans.config import ConfigError
+from tfgans.data.decode import open_file
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def keep(path, what, **arrays):
     """Writes arrays to a file of the user's cache; where that cannot be done, a line in the log says what is lost."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        files.remove_left(path)
         with files.replacing(path) as file:
             np.savez(file, **arrays)
     except OSError as error:
@@ -104,13 +106,13 @@ class FileHashes:
         self._new = {}
 
     def digest(self, name):
-        """SHA-256 (bytes [32]) of the file `name`, a path below the root. Raises OSError."""
+        """SHA-256 (bytes [32]) of the file `name`, a path below the root. Raises: OSError, BadImage."""
         path = os.path.join(self.root, name)
         before, now = _state(path), time.time_ns()
         state, digest = self._read().get(name, (None, None))
         if state == before:
             return digest
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if _state(path) == before and not is_young(before, now):
             self._new[name] = before, digest

@@ -10,7 +10,7 @@ import PIL
 
 from tfgans import readers
 from tfgans.config import ConfigError
-from tfgans.data.decode import BadImage, Unreachable, header, open_image
+from tfgans.data.decode import BadImage, Unreachable, header, open_file, open_image
 from tfgans.data.hashes import cache_file, ends_of, is_young, keep, packed_names, state_of, unpacked_names
 
 # Of each file: what is known holds while its state is this; `decoded` is (0, 0) until it has been decoded.
@@ -139,9 +139,9 @@ class FileHeaders:
             return _NO_STATE, 0, 0, 0
 
     def _opened(self, i):
-        """File i, open, and the state that it has then."""
+        """File i, open, and the state that it has then. Raises BadImage."""
         try:
-            file = open(self._path(i), "rb")  # noqa: SIM115 - it is closed where it is used
+            file = open_file(self._path(i))  # it is closed where it is used
             return file, state_of(os.fstat(file.fileno()))
         except OSError as error:
             raise Unreachable("cannot be opened") from error

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfgans.config import ConfigError, FilePath, configurable
 from tfgans.config.kinds import Kind
-from tfgans.data.decode import BadImage, open_image
+from tfgans.data.decode import BadImage, open_file, open_image
 from tfgans.data.items import ArrayItems, Items
 from tfgans.files import expanded
 
@@ -110,7 +110,7 @@ class RowItems(Items):
             found = self.rows[int(i)][self.column]
             if found["bytes"] is not None:
                 return found["bytes"]
-            with open(found["path"], "rb") as file:
+            with open_file(found["path"]) as file:
                 return file.read()
         except (OSError, TypeError, KeyError) as error:  # a row of null is None
             raise BadImage("it has no image") from error

@@ -142,6 +142,9 @@ def _make_room(output, plan, overwrite):
     path, finished = output / _WORK / _PLAN, (output / manifest.FILE).exists()
     begun = readers.text_or_none(path) if path.exists() else None
     if begun == plan and not finished:
+        for left in output.glob(".*.part*"):
+            if _OURS.fullmatch(left.name):
+                left.unlink()
         return
     try:
         _refuse(output, finished, begun is not None, overwrite)
@@ -243,8 +246,19 @@ class _Packing:
             origins = passes.digests(self.content.items, arrays["numbers"], ENDS, self.content.title)
         except ConfigError:
             return None
-        same = np.array_equal(origins, arrays.get("origins")) and (self.options.skip or not skipped)
+        same = np.array_equal(origins, arrays.get("origins")) and self._are_left_out(skipped)
         return arrays if same and (not shard.images or check(self.output, shard) is None) else None
+
+    def _are_left_out(self, skipped):
+        """Whether these images, [[number, reason]], would be left out once more: they may have been mended."""
+        return not skipped or (self.options.skip and all(self._why_not(i) == why for i, why in skipped))
+
+    def _why_not(self, i):
+        """Why image i cannot be used, or None."""
+        try:
+            self.recoder(i)
+        except BadImage as error:
+            return str(error)
 
     def _split(self, parts):
         """Writes the index. Returns: a `manifest.Split`."""

@@ -6,6 +6,7 @@ in the global batch): a resumed run needs only its step, and any number of repli
 
 import dataclasses
 import functools
+import logging
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,8 @@ from tfgans.data.decode import from_array, to_array
 from tfgans.data.passes import THREADS
 from tfgans.data.quiet_exit import guarded
 from tfgans.data.scaling import to_float
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +58,20 @@ class Batches:
         self.steps_per_epoch, self.turns = max(1, size // taken), -(-taken // size)
         self._one_order = order or self._order_of_epoch
         self._order = functools.lru_cache(2)(self._orders)
+
+    def tell_turns(self, title, told):
+        """Warns if a step sees images more than once.
+
+        Args:
+            title: of the source. told: set of what has been said already, and is not said again.
+        """
+        (steps, batch_size), count = self.shape, len(self.indices)
+        if self.turns > 1 and (self.shape, count) not in told:
+            told.add((self.shape, count))
+            taken = steps * batch_size
+            line = "%s has %d images and a step takes %d (batch_size %d x discriminator_steps %d): it sees them %s"
+            often = "more than once" if taken < 2 * count else "several times"
+            logger.warning(line, title, count, taken, batch_size, steps, often)
 
     def dataset(self, start_step, first_replica, local_replicas, total_replicas):
         """tf.data.Dataset without end of the elements `Dataset.batches` describes."""

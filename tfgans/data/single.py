@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, colour, decode, fit, header, least_side, open_image, to_array
+from tfgans.data.folder import refuse_unreadable
 from tfgans.data.layout import EXTENSIONS
 from tfgans.files import expanded
 
@@ -11,7 +12,7 @@ from tfgans.files import expanded
 def image_files(paths):
     """The files of paths of images and of folders of them (not what is in folders in these), in their order.
 
-    Raises: ConfigError naming what is not there, or a folder without images.
+    Raises: ConfigError naming what is not there, or a folder without images or one that cannot be read.
     """
     found = []
     for path in (Path(expanded(path)) for path in paths):
@@ -20,7 +21,10 @@ def image_files(paths):
                 raise ConfigError(f"there is no image {path}")
             found.append(path)
             continue
-        inside = [file for file in sorted(path.iterdir()) if _is_image(file)]
+        try:
+            inside = [file for file in sorted(path.iterdir()) if _is_image(file)]
+        except OSError as error:
+            refuse_unreadable(error)
         if not inside:
             raise ConfigError(f"folder {path} has no images; looked for {', '.join(EXTENSIONS)}")
         found += inside

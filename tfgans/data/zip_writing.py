@@ -42,6 +42,7 @@ def write_zip(content, form, output, skip, overwrite):
     channels = _channels(content, form)
     recoder = Recoder(content.items, _form(content, form, channels), content.sizes, all(content.grays))
     output.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_left(output)
     bad, names, numbers = {}, [], range(len(content.items))
     with files.replacing(output) as file, zipfile.ZipFile(file, "w") as archive:
         with progress.Bar(f"packing {content.title}", len(numbers), "image") as bar:

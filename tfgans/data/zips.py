@@ -220,7 +220,7 @@ def _named(members, title):
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.startswith("/") or ".." in parts:
             raise ConfigError(f"{title} has a file outside itself: {readers.one_line(name)}")
-        if any(map(is_hidden, parts)):
+        if not parts or any(map(is_hidden, parts)):  # without parts it is the root itself, `./`
             continue
         path = "/".join(parts)
         if name.endswith("/"):

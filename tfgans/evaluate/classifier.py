@@ -144,6 +144,7 @@ def save(model, path, about):
     Args:
         about: what JSON takes of it: `name`, `class_names`, `accuracy`, `class_accuracy` and what else is known.
     """
+    files.remove_left(path)
     with tempfile.TemporaryDirectory(prefix="tfgans-") as folder:
         whole = Path(folder) / "classifier.keras"
         model.save(whole)

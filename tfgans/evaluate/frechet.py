@@ -105,6 +105,7 @@ def save_arrays(path, arrays):
     """Writes an npz file atomically: readers see the old file or the whole new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_left(path)
     with files.replacing(path) as file:
         np.savez(file, **arrays)
 

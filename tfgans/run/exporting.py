@@ -15,6 +15,7 @@ from tfgans.gan import takes_labels
 from tfgans.run import build
 from tfgans.run.after import Which
 from tfgans.run.export_formats import LiteRT, Onnx, SavedModel, TensorFlowJS
+from tfgans.run.folder import refuse_other_bytes
 
 LATENTS = 64  # that each file is tried with
 LARGEST_ERROR = 1e-4  # of a value in [-1, 1]
@@ -200,6 +201,7 @@ def _writers(formats, quantize):
 def _checked_folder(output_dir, overwrite):
     """The folder as a path. Raises: ConfigError if it cannot be written to, or holds an export."""
     folder = Path(files.expanded(output_dir))
+    refuse_other_bytes(folder)
     try:
         files.check_place(folder)
         made = [name for name in _names() if (folder / name).exists()]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfgans import checkpoint, files
+from tfgans import checkpoint, files, readers
 from tfgans.config import ConfigError
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import shown
@@ -23,6 +23,15 @@ def take(stack, folder):
         raise cannot_be_trained_in(folder, error) from error
     for name in (".", "checkpoints", "samples", "spectra"):
         files.remove_partial(folder / name)
+
+
+def refuse_other_bytes(folder):
+    """Raises ConfigError for a folder whose name is no UTF-8: TensorFlow, figures and pages take no other."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        name = readers.one_line(folder)
+        raise ConfigError(f"{name} has bytes in its name that are no UTF-8: give it another name") from error
 
 
 def cannot_be_trained_in(folder, error):

@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+from tfgans import files, readers
 from tfgans.config import ConfigError
 from tfgans.data import packing
 from tfgans.data.looking import look_at
@@ -22,7 +23,8 @@ class Origin:
     Args:
         source: as `--data` of training. splits: names of some, or None for all.
         use_labels: whether its labels are packed, too.
-        where: `data_dir`, `image_key`, `label_key`, `memory_limit_gb` of `find_source`.
+        where: `data_dir`, `image_key`, `label_key`, `memory_limit_gb` of `find_source`, which are of TensorFlow
+            Datasets alone.
     """
 
     source: str
@@ -42,6 +44,8 @@ def pack(origin, output, form, options, kind="packed"):
     """
     text = source_of(origin.source, "--source")
     _refuse_itself(text, output)
+    _refuse_where(origin)
+    _check_place(output, kind)
     source = find_source(text, **origin.where)
     if kind == "packed":
         _refuse_unused(form)
@@ -103,6 +107,24 @@ def _refuse_unused(form):
                 raise ConfigError(
                     f"--{name}={getattr(form, name)} needs --resolution: without one images are packed as they are"
                 )
+
+
+def _check_place(output, kind):
+    """Raises ConfigError, before the images are looked at, if there is no place for what is written."""
+    folder = Path(output) if kind == "packed" else Path(output).parent
+    try:
+        files.check_place(folder)
+    except OSError as error:
+        raise ConfigError(f"--output={output} cannot be written: {readers.reason(error)}") from error
+
+
+def _refuse_where(origin):
+    """Raises ConfigError for what says which images of TensorFlow Datasets to take, where the source is another."""
+    for name, value in origin.where.items():
+        if value is not None and not origin.source.startswith("tfds:"):
+            raise ConfigError(
+                f"--{name}={value} is for --source=tfds:<name> alone. Received: --source={origin.source}"
+            )
 
 
 def _refuse_itself(text, output):

@@ -16,7 +16,7 @@ def draw(run, step):
     Args:
         step: updates done; TensorBoard's events of earlier steps are there.
     """
-    path, data = run.folder / "samples" / "real.png", run.dataset
+    path, data = run.folder / "samples" / "real.png", run.labelled_data()
     picture = page(
         run.examples(), data.num_examples, run.model.num_classes, run.output.draw.count, data.modes
     )
@@ -36,7 +36,7 @@ def page(batches, num_examples, num_classes, count, modes=None):
 
     Args:
         batches: dataset of {"images": [discriminator_steps, n, ...], "labels"}, as `Dataset.batches` makes it.
-        num_examples: in an epoch.
+        num_examples: different ones; what comes behind them is the same again, also within a step.
         num_classes: of the model; then the layout is that of the samples, and the places of a class with too few
             images among the first 4,096 stay white.
         count: images in a sample grid. modes: of a 2-D mixture.
@@ -49,7 +49,7 @@ def page(batches, num_examples, num_classes, count, modes=None):
         free = {number: np.flatnonzero(np.resize(classes, count) == number).tolist() for number in classes}
     seen = 0
     for batch in batches:
-        items, labels = _items(batch, classes is not None)
+        items, labels = _items(batch, classes is not None, num_examples - seen)
         for item, label in zip(items, labels, strict=True):
             if free.get(label):
                 found[free[label].pop(0)] = item
@@ -61,11 +61,11 @@ def page(batches, num_examples, num_classes, count, modes=None):
     return pictures.page(found, columns, modes, label="real")
 
 
-def _items(batch, labelled):
-    """(uint8 images or float points [n, ...], the label of each or None) of a training step."""
+def _items(batch, labelled, most):
+    """(uint8 images or float points [n, ...], the label of each or None) of a training step, the first `most`."""
     items = batch["images"] if batch["images"].shape.rank == 3 else to_uint8(batch["images"])
-    items = items.numpy().reshape(-1, *items.shape[2:])
-    return items, batch["labels"].numpy().ravel().tolist() if labelled else [None] * len(items)
+    items = items.numpy().reshape(-1, *items.shape[2:])[:most]
+    return items, batch["labels"].numpy().ravel().tolist()[:most] if labelled else [None] * len(items)
 
 
 def _is(path, picture):

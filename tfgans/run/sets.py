@@ -3,6 +3,7 @@
 import logging
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
@@ -90,6 +91,8 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     """
     _check(metrics)
     evidence = None if drawn is None else _place_for_pictures(drawn, second)
+    if save is not None:
+        _check_save(save)
     real = _opened(first, resolution, features)
     fake = None if second is None else _opened(second, resolution, features)
     _tell_unsuited(features, real, fake)
@@ -207,6 +210,18 @@ def _of_statistics(real, fake, metrics):
     found = {"fid": frechet_distance(real.moments, fake.moments)} if "fid" in metrics else {}
     found |= all_metrics.of_features(others, real.kept, fake.kept, _MOST_KEPT, _MOST_KEPT // 2)
     return found | {"num_samples": fake.images, "num_reference": real.images}
+
+
+def _check_save(path):
+    """Raises ConfigError, before any image is looked at, if statistics cannot be saved there."""
+    place = Path(files.expanded(path))
+    try:
+        files.check_place(place.parent)
+        why = "it is a folder" if place.is_dir() else None
+    except OSError as error:
+        why = readers.reason(error)
+    if why:
+        raise ConfigError(f"--save={path} cannot be written: {why}")
 
 
 def _save(path, statistics, features, shape):

@@ -59,6 +59,7 @@ class Run:
 
     def __init__(self, model_dir, plan):
         self.folder, self.plan, self.steps = Path(files.expanded(model_dir)), plan, plan.steps
+        folder.refuse_other_bytes(self.folder)
         self.model, self.strategy = build.build_model()
         with build.explained():
             self.dataset = self.open_data()
