@@ -84,7 +84,7 @@ def test_an_output_that_is_no_folder(refused, tmp_path, flags):
         (["--format=zip", "--images_per_shard=5"], "--format=zip writes one file: leave --images_per_shard out"),
         (
             ["--verify=x", "--resolution=16", "--nolabels"],
-            "--verify compares what is packed as it is: leave --source, --output, --resolution, --nolabels out",
+            "--verify compares what is packed as it is: leave --source, --output, --nolabels, --resolution out",
         ),
     ],
 )  # fmt: skip

@@ -189,7 +189,7 @@ def test_halves_are_checked_one_by_one(tmp_path):
 
 def test_links_and_other_folders_are_no_classes(tmp_path):
     source = folder(tmp_path / "images", {"cat": 1, "dog": 1})
-    for other in (".git", "__MACOSX/cat"):
+    for other in (".git", "__MACOSX/cat", "lost+found"):
         (tmp_path / "images" / other).mkdir(parents=True)
     Image.new("L", (8, 8)).save(tmp_path / "images" / "__MACOSX" / "cat" / "a.png")
     (tmp_path / "images" / "loop").symlink_to(tmp_path / "images")

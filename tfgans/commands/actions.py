@@ -6,8 +6,8 @@ import sys
 
 from absl import flags
 
+from tfgans.commands import data_flags, picture_flags, picturing
 from tfgans.commands import flags as command_flags
-from tfgans.commands import picture_flags, picturing
 from tfgans.commands.given import langevin, others, refuse_flags, refuse_gin_files, which
 from tfgans.commands.words import call, complain
 
@@ -271,9 +271,9 @@ COMMANDS = {
     "describe": (command_flags.describe, _describe),
     "compare": (command_flags.compare, _compare),
     "architectures": (command_flags.architectures, _architectures),
-    "fid": (command_flags.fid, _fid),
-    "classifier": (command_flags.classifier, _classifier),
-    "pack": (command_flags.pack, _pack),
+    "fid": (data_flags.fid, _fid),
+    "classifier": (data_flags.classifier, _classifier),
+    "pack": (data_flags.pack, _pack),
     "doctor": (command_flags.doctor, _doctor),
     "export": (command_flags.export, _export),
     "report": (command_flags.report, _report),

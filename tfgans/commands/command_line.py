@@ -17,8 +17,8 @@ import warnings
 from absl import app, flags, logging
 
 from tfgans import cluster, files, progress
+from tfgans.commands import data_flags, picture_flags
 from tfgans.commands import flags as command_flags
-from tfgans.commands import picture_flags
 from tfgans.commands.actions import COMMANDS, SUMMARIES, WITH_ARGUMENTS
 from tfgans.commands.words import complain, program
 from tfgans.run import signals
@@ -31,7 +31,7 @@ def run(command):
     signals.watch(lambda line: signals.write(f"{program()}: {line}"), files.remove_open)
     define, action = COMMANDS[command]
     define()
-    for module in (command_flags, picture_flags):
+    for module in (command_flags, data_flags, picture_flags):
         for flag in FLAGS.flags_by_module_dict().get(module.__name__, ()):
             FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     taken = command in WITH_ARGUMENTS

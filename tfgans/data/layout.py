@@ -25,9 +25,15 @@ _NOT_READ = (
 )  # fmt: skip
 
 
+_OF_SYSTEMS = (
+    "__MACOSX",
+    "lost+found",
+)  # of macOS's zips; at the root of Linux's disks, for root alone to read
+
+
 def is_hidden(name):
     """Whether a file or folder of this name, without those above it, is ignored with all that is in it."""
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".") or name in _OF_SYSTEMS
 
 
 def sort_out(name, left_out):
