@@ -105,3 +105,25 @@ def test_a_loop_on_the_device_has_its_gradients():
         return tape.gradient(value, maps)
 
     np.testing.assert_allclose(tf.function(repeated)(maps), repeated(maps), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_first_derivatives_within_a_map_have_second_ones_outside(xla):
+    """As AdvAs takes them of micro-batches; float64 has single operations."""
+
+    def second(maps, gamma, beta, weights):
+        def slope(part):
+            with tf.GradientTape() as tape:
+                tape.watch(part)
+                outputs, *_ = batch_normalized(part, gamma, beta, EPSILON)
+                value = tf.reduce_sum(tf.nn.softplus(outputs) * weights[0])
+            return tape.gradient(value, part)
+
+        with tf.GradientTape() as tape:
+            tape.watch([maps, gamma])
+            square = tf.reduce_sum(tf.square(tf.map_fn(slope, maps)))
+        return tape.gradient(square, [maps, gamma])
+
+    compiled = tf.function(second, jit_compile=xla, autograph=False)
+    found, exact = (flat([compiled(*given((2, 5, 4, 3, 4), dtype))]) for dtype in (tf.float32, tf.float64))
+    assert error(found[0], exact[0]) < 2e-5
