@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tfgans.compare import collect
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate import metrics
@@ -104,4 +103,4 @@ def test_comparisons_know_which_values_of_a_second_split_are_better_high():
         "num_reference_test": 4,
         "reference_flipped": False,
     }
-    assert collect._metrics(row | {"reference": "digits test"}) == {"fid": 1.0, "fid_test": 2.0}
+    assert metrics.values_of(row | {"reference": "digits test"}) == {"fid": 1.0, "fid_test": 2.0}
