@@ -89,10 +89,9 @@ def translation(images, rows, columns):
     there loops over them.
     """
 
+    # All are arguments: what is not is out of reach within loops and branches.
     @custom_gradient
-    def moved(
-        images, rows, columns
-    ):  # all are arguments: what is not is out of reach within loops and branches
+    def moved(images, rows, columns):
         def gradient(upstream):
             return translation(upstream, -rows, -columns), None, None
 

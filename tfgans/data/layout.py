@@ -23,12 +23,8 @@ _NOT_READ = (
     ".dds", ".exr", ".hdr", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf",
     ".rw2", ".raf", ".dcm", ".npy",
 )  # fmt: skip
-
-
-_OF_SYSTEMS = (
-    "__MACOSX",
-    "lost+found",
-)  # of macOS's zips; at the root of Linux's disks, for root alone to read
+# Of macOS's zips, and at the root of Linux's disks, for root alone to read.
+_OF_SYSTEMS = ("__MACOSX", "lost+found")
 
 
 def is_hidden(name):

@@ -158,14 +158,15 @@ def measured_alike(row, other):
 
 def values_of(row):
     """The metrics of a row of `metrics.jsonl`, {name: a number, or None if it could not be measured}."""
-    kept = {
-        name: value
-        for name, value in row.items()
-        if name not in _NOT_METRICS
-        and not name.endswith(("_seconds", "_std", "_flops"))
-        and not name.startswith("num_reference")
-    }
-    return {k: v for k, v in kept.items() if v is None or isinstance(v, (int, float)) and abs(v) < 1e300}
+    kept = {name: value for name, value in row.items() if is_value(name, value)}
+    return {name: value for name, value in kept.items() if value is None or abs(value) < 1e300}
+
+
+def is_value(name, value):
+    """Whether an entry of such a row is a metric: a number, finite or not, or None, and of no other meaning."""
+    other = name in _NOT_METRICS or name.startswith("num_reference")
+    other = other or name.endswith(("_seconds", "_std", "_flops"))
+    return not other and (value is None or isinstance(value, (int, float)))
 
 
 def check(metrics):

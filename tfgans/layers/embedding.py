@@ -37,8 +37,9 @@ def class_rows(table, labels):
         return tf.matmul(tf.cast(shares, table.dtype), table)
     classes, channels = table.shape
 
+    # Both are arguments: what is not is out of reach within loops and branches.
     @custom_gradient
-    def rows(table, labels):  # both are arguments: what is not is out of reach within loops and branches
+    def rows(table, labels):
         def gradient(upstream):
             shares = tf.one_hot(tf.reshape(labels, (-1,)), classes, dtype=upstream.dtype)
             return tf.matmul(shares, tf.reshape(upstream, (-1, channels)), transpose_a=True), None

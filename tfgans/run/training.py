@@ -8,7 +8,7 @@ from pathlib import Path
 from tfgans import checkpoint, config, distribute, files
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
-from tfgans.evaluate.metrics import values_of
+from tfgans.evaluate.metrics import is_value
 from tfgans.evaluate.stability import FixedSamples
 from tfgans.progress import phase
 from tfgans.run import (
@@ -287,8 +287,7 @@ class Run:
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
         metrics |= self.model.stated_labels() | fixed.metrics()
-        numbers = {k: None for k, v in metrics.items() if v is None or isinstance(v, (int, float))}
-        known = values_of(numbers)  # those that are not finite, too
+        known = [name for name, value in metrics.items() if is_value(name, value)]
         unknown = self.evaluator is not None and self.plan.best_metric not in known
         if unknown and not self.evaluator.of_images_alone:  # else it may be one that was left out
             raise ConfigError(
