@@ -1,6 +1,7 @@
 """Files are whole or not there, whatever interrupts their writing."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -61,6 +62,21 @@ def test_what_killed_processes_left_of_a_file_goes_and_what_is_being_written_sta
         file.write(b"new")
     assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], "a[1].zip"])
     files.remove_left(tmp_path / "missing" / "a.zip")  # nothing to do
+
+
+def test_a_file_that_is_taken_for_left_behind_as_it_is_opened_is_made_again(tmp_path, monkeypatch):
+    lock, taken = fcntl.flock, []
+
+    def slow(file, how):
+        if not taken:
+            taken.extend(tmp_path.glob(".a.part*"))
+            taken[0].unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with files.replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert len(taken) == 1 and os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"new"
 
 
 @pytest.fixture

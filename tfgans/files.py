@@ -31,8 +31,7 @@ def replacing(path, mode="wb"):
     part = path.with_name(f".{path.name}.part{os.getpid()}")
     _open.add(part)
     try:
-        with open(part, mode, encoding=None if "b" in mode else "utf-8") as file:
-            _is_mine(file)  # until it is closed, see `remove_left`
+        with _locked(part, mode) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -45,6 +44,20 @@ def replacing(path, mode="wb"):
     finally:
         _open.discard(part)
     to_disk(path.parent)
+
+
+def _locked(part, mode):
+    """Opens a file to be written; it is locked until it is closed, so that `remove_left` sees that it is in use.
+
+    That may have taken it for left behind before it was locked: it is made again then.
+    """
+    while True:
+        file = open(part, mode, encoding=None if "b" in mode else "utf-8")  # noqa: SIM115 - the caller closes it
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(part):
+            return file
+        file.close()
 
 
 def to_disk(path):
@@ -78,18 +91,10 @@ def remove_left(path):
     writing stays."""
     path = Path(path)
     for part in path.parent.glob(f".{glob.escape(path.name)}.part*"):
+        # Another has the lock, or the file system has none.
         with contextlib.suppress(OSError), open(part, "rb") as file:
-            if _is_mine(file):
-                part.unlink()
-
-
-def _is_mine(file):
-    """Takes the lock of an open file, until it is closed or its process dies. Returns: whether nobody else has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another has it, or the file system has no locks
-        return False
-    return True
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def remove_open():
