@@ -8,10 +8,10 @@ import re
 import invented
 import numpy as np
 import pytest
+from left_by_runs import make_run
 from matplotlib.figure import Figure
 from pages import Page, read, two
 from PIL import Image
-from test_collect import make_run
 
 from tfgans.compare import collect, embedded, evaluations, figures, processes, report, run
 

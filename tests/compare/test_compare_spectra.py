@@ -8,10 +8,10 @@ import browser
 import invented
 import numpy as np
 import pytest
+from left_by_runs import compare, make_run
 from matplotlib.figure import Figure
 from pages import Page, read, two
 from PIL import Image
-from test_collect import compare, make_run
 
 from tfgans.compare import collect, figures, report, spectra
 from tfgans.run import build
