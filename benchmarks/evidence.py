@@ -39,7 +39,7 @@ def parse(arguments=None):
     parser.add_argument("--processes", type=int, default=1, help="runs at a time")
     parser.add_argument("--seconds", type=float, help="after which everything ends and is written")
     parser.add_argument("--updates", help="of the first arm, instead of the part's; auto: what fits")
-    parser.add_argument("--seeds", type=int, help="counted runs of each arm, instead of the part's")
+    parser.add_argument("--seeds", type=int, help="counted runs of each arm but a drawn one")
     parser.add_argument(
         "--gin_param", action="append", default=[], help="for all arms; may be given several times"
     )

@@ -116,8 +116,8 @@ class Trial:
                 break
 
     def seeds_of(self, arm):
-        """The number of an arm's counted runs."""
-        return self.options.seeds or self.part.more_seeds.get(arm, self.part.seeds)
+        """The number of an arm's counted runs; --seeds does not change that of arms which have their own."""
+        return self.part.more_seeds.get(arm, self.seeds)
 
     def genotype(self, arm, seed):
         """The file of the architecture that a run of an arm trains, or None."""

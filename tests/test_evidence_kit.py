@@ -70,6 +70,13 @@ def test_flags_know_the_length_of_the_run(trial):
     assert "updates = 700" in trial("octave").flags("RAMP", 700)
 
 
+def test_ten_are_drawn_however_many_are_searched(trial):
+    made = trial("alphagan")
+    assert (made.seeds_of("drawn"), made.seeds_of("AlphaGAN")) == (10, 5)
+    made.seeds = 2
+    assert (made.seeds_of("drawn"), made.seeds_of("AlphaGAN")) == (10, 2)
+
+
 def test_what_fits_is_known_from_the_probe(trial):
     """12 runs by 2 processes are 6 waves of 0.92 * 1000 / 6 s = 153 s, less 3 + 6 * 2, at 0.012 an update."""
     made = trial("octave", left=1000.0)
