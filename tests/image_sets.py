@@ -1,6 +1,8 @@
 """Folders of images of mixed sizes and kinds, in every layout, and what two data sets must have in common."""
 
+import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -39,6 +41,30 @@ def make(root, layout):
         pairs = [[path.relative_to(root).as_posix(), i % 3] for i, path in enumerate(paths)]
         (root / "dataset.json").write_text(json.dumps({"labels": pairs}))
     return paths
+
+
+def spoilt(source, root):
+    """A copy of a folder of classes in which image 2 is none, and 7 is cut, which only decoding shows."""
+    shutil.copytree(source, root)
+    (root / "cat" / "im002.webp").write_text("no image")
+    path = root / "dog" / "deep" / "im007.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    return root
+
+
+def picture(level=0, size=(8, 8)):
+    """The bytes of a PNG of one gray."""
+    file = io.BytesIO()
+    Image.new("L", size, level).save(file, "PNG")
+    return file.getvalue()
+
+
+def written(path, members, **options):
+    """A zip of {name or ZipInfo: bytes}."""
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
 
 
 def zipped(root, path, within="", method=zipfile.ZIP_STORED):
