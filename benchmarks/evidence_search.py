@@ -72,7 +72,7 @@ PARTS = {
         arms={name: () for name in (DRAWN, "AlphaGAN", "without deconv", "alpha frozen", "random search")},
         metric="fid",
         updates=2000,
-        evaluations=10,
+        evaluations=5,
         seeds=5,
         more_seeds={DRAWN: 10},
         search=(*MNIST, *NO_CLASSES, "networks/alphagan_supernet.gin", "batch_size = 32", *metrics()),
