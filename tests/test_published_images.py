@@ -44,3 +44,37 @@ def test_re_stylegan2_is_evaluated_as_often_as_its_baseline(data):
     """Every 10,000 iterations (Saxena et al. 2023, section 4), of which the best counts."""
     for name in (f"regan/{data}_stylegan2", f"stylegan2/{data}"):
         assert bound(name, "train.evaluate_every", None) == bound(name, "train.save_every", None) == 10_000
+
+
+# By the loaders of the authors' codes.
+MIRRORED = {
+    "alphagan/cifar10_retrain_s": False,
+    "alphagan/cifar10_search_s": False,
+    "alphagan/stl10_retrain_s": False,
+    "alphagan/cifar10_random": True,
+    "advas/cifar10_autogan": False,
+    "fastgan/cifar10": True,
+    "fastgan/robgan_cifar100": True,
+    "fastgan/imagenet_bs64": True,
+    "fastgan/sngan_imagenet": False,
+    "fastgan/sagan_imagenet": False,
+    "fastgan/robgan_imagenet143_128": False,
+    "octave/celeba128_dcgan_combi": False,
+    "progan/cifar10": False,
+    "progan/tiny_imagenet": False,
+    "regan/cifar10_progan": False,
+    "regan/tiny_imagenet_progan": False,
+    "regan/cifar10_sngan": False,
+    "regan/cifar10_autogan_a": False,
+    "regan/cifar10_stylegan2": True,
+    "regan/obama256_stylegan2": True,
+    "regan/cifar10_rggan": False,
+    "regan/cifar10_adapt_relax": True,
+    "r3gan/cifar10": True,
+    "r3gan/stacked_mnist": False,
+}
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+def test_images_are_mirrored_where_the_authors_mirror_them(name):
+    assert bound(name, "Dataset.flip", False) is MIRRORED[name]
