@@ -52,6 +52,8 @@ MIRRORED = {
     "alphagan/cifar10_search_s": False,
     "alphagan/stl10_retrain_s": False,
     "alphagan/cifar10_random": True,
+    "alphagan_biggan/cifar10_retrain": False,
+    "alphagan_biggan/cifar10_search": False,  # as alphaGAN's other searches
     "advas/cifar10_autogan": False,
     "fastgan/cifar10": True,
     "fastgan/robgan_cifar100": True,
