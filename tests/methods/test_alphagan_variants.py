@@ -175,3 +175,27 @@ def test_lazy_updates_concern_one_network():
     model = make(compose(AlphaGAN, R1GAN), **SMALL, r1_interval=2)
     assert model.extras_of("generator", ("r1/0", "other")) == ("other",)
     assert model.extras_of("discriminator", ("r1/0", "other")) == ("r1/0", "other")
+
+
+def test_gumbel_noise_is_in_every_forward_of_a_searched_discriminator():
+    """As in the authors' code: against G-bar, and on the gap's real images, too; never in D-bar's."""
+    discriminator = alphagan_search_discriminator(resolution=8, channels=1, base_channels=2)
+    for options, phases in (
+        ({}, ("discriminator", "test_generator", "architecture")),
+        ({"single_level_weight": 1.0}, ("both_players", "test_discriminator", "gap")),
+    ):
+        model, seen = make(gumbel=True, discriminator=discriminator, **options), []
+        call_options = model.call_options
+
+        def options_of(network, batch, call_options=call_options, seen=seen):
+            seen.append((network, "mixing" in call_options(network, batch)))
+            return call_options(network, batch)
+
+        model.call_options = options_of
+        for phase in phases:
+            seen.clear()
+            run_phase(model, phase)
+            own = [mixed for network, mixed in seen if network is model.own_discriminator]
+            copies = [mixed for network, mixed in seen if network is model.test_discriminator]
+            assert all(own) and not any(copies), phase
+            assert bool(own) == (phase != "test_discriminator"), phase

@@ -32,9 +32,10 @@ class ProgressiveGAN(GAN):
     count from there, and decay by gradients of 0 where a later one uses it no more. Each stage's weights therefore
     have an optimizer of their own, a copy of the given one that follows its learning rate.
 
-    Departures from that code: one batch size for all stages, where it has 128 up to 16x16 and 64 at 32x32. On several
-    replicas the discriminator's minibatch deviation is that of each replica's share. An optimizer's `global_clipnorm`
-    takes each stage's weights by themselves.
+    Departures from that code: one batch size for all stages, where it has 128 up to 16x16 and 64 at 32x32. It makes
+    small real images by Pillow's bilinear filter, rounded to 8 bits, not by means. On several replicas the
+    discriminator's minibatch deviation is that of each replica's share. An optimizer's `global_clipnorm` takes each
+    stage's weights by themselves.
 
     Cost of a step: what networks that end at the stage cost, and one to-RGB and from-RGB of the stage before.
 

@@ -55,8 +55,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         test_steps: R, updates of each of D-bar and G-bar. The code's 20 are 22.
         architecture_steps: S, updates of alpha.
         warm_up_steps: outer steps at the start in which alpha stays as it is.
-        gumbel: mix the operations by the Gumbel softmax (Eq. 8) in all forwards of G, and of a searched D, that
-            train; G-bar and D-bar never do.
+        gumbel: mix the operations by the Gumbel softmax (Eq. 8) in all forwards of G, and of a searched D, in
+            training; G-bar and D-bar never do.
         gumbel_temperature: its temperature, above 0.
         test_generator_updates: what G-bar's updates move: its `weights`, its `architecture`, or `both` (Table 4).
         single_level_weight: lambda of the single-level form (Eq. 11): weights of G and D and alpha all descend on the
@@ -183,7 +183,10 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         """One phase of an outer step: an update, or what comes between the parts."""
         self.set_learning_rates()
         phase = getattr(self, f"{self.phase}_phase")
-        return phase() if self.phase in ("copy", "end") else phase(self.split_batch(data)[0])
+        if self.phase in ("copy", "end"):
+            return phase()
+        real = self.split_batch(data)[0]
+        return phase(real | self._noise("discriminator_noise", self.own_discriminator))
 
     def learning_rate_factors(self):
         given, step = super().learning_rate_factors(), self.step.value
@@ -195,8 +198,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def discriminator_phase(self, real):
         """One update of D on the training half."""
-        noise = self._noise("discriminator_noise", self.discriminator)
-        return self.discriminator_update(self.update_index, real | noise)
+        return self.discriminator_update(self.update_index, real)
 
     def both_players_phase(self, real):
         """One update of D on the training half, then one of G."""
@@ -286,10 +288,10 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def draw_latents(self, count, again=False):
         latents = super().draw_latents(count, again)
+        latents |= self._noise("fake_discriminator_noise", self.own_discriminator)
         if self.is_played("generator"):
             return latents
-        noise = self._noise("generator_noise", self.generator)
-        return latents | noise | self._noise("fake_discriminator_noise", self.discriminator)
+        return latents | self._noise("generator_noise", self.generator)
 
     def synthesize(self, latents, training=False, generator=None):
         own = generator is None and not self.is_played("generator")
