@@ -38,7 +38,9 @@ class WalkGeneration:
         check_count("columns", columns)
         truncation = Truncation(**truncation)
         bound, psi = self.truncations(truncation)
-        ends = Codes("z", self.latents_at(0, 2 * rows, seed, bound))
+        labels = self.labels_at(0, rows, None, 0, seed)
+        of_ends = None if labels is None else np.repeat(labels, 2)
+        ends = Codes("z", self.latents_at(0, 2 * rows, seed, bound), of_ends)
         steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
         if space == "w":
             styles = self.in_w(ends, weights, truncation=truncation).values
@@ -47,7 +49,6 @@ class WalkGeneration:
             return Codes("w", between.reshape(rows * columns, *styles.shape[1:]))
         pairs = ends.values.reshape(rows, 2, 1, self.latent_dim)
         between = _great_circle(pairs[:, 0], pairs[:, 1], steps).reshape(rows * columns, self.latent_dim)
-        labels = self.labels_at(0, rows, None, 0, seed)
         codes = Codes("z", between, None if labels is None else np.repeat(labels, columns))
         return codes if psi is None else self.in_w(codes, weights, truncation=truncation)
 
