@@ -82,10 +82,9 @@ def _beside(target, image):
 
 def _told(path, folder, result, model):
     row = {"image": str(path), "folder": str(folder.path), "losses": result.losses}
-    if result.codes.labels is None:
+    if result.label is None:
         return row
-    label = int(result.codes.labels[0])
-    return row | {"label": model.class_names[label] if model.class_names else label}
+    return row | {"label": model.class_names[result.label] if model.class_names else result.label}
 
 
 def _tell_features(projector):
