@@ -392,3 +392,7 @@ def test_statistics_that_cannot_be_saved_are_refused_before_images_are_looked_at
         with pytest.raises(ConfigError) as caught:
             sets.between("nowhere", None, None, save=path)
         assert str(caught.value) == f"--save={path} cannot be written: {why}"
+    with pytest.raises(
+        ConfigError, match="^--save is a file whose name ends in .npz, .* Received: .*/stats$"
+    ):
+        sets.between("nowhere", None, None, save=tmp_path / "stats")

@@ -242,6 +242,10 @@ def _check_save(path):
         why = readers.reason(error)
     if why:
         raise ConfigError(f"--save={path} cannot be written: {why}")
+    if place.suffix != ".npz":
+        raise ConfigError(
+            f"--save is a file whose name ends in .npz, by which it is read again. Received: {path}"
+        )
 
 
 def _save(path, statistics, features, shape):
