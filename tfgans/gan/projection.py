@@ -108,7 +108,8 @@ class Projector:
         if self.space != "z":
             model.require_styles(f"projection into {self.space}")
         self.labels = None if labels is None else model.class_indices(labels)
-        self.distance = DiscriminatorDistance(model, self.options.feature_weight > 0)
+        used = self.options.feature_weight > 0 and not model.discriminator_is_untrained
+        self.distance = DiscriminatorDistance(model, used)
         self._descents = {}
 
     @property

@@ -92,6 +92,8 @@ def _told(path, folder, result, model):
 def _tell_features(projector):
     if projector.distance.layers:
         logger.info("features: the run's discriminator, after %s", ", ".join(projector.distance.layers))
+    elif projector.model.discriminator_is_untrained:
+        logger.info("features: none, there is no trained discriminator; pixels alone count")
     elif projector.options.feature_weight > 0:
         logger.info("features: none, the discriminator does not show its maps; pixels alone count")
 
