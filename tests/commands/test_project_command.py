@@ -32,6 +32,17 @@ def images(call, run_dir, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("name", ["images", "latents.npz", "side_by_side.png", ".."])
+def test_no_image_takes_the_place_of_what_is_of_all(tmp_path, name):
+    """It is said before the run is looked at."""
+    Image.new("L", (8, 8)).save(tmp_path / f"{name}.png", "PNG")
+    flags = [f"--output_dir={tmp_path / 'out'}", f"--image={tmp_path / name}.png"]
+    code, said, err = forks.command("project", "--model_dir=nowhere", *flags).finish()
+    assert code == 2 and said == "" and not (tmp_path / "out").exists()
+    assert f"{name}.png cannot get a folder called {name}, which has another meaning: rename it" in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.slow
 def test_each_image_gets_a_folder(call, run_dir, images, tmp_path):
     out = tmp_path / "out"

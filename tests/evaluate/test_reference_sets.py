@@ -104,3 +104,10 @@ def test_comparisons_know_which_values_of_a_second_split_are_better_high():
         "reference_flipped": False,
     }
     assert metrics.values_of(row | {"reference": "digits test"}) == {"fid": 1.0, "fid_test": 2.0}
+
+
+def test_how_sure_a_value_is_is_no_metric_of_a_second_split_either():
+    row = {"kid": 1.0, "kid_subsets": 2.0, "fid_infinity": 3.0}
+    sure = {"kid_std": 0.1, "kid_subsets_std": 0.1, "fid_infinity_slope": 4.0, "fid_infinity_error": 0.1}
+    both = {f"{name}{end}": value for end in ("", "_train") for name, value in (row | sure).items()}
+    assert metrics.values_of(both) == row | {f"{name}_train": value for name, value in row.items()}

@@ -85,6 +85,16 @@ def test_the_middle_of_a_wide_image():
     assert found.shape == (1, 20, 20, 3) and found[:, :, 2:-2].max() == 0
 
 
+def test_the_longer_side_is_rounded_down_as_torchvision_does():
+    """Of 40 x 45 pixels the longer side becomes 224 * 45 / 40 = 252, of which columns 14 to 237 stay."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 45, 3), np.uint8)
+    for turned, size in ((False, (252, 224)), (True, (224, 252))):
+        given = image.swapaxes(0, 1) if turned else image
+        expected = np.asarray(Image.fromarray(given).resize(size, Image.Resampling.BICUBIC))
+        expected = expected[14:238] if turned else expected[:, 14:238]
+        np.testing.assert_array_equal(resizing.shorter_side_uint8(given[None], 224)[0], expected)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_stay(channels):
     images = tf.random.uniform((2, 8, 8, channels), 0, 256, tf.int32).numpy().astype(np.uint8)

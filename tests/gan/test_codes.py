@@ -174,6 +174,24 @@ def test_classes_are_mixed_between_key_pictures(classes):
     assert np.abs(middle.astype(int) - halfway).max() <= 1
 
 
+def test_a_walk_through_classes_of_styles_is_truncated():
+    """Towards the mean of w, as the pictures of its classes are."""
+    options = {"latent_dim": 8, "style_dim": 8, "mapping_layers": 2, "max_channels": 8, "num_classes": 3}
+    discriminator = stylegan2_discriminator(8, max_channels=8, num_classes=3, label_layers=2)
+    model = GAN(stylegan2_generator(8, **options), discriminator, num_classes=3)
+    mean = np.random.default_rng(1).normal(size=(2, 8)).astype("float32")
+    model.generator.get_layer("mapping").mean_w.assign(mean)
+    codes = model.codes_at([0, 1])
+    ways = model.class_walk(codes, [2, 0], 2, truncation=0.25)
+    for number, way in enumerate(ways):
+        for frame, label in ((0, 2), (2, 0)):
+            (w,) = model.styles(codes.values[number : number + 1], labels=np.array([label]))
+            np.testing.assert_allclose(way.values[frame], 0.75 * mean[1] + 0.25 * w, rtol=1e-5, atol=1e-5)
+            assert np.abs(w - mean[1]).max() > 0.1
+    plain = model.class_walk(codes, [2, 0], 2, truncation=1.0)
+    assert {way.space for way in ways} == {"w"} and {way.space for way in plain} == {"z"}
+
+
 def test_a_walk_between_classes_mixes_them(classes):
     way = classes.walk(classes.codes_at([0, 1], labels=[0, 2]), 2)
     np.testing.assert_allclose(way.labels, [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1], [0.5, 0, 0.5]])

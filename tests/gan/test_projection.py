@@ -119,10 +119,41 @@ def test_the_class_is_found_or_taken():
     options = ProjectionOptions(steps=150, candidates=3, draws=48)
     for label in range(3):
         found = Projector(model, options)(images[label])
-        assert found.codes.labels.tolist() == [label] and set(found.history.labels) == {label}
+        assert found.codes.labels.tolist() == [label] and set(found.history.labels) == {label} == {
+            found.label
+        }
         assert error(model, found.codes, images[label]) < 3
     given = Projector(model, dataclasses.replace(options, steps=5), labels=[2, 1])
     assert [given(images[0], number).codes.labels.tolist() for number in (0, 1, 2)] == [[2], [1], [2]]
+
+
+def conditional_styles():
+    """A StyleGAN2 whose mapping and discriminator take classes."""
+    keras.utils.set_random_seed(1)
+    options = {"latent_dim": 8, "style_dim": 8, "mapping_layers": 2, "max_channels": 8}
+    generator = stylegan2_generator(8, 1, num_classes=3, **options)
+    discriminator = stylegan2_discriminator(8, 1, max_channels=8, num_classes=3, label_layers=2)
+    return GAN(generator, discriminator, num_classes=3)
+
+
+@pytest.mark.parametrize("space", ["w", "w_plus"])
+def test_in_w_too_the_class_is_found_or_taken(space):
+    """The way begins at the mean style of the class; the picture of each class's mean is of that class."""
+    model = conditional_styles()
+    latents = model.latents_at(0, 4000, 9)
+    means = np.stack([model.styles(latents, labels=np.full(4000, k)).mean(0) for k in range(3)])
+    assert min(np.abs(means[i] - means[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 0.3
+    images = model.show(Codes("w", means))
+    projector = Projector(model, ProjectionOptions(space=space, steps=2))
+    for label in range(3):
+        found = projector(images[label])
+        assert found.label == label and found.codes.labels is None
+        np.testing.assert_allclose(found.history.values[0], means[label], atol=0.1)
+    given = Projector(model, ProjectionOptions(space=space, steps=1), labels=[2, 0])
+    for number, label in enumerate((2, 0, 2)):
+        found = given(images[1], number)
+        assert found.label == label
+        np.testing.assert_allclose(found.history.values[0], means[label], atol=0.1)
 
 
 def test_long_latents_are_held_back():

@@ -146,6 +146,24 @@ def test_interpolation_in_z_meets_the_images_of_both_latents(model):
     np.testing.assert_array_equal(truncated[[0, 4, 5, 9]], model.generate(4, seed=4, truncation=0.5))
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_in_w_a_row_of_an_interpolation_has_one_class_which_the_seed_draws(seed):
+    """Both ends of a row are the styles of its two latents with the row's class."""
+    generator = stylegan2_generator(
+        8, latent_dim=8, style_dim=8, max_channels=8, mapping_layers=2, num_classes=5
+    )
+    discriminator = stylegan2_discriminator(8, max_channels=8, num_classes=5, label_layers=2)
+    model = GAN(generator, discriminator, num_classes=5)
+    rows = 70  # more ends than one block of latents
+    labels = np.repeat(model.labels_at(0, rows, None, 0, seed), 2)
+    assert len(set(labels)) == 5
+    ends = model.styles(model.latents_at(0, 2 * rows, seed), labels=labels).reshape(rows, 2, SLOTS, 8)
+    assert ends.std() > 0.1
+    found = model.interpolation(rows, 3, seed, space="w").values.reshape(rows, 3, SLOTS, 8)
+    expected = np.stack([ends[:, 0], ends.mean(1), ends[:, 1]], 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_and_the_average_is_shown(model):
     for make in (model.mix, model.interpolate):
         np.testing.assert_array_equal(make(2, 3, seed=1), make(2, 3, seed=1))

@@ -102,6 +102,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
     np.savez(folder / "one.npz", images=images_of(labels), labels=0 * labels)
     np.savez(folder / "gap.npz", images=images_of(labels), labels=2 * labels)
     np.savez(folder / "wide.npz", images=images_of(labels)[:, :6], labels=labels)
+    np.savez(folder / "single.npz", images=images_of([0, 1]), labels=[0, 1])
     (folder / "flat").mkdir()
     for number in range(4):
         Image.fromarray(images_of([0])[0]).save(folder / "flat" / f"{number}.png")
@@ -113,6 +114,11 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
         (folder / "one.npz", {}, "one.npz has one class alone"),
         (folder / "gap.npz", {}, "has no image to train on of class 1"),
         (folder / "wide.npz", {}, "the images are 8x6: give --resolution"),
+        (
+            folder / "single.npz",
+            {"batch_size": 2},
+            "single.npz has one image of each class, and none to hold out",
+        ),
         (data / "train.npz", {"batch_size": 100}, "too few images for one step: 72"),
         (data / "train.npz", {"channels": 4}, "the images have alpha as a channel: a classifier is of gray"),
         (folder / "nowhere", {}, "--data is a folder.*nowhere', which is not there"),

@@ -48,6 +48,20 @@ def test_codes_are_read_as_they_were_written(styled, classes, tmp_path):
         assert sorted(stored) == ["seeds", "space", "styles"] and stored["seeds"].tolist() == [3, 9]
 
 
+def test_styles_have_their_class_in_them(tmp_path):
+    """What the explorer saves of a generator with classes has the class beside the styles it went into."""
+    options = {"latent_dim": 8, "style_dim": 6, "mapping_layers": 2, "max_channels": 8, "num_classes": 3}
+    discriminator = stylegan2_discriminator(8, max_channels=8, num_classes=3, label_layers=2)
+    model = GAN(stylegan2_generator(8, **options), discriminator, num_classes=3)
+    codes = model.codes_at([4], labels=[2])
+    styles = model.styles(codes.values, labels=codes.labels)
+    arrays = {"latents": codes.values, "labels": codes.labels, "styles": styles, "settings": "seed=4&label=2"}
+    np.savez(tmp_path / "seed_000004_001.npz", space="w", **arrays)
+    found = latents.load(tmp_path / "seed_000004_001.npz", model)
+    same(found, Codes("w", styles))
+    np.testing.assert_array_equal(model.show(found), model.show(codes))
+
+
 Z = np.zeros((2, 8), "float32")
 
 

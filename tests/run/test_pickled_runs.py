@@ -1,5 +1,6 @@
 """NVIDIA's pickles where a run begins, and in the place of one."""
 
+import dataclasses
 import pathlib
 
 import gin
@@ -9,8 +10,10 @@ import pytest
 from tfgans.config import ConfigError
 from tfgans.data.scaling import to_uint8
 from tfgans.gan import GAN
+from tfgans.gan.projection import ProjectionOptions, Projector
 from tfgans.networks.stylegan2 import stylegan2_discriminator, stylegan2_generator
 from tfgans.run import after, build, transfer
+from tfgans.run.look import Chosen
 
 PICKLE = pathlib.Path(__file__).parent.parent / "golden" / "nvidia.pkl"
 WIDTHS = {"resolution": 16, "max_channels": 8, "channel_multiplier": 64 / 16384}
@@ -85,6 +88,28 @@ def test_a_pickle_takes_the_place_of_a_run(golden, tmp_path):
     with pytest.raises(ConfigError, match="nvidia.pkl is no run, which has data to be evaluated with"):
         after.evaluate(PICKLE)
     assert len(after.generate(PICKLE, tmp_path / "images", 3, truncation=0.7)) == 5
+
+
+def test_a_pickle_of_generators_alone_has_no_discriminator_to_ask(monkeypatch, tmp_path):
+    """A discriminator as it is drawn says nothing of images: latents are not moved by it, nor images compared."""
+    model, _ = build.load(PICKLE)
+    assert Projector(model, ProjectionOptions(space="z")).distance.layers
+    read = build.read_stylegan2
+
+    def without_d(path):
+        found = read(path)
+        return dataclasses.replace(
+            found, weights={k: v for k, v in found.weights.items() if "ema" in k or k[0] == "g"}
+        )
+
+    for module in (build, transfer):
+        monkeypatch.setattr(module, "read_stylegan2", without_d)
+    chosen = Chosen(2, langevin_steps=1)
+    with pytest.raises(ConfigError, match="Langevin steps .* ask a trained discriminator, and there is none"):
+        after.generate(PICKLE, tmp_path / "driven", chosen=chosen)
+    assert not (tmp_path / "driven").exists()
+    model, _ = build.load(PICKLE)
+    assert not Projector(model, ProjectionOptions(space="z")).distance.layers
 
 
 @pytest.mark.slow

@@ -204,6 +204,46 @@ def test_statistics_of_pytorch_fid(folders, tmp_path):
         between(path, root / "fake", ("fid", "kid"))
 
 
+def test_statistics_that_do_not_say_of_which_features_they_are(folders, tmp_path, caplog):
+    """They may be of another preprocessing: it is said for what they are taken."""
+    root, _ = folders
+    np.savez(tmp_path / "foreign.npz", mu=np.zeros(64), sigma=np.eye(64))
+    between(root / "real", None, save=tmp_path / "own.npz")
+    between(tmp_path / "own.npz", root / "fake")
+    assert "which features" not in caplog.text
+    between(tmp_path / "foreign.npz", root / "fake")
+    line = f"{tmp_path / 'foreign.npz'} does not say of which features it is: taken for digits_classifier"
+    assert caplog.messages.count(line) == 1
+
+
+def test_a_value_that_is_no_number_is_null(folders, tmp_path):
+    """One block of samples gives a kid without an error, of statistics as of images."""
+    root, _ = folders
+    between(root / "real", None, save=tmp_path / "real.npz")
+    found = between(tmp_path / "real.npz", root / "fake", ("fid", "kid"))
+    assert found["kid_std"] is None and json.loads(build.to_json(found)) == found
+    images = between(root / "real", root / "fake", ("fid", "kid"))
+    assert [found[name] for name in ("fid", "kid")] == pytest.approx([images["fid"], images["kid"]], rel=1e-6)
+
+
+def test_how_many_samples_a_metric_takes_is_the_evaluators(folders, tmp_path):
+    """Of statistics as of images: the first seven that are kept."""
+    root, _ = folders
+    between(root / "real", None, save=tmp_path / "real.npz")
+    between(root / "fake", None, save=tmp_path / "fake.npz")
+    real, fake = (np.load(tmp_path / f"{name}.npz")["kept"].astype(float) for name in ("real", "fake"))
+    assert real.shape[0] == 40 and fake.shape[0] == 30
+    gin.bind_parameter("Evaluator.neighbour_samples", 7)
+    gin.bind_parameter("Evaluator.kernel_samples", 5)
+    found = between(tmp_path / "real.npz", tmp_path / "fake.npz", ("kid", "memorization"))
+    distances = np.linalg.norm(real[:7, None] - np.concatenate([real[:7], fake[:7]]), axis=2)
+    own = np.where(np.eye(7, 14, dtype=bool), np.inf, distances)[:, :7].min(1)
+    nearest = distances[:, 7:].argmin(0)
+    authentic = np.mean(own[nearest] < distances[nearest, 7 + np.arange(7)])
+    assert found["auth_pct"] == pytest.approx(100 * authentic)
+    assert found["kid"] == pytest.approx(kernel_distances.squared_discrepancy(real[:5], fake[:5]))
+
+
 def test_splits_of_a_source():
     found = between("digits@train", "digits@test")
     assert (found["num_reference"], found["num_samples"]) == (1438, 359)
@@ -217,6 +257,11 @@ def test_what_cannot_be_is_one_line(folders, tmp_path):
     np.savez(tmp_path / "wide.npz", mu=np.zeros(3), sigma=np.eye(3))
     other = dict(mu=np.zeros(64), sigma=np.eye(64), features="inception_clean", weights="x")
     np.savez(tmp_path / "other.npz", **other)
+    for name, value in (("nan", np.nan), ("inf", np.inf)):
+        sigma = np.eye(64)
+        sigma[0, 1] = sigma[1, 0] = value
+        np.savez(tmp_path / f"{name}.npz", mu=np.zeros(64), sigma=sigma)
+    np.savez(tmp_path / "mean.npz", mu=np.full(64, np.nan), sigma=np.eye(64))
     (tmp_path / "bad").mkdir()
     Image.fromarray(arrays["fake"][0]).save(tmp_path / "bad" / "a.png")
     (tmp_path / "bad" / "b.png").write_bytes(b"not a picture")
@@ -224,6 +269,21 @@ def test_what_cannot_be_is_one_line(folders, tmp_path):
         (root / "nowhere", ("fid",), "a set of images is a folder, .*nowhere', which is not there"),
         (tmp_path / "broken.zip", ("fid",), "broken.zip cannot be read as a zip file"),
         (tmp_path / "odd.npz", ("fid",), "odd.npz cannot be read as statistics: mu and sigma"),
+        (
+            tmp_path / "nan.npz",
+            ("fid",),
+            "nan.npz cannot be read as statistics: mu and sigma are not all finite",
+        ),
+        (
+            tmp_path / "inf.npz",
+            ("fid",),
+            "inf.npz cannot be read as statistics: mu and sigma are not all finite",
+        ),
+        (
+            tmp_path / "mean.npz",
+            ("fid",),
+            "mean.npz cannot be read as statistics: mu and sigma are not all finite",
+        ),
         (tmp_path / "wide.npz", ("fid",), "features of different width: 3 and 64"),
         (tmp_path / "other.npz", ("fid",), "has statistics of inception_clean, not of digits_classifier"),
         (tmp_path / "bad", ("fid",), "b.png"),
@@ -239,6 +299,27 @@ def test_what_cannot_be_is_one_line(folders, tmp_path):
         with pytest.raises(ConfigError, match=message) as error:
             between(first, root / "fake", metrics)
         assert "\n" not in str(error.value)
+
+
+def test_a_generated_set_with_too_few_images_is_named(folders, tmp_path):
+    root, arrays = folders
+    for count, metrics, message in (
+        (1, ("kid",), "has 1 image, and at least 2 are needed"),
+        (1, ("fid", "inception_score"), "has 1 image, and at least 10 are needed"),
+        (
+            9,
+            ("fid", "inception_score"),
+            "has 9 images, and at least 10 are needed: inception_score is over 10 parts",
+        ),
+    ):
+        few = tmp_path / f"few_{count}"
+        few.mkdir(exist_ok=True)
+        for number in range(count):
+            Image.fromarray(arrays["fake"][number]).save(few / f"{number}.png")
+        with pytest.raises(ConfigError) as error:
+            between(root / "real", few, metrics)
+        assert str(error.value).startswith(f"{few} {message}")
+    assert between(root / "real", tmp_path / "few_9", ("fid",))["num_samples"] == 9
 
 
 @pytest.mark.parametrize(
@@ -311,3 +392,7 @@ def test_statistics_that_cannot_be_saved_are_refused_before_images_are_looked_at
         with pytest.raises(ConfigError) as caught:
             sets.between("nowhere", None, None, save=path)
         assert str(caught.value) == f"--save={path} cannot be written: {why}"
+    with pytest.raises(
+        ConfigError, match="^--save is a file whose name ends in .npz, .* Received: .*/stats$"
+    ):
+        sets.between("nowhere", None, None, save=tmp_path / "stats")

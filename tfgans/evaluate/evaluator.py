@@ -217,7 +217,7 @@ class Evaluator:
         if getattr(dataset, "modes", None) is not None and watch.points:
             result |= coverage.mode_coverage(np.concatenate(watch.points), dataset.modes, dataset.mode_std)
         result |= self._of_generator(dataset, of_class, paths)
-        result = {name: _json_number(value) for name, value in result.items()}
+        result = {name: json_number(value) for name, value in result.items()}
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
 
@@ -264,7 +264,7 @@ class Evaluator:
         """
         count = min(self.num_samples, most)
         sample = collect(self.features, self._generated(generate, count), count, 0, label="generated images")
-        return _json_number(
+        return json_number(
             frechet_distance(self._reference, sample.moments) if sample.finite else None
         ), count
 
@@ -280,8 +280,8 @@ class Evaluator:
         return batches_of(generate, total, self.batch_size)
 
 
-def _json_number(value):
-    """JSON has no nan and no infinity: they become None."""
+def json_number(value):
+    """A metric's value as JSON takes it, which has no nan and no infinity: they become None."""
     if isinstance(value, list):
-        return [_json_number(entry) for entry in value]
+        return [json_number(entry) for entry in value]
     return None if value is None or not np.isfinite(value) else value

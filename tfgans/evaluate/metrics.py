@@ -68,6 +68,8 @@ _NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "
 _NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
 _NOT_METRICS |= {"ppl_samples", "classification_samples"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
+# How sure other values are; behind a second split's come more letters.
+_BESIDE = ("kid_std", "kid_subsets_std", "fid_infinity_slope", "fid_infinity_error")
 _MEASURED_BY = ("features", "num_samples", "num_reference")  # not by the reference's name: data may be moved
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
@@ -164,7 +166,7 @@ def values_of(row):
 
 def is_value(name, value):
     """Whether an entry of such a row is a metric: a number, finite or not, or None, and of no other meaning."""
-    other = name in _NOT_METRICS or name.startswith("num_reference")
+    other = name in _NOT_METRICS or name.startswith(("num_reference", *_BESIDE))
     other = other or name.endswith(("_seconds", "_std", "_flops"))
     return not other and (value is None or isinstance(value, (int, float)))
 

@@ -74,8 +74,7 @@ def shorter_side_uint8(images, size):
     Returns: uint8 [n, size, size, C].
     """
     height, width = np.shape(images)[1:3]
-    scale = size / min(height, width)
-    rows, columns = max(size, int(height * scale)), max(size, int(width * scale))
+    rows, columns = (size * side // min(height, width) for side in (height, width))
     top, left = round((rows - size) / 2), round((columns - size) / 2)
 
     def one(image):

@@ -33,8 +33,7 @@ class Descent:
         slots, size = projector.code_shape
         shape = (count, size) if self.space == "z" else (count, slots, size)
         self.code = keras.Variable(np.zeros(shape, np.float32))
-        labelled = self.space == "z" and self.model.num_classes
-        self.labels = tf.Variable(np.zeros(count, np.int32)) if labelled else None
+        self.labels = tf.Variable(np.zeros(count, np.int32)) if self.model.num_classes else None
         shapes = self.parts[1].noise_shapes if self.parts and self.options.noise else []
         self.noise = [keras.Variable(np.zeros((count, *shape), np.float32)) for shape in shapes]
         self.optimizer = keras.optimizers.Adam(0.0)
@@ -73,9 +72,9 @@ class Descent:
         return history
 
     def codes(self, noise=True):
-        """Where the codes are now, as `Codes`."""
+        """Where the codes are now, as `Codes`; styles have their class in them."""
         values = self.code.numpy()
-        labels = None if self.labels is None else self.labels.numpy()
+        labels = None if self.labels is None or self.space != "z" else self.labels.numpy()
         maps = tuple(variable.numpy() for variable in self.noise) if noise else ()
         if self.space == "w":
             values = np.repeat(values, self.model.style_slots, 1)
@@ -87,7 +86,7 @@ class Descent:
         return self._judgement(target, self.code.value, self._labels(), noise)
 
     def judge_others(self, codes, target):
-        """`judge` of other `Codes`, latents without noise, any number of them."""
+        """`judge` of other `Codes`, without noise, any number of them; of styles as many slots as are free."""
         labels = None if codes.labels is None else tf.constant(codes.labels)
         return self._judgement(target, tf.constant(codes.values), labels, [])
 

@@ -37,6 +37,7 @@ class Generation(
     al. 2019). None truncates nothing.
     """
 
+    discriminator_is_untrained = False  # as of a file of generators alone: nothing is to be asked of it
     _position, _part, _weights = 0, None, None
 
     def generate(

@@ -26,12 +26,15 @@ def driven(gan, codes, steps, rate=0.01, seed=0, done=lambda: None):
         codes: `Codes` in z, with a class each, if any. steps: at least 0; 0 leaves them as they are.
         rate: above 0; the authors have 0.01 and 1000 steps on CIFAR-10.
         done: called after each step of each 64 pictures.
-    Raises: ConfigError for codes in w or of mixed classes, and for other steps and rates.
+    Raises: ConfigError for codes in w or of mixed classes, for other steps and rates, and where no discriminator was
+        trained.
     """
     Natural.check("langevin_steps", steps)
     Positive.check("langevin_rate", rate)
     if not steps:
         return codes
+    if gan.discriminator_is_untrained:
+        raise ConfigError("Langevin steps (--langevin_steps) ask a trained discriminator, and there is none")
     if codes.space != "z" or (codes.labels is not None and codes.labels.ndim != 1):
         raise ConfigError(
             "Langevin steps (--langevin_steps) move latents of one class each, and no styles (a psi, --style_layer)"

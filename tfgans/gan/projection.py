@@ -28,7 +28,7 @@ from tfgans.gan.styles import style_layers
 
 SPACES = ("w", "w_plus", "z")
 _SCOUTING = 0.2  # share of the steps that several beginnings share
-_SAMPLES = 10_000  # of w, for its mean and spread
+_SAMPLES, _OF_A_CLASS = 10_000, 16  # of w, for its mean and spread: in all, and at least of each class
 _DRAWS_OF_A_CLASS = 4
 
 
@@ -78,11 +78,13 @@ class Projected:
         history: `Codes` on the way, with the noise of `codes`; the last one is `codes`.
         losses: {name: float} of its picture before rounding: `pixels`, the mean squared difference in [-1, 1],
             `features`, the `DiscriminatorDistance`, if it has layers, and `all`, both as they were weighed.
+        label: of a model with classes, its class, which styles have in them.
     """
 
     codes: Codes
     history: Codes
     losses: dict
+    label: int | None = None
 
 
 class Projector:
@@ -92,7 +94,7 @@ class Projector:
         model: a `GAN` of images.
         options: `ProjectionOptions`; None: all as they are.
         labels: classes, an index or name each, for images in turn; None: the class is found, too. It is that of the
-            latent that goes on.
+            latent that goes on; in w that whose mean style's image comes nearest.
     Attributes: `space`, and `distance`, a `DiscriminatorDistance`.
     Raises: ConfigError, one line, if the generator has no such space, makes points or has no classes.
     """
@@ -106,7 +108,8 @@ class Projector:
         if self.space != "z":
             model.require_styles(f"projection into {self.space}")
         self.labels = None if labels is None else model.class_indices(labels)
-        self.distance = DiscriminatorDistance(model, self.options.feature_weight > 0)
+        used = self.options.feature_weight > 0 and not model.discriminator_is_untrained
+        self.distance = DiscriminatorDistance(model, used)
         self._descents = {}
 
     @property
@@ -146,9 +149,10 @@ class Projector:
             history += descent.run(target, (done, steps), every, stepped)
             losses = {name: float(found[0]) for name, found in descent.judge(target).items()}
             codes = descent.codes()
+            label = None if descent.labels is None else int(descent.labels.numpy()[0])
         history = Codes.joined([*history, dataclasses.replace(codes, noise=())])
         noise = tuple(np.broadcast_to(part, (len(history), *part.shape[1:])) for part in codes.noise)
-        return Projected(codes, dataclasses.replace(history, noise=noise), losses)
+        return Projected(codes, dataclasses.replace(history, noise=noise), losses, label)
 
     def _descent(self, count, generator):
         if count not in self._descents:
@@ -156,24 +160,49 @@ class Projector:
         return self._descents[count]
 
     @functools.cached_property
+    def _classes(self):
+        """The classes that an image may be of, int32 [K]; None without."""
+        if self.labels is not None:
+            return np.unique(self.labels)
+        return np.arange(self.model.num_classes, dtype=np.int32) if self.model.num_classes else None
+
+    @functools.cached_property
     def _center(self):
-        """`(mean of codes, float32 [size], their spread)`, the root of the mean square distance from it."""
+        """`(mean of codes of each of `_classes`, float32 [K, size], or [1, size]; their spread)`.
+
+        The spread is the root of the mean square distance from the mean.
+        """
         if self.space == "z":
-            return np.zeros(self.model.latent_dim, np.float32), self.model.latent_dim**0.5
-        latents = self.model.latents_at(0, _SAMPLES, self._stream)
-        styles = self.model.styles(latents)[:, -1].astype(np.float64)
-        mean = styles.mean(0)
-        return mean.astype(np.float32), float(np.sqrt(np.square(styles - mean).sum(1).mean()))
+            return np.zeros((1, self.model.latent_dim), np.float32), self.model.latent_dim**0.5
+        classes = 1 if self._classes is None else len(self._classes)
+        each = max(_SAMPLES // classes, _OF_A_CLASS)
+        labels = None if self._classes is None else np.repeat(self._classes, each)
+        styles = self.model.styles(self.model.latents_at(0, classes * each, self._stream), labels=labels)
+        styles = styles[:, -1].astype(np.float64).reshape(classes, each, -1)
+        mean = styles.mean(1)
+        return mean.astype(np.float32), float(np.sqrt(np.square(styles - mean[:, None]).sum(2).mean()))
 
     def _start(self, target, number, generator):
         """`Codes` to begin at."""
+        given = self._classes
+        if self.labels is not None:
+            given = self.labels[number % len(self.labels)][None]
         if self.space == "z":
-            classes = self.model.num_classes
-            found = list(range(classes)) if classes else None
-            given = found if self.labels is None else [int(self.labels[number % len(self.labels)])]
-            return self._nearest_drawn(target, generator, given)
+            return self._nearest_drawn(target, generator, None if given is None else given.tolist())
         mean = self._center[0]
-        return Codes("w", np.broadcast_to(mean, (1, self.model.style_slots, len(mean))).copy())
+        if given is None:
+            return Codes("w", np.repeat(mean[:, None], self.model.style_slots, 1))
+        return self._nearest_mean(target, generator, given)
+
+    def _nearest_mean(self, target, generator, given):
+        """The mean style of one of the classes `given`: that whose image comes nearest."""
+        means = self._center[0][np.searchsorted(self._classes, given)][:, None]
+        codes, losses = Codes("w", np.repeat(means, self.code_shape[0], 1), given), []
+        for first in range(0, len(codes) if len(codes) > 1 else 0, BLOCK):
+            part = codes.rows(slice(first, first + BLOCK))
+            losses += self._descent(1, generator).judge_others(part, target)["all"].tolist()
+        best = np.argmin(losses or [0.0], keepdims=True)
+        return Codes("w", np.repeat(means[best], self.model.style_slots, 1), given[best])
 
     @property
     def _stream(self):

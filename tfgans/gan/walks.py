@@ -38,7 +38,9 @@ class WalkGeneration:
         check_count("columns", columns)
         truncation = Truncation(**truncation)
         bound, psi = self.truncations(truncation)
-        ends = Codes("z", self.latents_at(0, 2 * rows, seed, bound))
+        labels = self.labels_at(0, rows, None, 0, seed)
+        of_ends = None if labels is None else np.repeat(labels, 2)
+        ends = Codes("z", self.latents_at(0, 2 * rows, seed, bound), of_ends)
         steps = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
         if space == "w":
             styles = self.in_w(ends, weights, truncation=truncation).values
@@ -47,7 +49,6 @@ class WalkGeneration:
             return Codes("w", between.reshape(rows * columns, *styles.shape[1:]))
         pairs = ends.values.reshape(rows, 2, 1, self.latent_dim)
         between = _great_circle(pairs[:, 0], pairs[:, 1], steps).reshape(rows * columns, self.latent_dim)
-        labels = self.labels_at(0, rows, None, 0, seed)
         codes = Codes("z", between, None if labels is None else np.repeat(labels, columns))
         return codes if psi is None else self.in_w(codes, weights, truncation=truncation)
 
@@ -88,15 +89,16 @@ class WalkGeneration:
         codes = closed_way(keyframes, frames, self.num_classes)
         return codes if psi is None else self.in_w(codes, weights, truncation=truncation)
 
-    def class_walk(self, codes, labels, frames):
+    def class_walk(self, codes, labels, frames, weights=None, **truncation):
         """Codes whose pictures go from class to class, and from the last back to the first, all else being the same.
 
         Args:
             codes: `Codes` in `z`, a row of the result each.
             labels: classes, names or indices, at least 2.
             frames: codes from one class to the next, the next not counted.
+            truncation: `truncation` and `truncated_slots`, see `Generation`: of generators with styles.
         Returns: a list with len(labels) * frames `Codes` for each of `codes`.
-        Raises: ConfigError without classes, or for labels out of their range.
+        Raises: ConfigError without classes, or for labels or options out of their range.
         """
         if not self.num_classes:
             raise ConfigError("a walk through classes: the model has no classes")
@@ -106,10 +108,13 @@ class WalkGeneration:
         if len(chosen) < 2:
             raise ConfigError(f"a walk through classes has at least 2 of them. Received: {len(chosen)}")
         check_count("frames", frames)
+        truncation = Truncation(**truncation)
+        _, psi = self.truncations(truncation)
         shares = _closed_line(_shares(chosen, self.num_classes), frames)
-        return [
+        ways = [
             Codes("z", np.repeat(codes.values[i : i + 1], len(shares), 0), shares) for i in range(len(codes))
         ]
+        return ways if psi is None else [self.in_w(way, weights, truncation=truncation) for way in ways]
 
 
 def closed_way(keyframes, frames, num_classes=None):

@@ -228,7 +228,7 @@ def _load_pickle(path, gin_params, step, part, weights):
     own += [f"build.{network} = @stylegan2_{network}" for network in ("generator", "discriminator")]
     prepare([], [*own, "GAN.ema_decay = 0.998", *ON_ONE_DEVICE, *gin_params])
     model, _ = build_model()
-    transfer.initialize(model, path)
+    model.discriminator_is_untrained = not transfer.initialize(model, path)["discriminator"]["taken"]
     model.use_weights(weights)
     return model
 

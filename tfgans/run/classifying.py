@@ -103,6 +103,10 @@ def _parts(dataset, seed):
         return dataset, held_out, int((labels >= 0).sum())
     if dataset.evaluation_source is not None:
         raise ConfigError(f"the images to test with, {dataset.evaluation_source}, have no labels")
+    if np.unique(dataset.labels, return_counts=True)[1].max() < 2:
+        raise ConfigError(
+            f"{dataset.source} has one image of each class, and none to hold out: give images by --test_data"
+        )
     rest, held = dataset.without(_HELD_OUT, seed)
     return rest, held.examples, held.num_examples
 

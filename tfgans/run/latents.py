@@ -66,7 +66,7 @@ def _codes(arrays):
     noise = tuple(_floats(arrays, name, 4) for name in names)
     if any(len(part) != len(values) for part in (*noise, *([] if labels is None else [labels]))):
         raise ValueError("its arrays are of different numbers of pictures")
-    return Codes(space, values, labels, noise)
+    return Codes(space, values, None if space == "w" else labels, noise)  # styles have their class in them
 
 
 def _floats(arrays, name, rank):

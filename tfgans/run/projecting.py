@@ -18,6 +18,8 @@ from tfgans.run.samples import Moving, SampleFolder
 logger = logging.getLogger(__name__)
 _FRAMES = 100  # of the film, about
 _SIDE = 256  # pixels that smaller pictures are enlarged to
+_TOGETHER = (latents.FILE, "side_by_side.png")  # the files of all images
+_TAKEN = (*_TOGETHER, "images", ".", "..")  # what the folder of an image cannot be called
 
 
 def project(model_dir, output_dir, images, options=None, labels=None, moving=None, overwrite=False, **which):
@@ -59,7 +61,7 @@ def project(model_dir, output_dir, images, options=None, labels=None, moving=Non
         latents.save(part / latents.FILE, codes)
         both = np.stack([targets, model.show(codes)]).reshape(-1, *model.sample_shape)
         pictures.save_png(part / "side_by_side.png", pictures.grid(both, len(targets)))
-        return [part / latents.FILE, part / "side_by_side.png"]
+        return [part / name for name in _TOGETHER]
 
     everything.fill(write)
     return [_told(*row, model) for row in zip(paths, folders, found, strict=True)]
@@ -82,15 +84,16 @@ def _beside(target, image):
 
 def _told(path, folder, result, model):
     row = {"image": str(path), "folder": str(folder.path), "losses": result.losses}
-    if result.codes.labels is None:
+    if result.label is None:
         return row
-    label = int(result.codes.labels[0])
-    return row | {"label": model.class_names[label] if model.class_names else label}
+    return row | {"label": model.class_names[result.label] if model.class_names else result.label}
 
 
 def _tell_features(projector):
     if projector.distance.layers:
         logger.info("features: the run's discriminator, after %s", ", ".join(projector.distance.layers))
+    elif projector.model.discriminator_is_untrained:
+        logger.info("features: none, there is no trained discriminator; pixels alone count")
     elif projector.options.feature_weight > 0:
         logger.info("features: none, the discriminator does not show its maps; pixels alone count")
 
@@ -104,6 +107,9 @@ def _names(paths):
             number += 1
             name = f"{path.stem}_{number}"
         names.append(name)
-    if "images" in names:
-        raise ConfigError("an image cannot be called images: its folder would be that of samples")
+    for path, name in zip(paths, names, strict=True):
+        if name in _TAKEN:
+            raise ConfigError(
+                f"{path} cannot get a folder called {name}, which has another meaning: rename it"
+            )
     return names

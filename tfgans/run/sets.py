@@ -12,7 +12,7 @@ from tfgans.config import ConfigError, sides
 from tfgans.data import Dataset
 from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate import metrics as all_metrics
-from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.evaluator import Evaluator, json_number
 from tfgans.evaluate.evidence import Evidence
 from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
@@ -30,7 +30,7 @@ _SHORT = {
     "vgg16": "gin_configs/features/vgg16.gin",
 }
 _ORDER_SEED = 0
-_MOST_KEPT = 10000
+_LEAST_KEPT = 10000  # features of a set whose statistics are saved, if there are as many
 
 
 def extractor(features, resize=None, gin_params=()):
@@ -95,15 +95,18 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
         _check_save(save)
     real = _opened(first, resolution, features)
     fake = None if second is None else _opened(second, resolution, features)
+    evaluator = Evaluator(features, metrics=tuple(metrics))
+    if isinstance(fake, Dataset):
+        _check_number(second, fake.reference_size(), evaluator)
     _tell_unsuited(features, real, fake)
     features.check()
     if save is not None:
-        _save(save, _statistics(real, features), features, getattr(real, "item_shape", None))
+        _save(save, _statistics(real, evaluator), features, getattr(real, "item_shape", None))
     if fake is None:
         return None
     if isinstance(real, Statistics) or isinstance(fake, Statistics):
-        real, fake = _statistics(real, features), _statistics(fake, features)
-        found, shown = _of_statistics(real, fake, metrics), None
+        real, fake = _statistics(real, evaluator), _statistics(fake, evaluator)
+        found, shown = _of_statistics(real, fake, evaluator), None
         if evidence is not None:
             evidence.reference, evidence.sample = real, fake
     else:
@@ -194,11 +197,26 @@ class _Stream:
         return np.concatenate(taken)
 
 
-def _statistics(side, features):
-    return side if isinstance(side, Statistics) else cached_reference(side, features, _MOST_KEPT)
+def _check_number(name, count, evaluator):
+    """Raises ConfigError if a generated set has fewer images than there must be."""
+    scored = "inception_score" in evaluator.metrics
+    least = max(2, evaluator.inception_splits if scored else 0)
+    if count < least:
+        why = f": inception_score is over {least} parts, --metrics names others" if count > 1 else ""
+        raise ConfigError(
+            f"{name} has {count} image{'s' * (count > 1)}, and at least {least} are needed{why}"
+        )
 
 
-def _of_statistics(real, fake, metrics):
+def _statistics(side, evaluator):
+    if isinstance(side, Statistics):
+        return side
+    keep = max(_LEAST_KEPT, evaluator.kernel_samples, evaluator.neighbour_samples)
+    return cached_reference(side, evaluator.features, keep)
+
+
+def _of_statistics(real, fake, evaluator):
+    metrics = evaluator.metrics
     of_images = [name for name in metrics if name not in all_metrics.OF_STATISTICS]
     if of_images:
         raise ConfigError(
@@ -208,7 +226,9 @@ def _of_statistics(real, fake, metrics):
     if others and not (len(real.kept) and len(fake.kept)):
         raise ConfigError(f"{others[0]} needs features: these statistics hold mean and covariance alone")
     found = {"fid": frechet_distance(real.moments, fake.moments)} if "fid" in metrics else {}
-    found |= all_metrics.of_features(others, real.kept, fake.kept, _MOST_KEPT, _MOST_KEPT // 2)
+    sizes = evaluator.kernel_samples, evaluator.neighbour_samples
+    found |= all_metrics.of_features(others, real.kept, fake.kept, *sizes)
+    found = {name: json_number(value) for name, value in found.items()}
     return found | {"num_samples": fake.images, "num_reference": real.images}
 
 
@@ -222,6 +242,10 @@ def _check_save(path):
         why = readers.reason(error)
     if why:
         raise ConfigError(f"--save={path} cannot be written: {why}")
+    if place.suffix != ".npz":
+        raise ConfigError(
+            f"--save is a file whose name ends in .npz, by which it is read again. Received: {path}"
+        )
 
 
 def _save(path, statistics, features, shape):
@@ -262,6 +286,8 @@ def _loaded(path, arrays, features):
         mean, covariance = (np.asarray(arrays[name], np.float64) for name in ("mu", "sigma"))
         if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
             raise ValueError("mu and sigma are of different widths")
+        if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+            raise ValueError("mu and sigma are not all finite")
         of = [str(arrays[name]) if name in arrays else None for name in ("features", "weights")]
         images = int(arrays["count"]) if "count" in arrays else None
         kept = (
@@ -269,7 +295,9 @@ def _loaded(path, arrays, features):
             if "kept" in arrays
             else np.empty((0, len(mean)), np.float32)
         )
-    if of[0] is not None and of != [features.name, features.fingerprint()]:
+    if of[0] is None:
+        logger.warning("%s does not say of which features it is: taken for %s", path, features.name)
+    elif of != [features.name, features.fingerprint()]:
         other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
         raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
     return Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)

@@ -54,11 +54,11 @@ def class_walk(model_dir, output_dir, chosen, labels, moving=None, **look):
     moving, look = moving or Moving(), Look(**look)
     folder, model = look.open(model_dir, output_dir)
     model.require_images("a walk is")
-    codes = chosen.codes(model, look)
+    codes, truncating = chosen.codes(model, look, truncates=False), look.truncating()
     with progress.phase("making the images"):
-        rows = [model.show(way) for way in model.class_walk(codes, labels, _IN_A_SHEET)]
+        rows = [model.show(way) for way in model.class_walk(codes, labels, _IN_A_SHEET, **truncating)]
     with progress.phase("making the frames between"):
-        films = model.class_walk(codes.rows(slice(16)), labels, moving.frames)
+        films = model.class_walk(codes.rows(slice(16)), labels, moving.frames, **truncating)
         films = [model.show(way) for way in films]
 
     def write(part):
