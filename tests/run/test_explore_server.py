@@ -9,9 +9,10 @@ import urllib.request
 
 import numpy as np
 import pytest
-from explored import pixels, shown
+from explored import pixels, save, shown
 
 from tfgans.config import ConfigError
+from tfgans.run import explore
 from tfgans.run.explore.server import Server
 
 
@@ -36,6 +37,16 @@ def test_closing_ends_serving(styled, monkeypatch):
         server.close()
         thread.join(timeout=30)
         assert not thread.is_alive() and not failed
+
+
+def test_pictures_of_a_file_are_saved_beside_it(styled, tmp_path, monkeypatch):
+    """NVIDIA's pickles are files, in which nothing can be saved."""
+    (tmp_path / "ffhq.pkl").touch()
+    monkeypatch.setattr(explore.Which, "load_alone", lambda self, path: (styled.model, 0))
+    monkeypatch.setattr(Server, "serve", lambda self, studio: save(studio, seed="3"))
+    explore.explore(tmp_path / "ffhq.pkl", port=0)
+    names = {path.name for path in (tmp_path / "ffhq" / "explored").iterdir()}
+    assert names == {"seed_000003_001.png", "seed_000003_001.npz"}
 
 
 @pytest.mark.slow

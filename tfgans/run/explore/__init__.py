@@ -25,7 +25,8 @@ def explore(model_dir, host="127.0.0.1", port=8765, told=print, **which):
     """Serves the page until a signal ends the process.
 
     Args:
-        model_dir: the run's folder; pictures are saved in `explored` there.
+        model_dir: the run's folder; pictures are saved in `explored` there. Those of a file, `ffhq.pkl`, are saved
+            in `ffhq/explored` beside it.
         host: the address to serve at. Others than this machine's own can be reached by others, who then need the
             token that is told.
         port: 0 takes one that is free.
@@ -35,8 +36,9 @@ def explore(model_dir, host="127.0.0.1", port=8765, told=print, **which):
     """
     server = Server(host, port)  # first, as a port that is taken is soon found out
     model, step = Which(**which).load_alone(model_dir)
+    place = Path(files.expanded(model_dir))
     with progress.phase("finding directions, and making the first pictures"):
-        studio = Studio(model, step, Path(files.expanded(model_dir)))
+        studio = Studio(model, step, place.with_suffix("") if place.is_file() else place)
         studio.picture(Settings())
         studio.sheet(Settings(), 0)
     with _Saved(studio):

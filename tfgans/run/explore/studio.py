@@ -24,7 +24,7 @@ class Studio:
     Args:
         model: whose generator makes images.
         step: updates done.
-        folder: the run's.
+        folder: the run's, in whose `explored` pictures are saved.
     Attributes:
         slots: style slots, 0 without styles. classes: their names, or None. methods: of finding directions.
         most_directions: how many there are at most.
@@ -120,7 +120,7 @@ class Studio:
         with self._lock:
             (image,), arrays = self._images(settings, [settings.seed])
             folder = self.folder / FOLDER
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             last = max((int(_NAME.fullmatch(name)[1]) for name in self.saved_names()), default=0)
             name = f"seed_{settings.seed:06d}_{last + 1:03d}.png"
             texts = {"space": "w" if self.slots else "z", "settings": settings.text()}
