@@ -52,6 +52,11 @@ def takes_training(layer):
     return of(layer, "_call_has_training_arg")
 
 
+def losses_added_by(layer):
+    """What a layer's last call has added with `add_loss`; the public `losses` computes regularizers, too."""
+    return of(layer, "_losses")
+
+
 @contextlib.contextmanager
 def calls_through(call):
     """Inside it, a call of any layer is `call(original, layer, *args, **kwargs)`; `original` is Keras's own."""

@@ -4,6 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
+from tfgans.gan.fitting import compatibility
 from tfgans.gan.hooks import hook
 from tfgans.gan.label_draws import takes_labels
 from tfgans.layers.state import frozen_state
@@ -57,7 +58,10 @@ class Forwards:
         inputs = latents["latents"]
         if takes_labels(generator, self.num_classes):
             inputs = [inputs, latents["labels"]]
-        return generator(inputs, training=training, **self.call_options(generator, latents))
+        images = generator(inputs, training=training, **self.call_options(generator, latents))
+        if training:
+            compatibility.check_added(generator)
+        return images
 
     @hook
     def discriminate(self, batch, training=False):
@@ -67,6 +71,8 @@ class Forwards:
             inputs = [inputs, batch["labels"]]
         options = self.call_options(self.discriminator, batch)
         outputs = self.discriminator(inputs, training=training, **options)
+        if training:
+            compatibility.check_added(self.discriminator)
         return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
 
     @hook

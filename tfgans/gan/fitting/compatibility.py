@@ -12,6 +12,8 @@ from tfgans.config import ConfigError, check_count
 
 # Activations without negative values, by name.
 _NOT_NEGATIVE = ("sigmoid", "hard_sigmoid", "softmax", "relu", "relu6", "softplus", "exponential")
+# What a call adds is of one of several calls in a step, and not all of those are for the network's own update.
+_ADDED = "of a GAN's networks only regularizers of weights are minimised; extend GAN's losses in a subclass"
 # Layers that move values and change none.
 _MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D)
 
@@ -55,7 +57,7 @@ def reason(error):
 
 
 def check_built(gan, *networks):
-    """Refuses networks that compute in float16 anywhere, and those that share a weight.
+    """Refuses networks that compute in float16 anywhere, regularize activities, or share a weight.
 
     Nothing scales the losses, without which gradients in float16 vanish.
 
@@ -63,6 +65,8 @@ def check_built(gan, *networks):
     """
     layers = [(layer, network) for network in networks for layer in keras_internals.layers_of(network)]
     for layer, network in [*layers, (gan, gan)]:
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise ConfigError(f"{layer.name} of {network.name} has an activity_regularizer: {_ADDED}")
         if layer.compute_dtype == "float16":
             of = "" if layer is network else f" of {network.name}"
             raise ConfigError(
@@ -72,6 +76,13 @@ def check_built(gan, *networks):
     for key in one.keys() & other.keys():
         names = " and ".join(network.name for network in networks)
         raise ConfigError(f"{names} share the weight {one[key].path}, which both optimizers would move")
+
+
+def check_added(network):
+    """Refuses a network whose last call has added losses, which nothing would minimise. Raises: ConfigError."""
+    for layer in keras_internals.layers_of(network):
+        if keras_internals.losses_added_by(layer):
+            raise ConfigError(f"{layer.name} of {network.name} adds a loss in its call (add_loss): {_ADDED}")
 
 
 def check_images(generator, images):
