@@ -79,6 +79,12 @@ def in_stateless_scope():
     return _imported("keras.src.backend.common.stateless_scope", "in_stateless_scope")()
 
 
+def take_moments_by(choose):
+    """Has Keras take means and variances by `choose(own)`, a function of (x, axes, keepdims); `own` is Keras's."""
+    module = importlib.import_module("keras.src.backend.tensorflow.nn")
+    module._compute_moments = choose(of(module, "_compute_moments"))
+
+
 # Functional models
 
 
