@@ -46,7 +46,7 @@ class Objectives:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             minimised, measures = terms()
-            total = sum(minimised.values())
+            total = losses.total(list(minimised.values()))
         return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
 
     def discriminator_terms(self, real, fake):
