@@ -137,6 +137,7 @@ class GAN(
         losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
         losses.check("GAN.generator_loss", generator_loss, *[logits] * (1 + self.of_pairs))
         self._add_average(ema_decay, ema_half_life, ema_ramp, ema_start, ema_statistics)
+        self._trained_when_built = tuple(map(compatibility.weights_that_train, (generator, discriminator)))
         self.built = True
 
     def _build_networks(self):
@@ -185,11 +186,14 @@ class GAN(
                 the update of the whole batch; an optimizer's own `gradient_accumulation_steps` is another thing: its
                 steps but the last move no weight, but averages, spectral vectors, schedules, counts and, in turn, the
                 other network.
-        Raises: ConfigError if optimizers do not fit, or a method's loss cannot be computed in micro-batches.
+        Raises: ConfigError if optimizers do not fit, a method's loss cannot be computed in micro-batches, or one that
+            keeps something for each weight that trains finds that others do.
         """
-        compatibility.check_built(self, self.generator, self.discriminator)
+        networks = self.generator, self.discriminator
+        compatibility.check_built(self, *networks)
+        compatibility.check_places(self.kept_by_place(), self._trained_when_built, networks)
         both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
-        compatibility.check_free(both, (self.generator, self.discriminator))
+        compatibility.check_free(both, networks)
         self.accumulate(accumulation_steps)
         optimizer, self.discriminator_optimizer = both
         super().compile(
@@ -210,6 +214,11 @@ class GAN(
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
         self.initial_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
+
+    @hook
+    def kept_by_place(self):
+        """Names of options by which something is kept for each weight that trains; methods that do so extend this."""
+        return ()
 
     @hook
     def optimizers(self):

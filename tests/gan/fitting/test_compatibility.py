@@ -7,6 +7,11 @@ from keras import layers
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.methods.freezed import FreezeDGAN
+from tfgans.methods.regan.model import ReGAN
+from tfgans.methods.rggan.model import RGGAN
+from tfgans.methods.tickets import TicketGAN
 
 OPTIMIZERS = keras.optimizers
 
@@ -194,6 +199,45 @@ def test_optimizers_belong_to_one_model(model):
         other.compile("sgd", model.discriminator_optimizer)
     with pytest.raises(ConfigError, match="the optimizer of generator belongs to another model"):
         model.compile(model.discriminator_optimizer, model.optimizer)
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_an_optimizer_is_for_the_weights_that_train(trains):
+    networks = generator(), discriminator()
+    networks[1].layers[-1].trainable = not trains
+    model = GAN(*networks)
+    model.compile("sgd", "sgd")
+    networks[1].layers[-1].trainable = trains
+    with pytest.raises(
+        ConfigError, match="other weights of discriminator train than those .*: give a new one$"
+    ):
+        model.compile(model.optimizer, model.discriminator_optimizer)
+    model.compile(model.optimizer, "sgd")
+
+
+KEEPING = [
+    (ReGAN, {}, {"sparsity": 0.0}),
+    (RGGAN, {}, {"threshold_weight": 0.0}),
+    (AdaptGAN, {}, {"generator_density": 1.0, "discriminator_density": 1.0}),
+    (TicketGAN, {"ticket_rounds": 1}, {"ticket_rounds": 0}),
+    (FreezeDGAN, {"frozen_layers": 1}, {"frozen_layers": 0}),
+]
+
+
+@pytest.mark.parametrize("cls, on, off", KEEPING, ids=lambda value: getattr(value, "__name__", ""))
+def test_layers_are_frozen_before_something_is_kept_for_each_weight(cls, on, off):
+    def freeze_late(options):
+        networks = toys.image_networks(batch_norm=False)
+        model = cls(*networks, **options)
+        for network in networks:
+            next(layer for layer in network.layers if layer.trainable_variables).trainable = False
+        model.compile("sgd", "sgd")
+
+    with pytest.raises(
+        ConfigError, match=f"^{cls.__name__}.*: other weights of .* train than when .*: set trainable"
+    ):
+        freeze_late(on)
+    freeze_late(off)
 
 
 def test_schedules_of_optimizers_count_their_own_updates():

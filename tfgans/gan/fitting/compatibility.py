@@ -163,10 +163,38 @@ def _made(name, given):
 
 
 def check_free(both, networks):
-    """Refuses optimizers, two, that were built for weights that are not their network's."""
+    """Refuses optimizers, two, that were built for other weights than train of their network now."""
     for optimizer, network in zip(both, networks, strict=True):
-        own = {id(v) for v in network.trainable_variables}
-        if optimizer.built and not all(id(v) in own for v in keras_internals.trained_by(optimizer)):
+        if not optimizer.built:
+            continue
+        built = {id(v) for v in keras_internals.trained_by(optimizer)}
+        if not built <= {id(v) for v in network.variables}:
             raise ConfigError(
                 f"compile: the optimizer of {network.name} belongs to another model: give a new one"
             )
+        if built != {id(v) for v in network.trainable_variables}:
+            raise ConfigError(
+                f"compile: other weights of {network.name} train than those its optimizer was built for: give a new "
+                "one"
+            )
+
+
+def check_places(names, trained, networks):
+    """Refuses layers that were frozen or freed since a model was built that keeps something for each weight.
+
+    Args:
+        names: of the options by which it does, of which the first is told; () for none.
+        trained: the numbers (`id`) of the weights of each network that trained then.
+    Raises: ConfigError.
+    """
+    for then, network in zip(trained, networks, strict=True):
+        if names and then != weights_that_train(network):
+            raise ConfigError(
+                f"{names[0]}: other weights of {network.name} train than when the model was built: set trainable "
+                "before that"
+            )
+
+
+def weights_that_train(network):
+    """The numbers (`id`) of a network's weights that train, in their order."""
+    return tuple(id(v) for v in network.trainable_variables)
