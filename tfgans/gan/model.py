@@ -177,7 +177,8 @@ class GAN(
             optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
                 as means over the global batch, which `clipnorm` and its like then clip.
             learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
-                factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
+                factor on both optimizers' initial rates (`tfgans.schedules`), those before any schedule of this model
+                moved them; None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
                 compile for the processor.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard. On one
@@ -204,6 +205,7 @@ class GAN(
             run_eagerly=run_eagerly,
         )
         if jit_compile:
+        scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
             xla.check()
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self._xla_functions = {}
@@ -213,7 +215,11 @@ class GAN(
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
-        self.initial_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
+        # The rates of optimizers that a schedule has moved are not those that it began with.
+        self.initial_rates = {
+            k: self.initial_rates[k] if scheduled.get(k) is o else float(o.learning_rate.numpy())
+            for k, o in self.optimizers().items()
+        }
 
     @hook
     def kept_by_place(self):

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 import toys
 from keras import layers
 
@@ -247,3 +248,21 @@ def test_schedules_of_optimizers_count_their_own_updates():
     model.fit([[1.0], [2.0], [3.0], [4.0]], batch_size=2, verbose=0)
     assert float(model.optimizer.learning_rate) == 0.25
     assert float(model.discriminator_optimizer.learning_rate) == 0.0625
+
+
+def test_a_schedule_goes_on_where_a_model_is_compiled_again():
+    model, both = GAN(*toys.scalar_networks()), (OPTIMIZERS.SGD(0.1), OPTIMIZERS.SGD(0.4))
+    halved = {"learning_rate_schedule": lambda step: 0.5 ** tf.cast(step, tf.float32), "run_eagerly": True}
+    for _ in range(3):
+        model.compile(*both, **halved)
+        model.train_on_batch([[1.0], [2.0]])
+    assert [float(o.learning_rate) for o in both] == pytest.approx([0.025, 0.1])  # a quarter in step 2
+    both[0].learning_rate = 0.3
+    model.compile(
+        both[0], OPTIMIZERS.SGD(1.0), **halved
+    )  # the schedule would set the first anew, and has done so
+    assert model.initial_rates == pytest.approx({"generator": 0.1, "discriminator": 1.0})
+    model.compile(*model.optimizers().values(), run_eagerly=True)
+    both[0].learning_rate = 0.3
+    model.compile(*model.optimizers().values(), **halved)
+    assert model.initial_rates["generator"] == pytest.approx(0.3)
