@@ -147,11 +147,13 @@ class GAN(
         for network in (self.generator, self.discriminator):
             if takes_labels(network, self.num_classes) and self.num_classes is None:
                 raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
-        with compatibility.explained("the generator does not take latents"):
+        given = "latents" + self._told_labels(self.generator)
+        with compatibility.explained(f"the generator does not take {given}"):
             images = self.synthesize({"latents": latents, "labels": labels})
         compatibility.check_images(self.generator, images)
         shape = tuple(images.shape[1:])
-        with compatibility.explained(f"the discriminator does not take the generator's output {shape}"):
+        given = f"the generator's output {shape}" + self._told_labels(self.discriminator)
+        with compatibility.explained(f"the discriminator does not take {given}"):
             outputs = self.discriminate({"images": images, "labels": labels})
         labelled = any(takes_labels(n, self.num_classes) for n in (self.generator, self.discriminator))
         compatibility.check_outputs(self.discriminator, outputs, self.num_classes, labelled)
@@ -159,6 +161,13 @@ class GAN(
         self.sample_shape = shape
         if self.joint_batch is None:
             self.joint_batch = not depends_on_batch(self.discriminator)
+
+    def _told_labels(self, network):
+        """What a message about a network's inputs says of labels."""
+        if not takes_labels(network, self.num_classes):
+            return ""
+        unknown = getattr(network, "inputs", None) is None
+        return " and labels" + (" (set its attribute conditional to False if it has none)" if unknown else "")
 
     @hook
     def compile(
@@ -196,6 +205,7 @@ class GAN(
         both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
         compatibility.check_free(both, networks)
         self.accumulate(accumulation_steps)
+        scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
         optimizer, self.discriminator_optimizer = both
         super().compile(
             optimizer=optimizer,
@@ -205,7 +215,6 @@ class GAN(
             run_eagerly=run_eagerly,
         )
         if jit_compile:
-        scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
             xla.check()
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self._xla_functions = {}

@@ -53,6 +53,17 @@ def two_outputs():
     return keras.Model(base.inputs, [base.outputs[0], base.outputs[0]], name="generator")
 
 
+class Subclassed(keras.Model):
+    """A generator without labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(64, activation="tanh")
+
+    def call(self, latents):
+        return keras.ops.reshape(self.inner(latents), (-1, 8, 8, 1))
+
+
 BOTH = generator()
 NETWORKS = {
     "one for both": (lambda: (BOTH, BOTH), {}, "are one network, generator"),
@@ -85,6 +96,11 @@ NETWORKS = {
         r"does not take the generator's output \(4, 4, 1\): Input 0 .* incompatible",
     ),
     "ten logits": (lambda: (generator(), discriminator(10)), {}, r"logits \[N, 1\]. Received: \(2, 10\)"),
+    "labels for a class of one's own": (
+        lambda: (Subclassed(), with_classes(3)),
+        {"num_classes": 3, "latent_dim": 4},
+        r"does not take latents and labels \(set its attribute conditional to False .*\): .*expect.* 1 input",
+    ),
     "no adversarial output": (
         lambda: (generator(), renamed_output()),
         {},
@@ -258,9 +274,7 @@ def test_a_schedule_goes_on_where_a_model_is_compiled_again():
         model.train_on_batch([[1.0], [2.0]])
     assert [float(o.learning_rate) for o in both] == pytest.approx([0.025, 0.1])  # a quarter in step 2
     both[0].learning_rate = 0.3
-    model.compile(
-        both[0], OPTIMIZERS.SGD(1.0), **halved
-    )  # the schedule would set the first anew, and has done so
+    model.compile(both[0], OPTIMIZERS.SGD(1.0), **halved)  # the schedule would set the first one's anew
     assert model.initial_rates == pytest.approx({"generator": 0.1, "discriminator": 1.0})
     model.compile(*model.optimizers().values(), run_eagerly=True)
     both[0].learning_rate = 0.3

@@ -14,6 +14,8 @@ from tfgans.config import ConfigError, check_count
 _NOT_NEGATIVE = ("sigmoid", "hard_sigmoid", "softmax", "relu", "relu6", "softplus", "exponential")
 # What a call adds is of one of several calls in a step, and not all of those are for the network's own update.
 _ADDED = "of a GAN's networks only regularizers of weights are minimised; extend GAN's losses in a subclass"
+# Of lines of Keras that say where, and not what.
+_BEFORE_THE_REASON = ("Exception encountered when calling", "Could not automatically infer the output shape")
 # Layers that move values and change none.
 _MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D)
 
@@ -52,7 +54,7 @@ def explained(what):
 def reason(error):
     """The line of an exception of Keras that says what is wrong."""
     lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    lines = [line for line in lines if line and not line.startswith(_BEFORE_THE_REASON)]
     return lines[0] if lines else type(error).__name__
 
 
