@@ -52,6 +52,11 @@ def takes_training(layer):
     return of(layer, "_call_has_training_arg")
 
 
+def losses_added_by(layer):
+    """What a layer's last call has added with `add_loss`; the public `losses` computes regularizers, too."""
+    return of(layer, "_losses")
+
+
 @contextlib.contextmanager
 def calls_through(call):
     """Inside it, a call of any layer is `call(original, layer, *args, **kwargs)`; `original` is Keras's own."""
@@ -72,6 +77,12 @@ def calls_through(call):
 def in_stateless_scope():
     """Whether a `keras.StatelessScope` is active."""
     return _imported("keras.src.backend.common.stateless_scope", "in_stateless_scope")()
+
+
+def take_moments_by(choose):
+    """Has Keras take means and variances by `choose(own)`, a function of (x, axes, keepdims); `own` is Keras's."""
+    module = importlib.import_module("keras.src.backend.tensorflow.nn")
+    module._compute_moments = choose(of(module, "_compute_moments"))
 
 
 # Functional models

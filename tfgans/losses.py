@@ -212,14 +212,24 @@ def _masked_logsumexp(rows, mask):
     return tf.reduce_logsumexp(tf.where(mask, rows, tf.cast(-math.inf, rows.dtype)), 1)
 
 
+def total(terms):
+    """The sum of scalars, a list of at least one, in float64 if one of them is, else in float32."""
+    terms = [tf.convert_to_tensor(term) for term in terms]
+    wide = tf.float64 if any(term.dtype == tf.float64 for term in terms) else tf.float32
+    return sum(tf.cast(term, wide) for term in terms)
+
+
 def check(name, loss, *logits):
     """Calls a loss once, with logits of 0: one that does not take them is refused before any training.
 
     gin knows a function's parameters as used only once it has been called; this is that call.
-    Raises: ConfigError naming the loss.
+    Raises: ConfigError naming the loss, also if it does not give a scalar.
     """
     try:
-        loss(*logits)
+        value = loss(*logits)
     except (TypeError, ValueError) as error:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in logits)
         raise ConfigError(f"{name} cannot be called with tensors of shapes {shapes}: {error}") from error
+    if not tf.is_tensor(value) or value.shape.rank != 0 or not value.dtype.is_floating:
+        found = f"{value.dtype.name} {tuple(value.shape)}" if tf.is_tensor(value) else type(value).__name__
+        raise ConfigError(f"{name} gives a scalar tensor, the mean over the batch. Received: {found}")

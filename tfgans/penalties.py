@@ -25,7 +25,7 @@ def gradient_penalty(critic, real, fake, mix, target=1.0, one_sided=False):
     """
     if target < 0.0:
         raise ConfigError(f"gradient_penalty: target is at least 0. Received: {target}")
-    mix = tf.cast(mix, real.dtype)
+    mix, fake = tf.cast(mix, real.dtype), tf.cast(fake, real.dtype)
     points = mix * real + (1.0 - mix) * fake
     norms = tf.sqrt(tf.maximum(_squared_gradient_norms(critic, points), _SMALLEST_SQUARE))
     excess = norms - target

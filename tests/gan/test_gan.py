@@ -11,7 +11,10 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.state import state_is_frozen
 from tfgans.methods import compose
+from tfgans.methods.orthogonal import OrthogonalGAN
+from tfgans.methods.r3gan.model import R3GAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
+from tfgans.methods.rggan.model import RGGAN
 
 WASSERSTEIN = dict(
     discriminator_loss=losses.wasserstein_discriminator, generator_loss=losses.wasserstein_generator
@@ -303,3 +306,46 @@ def test_a_loss_that_does_not_fit_is_refused_at_once():
         GAN(*networks, discriminator_loss=losses.hinge_generator)
     with pytest.raises(ConfigError, match=r"GAN.generator_loss cannot be called .* \(2, 1\): .*fake_logits"):
         GAN(*networks, generator_loss=losses.hinge_discriminator)
+
+
+@pytest.mark.parametrize(
+    "loss, found",
+    [
+        (lambda fake: -fake, r"float32 \(2, 1\)"),
+        (lambda fake: tf.reduce_mean(-fake, 0), r"float32 \(1,\)"),
+        (lambda fake: tf.reduce_sum(tf.cast(fake > 0, tf.int32)), r"int32 \(\)"),
+        (lambda fake: None, "NoneType"),
+        (lambda fake: 0.0, "float"),
+    ],
+)
+def test_a_loss_that_is_no_mean_is_refused_at_once(loss, found):
+    with pytest.raises(
+        ConfigError, match=f"^GAN.generator_loss gives a scalar tensor, .* Received: {found}$"
+    ):
+        GAN(*toys.scalar_networks(), generator_loss=loss)
+    with pytest.raises(ConfigError, match="^GAN.discriminator_loss gives a scalar tensor"):
+        GAN(*toys.scalar_networks(), discriminator_loss=lambda real, fake: loss(fake))
+
+
+PRECISE = [
+    (GradientPenaltyGAN, {}, {"d/gradient_penalty": 10.0 * (3.0 - 1.0) ** 2}),
+    (R3GAN, {}, {"d/real_slope": 0.5 * 3.0**2, "d/fake_slope": 0.5 * 3.0**2}),
+    (OrthogonalGAN, {}, {"g/orthogonal": 0.0}),
+    (RGGAN, {}, {}),
+]
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float64"])
+@pytest.mark.parametrize("cls, options, terms", PRECISE, ids=lambda value: getattr(value, "__name__", ""))
+def test_terms_of_several_precisions_are_summed(cls, options, terms, policy):
+    """Of layers in a precision of their own, G(z) = 2 z + 0.5 and D(x) = 3 x, with images in float32."""
+    pair = [
+        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, dtype=policy)], name=name)
+        for name in ("generator", "discriminator")
+    ]
+    for network, weights in zip(pair, toys.scalar_networks(), strict=True):
+        network.set_weights(weights.get_weights())
+    model = compiled(cls(*pair, **options), rate=0.0)
+    logs = model.train_on_batch(np.array([[1.0], [2.0]], "float32"), return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
+    assert {name: logs[name] for name in terms} == pytest.approx(terms, rel=0.01)

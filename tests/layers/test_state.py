@@ -3,6 +3,7 @@ import threading
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfgans.layers.blocks import ResidualInputBlock
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
@@ -64,3 +65,52 @@ def test_depends_on_batch_looks_inside_layers():
     assert depends_on_batch(network(ResidualInputBlock(4, spectral_normalization=True)))
     assert depends_on_batch(network(keras.layers.BatchNormalization()))
     assert not depends_on_batch(network(ResidualInputBlock(4), InstanceNormalization(), keras.layers.ReLU()))
+
+
+class Deviation(keras.layers.Layer):
+    """Of each number its deviation from the batch's mean."""
+
+    def call(self, inputs):
+        return inputs - tf.reduce_mean(inputs, 0)
+
+
+class Doubled(keras.layers.Layer):
+    depends_on_batch = False
+
+    def call(self, inputs):
+        return 2.0 * inputs
+
+
+def of_operations(operations):
+    inputs = keras.Input((8, 8, 3))
+    return keras.Model(inputs, operations(inputs))
+
+
+UNKNOWN = {
+    "a layer": (lambda: keras.Sequential([keras.Input((3,)), Deviation()]), True),
+    "a layer that says no": (lambda: keras.Sequential([keras.Input((3,)), Doubled()]), False),
+    "a function": (
+        lambda: keras.Sequential(
+            [keras.Input((3,)), keras.layers.Lambda(lambda x: x - tf.reduce_mean(x, 0))]
+        ),
+        True,
+    ),
+    "along the batch": (lambda: of_operations(lambda x: x - keras.ops.std(x, axis=0, keepdims=True)), True),
+    "along the batch, counted from behind": (
+        lambda: of_operations(lambda x: x - keras.ops.mean(x, axis=-4)),
+        True,
+    ),
+    "along all axes": (lambda: of_operations(lambda x: x / keras.ops.max(x)), True),
+    "along others": (
+        lambda: of_operations(lambda x: keras.ops.relu(x) - keras.ops.mean(x, axis=[1, -1], keepdims=True)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_what_is_unknown_may_depend_on_the_batch(case):
+    make, expected = UNKNOWN[case]
+    assert depends_on_batch(make()) is expected
+    nested = keras.Sequential([make(), keras.layers.Flatten(), keras.layers.Dense(1)])
+    assert depends_on_batch(nested) is expected

@@ -4,9 +4,11 @@ import contextlib
 
 import tensorflow as tf
 
+from tfgans.gan.fitting import compatibility
 from tfgans.gan.hooks import hook
 from tfgans.gan.label_draws import takes_labels
 from tfgans.layers.state import frozen_state
+from tfgans.layers.statistics import differentiable_moments
 
 
 class Forwards:
@@ -57,7 +59,7 @@ class Forwards:
         inputs = latents["latents"]
         if takes_labels(generator, self.num_classes):
             inputs = [inputs, latents["labels"]]
-        return generator(inputs, training=training, **self.call_options(generator, latents))
+        return _called(generator, inputs, training, self.call_options(generator, latents))
 
     @hook
     def discriminate(self, batch, training=False):
@@ -66,7 +68,7 @@ class Forwards:
         if takes_labels(self.discriminator, self.num_classes):
             inputs = [inputs, batch["labels"]]
         options = self.call_options(self.discriminator, batch)
-        outputs = self.discriminator(inputs, training=training, **options)
+        outputs = _called(self.discriminator, inputs, training, options)
         return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
 
     @hook
@@ -106,6 +108,15 @@ class Forwards:
         sizes = [batch_size(real), batch_size(fake)]
         halves = {name: tf.split(value, sizes) for name, value in outputs.items()}
         return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
+
+
+def _called(network, inputs, training, options):
+    """What a network gives, whose gradients have right gradients. Raises: ConfigError if its call adds losses."""
+    with differentiable_moments():
+        outputs = network(inputs, training=training, **options)
+    if training:
+        compatibility.check_added(network)
+    return outputs
 
 
 def batch_size(batch):

@@ -137,6 +137,7 @@ class GAN(
         losses.check("GAN.discriminator_loss", discriminator_loss, logits, logits)
         losses.check("GAN.generator_loss", generator_loss, *[logits] * (1 + self.of_pairs))
         self._add_average(ema_decay, ema_half_life, ema_ramp, ema_start, ema_statistics)
+        self._trained_when_built = tuple(map(compatibility.weights_that_train, (generator, discriminator)))
         self.built = True
 
     def _build_networks(self):
@@ -146,11 +147,13 @@ class GAN(
         for network in (self.generator, self.discriminator):
             if takes_labels(network, self.num_classes) and self.num_classes is None:
                 raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
-        with compatibility.explained("the generator does not take latents"):
+        given = "latents" + self._told_labels(self.generator)
+        with compatibility.explained(f"the generator does not take {given}"):
             images = self.synthesize({"latents": latents, "labels": labels})
         compatibility.check_images(self.generator, images)
         shape = tuple(images.shape[1:])
-        with compatibility.explained(f"the discriminator does not take the generator's output {shape}"):
+        given = f"the generator's output {shape}" + self._told_labels(self.discriminator)
+        with compatibility.explained(f"the discriminator does not take {given}"):
             outputs = self.discriminate({"images": images, "labels": labels})
         labelled = any(takes_labels(n, self.num_classes) for n in (self.generator, self.discriminator))
         compatibility.check_outputs(self.discriminator, outputs, self.num_classes, labelled)
@@ -158,6 +161,13 @@ class GAN(
         self.sample_shape = shape
         if self.joint_batch is None:
             self.joint_batch = not depends_on_batch(self.discriminator)
+
+    def _told_labels(self, network):
+        """What a message about a network's inputs says of labels."""
+        if not takes_labels(network, self.num_classes):
+            return ""
+        unknown = getattr(network, "inputs", None) is None
+        return " and labels" + (" (set its attribute conditional to False if it has none)" if unknown else "")
 
     @hook
     def compile(
@@ -176,7 +186,8 @@ class GAN(
             optimizer, discriminator_optimizer: of the generator and of the discriminator. Gradients reach them
                 as means over the global batch, which `clipnorm` and its like then clip.
             learning_rate_schedule: function of the number of generator updates done (AlphaGAN's outer steps), a
-                factor on both optimizers' initial rates (`tfgans.schedules`); None leaves the rates to callbacks.
+                factor on both optimizers' initial rates (`tfgans.schedules`), those before any schedule of this model
+                moved them; None leaves the rates to callbacks.
             jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
                 compile for the processor.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard. On one
@@ -185,12 +196,16 @@ class GAN(
                 the update of the whole batch; an optimizer's own `gradient_accumulation_steps` is another thing: its
                 steps but the last move no weight, but averages, spectral vectors, schedules, counts and, in turn, the
                 other network.
-        Raises: ConfigError if optimizers do not fit, or a method's loss cannot be computed in micro-batches.
+        Raises: ConfigError if optimizers do not fit, a method's loss cannot be computed in micro-batches, or one that
+            keeps something for each weight that trains finds that others do.
         """
-        compatibility.check_built(self, self.generator, self.discriminator)
+        networks = self.generator, self.discriminator
+        compatibility.check_built(self, *networks)
+        compatibility.check_places(self.kept_by_place(), self._trained_when_built, networks)
         both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
-        compatibility.check_free(both, (self.generator, self.discriminator))
+        compatibility.check_free(both, networks)
         self.accumulate(accumulation_steps)
+        scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
         optimizer, self.discriminator_optimizer = both
         super().compile(
             optimizer=optimizer,
@@ -209,7 +224,16 @@ class GAN(
             self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         if self.learning_rate_schedule is not None:
             schedules.check_settable("learning_rate_schedule", self.optimizers())
-        self.initial_rates = {k: float(o.learning_rate.numpy()) for k, o in self.optimizers().items()}
+        # The rates of optimizers that a schedule has moved are not those that it began with.
+        self.initial_rates = {
+            k: self.initial_rates[k] if scheduled.get(k) is o else float(o.learning_rate.numpy())
+            for k, o in self.optimizers().items()
+        }
+
+    @hook
+    def kept_by_place(self):
+        """Names of options by which something is kept for each weight that trains; methods that do so extend this."""
+        return ()
 
     @hook
     def optimizers(self):

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfgans import losses
 from tfgans.gan.hooks import hook
+from tfgans.layers.statistics import widen
 
 
 class Objectives:
@@ -45,7 +46,7 @@ class Objectives:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             minimised, measures = terms()
-            total = sum(minimised.values())
+            total = losses.total(list(minimised.values()))
         return minimised | measures, tape.gradient(total, values, unconnected_gradients="zero")
 
     def discriminator_terms(self, real, fake):
@@ -62,7 +63,8 @@ class Objectives:
     def discriminator_losses(self, real, fake):
         """The discriminator's named terms, {"d/<term>": scalar}; the sum is minimised.
 
-        In a step both batches have the discriminator's "outputs" when a method is asked, see `with_outputs`.
+        In a step both batches have the discriminator's "outputs" when a method is asked, see `with_outputs`. What
+        replaces this hook adds `regularizers`.
         """
         real, fake = self.with_outputs(real, fake)
         real_outputs, fake_outputs = real["outputs"], fake["outputs"]
@@ -74,7 +76,7 @@ class Objectives:
             fake_class = self.fake_class_loss(fake_outputs["class"], fake["labels"])
             terms["d/class_real"] = self.real_class_weight * real_class
             terms["d/class_fake"] = self.fake_class_weight * fake_class
-        return terms
+        return terms | self.regularizers("discriminator", terms)
 
     @hook
     def generator_losses(self, real, fake):
@@ -91,7 +93,22 @@ class Objectives:
         if "class" in outputs:
             fake_class = losses.class_cross_entropy(outputs["class"], fake["labels"])
             terms["g/class"] = self.generator_class_weight * fake_class
-        return terms
+        return terms | self.regularizers("generator", terms)
+
+    def regularizers(self, name, terms):
+        """{"d/regularizers": scalar}, or "g/": what the weights of a network cost by regularizers of Keras's.
+
+        Args:
+            name: `generator` or `discriminator`.
+            terms: the network's other terms, of whose dtype it is.
+        Returns: {} where no weight that trains has one.
+        """
+        weights = [v for v in getattr(self, name).trainable_variables if v.regularizer is not None]
+        if not weights:
+            return {}
+        costs = [v.regularizer(widen(tf.convert_to_tensor(v.value))) for v in weights]
+        dtype = next(iter(terms.values())).dtype
+        return {f"{name[0]}/regularizers": tf.add_n([tf.cast(cost, dtype) for cost in costs])}
 
     @hook
     def discriminator_measures(self, real, fake):

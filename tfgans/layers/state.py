@@ -53,14 +53,38 @@ def depends_on_batch(network):
     """Whether any layer of a network mixes the samples of a batch or changes state with each call.
 
     True for layers with a true attribute `depends_on_batch` (our batch norms, spectral layers and minibatch
-    statistics), at any depth, and for Keras's own batch and spectral normalization. Where it is false, the
-    outputs for two batches are those for their concatenation.
+    statistics), at any depth, for Keras's own batch and spectral normalization, and for operations of `keras.ops`
+    along the batch. Layers of a user's own and `keras.layers.Lambda` may do either: they count unless that attribute
+    of theirs is False. Where the answer is False, the outputs for two batches are those for their concatenation.
     """
-    stock = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
-    return any(
-        getattr(layer, "depends_on_batch", False) or isinstance(layer, stock)
-        for layer in keras_internals.layers_of(network)
+    layers = keras_internals.layers_of(network)
+    return any(map(_layer_depends_on_batch, layers)) or any(
+        _crosses_samples(node)
+        for layer in layers
+        if keras_internals.is_functional(layer)
+        for node in keras_internals.nodes_from_outputs(layer)
     )
+
+
+def _layer_depends_on_batch(layer):
+    said = getattr(layer, "depends_on_batch", None)
+    if said is not None:
+        return said
+    open_ended = keras.layers.BatchNormalization, keras.layers.SpectralNormalization, keras.layers.Lambda
+    known = type(layer).__module__.split(".")[0] in ("keras", "tfgans")
+    return not known or isinstance(layer, open_ended)
+
+
+def _crosses_samples(node):
+    """Whether a node of a functional model is an operation, no layer, along the first axis or all axes."""
+    operation = node.operation
+    if isinstance(operation, keras.layers.Layer):
+        return False
+    axes = getattr(operation, "axis", getattr(operation, "axes", ()))
+    if axes is None:
+        return True
+    rank = len(node.input_tensors[0].shape)
+    return any(axis % rank == 0 for axis in (axes if isinstance(axes, (tuple, list)) else [axes]))
 
 
 def mixes_samples(network):

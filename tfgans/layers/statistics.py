@@ -1,6 +1,11 @@
 """Statistics of maps, which are computed in float32 whatever the networks are computed in."""
 
+import contextlib
+
 import tensorflow as tf
+
+from tfgans import keras_internals
+from tfgans.layers.scopes import local
 
 
 def widen(tensor):
@@ -13,6 +18,31 @@ def moments(inputs, axes, keepdims=False):
     mean = tf.reduce_mean(inputs, axes, keepdims=True)
     variance = tf.reduce_mean(tf.square(inputs - mean), axes, keepdims=keepdims)
     return (mean if keepdims else tf.squeeze(mean, axes)), variance
+
+
+@contextlib.contextmanager
+def differentiable_moments():
+    """Inside it, the norms of Keras, and `keras.ops.moments`, have right gradients of gradients.
+
+    Keras (3.15) takes moments with `tf.nn.moments`, which stops a gradient inside the variance: the numbers and their
+    gradients are right, but what differentiates a gradient is wrong, silently.
+    """
+    before = getattr(local, "differentiable_moments", False)
+    local.differentiable_moments = True
+    try:
+        yield
+    finally:
+        local.differentiable_moments = before
+
+
+def _as_the_scope_says(own):
+    def moments_of(x, axes, keepdims=False):
+        return (moments if getattr(local, "differentiable_moments", False) else own)(x, axes, keepdims)
+
+    return moments_of
+
+
+keras_internals.take_moments_by(_as_the_scope_says)
 
 
 def channel_size(inputs, dtype):

@@ -153,7 +153,7 @@ class AdvAsGAN(GAN):
             outputs, r = outputs_and_r(real, fake)
             fake = fake | {"outputs": outputs}
             terms = self.generator_losses(real, fake)
-            own = tf.add_n([terms[name] for name in _OWN_TERMS if name in terms])
+            own = losses.total([terms[name] for name in _OWN_TERMS if name in terms])
             others = [value for name, value in terms.items() if name not in _OWN_TERMS]
             given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *others]
             given = tf.add_n([tf.cast(value, r.dtype) for value in given])
@@ -161,7 +161,7 @@ class AdvAsGAN(GAN):
         if self.advas_weight is not None and not self.advas_norms:
             minimised = [given]
         else:
-            minimised = [own, r] + ([tf.add_n(others)] if others else [])
+            minimised = [own, r] + ([losses.total(others)] if others else [])
         return values, [_dense(tape.gradient(loss, variables, None, "zero")) for loss in minimised]
 
     def weighed(self, values, parts):
@@ -275,7 +275,8 @@ class AdvAsGAN(GAN):
                 images = tf.stop_gradient(fake["images"]) if self.detach_penalties else fake["images"]
                 terms = self.discriminator_losses(real, fake | {"outputs": outputs, "images": images})
             logits = real["outputs"]["adversarial"], outputs["adversarial"]
-            total = sum((terms | {"d/adversarial": self.advas_loss(*logits)}).values())
+            terms |= {"d/adversarial": self.advas_loss(*logits)}
+            total = losses.total(list(terms.values()))
         return outputs, _dense(tape.gradient(total, variables, unconnected_gradients="zero"))
 
 

@@ -50,7 +50,8 @@ class BEGAN(GAN):
     def discriminator_losses(self, real, fake):
         real, fake = self.with_outputs(real, fake)
         errors = (batch["outputs"]["adversarial"] for batch in (real, fake))
-        return {"d/adversarial": self.discriminator_loss(*errors)}
+        terms = {"d/adversarial": self.discriminator_loss(*errors)}
+        return terms | self.regularizers("discriminator", terms)
 
     def discriminator_measures(self, real, fake):
         error = mean_error(real["outputs"]["adversarial"])

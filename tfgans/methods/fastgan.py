@@ -10,7 +10,7 @@ and a class-conditional model of any kind may be used.
 
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute, philox
+from tfgans import checkpoint, distribute, losses, philox
 from tfgans.config import ConfigError, Count, NotNegative, OneOf, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.places import of_replica
@@ -150,7 +150,7 @@ class FastGAN(GAN):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*variables, *images.values()])
             values, measures = self.discriminator_terms(*batches.values())
-            total = sum(values.values())
+            total = losses.total(list(values.values()))
         gradients, slopes = tape.gradient(total, (variables, images), unconnected_gradients="zero")
         return values | measures, gradients, slopes
 

@@ -34,6 +34,9 @@ class FreezeDGAN(GAN):
         held = {id(weight) for layer in layers[:frozen_layers] for weight in layer.trainable_variables}
         self._held = [id(weight) in held for weight in self.discriminator.trainable_variables]
 
+    def kept_by_place(self):
+        return super().kept_by_place() + (("FreezeDGAN.frozen_layers",) if self.frozen_layers else ())
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         super().compile(optimizer, discriminator_optimizer, **options)
         if any(self._held) and self.discriminator_optimizer.weight_decay:

@@ -66,6 +66,9 @@ class TicketGAN(GAN):
                 self.add_like(v, f"initial_{name}", value=v) for v in getattr(self, name).weights
             ]
 
+    def kept_by_place(self):
+        return super().kept_by_place() + (("TicketGAN.ticket_rounds",) if self.ticket_rounds else ())
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         super().compile(optimizer, discriminator_optimizer, **options)
         if self.ticket_rounds:

@@ -2,11 +2,17 @@
 
 import keras
 import pytest
+import tensorflow as tf
 import toys
 from keras import layers
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.methods.freezed import FreezeDGAN
+from tfgans.methods.regan.model import ReGAN
+from tfgans.methods.rggan.model import RGGAN
+from tfgans.methods.tickets import TicketGAN
 
 OPTIMIZERS = keras.optimizers
 
@@ -47,6 +53,17 @@ def two_outputs():
     return keras.Model(base.inputs, [base.outputs[0], base.outputs[0]], name="generator")
 
 
+class Subclassed(keras.Model):
+    """A generator without labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(64, activation="tanh")
+
+    def call(self, latents):
+        return keras.ops.reshape(self.inner(latents), (-1, 8, 8, 1))
+
+
 BOTH = generator()
 NETWORKS = {
     "one for both": (lambda: (BOTH, BOTH), {}, "are one network, generator"),
@@ -79,6 +96,11 @@ NETWORKS = {
         r"does not take the generator's output \(4, 4, 1\): Input 0 .* incompatible",
     ),
     "ten logits": (lambda: (generator(), discriminator(10)), {}, r"logits \[N, 1\]. Received: \(2, 10\)"),
+    "labels for a class of one's own": (
+        lambda: (Subclassed(), with_classes(3)),
+        {"num_classes": 3, "latent_dim": 4},
+        r"does not take latents and labels \(set its attribute conditional to False .*\): .*expect.* 1 input",
+    ),
     "no adversarial output": (
         lambda: (generator(), renamed_output()),
         {},
@@ -196,6 +218,45 @@ def test_optimizers_belong_to_one_model(model):
         model.compile(model.discriminator_optimizer, model.optimizer)
 
 
+@pytest.mark.parametrize("trains", [False, True])
+def test_an_optimizer_is_for_the_weights_that_train(trains):
+    networks = generator(), discriminator()
+    networks[1].layers[-1].trainable = not trains
+    model = GAN(*networks)
+    model.compile("sgd", "sgd")
+    networks[1].layers[-1].trainable = trains
+    with pytest.raises(
+        ConfigError, match="other weights of discriminator train than those .*: give a new one$"
+    ):
+        model.compile(model.optimizer, model.discriminator_optimizer)
+    model.compile(model.optimizer, "sgd")
+
+
+KEEPING = [
+    (ReGAN, {}, {"sparsity": 0.0}),
+    (RGGAN, {}, {"threshold_weight": 0.0}),
+    (AdaptGAN, {}, {"generator_density": 1.0, "discriminator_density": 1.0}),
+    (TicketGAN, {"ticket_rounds": 1}, {"ticket_rounds": 0}),
+    (FreezeDGAN, {"frozen_layers": 1}, {"frozen_layers": 0}),
+]
+
+
+@pytest.mark.parametrize("cls, on, off", KEEPING, ids=lambda value: getattr(value, "__name__", ""))
+def test_layers_are_frozen_before_something_is_kept_for_each_weight(cls, on, off):
+    def freeze_late(options):
+        networks = toys.image_networks(batch_norm=False)
+        model = cls(*networks, **options)
+        for network in networks:
+            next(layer for layer in network.layers if layer.trainable_variables).trainable = False
+        model.compile("sgd", "sgd")
+
+    with pytest.raises(
+        ConfigError, match=f"^{cls.__name__}.*: other weights of .* train than when .*: set trainable"
+    ):
+        freeze_late(on)
+    freeze_late(off)
+
+
 def test_schedules_of_optimizers_count_their_own_updates():
     model = GAN(*toys.scalar_networks(), discriminator_steps=2)
     rates = OPTIMIZERS.schedules.ExponentialDecay(1.0, 1, 0.5)
@@ -203,3 +264,19 @@ def test_schedules_of_optimizers_count_their_own_updates():
     model.fit([[1.0], [2.0], [3.0], [4.0]], batch_size=2, verbose=0)
     assert float(model.optimizer.learning_rate) == 0.25
     assert float(model.discriminator_optimizer.learning_rate) == 0.0625
+
+
+def test_a_schedule_goes_on_where_a_model_is_compiled_again():
+    model, both = GAN(*toys.scalar_networks()), (OPTIMIZERS.SGD(0.1), OPTIMIZERS.SGD(0.4))
+    halved = {"learning_rate_schedule": lambda step: 0.5 ** tf.cast(step, tf.float32), "run_eagerly": True}
+    for _ in range(3):
+        model.compile(*both, **halved)
+        model.train_on_batch([[1.0], [2.0]])
+    assert [float(o.learning_rate) for o in both] == pytest.approx([0.025, 0.1])  # a quarter in step 2
+    both[0].learning_rate = 0.3
+    model.compile(both[0], OPTIMIZERS.SGD(1.0), **halved)  # the schedule would set the first one's anew
+    assert model.initial_rates == pytest.approx({"generator": 0.1, "discriminator": 1.0})
+    model.compile(*model.optimizers().values(), run_eagerly=True)
+    both[0].learning_rate = 0.3
+    model.compile(*model.optimizers().values(), **halved)
+    assert model.initial_rates["generator"] == pytest.approx(0.3)

@@ -12,6 +12,10 @@ from tfgans.config import ConfigError, check_count
 
 # Activations without negative values, by name.
 _NOT_NEGATIVE = ("sigmoid", "hard_sigmoid", "softmax", "relu", "relu6", "softplus", "exponential")
+# What a call adds is of one of several calls in a step, and not all of those are for the network's own update.
+_ADDED = "of a GAN's networks only regularizers of weights are minimised; extend GAN's losses in a subclass"
+# Of lines of Keras that say where, and not what.
+_BEFORE_THE_REASON = ("Exception encountered when calling", "Could not automatically infer the output shape")
 # Layers that move values and change none.
 _MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D)
 
@@ -50,12 +54,12 @@ def explained(what):
 def reason(error):
     """The line of an exception of Keras that says what is wrong."""
     lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    lines = [line for line in lines if line and not line.startswith(_BEFORE_THE_REASON)]
     return lines[0] if lines else type(error).__name__
 
 
 def check_built(gan, *networks):
-    """Refuses networks that compute in float16 anywhere, and those that share a weight.
+    """Refuses networks that compute in float16 anywhere, regularize activities, or share a weight.
 
     Nothing scales the losses, without which gradients in float16 vanish.
 
@@ -63,6 +67,8 @@ def check_built(gan, *networks):
     """
     layers = [(layer, network) for network in networks for layer in keras_internals.layers_of(network)]
     for layer, network in [*layers, (gan, gan)]:
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise ConfigError(f"{layer.name} of {network.name} has an activity_regularizer: {_ADDED}")
         if layer.compute_dtype == "float16":
             of = "" if layer is network else f" of {network.name}"
             raise ConfigError(
@@ -72,6 +78,13 @@ def check_built(gan, *networks):
     for key in one.keys() & other.keys():
         names = " and ".join(network.name for network in networks)
         raise ConfigError(f"{names} share the weight {one[key].path}, which both optimizers would move")
+
+
+def check_added(network):
+    """Refuses a network whose last call has added losses, which nothing would minimise. Raises: ConfigError."""
+    for layer in keras_internals.layers_of(network):
+        if keras_internals.losses_added_by(layer):
+            raise ConfigError(f"{layer.name} of {network.name} adds a loss in its call (add_loss): {_ADDED}")
 
 
 def check_images(generator, images):
@@ -152,10 +165,38 @@ def _made(name, given):
 
 
 def check_free(both, networks):
-    """Refuses optimizers, two, that were built for weights that are not their network's."""
+    """Refuses optimizers, two, that were built for other weights than train of their network now."""
     for optimizer, network in zip(both, networks, strict=True):
-        own = {id(v) for v in network.trainable_variables}
-        if optimizer.built and not all(id(v) in own for v in keras_internals.trained_by(optimizer)):
+        if not optimizer.built:
+            continue
+        built = {id(v) for v in keras_internals.trained_by(optimizer)}
+        if not built <= {id(v) for v in network.variables}:
             raise ConfigError(
                 f"compile: the optimizer of {network.name} belongs to another model: give a new one"
             )
+        if built != {id(v) for v in network.trainable_variables}:
+            raise ConfigError(
+                f"compile: other weights of {network.name} train than those its optimizer was built for: give a new "
+                "one"
+            )
+
+
+def check_places(names, trained, networks):
+    """Refuses layers that were frozen or freed since a model was built that keeps something for each weight.
+
+    Args:
+        names: of the options by which it does, of which the first is told; () for none.
+        trained: the numbers (`id`) of the weights of each network that trained then.
+    Raises: ConfigError.
+    """
+    for then, network in zip(trained, networks, strict=True):
+        if names and then != weights_that_train(network):
+            raise ConfigError(
+                f"{names[0]}: other weights of {network.name} train than when the model was built: set trainable "
+                "before that"
+            )
+
+
+def weights_that_train(network):
+    """The numbers (`id`) of a network's weights that train, in their order."""
+    return tuple(id(v) for v in network.trainable_variables)

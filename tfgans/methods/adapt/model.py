@@ -103,6 +103,9 @@ class AdaptGAN(GAN):
         if self.adjust_every:
             self._add_balance(discriminator_density)
 
+    def kept_by_place(self):
+        return super().kept_by_place() + (("AdaptGAN.generator_density",) if self.adapt_places else ())
+
     def _add_adapt_masks(self, name, density):
         network = getattr(self, name)
         self.adapt_places[name] = list(kernel_layers(network))

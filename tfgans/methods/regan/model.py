@@ -136,6 +136,9 @@ class ReGAN(Pair, GAN):
         if "generator" in self.pruned_networks:
             self._add_kept()
 
+    def kept_by_place(self):
+        return super().kept_by_place() + (("ReGAN.sparsity",) if self.sparsity else ())
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         optimizer = keras.optimizers.get(optimizer)
         discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)

@@ -82,6 +82,9 @@ class RGGAN(GAN):
             values = self.thresholds["generator"].values
             self.average_thresholds = [self.add_like(t, "rggan_average_threshold") for t in values]
 
+    def kept_by_place(self):
+        return super().kept_by_place() + (("RGGAN.threshold_weight",) if self.thresholds else ())
+
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         if self.thresholds and distribute.workers() > 1:
             raise ConfigError("RGGAN is for one worker: the others would not know the evaluations")
