@@ -29,7 +29,7 @@ class BatchPlaces:
         return ()
 
     def require_places(self):
-        """Raises ConfigError if a step is made before the batch's size is known."""
+        """Raises ConfigError if a step is made, or weights are loaded, before the batch's size is known."""
         if self.awaited_batch_sizes():
             raise ConfigError(
                 f"{self.awaited_batch_sizes()[0]} is not set: it is the images of a discriminator step"

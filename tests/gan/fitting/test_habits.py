@@ -222,3 +222,21 @@ def test_a_file_of_weights_holds_all_that_a_method_keeps(cls, options, tmp_path)
     other = make(cls, small_images, **options)
     other.load_weights(tmp_path / "all.weights.h5")
     toys.assert_same(toys.values(other), toys.values(model))
+
+
+@pytest.mark.parametrize(
+    "cls, options, name",
+    [
+        (APAGAN, {"apa_speed": 0.05}, "APAGAN.pseudo_batch_size"),
+        (FastGAN, {"perturbation_radius": 0.1}, "FastGAN.perturbation_batch_size"),
+    ],
+)
+def test_weights_of_places_need_the_size_of_the_batch(cls, options, name, tmp_path):
+    model = make(cls, small_images, **options)
+    model.expect_batch(4)
+    model.save_weights(tmp_path / "all.weights.h5")
+    other = make(cls, small_images, **options)
+    with pytest.raises(ConfigError, match=f"^{name} is not set: it is the images of a discriminator step$"):
+        other.load_weights(tmp_path / "all.weights.h5")
+    other.expect_batch(4)
+    other.load_weights(tmp_path / "all.weights.h5")

@@ -26,6 +26,11 @@ class Habits:
         """Raises ConfigError: see `save_generator` and `save_weights`."""
         raise ConfigError(SAVING)
 
+    def load_weights(self, *args, **kwargs):
+        """Keras's. Raises: ConfigError if what a method keeps for each image of a batch awaits the batch's size."""
+        self.require_places()
+        return super().load_weights(*args, **kwargs)
+
     def evaluate(self, *args, **kwargs):
         """Raises ConfigError: see `tfgans.Evaluator`."""
         raise ConfigError(EVALUATING)
