@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans.layers.blocks import ResidualInputBlock
 from tfgans.layers.norms import BatchNormalization, InstanceNormalization
-from tfgans.layers.state import depends_on_batch, frozen_state, state_is_frozen
+from tfgans.layers.state import depends_on_batch, frozen_state, mixes_samples, state_is_frozen
 
 POINTS = np.random.default_rng(0).normal(2.0, 3.0, (6, 4)).astype("float32")
 
@@ -114,3 +114,10 @@ def test_what_is_unknown_may_depend_on_the_batch(case):
     assert depends_on_batch(make()) is expected
     nested = keras.Sequential([make(), keras.layers.Flatten(), keras.layers.Dense(1)])
     assert depends_on_batch(nested) is expected
+
+
+@pytest.mark.parametrize("case", [case for case in UNKNOWN if case.startswith("along")])
+def test_operations_along_the_batch_mix_its_samples(case):
+    make, expected = UNKNOWN[case]
+    assert mixes_samples(make()) is expected
+    assert mixes_samples(keras.Sequential([make(), keras.layers.Flatten()])) is expected

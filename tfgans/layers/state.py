@@ -58,12 +58,7 @@ def depends_on_batch(network):
     of theirs is False. Where the answer is False, the outputs for two batches are those for their concatenation.
     """
     layers = keras_internals.layers_of(network)
-    return any(map(_layer_depends_on_batch, layers)) or any(
-        _crosses_samples(node)
-        for layer in layers
-        if keras_internals.is_functional(layer)
-        for node in keras_internals.nodes_from_outputs(layer)
-    )
+    return any(map(_layer_depends_on_batch, layers)) or _operates_along_batch(layers)
 
 
 def _layer_depends_on_batch(layer):
@@ -75,8 +70,17 @@ def _layer_depends_on_batch(layer):
     return not known or isinstance(layer, open_ended)
 
 
+def _operates_along_batch(layers):
+    """Whether a functional model among the layers has an operation, no layer, along the first axis or all axes."""
+    return any(
+        _crosses_samples(node)
+        for layer in layers
+        if keras_internals.is_functional(layer)
+        for node in keras_internals.nodes_from_outputs(layer)
+    )
+
+
 def _crosses_samples(node):
-    """Whether a node of a functional model is an operation, no layer, along the first axis or all axes."""
     operation = node.operation
     if isinstance(operation, keras.layers.Layer):
         return False
@@ -90,11 +94,13 @@ def _crosses_samples(node):
 def mixes_samples(network):
     """Whether any layer of a network mixes the samples of a batch in training mode.
 
-    That is batch norms, ours or Keras's, and layers with a true attribute `mixes_samples`.
+    That is batch norms, ours or Keras's, operations of `keras.ops` along the batch, and layers with a true attribute
+    `mixes_samples`: of a layer of a user's own nothing else tells it.
     """
-    return any(
+    layers = keras_internals.layers_of(network)
+    return _operates_along_batch(layers) or any(
         isinstance(layer, keras.layers.BatchNormalization)
         or getattr(layer, "mixes_samples", False)
         or (getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance"))
-        for layer in keras_internals.layers_of(network)
+        for layer in layers
     )
