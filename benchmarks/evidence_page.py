@@ -100,7 +100,10 @@ def budget(report):
 
 
 def seeds(report):
-    return f"{report['seeds']} seeds."
+    """The number of counted runs of each arm, and of those that have another number."""
+    runs = {arm: len(about["runs"]) for arm, about in report["arms"].items()}
+    several = ", ".join(f"{arm} {count}" for arm, count in runs.items() if count != report["seeds"])
+    return f"{report['seeds']} seeds{f' ({several})' if several else ''}."
 
 
 def machine(report):
