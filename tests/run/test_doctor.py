@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import platform
 import time
 
@@ -10,6 +11,8 @@ import pytest
 import tensorflow as tf
 
 from tfgans.run import doctor
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def test_what_is_found_and_said(monkeypatch):
@@ -46,6 +49,12 @@ def test_the_speed_is_that_of_an_update(monkeypatch):
     found = doctor.examine(seconds=0.01)
     assert found["ms_per_update"] > 500
     assert f"{found['ms_per_update']:.1f} ms" in "\n".join(doctor.told(found))
+
+
+def test_other_machines_have_the_speed_that_pages_tell():
+    processor, gpu = doctor._REFERENCES.values()
+    assert f"quickstart's step of {processor:.0f} ms" in (ROOT / "docs/devices.md").read_text()
+    assert f"| quickstart: float32 | {gpu} |" in (ROOT / "docs/gpu.md").read_text()
 
 
 def test_a_distribution_that_is_not_there_has_no_version():

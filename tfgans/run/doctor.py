@@ -24,8 +24,8 @@ _OPTIONAL = {
     "mlflow": ("train.trackers = [@MLflowTracker()]", "pip install 'tfgans[mlflow]'"),
 }
 _QUICKSTART = "gin_configs/quickstart.gin"
-# Milliseconds an update of the quickstart, measured: docs/gpu.md and README.md.
-_REFERENCES = {"two cores of a Xeon with AMX": 69.0, "an NVIDIA H200": 25.1}
+# Milliseconds an update of the quickstart, measured: docs/devices.md and docs/gpu.md.
+_REFERENCES = {"two cores of a Xeon with AMX": 42.0, "an NVIDIA H200": 20.2}
 
 
 def examine(seconds=15.0):
