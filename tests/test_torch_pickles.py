@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import pickle
 
 import numpy as np
@@ -116,3 +117,9 @@ def test_a_persistent_id_outside_storages_is_refused(tmp_path):
     (tmp_path / "bad.pkl").write_bytes(file.getvalue())
     with pytest.raises(ConfigError, match="it holds a persistent id"):
         read(tmp_path / "bad.pkl")
+
+
+def test_the_page_has_the_number_of_names_that_a_file_may_ask_for():
+    page = (pathlib.Path(__file__).parent.parent / "docs/transfer.md").read_text()
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    assert f"the file may ask for {words[len(torch_pickles._KNOWN)]} names" in page
