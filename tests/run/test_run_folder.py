@@ -1,5 +1,7 @@
 """What a run leaves in its folder: rows, checkpoints, pictures, curves, the generator."""
 
+import pathlib
+import re
 import shutil
 
 import keras
@@ -20,6 +22,9 @@ def test_what_a_run_leaves(whole):
         "operative.gin", "metrics.jsonl", "checkpoints", "samples", "train", "eval", "generator.keras", "export",
         "generator_raw.keras", "train.lock", "fixed_samples.npz", "data.json", "classes.json",
     }  # fmt: skip
+    page = (pathlib.Path(__file__).parents[2] / "docs/runs.md").read_text()
+    named = {each.rstrip("/*") for text in re.findall(r"`([^`\n]+)`", page) for each in text.split("/")}
+    assert names <= named
     assert [row["step"] for row in rows(whole)] == [0, 4, 8, 12]
     for row in rows(whole):
         assert row["features"] == "digits_classifier" and row["num_samples"] == 64
