@@ -145,7 +145,8 @@ def _data_flag():
     flags.DEFINE_string(
         "data",
         None,
-        "What to train on: a folder of images, an .npz file, or any Dataset.source, such as digits or tfds:cifar10. "
+        "What to train on: a folder of images, a .zip or .npz file, a packed data set, or any Dataset.source, such "
+        "as digits or tfds:cifar10. "
         "The name of a source comes first; ./digits is the folder.",
     )
 
