@@ -70,7 +70,7 @@ class Along:
     """Which directions are drawn.
 
     Args:
-        source: `sefa` or `pca`, see `GAN.directions`; or a file that `explore` wrote.
+        source: `sefa` or `pca`, see `GAN.directions`; or a `directions.npz` that `generate` wrote.
         count: the first so many; None: 5, or all of a file.
         strength: how far, in standard deviations of codes along the direction, above 0.
         slots: `(A, B)`, the style slots that are moved; None: all, or those of the file.
