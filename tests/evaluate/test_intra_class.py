@@ -210,7 +210,7 @@ def test_without_classes_it_is_absent_and_said_once(tmp_path, caplog):
     assert measure(stream(real), dataset) == measure(stream(real), dataset) == plain
     dataset.reference_labels = lambda: None
     assert measure(stream(real), dataset, of_class_in(real, labels)) == plain
-    nothing = "Evaluator.intra_class: nothing is measured within classes: "
+    nothing = "the metric intra_class: nothing is measured within classes: "
     reasons = ("the model has no classes", "the images to compare with have no labels")
     assert caplog.messages == [nothing + reason for reason in reasons]
     caplog.clear()
@@ -221,15 +221,19 @@ def test_without_classes_it_is_absent_and_said_once(tmp_path, caplog):
 @pytest.mark.parametrize(
     "counts, options, message",
     [
-        ([3, 3], {}, "intra_class needs 4 images of a class to compare with. The largest has 3"),
-        ([9, 8], {"intra_samples": 10}, "intra_samples = 10 needs 10 images of a class .* The largest has 9"),
+        ([3, 3], {}, "the metric intra_class needs 4 images of a class to compare with. The largest has 3"),
+        (
+            [9, 8],
+            {"intra_samples": 10},
+            "Evaluator.intra_samples = 10 needs 10 images of a class .* The largest has 9",
+        ),
     ],
 )
 def test_classes_without_enough_images_are_refused(tmp_path, counts, options, message):
     real, labels = clouds(counts)
     measure = evaluator(tmp_path, **options)
     for call in (measure.check, lambda data: measure(stream(real), data, of_class_in(real, labels))):
-        with pytest.raises(ConfigError, match=f"^Evaluator.{message}"):
+        with pytest.raises(ConfigError, match=f"^{message}"):
             call(Points(real, labels))
     evaluator(tmp_path, metrics=["fid", "precision_recall"], **options).check(Points(real, labels))
 
@@ -237,7 +241,7 @@ def test_classes_without_enough_images_are_refused(tmp_path, counts, options, me
 def test_other_mistakes_are_refused(tmp_path):
     real, labels = clouds([8, 8])
     unknown = Points(real, labels - 1, num_classes=2)
-    with pytest.raises(ConfigError, match=r"^Evaluator.intra_class: labels are integers in \[0, 2\).*: -1"):
+    with pytest.raises(ConfigError, match=r"^the metric intra_class: labels are integers in \[0, 2\).*: -1"):
         evaluator(tmp_path).check(unknown)
     with pytest.raises(ConfigError, match="^Evaluator.intra_samples is an integer of at least 4 or None"):
         evaluator(tmp_path, intra_samples=3)
@@ -319,7 +323,7 @@ def test_labels_of_images_to_compare_with_are_numbered_as_those_trained_on(tmp_p
     assert Dataset(train, resolution=8, use_labels=False).reference_labels() is None
     other = Dataset(train, resolution=8, evaluation_source=folder("other", ("bee", "dog")))
     line = "the images to compare with are of dog, those trained on of ant, bee, cat"
-    with pytest.raises(ConfigError, match=f"^Evaluator.intra_class: {line}"):
+    with pytest.raises(ConfigError, match=f"^the metric intra_class: {line}"):
         evaluator(tmp_path, DigitsFeatures()).check(other)
 
 

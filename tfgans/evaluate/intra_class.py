@@ -71,7 +71,7 @@ class IntraClass:
         labels = None if of_class is None else self._labels(dataset)
         if labels is None:
             what = "the model has no classes" if of_class is None else _UNLABELLED
-            self._tell(f"Evaluator.intra_class: nothing is measured within classes: {what}")
+            self._tell(f"the metric intra_class: nothing is measured within classes: {what}")
             return {}
         count, chosen = self._chosen(labels, dataset)
         every = range(dataset.num_classes)
@@ -109,7 +109,7 @@ class IntraClass:
         least = self.samples or LEAST
         there = counts[counts >= least]
         if not len(there):
-            option = f"Evaluator.intra_samples = {self.samples}" if self.samples else "Evaluator.intra_class"
+            option = f"Evaluator.intra_samples = {self.samples}" if self.samples else "the metric intra_class"
             raise ConfigError(
                 f"{option} needs {least} images of a class to compare with. The largest has {counts.max()}"
             )
@@ -136,7 +136,7 @@ def _named():
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"Evaluator.intra_class: {error}") from error
+        raise ConfigError(f"the metric intra_class: {error}") from error
 
 
 def _sample(indices, count):
