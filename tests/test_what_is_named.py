@@ -5,6 +5,7 @@ import functools
 import importlib.util
 import re
 import sys
+import tomllib
 
 import pytest
 from absl import flags
@@ -119,6 +120,12 @@ def wrong_files(text):
     return wrong | {each for each in named if not any(path.endswith(f"/{each}") for path in there)}
 
 
+def wrong_extras(text):
+    """Extras of this package, as in `pip install 'tfgans[export]'`, that it does not have."""
+    there = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return set(re.findall(r"(?:\btfgans|'\.)\[(\w+)\]", text)) - set(there)
+
+
 def wrong_calls(path):
     """`command --flag` of a page's commands, in blocks and within lines, that the command does not have."""
     inline = re.findall(r"`[^`\n]*?(?:launch/(\w+)\.py|tfgans (\w+))( [^`\n]*)`", path.read_text())
@@ -130,7 +137,10 @@ def wrong_calls(path):
     return {f"{call} --{flag}" for call, flag in found if call in COMMANDS and flag not in flags_of(call)}
 
 
-@pytest.mark.parametrize("look", [wrong_parameters, wrong_flags, wrong_files], ids=lambda look: look.__name__)
+LOOKS = [wrong_parameters, wrong_flags, wrong_files, wrong_extras]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
 def test_what_is_named_is_there(look):
     found = {name: look(text) for name, text in texts().items()}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
@@ -180,6 +190,7 @@ def test_what_is_wrong_would_be_seen(tmp_path):
     assert wrong_flags("--steps=1 --seps --nolabels --nosteps") == {"seps", "nosteps"}
     text = "docs/runs.md docs/run.md gin_configs/quickstart.gin alphagan/digits.gin networks/resnet.gin"
     assert wrong_files(text) == {"docs/run.md", "alphagan/digits.gin"}
+    assert wrong_extras("pip install 'tfgans[export]' 'tfgans[exports]' '.[gpus]'") == {"exports", "gpus"}
     page = tmp_path / "page.md"
     page.write_text("`launch/fid.py A B --steps=1 --metrics=fid`, `tfgans train --quantize=int8`\n")
     assert wrong_calls(page) == {"fid --steps", "train --quantize"}
