@@ -6,11 +6,25 @@ from tfgans.gan.hooks import hook
 class LearningRates:
     """The part of `GAN` that sets the learning rates of its optimizers before each step."""
 
+    learning_rate_schedule = None  # until `compile` is told one
+
     @property
     @hook
     def sets_learning_rates(self):
         """Whether every step sets the learning rates, so that callbacks cannot."""
         return self.learning_rate_schedule is not None
+
+    def keep_initial_rates(self, scheduled):
+        """Keeps the rates that schedules multiply; those of the optimizers in `scheduled`, by name, are kept already.
+
+        A schedule has moved them since, so that their present rates are not those that they began with.
+        """
+        self.initial_rates = {
+            name: self.initial_rates[name]
+            if scheduled.get(name) is each
+            else float(each.learning_rate.numpy())
+            for name, each in self.optimizers().items()
+        }
 
     @hook
     def set_learning_rates(self):

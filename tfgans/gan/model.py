@@ -203,7 +203,14 @@ class GAN(
         compatibility.check_built(self, *networks)
         compatibility.check_places(self.kept_by_place(), self._trained_when_built, networks)
         both = compatibility.checked_optimizers(optimizer, discriminator_optimizer)
-        compatibility.check_free(both, networks)
+        own = self.moved_by_own("generator"), self.moved_by_own("discriminator")
+        compatibility.check_free(both, networks, own)
+        if jit_compile:
+            xla.check()
+        if learning_rate_schedule is not None:
+            schedules.check_settable(
+                "learning_rate_schedule", dict(zip(("generator", "discriminator"), both, strict=True))
+            )
         self.accumulate(accumulation_steps)
         scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
         optimizer, self.discriminator_optimizer = both
@@ -214,26 +221,26 @@ class GAN(
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
         )
-        if jit_compile:
-            xla.check()
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self._xla_functions = {}
         self.learning_rate_schedule = learning_rate_schedule
         with self.distribute_strategy.scope():
-            self.optimizer.build(self.generator.trainable_variables)
-            self.discriminator_optimizer.build(self.discriminator.trainable_variables)
-        if self.learning_rate_schedule is not None:
-            schedules.check_settable("learning_rate_schedule", self.optimizers())
-        # The rates of optimizers that a schedule has moved are not those that it began with.
-        self.initial_rates = {
-            k: self.initial_rates[k] if scheduled.get(k) is o else float(o.learning_rate.numpy())
-            for k, o in self.optimizers().items()
-        }
+            for each, variables in zip(both, own, strict=True):
+                each.build(variables)
+        self.keep_initial_rates(scheduled)
 
     @hook
     def kept_by_place(self):
         """Names of options by which something is kept for each weight that trains; methods that do so extend this."""
         return ()
+
+    @hook
+    def moved_by_own(self, name):
+        """The weights of the `generator` or `discriminator` that the optimizer given for it moves.
+
+        All that train; methods with more than one optimizer a network extend this.
+        """
+        return getattr(self, name).trainable_variables
 
     @hook
     def optimizers(self):

@@ -155,13 +155,12 @@ class AdvAsGAN(GAN):
             terms = self.generator_losses(real, fake)
             own = losses.total([terms[name] for name in _OWN_TERMS if name in terms])
             others = [value for name, value in terms.items() if name not in _OWN_TERMS]
-            given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *others]
+            added = [losses.total(others)] if others else []
+            given = [(self.advas_weight or 0.0) * r, *([] if self.advas_alone else [own]), *added]
             given = tf.add_n([tf.cast(value, r.dtype) for value in given])
         values = terms | self.generator_measures(real, fake) | {"g/advas_r": r}
-        if self.advas_weight is not None and not self.advas_norms:
-            minimised = [given]
-        else:
-            minimised = [own, r] + ([losses.total(others)] if others else [])
+        alone = self.advas_weight is not None and not self.advas_norms
+        minimised = [given] if alone else [own, r, *added]
         return values, [_dense(tape.gradient(loss, variables, None, "zero")) for loss in minimised]
 
     def weighed(self, values, parts):

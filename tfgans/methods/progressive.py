@@ -208,6 +208,10 @@ class ProgressiveGAN(GAN):
         """The given ones, for the first stage's weights, and `generator_8`, `discriminator_8`, ... for the others."""
         return super().optimizers() | self._later_optimizers
 
+    def moved_by_own(self, name):
+        first = {id(v) for v in self.variables_of(name, 0)}
+        return [v for v in super().moved_by_own(name) if id(v) in first]
+
     def variables_of(self, name, stage):
         """The weights of the `generator` or `discriminator` that train from a stage on."""
         network = getattr(self, name)

@@ -164,9 +164,9 @@ def _made(name, given):
     return optimizer
 
 
-def check_free(both, networks):
-    """Refuses optimizers, two, that were built for other weights than train of their network now."""
-    for optimizer, network in zip(both, networks, strict=True):
+def check_free(both, networks, moved):
+    """Refuses optimizers, two, that were built for other weights of their networks than they are to move."""
+    for optimizer, network, own in zip(both, networks, moved, strict=True):
         if not optimizer.built:
             continue
         built = {id(v) for v in keras_internals.trained_by(optimizer)}
@@ -174,7 +174,7 @@ def check_free(both, networks):
             raise ConfigError(
                 f"compile: the optimizer of {network.name} belongs to another model: give a new one"
             )
-        if built != {id(v) for v in network.trainable_variables}:
+        if built != {id(v) for v in own}:
             raise ConfigError(
                 f"compile: other weights of {network.name} train than those its optimizer was built for: give a new "
                 "one"
