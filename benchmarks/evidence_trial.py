@@ -123,7 +123,8 @@ class Trial:
         """The file of the architecture that a run of an arm trains, or None."""
         name = self.part.found.get(arm)
         if name is None or name == DRAWN:
-            return name and self.folder / DRAWN / f"seed_{seed}.json"
+            # Not in the folder of an arm's runs, which may have that name, too, and such files.
+            return name and self.folder / "architectures" / f"seed_{seed}.json"
         return self.searches[name][seed].folder / "genotype.json"
 
     def search_flags(self, name):
@@ -142,7 +143,7 @@ class Trial:
         if bad := [run for run in runs if run.outcome is not None or run.message]:
             raise ConfigError(f"{bad[0].name}: {bad[0].message}")
         for arm in [arm for arm, name in self.part.found.items() if name == DRAWN]:
-            (self.folder / DRAWN).mkdir(exist_ok=True)
+            (self.folder / "architectures").mkdir(exist_ok=True)
             for seed in range(self.seeds_of(arm)):
                 random_genotype((DRAWN_SEED, seed)).save(self.genotype(arm, seed))
 

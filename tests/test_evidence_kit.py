@@ -24,7 +24,7 @@ import evidence_table
 import short_runs
 from evidence_parts import PARTS
 from evidence_report import rounded
-from evidence_trial import Clock, SearchRun, Trial
+from evidence_trial import Clock, EvidenceRun, SearchRun, Trial
 
 from tfgans import config, files, pictures
 from tfgans.compare import plan
@@ -75,6 +75,13 @@ def test_ten_are_drawn_however_many_are_searched(trial):
     assert (made.seeds_of("drawn"), made.seeds_of("AlphaGAN")) == (10, 5)
     made.seeds = 2
     assert (made.seeds_of("drawn"), made.seeds_of("AlphaGAN")) == (10, 2)
+
+
+def test_an_architecture_is_no_file_that_runs_write(trial):
+    """An arm of drawn ones may be called so: how its runs ended lies in its own folder."""
+    made = trial("alphagan")
+    run = EvidenceRun(made.folder, argparse.Namespace(label="drawn"), 3)
+    assert made.genotype("drawn", 3) not in (run.stamp, run.log)
 
 
 def test_what_fits_is_known_from_the_probe(trial):
