@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.layers.custom import custom_gradient
-from tfgans.layers.scopes import local
+from tfgans.layers.scopes import inside, local
 
 
 @contextlib.contextmanager
@@ -16,12 +16,9 @@ def mixed_classes(shares):
     Args: shares: [N, classes] for labels [N]; each sample's sum to 1 where it is between classes.
     Yields: a list that has an entry for each look-up so far.
     """
-    before = getattr(local, "mixture", None)
-    local.mixture = shares, (lookups := [])
-    try:
+    lookups = []
+    with inside(mixture=(shares, lookups)):
         yield lookups
-    finally:
-        local.mixture = before
 
 
 def class_rows(table, labels):

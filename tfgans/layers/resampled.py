@@ -6,28 +6,20 @@ Likewise the 2x2 means of a 3x3 convolution's outputs are one convolution with s
 the same functions with sums in another order, equal to rounding, and the map of four times the size is never made.
 """
 
-import contextlib
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.layers.resample import average_pool, upsample_nearest
-from tfgans.layers.scopes import local
+from tfgans.layers.scopes import inside, local
 
 _LEAST = 64  # pixels of the smaller map; of fewer the larger kernel costs more than it saves
 
 
-@contextlib.contextmanager
 def as_written():
     """Inside it maps are resampled by themselves, as papers write it and published counts of products have it."""
-    before = getattr(local, "as_written", False)
-    local.as_written = True
-    try:
-        yield
-    finally:
-        local.as_written = before
+    return inside(as_written=True)
 
 
 @keras.saving.register_keras_serializable(package="tfgans")

@@ -22,6 +22,13 @@ def again(scopes):
         _become(before)
 
 
+@contextlib.contextmanager
+def inside(**said):
+    """Inside it, the scopes that this thread is in say this, too."""
+    with again(entered() | said):
+        yield
+
+
 def _become(scopes):
     vars(local).clear()
     vars(local).update(scopes)

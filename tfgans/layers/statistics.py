@@ -1,11 +1,9 @@
 """Statistics of maps, which are computed in float32 whatever the networks are computed in."""
 
-import contextlib
-
 import tensorflow as tf
 
 from tfgans import keras_internals
-from tfgans.layers.scopes import local
+from tfgans.layers.scopes import inside, local
 
 
 def widen(tensor):
@@ -20,19 +18,13 @@ def moments(inputs, axes, keepdims=False):
     return (mean if keepdims else tf.squeeze(mean, axes)), variance
 
 
-@contextlib.contextmanager
 def differentiable_moments():
     """Inside it, the norms of Keras, and `keras.ops.moments`, have right gradients of gradients.
 
     Keras (3.15) takes moments with `tf.nn.moments`, which stops a gradient inside the variance: the numbers and their
     gradients are right, but what differentiates a gradient is wrong, silently.
     """
-    before = getattr(local, "differentiable_moments", False)
-    local.differentiable_moments = True
-    try:
-        yield
-    finally:
-        local.differentiable_moments = before
+    return inside(differentiable_moments=True)
 
 
 def _as_the_scope_says(own):
