@@ -104,16 +104,21 @@ class Trial:
         self._search()
         self._plan()
         self._choose()
-        rounds = []
-        for seed in range(max(map(self.seeds_of, self.part.arms))):
-            for arm in self.part.arms:
-                if seed < self.seeds_of(arm):
-                    self.runs[arm].append(self._run(arm, seed))
-                    rounds.append(self.runs[arm][-1])
+        for arm, seed in self.counted():
+            self.runs[arm].append(self._run(arm, seed))
+        rounds = [self.runs[arm][seed] for arm, seed in self.counted()]
         for _ in range(TRIES):
             self._train(rounds)
             if not any(run.outcome == "failed" and not run.refused for run in rounds):
                 break
+
+    def counted(self):
+        """The arm and seed of each counted run, in the order in which they are begun.
+
+        Arms that make several times the updates are last, so that what the clock ends has the others whole.
+        """
+        pairs = [(arm, seed) for arm in self.part.arms for seed in range(self.seeds_of(arm))]
+        return sorted(pairs, key=lambda pair: (self.part.times.get(pair[0], 1), pair[1]))
 
     def seeds_of(self, arm):
         """The number of an arm's counted runs; --seeds does not change that of arms which have their own."""

@@ -70,6 +70,14 @@ def test_flags_know_the_length_of_the_run(trial):
     assert "updates = 700" in trial("octave").flags("RAMP", 700)
 
 
+def test_arms_of_more_updates_go_last(trial):
+    order = trial("regan").counted()
+    whole = len(order) * 5 // 6  # of six arms
+    assert all(arm == "tickets, 2 rounds" for arm, _ in order[whole:])
+    assert "tickets, 2 rounds" not in [arm for arm, _ in order[:whole]]
+    assert [seed for _, seed in order[:whole]] == sorted(seed for _, seed in order[:whole])
+
+
 def test_ten_are_drawn_however_many_are_searched(trial):
     made = trial("alphagan")
     assert (made.seeds_of("drawn"), made.seeds_of("AlphaGAN")) == (10, 5)
