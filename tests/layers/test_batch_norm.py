@@ -7,7 +7,8 @@ import tensorflow as tf
 from tfgans.layers.batch_norm import batch_normalized
 
 EPSILON = 1e-3
-SHAPES = [(6, 4), (3, 5, 4), (2, 3, 2, 4), (2, 3, 1, 2, 4)]
+# Processors have a quick kernel for bfloat16 where channels are a multiple of 16.
+SHAPES = [(6, 4), (3, 5, 4), (2, 3, 2, 4), (2, 3, 1, 2, 4), (2, 2, 3, 16)]
 TOLERANCE = {tf.float32: 2e-5, tf.bfloat16: 0.05, tf.float16: 0.01}
 
 
@@ -51,26 +52,46 @@ def error(found, exact):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda dtype: dtype.name)
-@pytest.mark.parametrize("shape", SHAPES, ids=len)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_outputs_and_statistics_are_those_of_the_formula(shape, dtype):
     maps, gamma, beta, _ = given(shape, dtype)
     outputs, mean, variance = batch_normalized(maps, gamma, beta, EPSILON)
-    values = np.array(maps).astype(float).reshape(-1, 4)
+    values = np.array(maps).astype(float).reshape(-1, shape[-1])
     wanted = (values - values.mean(0)) / np.sqrt(values.var(0) + EPSILON) * gamma + beta
     assert outputs.dtype == dtype and outputs.shape == shape and mean.dtype == variance.dtype == tf.float32
-    np.testing.assert_allclose(np.array(outputs).astype(float).reshape(-1, 4), wanted, atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(
+        np.array(outputs).astype(float).reshape(values.shape), wanted, atol=TOLERANCE[dtype]
+    )
     np.testing.assert_allclose(mean, values.mean(0), atol=1e-6)
     np.testing.assert_allclose(variance, values.var(0, ddof=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("run", ["eager", "graph", "xla"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda dtype: dtype.name)
-@pytest.mark.parametrize("shape", SHAPES, ids=len)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gradients_of_three_orders(shape, dtype, run):
     call = gradients if run == "eager" else tf.function(gradients, jit_compile=run == "xla")
     found, exact = flat(call(*given(shape, dtype))), flat(gradients(*given(shape, tf.float64)))
     for order, (ours, theirs) in enumerate(zip(found, exact, strict=True)):
         assert error(ours, theirs) < TOLERANCE[dtype] * 3**order, f"order {order + 1}"
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="GPUs have one kernel for all")
+@pytest.mark.parametrize("channels", [8, 16, 20, 48])
+def test_the_kernel_that_is_quick(channels):
+    kernels = "bfloat16" if channels % 16 == 0 else "float32"
+
+    def both_ways(maps, gamma, beta, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            outputs, *_ = batch_normalized(maps, gamma, beta, EPSILON)
+        return tape.gradient(outputs, maps, tf.cast(weights, maps.dtype))
+
+    graph = tf.function(both_ways).get_concrete_function(*given((2, 3, 2, channels), tf.bfloat16)).graph
+    found = {
+        each.type: each.get_attr("T").name for each in graph.get_operations() if "BatchNorm" in each.type
+    }
+    assert found == {"FusedBatchNormV3": kernels, "FusedBatchNormGradV3": kernels}
 
 
 def test_a_level_far_above_the_deviation_costs_no_precision():

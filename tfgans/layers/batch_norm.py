@@ -10,6 +10,8 @@ import tensorflow as tf
 from tfgans.layers.custom import custom_gradient
 from tfgans.layers.statistics import at_least_one, channel_size, moments, widen
 
+_REGISTER = 16  # numbers of float32 in one of AVX-512's
+
 
 def batch_normalized(inputs, gamma, beta, epsilon):
     """`(outputs, mean, variance)` of a batch: gamma * (x - mean) / sqrt(variance + epsilon) + beta.
@@ -24,12 +26,24 @@ def batch_normalized(inputs, gamma, beta, epsilon):
     """
     if inputs.dtype == tf.float64:  # there is no kernel
         return _in_single_operations(inputs, gamma, beta, epsilon)
+    if _slow(inputs):
+        outputs, mean, variance = batch_normalized(widen(inputs), gamma, beta, epsilon)
+        return tf.cast(outputs, inputs.dtype), mean, variance
     if inputs.shape.rank == 4:
-        return _by_kernel(inputs, gamma, beta, epsilon)
+        return by_kernel(inputs, gamma, beta, epsilon)
     shape = tf.shape(inputs)
     maps = tf.reshape(inputs, (shape[0], tf.reduce_prod(shape[1:-1]), 1, shape[-1]))
-    outputs, mean, variance = _by_kernel(maps, gamma, beta, epsilon)
+    outputs, mean, variance = by_kernel(maps, gamma, beta, epsilon)
     return tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape), mean, variance
+
+
+def _slow(inputs):
+    """Whether a processor's kernel for bfloat16 takes these maps number by number, not a register at a time.
+
+    That lasts several times as long as casts and the kernel for float32: `benchmarks/narrow_norms.py`.
+    """
+    low = inputs.dtype == tf.bfloat16 and inputs.shape[-1] % _REGISTER != 0
+    return low and not tf.config.list_physical_devices("GPU")
 
 
 def _in_single_operations(inputs, gamma, beta, epsilon):
@@ -40,7 +54,9 @@ def _in_single_operations(inputs, gamma, beta, epsilon):
     return inputs * factor + (beta - mean * factor), tf.stop_gradient(mean), tf.stop_gradient(unbiased)
 
 
-def _by_kernel(maps, gamma, beta, epsilon):
+def by_kernel(maps, gamma, beta, epsilon):
+    """As `batch_normalized`, of maps [N, H, W, C] that are not float64, by the kernel for their type."""
+
     @custom_gradient
     def forward(maps, gamma, beta):
         outputs, mean, unbiased, *kept = tf.raw_ops.FusedBatchNormV3(
