@@ -147,5 +147,5 @@ def _of_classes(counts, least):
     if len(counts) < 2:
         return "as the images have no classes"
     if least < _LEAST_OF_CLASS:
-        return f"as one of {len(counts)} classes has {least} images, fewer than {_LEAST_OF_CLASS}"
+        return f"as the smallest of {len(counts)} classes has fewer than {_LEAST_OF_CLASS} images: {least}"
     return f"classes of at least {least:,} images"
