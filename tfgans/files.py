@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -81,17 +80,22 @@ def raise_fault_of_disk(error):
 
 
 def remove_partial(folder):
-    """Removes what processes killed in the middle of `replacing` left behind in a folder."""
-    for part in Path(folder).glob(".*.part*"):
-        part.unlink(missing_ok=True)
+    """Removes what processes killed in the middle of `replacing` left behind in a folder, see `remove_left`."""
+    _remove_dead(Path(folder), "*")
 
 
 def remove_left(path):
     """Removes what processes killed in the middle of `replacing` this file left beside it; what one that lives is
     writing stays."""
     path = Path(path)
-    for part in path.parent.glob(f".{glob.escape(path.name)}.part*"):
-        # Another has the lock, or the file system has none.
+    _remove_dead(path.parent, glob.escape(path.name))
+
+
+def _remove_dead(folder, names):
+    for part in folder.glob(f".{names}.part*"):
+        if not re.fullmatch(r"\..+\.part\d+", part.name, re.DOTALL):
+            continue
+        # Another has the lock, the file system has none, or it is a folder (`filling.part_of`).
         with contextlib.suppress(OSError), open(part, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
@@ -112,28 +116,6 @@ def check_place(folder):
         raise NotADirectoryError(f"{place} is not a folder")
     with tempfile.TemporaryFile(dir=place):  # permission bits do not tell of read-only file systems
         pass
-
-
-@contextlib.contextmanager
-def part_of(folder, name):
-    """A folder in `folder`, which is made, for what is not whole yet; its name begins with `name`.
-
-    It goes at the end, and with it `folder` if that is new and empty; so does what a process that was killed left.
-    """
-    folder = Path(folder)
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{name}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    part = folder / f"{name}{os.getpid()}"
-    try:
-        part.mkdir()
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if it is still empty
 
 
 def user_cache():

@@ -281,6 +281,21 @@ def test_what_an_earlier_export_left_is_replaced_and_other_files_stay(tmp_path, 
     assert sorted(os.listdir(folder)) == ["export.json", "mine.txt"]
 
 
+def test_what_another_export_wrote_meanwhile_stays(tmp_path, monkeypatch):
+    def overtaken(writer, network, signature, path):
+        (tmp_path / "out" / "export.json").write_text("another's")
+        written(writer, network, signature, path)
+
+    latents, written = keras.Input((2,)), SavedModel.write
+    model = GAN(keras.Model(latents, keras.layers.Dense(2)(latents)), families.critic((2,)))
+    monkeypatch.setattr(exporting.Which, "load", lambda which, folder: (model, 7))
+    monkeypatch.setattr(SavedModel, "write", overtaken)
+    with pytest.raises(ConfigError, match="out holds export.json of an earlier export"):
+        exporting.export(tmp_path, tmp_path / "out", ["saved_model"])
+    assert os.listdir(tmp_path / "out") == ["export.json"]
+    assert (tmp_path / "out" / "export.json").read_text() == "another's"
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
