@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 
 import keras
@@ -294,6 +295,18 @@ def test_what_another_export_wrote_meanwhile_stays(tmp_path, monkeypatch):
         exporting.export(tmp_path, tmp_path / "out", ["saved_model"])
     assert os.listdir(tmp_path / "out") == ["export.json"]
     assert (tmp_path / "out" / "export.json").read_text() == "another's"
+
+
+def test_a_folder_in_which_tensorflow_opens_no_saved_model_is_refused_at_once(tmp_path):
+    for name, said in (("run[1]", "has [1] in its name"), ("a\\b", "has \\ in its name")):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            exporting.export(tmp_path / "no_run", tmp_path / name / "out", ["saved_model"])
+        with pytest.raises(ConfigError, match="no_run"):
+            exporting.export(tmp_path / "no_run", tmp_path / name / "out", ["litert"])
+        inner = keras.Input((2,))
+        keras.Model(inner, keras.layers.Dense(2)(inner)).export(tmp_path / name, verbose=False)
+        with pytest.raises(Exception, match="Failed to find any matching files"):  # if not, take the rule out
+            tf.saved_model.load(str(tmp_path / name))
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

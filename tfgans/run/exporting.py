@@ -1,6 +1,7 @@
 """`launch/export.py`: a run's generator in formats of other places, each compared with Keras."""
 
 import dataclasses
+import re
 import shutil
 import time
 from pathlib import Path
@@ -49,6 +50,7 @@ def export(
     """
     writers = _writers(formats, quantize)
     folder = _checked_folder(output_dir, overwrite)
+    _refuse_pattern(folder, formats)
     which = Which(**which)
     which = dataclasses.replace(which, gin_params=(*which.gin_params, "numerics.precision = 'float32'"))
     model, step = which.load_alone(model_dir)
@@ -210,6 +212,16 @@ def _checked_folder(output_dir, overwrite):
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written to: {error}") from error
     return folder
+
+
+def _refuse_pattern(folder, formats):
+    """Raises ConfigError if a SavedModel in this folder could not be opened: TensorFlow looks for its weights so."""
+    found = re.search(r"\\|\[.+\]", str(folder), re.DOTALL)
+    if found and "saved_model" in formats:
+        raise ConfigError(
+            f"{folder} has {found[0]} in its name, which TensorFlow takes for a pattern: it opens no SavedModel "
+            "there; choose another folder, or leave saved_model out of --formats"
+        )
 
 
 def _refuse_earlier(folder, overwrite):
