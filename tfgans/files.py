@@ -111,6 +111,8 @@ def check_place(folder):
     """Raises OSError if a folder, which need not be there, cannot be made or written to."""
     place = Path(folder)
     while not place.exists() and place != place.parent:
+        if place.is_symlink():
+            raise NotADirectoryError(f"{place} is a link to what is not there")
         place = place.parent
     if not place.is_dir():
         raise NotADirectoryError(f"{place} is not a folder")

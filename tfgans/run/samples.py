@@ -6,6 +6,7 @@ points are in `points.npy` and `points.png`.
 """
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tfgans.config import ConfigError
 from tfgans.data.layout import EXTENSIONS
 from tfgans.run import latents
 
+_IN_GRID = 400  # of the samples
 _SAMPLE = re.compile(r"image_\d{5,}\.png")
 _MADE = re.compile(
     r"image_\d{5,}\.png|grid\.png|(latents|directions)\.npz|points\.(npy|png)|style_(mixing|layers)\.png"
@@ -144,24 +146,33 @@ def write_images(folder, images, codes, columns=None, numbers=None):
     """Writes samples, their codes and their grid (or points and their plot) into a folder; returns the paths.
 
     Args:
-        images: uint8 [N, H, W, C], or points float32 [N, 2]. codes: their `Codes`.
+        images: uint8 [N, H, W, C], or points float32 [N, 2]; or batches of them, one after the other, which need not
+            all be held at a time. codes: their `Codes`.
         columns: of the grid. numbers: of the files; None: 0, 1, ...
     """
     latents.save(folder / latents.FILE, codes)
-    if images.ndim == 2:
-        with files.replacing(folder / "points.npy") as file:
-            np.save(file, images)
-        pictures.save_png(folder / "points.png", pictures.scatter(images))
-        return [folder / name for name in (latents.FILE, "points.npy", "points.png")]
+    batches = iter([images] if isinstance(images, np.ndarray) else images)
+    first = next(batches)
+    batches = itertools.chain([first], batches)
+    if first.ndim == 2:
+        return [folder / latents.FILE, *_write_points(folder, np.concatenate(list(batches)))]
     (folder / "images").mkdir()
-    numbers = range(len(images)) if numbers is None else numbers
+    numbers, in_grid = range(len(codes)) if numbers is None else numbers, []
     paths = [folder / "images" / f"image_{number:05d}.png" for number in numbers]
     with progress.Bar("writing", len(paths), "image") as bar:
-        for path, image in zip(paths, images, strict=True):
+        for path, image in zip(paths, itertools.chain.from_iterable(batches), strict=True):
             pictures.save_png(path, image)
+            in_grid += [image] if len(in_grid) < _IN_GRID else []
             bar.update()
-    pictures.save_png(folder / "grid.png", pictures.grid(images[:400], columns))
+    pictures.save_png(folder / "grid.png", pictures.grid(np.stack(in_grid), columns))
     return [*paths, folder / latents.FILE, folder / "grid.png"]
+
+
+def _write_points(folder, points):
+    with files.replacing(folder / "points.npy") as file:
+        np.save(file, points)
+    pictures.save_png(folder / "points.png", pictures.scatter(points))
+    return [folder / name for name in ("points.npy", "points.png")]
 
 
 def _visible(folder):
