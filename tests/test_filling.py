@@ -2,10 +2,12 @@
 
 import os
 import signal
+import threading
+import time
 
 import pytest
 
-from tfgans import filling
+from tfgans import files, filling
 
 
 def names(folder):
@@ -26,6 +28,32 @@ def test_what_a_killed_process_left_goes_and_what_another_makes_stays(tmp_path):
             assert names(tmp_path) == sorted([".a1.part", first.name, second.name])
             assert names(first) == ["half"]
     assert names(tmp_path) == [".a1.part"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_signal_takes_what_is_half_written_and_no_error_of_that_is_seen(tmp_path, kind):
+    """A thread answers signals: the main thread once failed first, with another exit code and line."""
+    child = os.fork()
+    if not child:
+        removed = threading.Event()
+
+        def leave():
+            files.remove_open()
+            removed.set()
+            time.sleep(0.5)
+            os._exit(7)
+
+        try:
+            whole = files.replacing(tmp_path / "a") if kind == "file" else filling.part_of(tmp_path, ".a")
+            with whole as part:
+                threading.Thread(target=leave).start()
+                removed.wait()
+                if kind == "folder":
+                    (part / "images").mkdir()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert names(tmp_path) == []
 
 
 def test_a_folder_that_is_new_goes_if_nothing_came_of_it(tmp_path):

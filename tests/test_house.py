@@ -27,7 +27,7 @@ ALLOWED = {
     "environment": {"errors"},
     "readers": {"errors"},
     "files": {"readers"},
-    "filling": set(),
+    "filling": {"files"},
     "inputs": {"files"},
     "private_names": {"errors"},
     "keras_internals": {"private_names"},

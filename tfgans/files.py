@@ -8,14 +8,17 @@ import json
 import logging
 import os
 import re
+import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 from tfgans import readers
 
 logger = logging.getLogger(__name__)
 
-_open = set()
+open_parts = set()  # what this process is in the middle of writing: files, and folders of `filling`
+_ending = threading.Event()
 
 
 def expanded(path):
@@ -28,7 +31,7 @@ def replacing(path, mode="wb"):
     """Opens a file that takes the name `path` only when the block ends without an error."""
     path = Path(path)
     part = path.with_name(f".{path.name}.part{os.getpid()}")
-    _open.add(part)
+    open_parts.add(part)
     try:
         with _locked(part, mode) as file:
             yield file
@@ -36,12 +39,13 @@ def replacing(path, mode="wb"):
             os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException as error:
+        wait_if_ending()
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and not error.filename:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         raise
     finally:
-        _open.discard(part)
+        open_parts.discard(part)
     to_disk(path.parent)
 
 
@@ -102,9 +106,19 @@ def _remove_dead(folder, names):
 
 
 def remove_open():
-    """Removes what this process is in the middle of writing: it is about to end."""
-    for part in list(_open):
-        part.unlink(missing_ok=True)
+    """Removes what this process is in the middle of writing, from any thread: the process is about to end."""
+    _ending.set()
+    for part in list(open_parts):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def wait_if_ending():
+    """Does not return once `remove_open` was called: what fails from then on fails for that alone."""
+    if _ending.is_set():
+        threading.Event().wait()
 
 
 def check_place(folder):

@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tfgans import files
+
 
 @contextlib.contextmanager
 def part_of(folder, name):
@@ -25,13 +27,18 @@ def part_of(folder, name):
     part = None
     try:
         part = Path(tempfile.mkdtemp(prefix=name, dir=folder))
+        files.open_parts.add(part)
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):
                 stack.enter_context(_locked(part))
             yield part
+    except BaseException:
+        files.wait_if_ending()
+        raise
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
+            files.open_parts.discard(part)
         if new:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # if it is still empty
