@@ -212,6 +212,19 @@ def test_pictures_that_are_large_share_the_room(tmp_path, monkeypatch):
         assert image.format == "PNG" and image.size == (300, 300)
 
 
+@pytest.mark.parametrize("size", [(20_000, 40), (40, 20_000)])
+def test_pictures_longer_than_webp_can_have_are_made_smaller(tmp_path, monkeypatch, size):
+    """Of 20 columns of 1024 pixels, say; they were left out."""
+    (tmp_path / "samples").mkdir()
+    rough = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(rough).save(tmp_path / "samples" / "step_00000001.png")
+    monkeypatch.setattr(run_pictures, "BYTES", 2_000_000)
+    ((frame,), left) = run_pictures.samples(tmp_path)
+    with Image.open(io.BytesIO(data_of(frame["samples"]))) as image:
+        assert (image.format, left) == ("WEBP", 0)
+        assert 15_000 < max(image.size) <= 16_383 and 32 <= min(image.size) <= 33
+
+
 def test_pictures_with_alpha_are_on_white_where_they_share_the_room(tmp_path, monkeypatch):
     (tmp_path / "samples").mkdir()
     rough = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
