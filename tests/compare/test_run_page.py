@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 
 import numpy as np
 import pytest
@@ -300,6 +301,17 @@ def test_a_run_that_diverged(eagerly, tmp_path):
     said = " ".join(Page(text).text.split())
     assert "The run is unfinished: last evaluated at step 0 of 4." in said
     assert [frame["step"] for frame in frames_of(text)] == [0]
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_page_is_made(tmp_path, monkeypatch):
+    def read_only(dir):
+        raise OSError(30, "Read-only file system", str(dir))
+
+    (tmp_path / "operative.gin").write_text(RING)
+    monkeypatch.setattr(run_page, "page", None)
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(ConfigError, match="report.html cannot be written: .*Read-only file system"):
+        run_page.write(tmp_path)
 
 
 def test_what_is_no_run_or_cannot_be_read_is_one_line_and_nothing_is_written(tmp_path):
