@@ -82,6 +82,8 @@ def test_what_pictures_need_is_counted_by_their_sizes_and_codes(model, monkeypat
             "there is not enough memory: Unable to allocate 477. GiB",
         ),
         (OSError(errno.ENAMETOOLONG, "File name too long", "x"), 2, "File name too long: 'x'"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "Permission denied: 'x'"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), 2, "Read-only file system: 'x'"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), 1, "No space left on device: 'x'"),
     ],
 )

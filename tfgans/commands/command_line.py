@@ -25,6 +25,12 @@ from tfgans.commands.words import complain, program
 from tfgans.run import signals
 
 FLAGS = flags.FLAGS
+_OF_PATHS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+)  # faults of what was given, not of the disk
 
 
 def run(command):
@@ -92,7 +98,7 @@ def _guarded(command, action):
         return 2
     except OSError as error:
         complain(first_line(error))
-        return 2 if error.errno == errno.ENAMETOOLONG else 1  # a path that no machine takes
+        return 2 if error.errno in _OF_PATHS else 1
     except cluster.WorkerLost as error:
         complain(first_line(error))
         return 1
