@@ -32,6 +32,16 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path, error):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_a_link_to_what_is_not_there_is_no_place(tmp_path):
+    """`mkdir` fails there, which was seen once everything was made."""
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for folder in (tmp_path / "link", tmp_path / "link" / "deeper"):
+        with pytest.raises(NotADirectoryError, match="link is a link to what is not there"):
+            files.check_place(folder)
+    (tmp_path / "gone").mkdir()
+    files.check_place(tmp_path / "link" / "deeper")
+
+
 def test_a_full_disk_is_reported_with_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left") as caught, files.replacing(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -42,8 +52,13 @@ def test_a_full_disk_is_reported_with_the_file(tmp_path):
 def test_remove_partial_takes_only_what_replacing_left(tmp_path):
     for name in (".step_1.npz.part77", ".hidden", "step_1.npz", "a.part1"):
         (tmp_path / name).write_text("")
-    files.remove_partial(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [".hidden", "a.part1", "step_1.npz"]
+    (tmp_path / ".export.part77").mkdir()  # of `filling.part_of`, a command's that was killed
+    (tmp_path / ".my.parts").write_text("")
+    with files.replacing(tmp_path / "report.html") as file:  # another process
+        files.remove_partial(tmp_path)
+        file.write(b"new")
+    stay = [".export.part77", ".hidden", ".my.parts", "a.part1", "report.html", "step_1.npz"]
+    assert sorted(os.listdir(tmp_path)) == stay
     files.remove_partial(tmp_path / "missing")  # nothing to do
 
 

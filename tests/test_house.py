@@ -18,8 +18,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each room may import of the house, besides itself; a leaf's name allows only what stands here.
 PARTS = {"losses", "penalties", "layers", "augment", "schedules", "keras_internals", "philox"}
 LEAVES = {
-    "config", "data", "evaluate", "checkpoint", "distribute", "files", "inputs", "pictures", "progress", "readers",
-    "videos",
+    "config", "data", "evaluate", "checkpoint", "distribute", "files", "filling", "inputs", "pictures", "progress",
+    "readers", "videos",
 }  # fmt: skip
 ALLOWED = {
     "errors": set(),
@@ -27,6 +27,7 @@ ALLOWED = {
     "environment": {"errors"},
     "readers": {"errors"},
     "files": {"readers"},
+    "filling": {"files"},
     "inputs": {"files"},
     "private_names": {"errors"},
     "keras_internals": {"private_names"},
@@ -62,6 +63,7 @@ ALLOWED = {
         "errors",
         "evaluate",
         "files",
+        "filling",
         "keras_lookup",
         "readers",
         "weight_names",

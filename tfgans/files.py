@@ -10,13 +10,15 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 from tfgans import readers
 
 logger = logging.getLogger(__name__)
 
-_open = set()
+open_parts = set()  # what this process is in the middle of writing: files, and folders of `filling`
+_ending = threading.Event()
 
 
 def expanded(path):
@@ -29,7 +31,7 @@ def replacing(path, mode="wb"):
     """Opens a file that takes the name `path` only when the block ends without an error."""
     path = Path(path)
     part = path.with_name(f".{path.name}.part{os.getpid()}")
-    _open.add(part)
+    open_parts.add(part)
     try:
         with _locked(part, mode) as file:
             yield file
@@ -37,12 +39,13 @@ def replacing(path, mode="wb"):
             os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException as error:
+        wait_if_ending()
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and not error.filename:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         raise
     finally:
-        _open.discard(part)
+        open_parts.discard(part)
     to_disk(path.parent)
 
 
@@ -81,59 +84,54 @@ def raise_fault_of_disk(error):
 
 
 def remove_partial(folder):
-    """Removes what processes killed in the middle of `replacing` left behind in a folder."""
-    for part in Path(folder).glob(".*.part*"):
-        part.unlink(missing_ok=True)
+    """Removes what processes killed in the middle of `replacing` left behind in a folder, see `remove_left`."""
+    _remove_dead(Path(folder), "*")
 
 
 def remove_left(path):
     """Removes what processes killed in the middle of `replacing` this file left beside it; what one that lives is
     writing stays."""
     path = Path(path)
-    for part in path.parent.glob(f".{glob.escape(path.name)}.part*"):
-        # Another has the lock, or the file system has none.
+    _remove_dead(path.parent, glob.escape(path.name))
+
+
+def _remove_dead(folder, names):
+    for part in folder.glob(f".{names}.part*"):
+        if not re.fullmatch(r"\..+\.part\d+", part.name, re.DOTALL):
+            continue
+        # Another has the lock, the file system has none, or it is a folder (`filling.part_of`).
         with contextlib.suppress(OSError), open(part, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
 
 
 def remove_open():
-    """Removes what this process is in the middle of writing: it is about to end."""
-    for part in list(_open):
-        part.unlink(missing_ok=True)
+    """Removes what this process is in the middle of writing, from any thread: the process is about to end."""
+    _ending.set()
+    for part in list(open_parts):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def wait_if_ending():
+    """Does not return once `remove_open` was called: what fails from then on fails for that alone."""
+    if _ending.is_set():
+        threading.Event().wait()
 
 
 def check_place(folder):
     """Raises OSError if a folder, which need not be there, cannot be made or written to."""
     place = Path(folder)
     while not place.exists() and place != place.parent:
+        if place.is_symlink():
+            raise NotADirectoryError(f"{place} is a link to what is not there")
         place = place.parent
     if not place.is_dir():
         raise NotADirectoryError(f"{place} is not a folder")
     with tempfile.TemporaryFile(dir=place):  # permission bits do not tell of read-only file systems
         pass
-
-
-@contextlib.contextmanager
-def part_of(folder, name):
-    """A folder in `folder`, which is made, for what is not whole yet; its name begins with `name`.
-
-    It goes at the end, and with it `folder` if that is new and empty; so does what a process that was killed left.
-    """
-    folder = Path(folder)
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{name}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    part = folder / f"{name}{os.getpid()}"
-    try:
-        part.mkdir()
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if it is still empty
 
 
 def user_cache():

@@ -13,6 +13,7 @@ import forks
 import pytest
 import short_runs
 
+from tfgans import checkpoint
 from tfgans.compare import processes, report, run
 from tfgans.config import ConfigError
 
@@ -193,6 +194,20 @@ def trained(monkeypatch):
 
 def counts(result):
     return [{kind: n for kind, n in each["counts"].items() if n} for each in result["configurations"]]
+
+
+def test_a_run_that_a_killed_call_left_training_is_refused_before_others_begin(
+    gin_files, tmp_path, monkeypatch
+):
+    """The comparison once had it as failed, for whatever that process had said last."""
+    monkeypatch.setattr(processes.subprocess, "Popen", None)
+    (tmp_path / "out" / "hinge" / "seed_1").mkdir(parents=True)
+    told = r"hinge/seed_1 is being trained by another process \(number \d+\)"
+    with checkpoint.Lock(tmp_path / "out" / "hinge" / "seed_1"), pytest.raises(ConfigError, match=told):
+        run.compare_configurations(
+            tmp_path / "out", [gin_files["plain"], gin_files["hinge"]], seeds=2, steps=5
+        )
+    assert not list((tmp_path / "out").rglob("*.log"))
 
 
 def test_a_run_whose_folder_is_gone_is_trained_again(gin_files, tmp_path, trained):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 
 import numpy as np
 import pytest
@@ -212,6 +213,19 @@ def test_pictures_that_are_large_share_the_room(tmp_path, monkeypatch):
         assert image.format == "PNG" and image.size == (300, 300)
 
 
+@pytest.mark.parametrize("size", [(20_000, 40), (40, 20_000)])
+def test_pictures_longer_than_webp_can_have_are_made_smaller(tmp_path, monkeypatch, size):
+    """Of 20 columns of 1024 pixels, say; they were left out."""
+    (tmp_path / "samples").mkdir()
+    rough = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(rough).save(tmp_path / "samples" / "step_00000001.png")
+    monkeypatch.setattr(run_pictures, "BYTES", 2_000_000)
+    ((frame,), left) = run_pictures.samples(tmp_path)
+    with Image.open(io.BytesIO(data_of(frame["samples"]))) as image:
+        assert (image.format, left) == ("WEBP", 0)
+        assert 15_000 < max(image.size) <= 16_383 and 32 <= min(image.size) <= 33
+
+
 def test_pictures_with_alpha_are_on_white_where_they_share_the_room(tmp_path, monkeypatch):
     (tmp_path / "samples").mkdir()
     rough = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
@@ -287,6 +301,17 @@ def test_a_run_that_diverged(eagerly, tmp_path):
     said = " ".join(Page(text).text.split())
     assert "The run is unfinished: last evaluated at step 0 of 4." in said
     assert [frame["step"] for frame in frames_of(text)] == [0]
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_page_is_made(tmp_path, monkeypatch):
+    def read_only(dir):
+        raise OSError(30, "Read-only file system", str(dir))
+
+    (tmp_path / "operative.gin").write_text(RING)
+    monkeypatch.setattr(run_page, "page", None)
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(ConfigError, match="report.html cannot be written: .*Read-only file system"):
+        run_page.write(tmp_path)
 
 
 def test_what_is_no_run_or_cannot_be_read_is_one_line_and_nothing_is_written(tmp_path):

@@ -1,5 +1,6 @@
 """Packing: what is written, what a packing leaves when it is killed, and what it refuses."""
 
+import contextlib
 import errno
 import json
 import os
@@ -45,6 +46,10 @@ def test_what_is_written(images, whole):
     ]
 
 
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 class Killed(BaseException):
     """As `kill -9`, as far as one can in the same process."""
 
@@ -62,9 +67,9 @@ def killed_at(count, monkeypatch, function, module=os):
     monkeypatch.setattr(module, function, counted)
 
 
-@pytest.mark.parametrize("count", range(9))
+@pytest.mark.parametrize("count", range(10))
 def test_a_packing_killed_between_any_two_files_goes_on(images, whole, tmp_path, monkeypatch, count):
-    """Files get their names by `os.replace`: plan, three times shard and rows, index, manifest."""
+    """Files get their names by `os.replace`: plan, rows of three shards, index, then all of them, manifest."""
     with monkeypatch.context() as patch:
         killed_at(count, patch, "replace")
         with pytest.raises(Killed):
@@ -74,7 +79,7 @@ def test_a_packing_killed_between_any_two_files_goes_on(images, whole, tmp_path,
     read, original = [], recoding.Recoder.__call__
     monkeypatch.setattr(recoding.Recoder, "__call__", lambda self, i: read.append(i) or original(self, i))
     packed(images, tmp_path / "x", images_per_shard=5)
-    finished = min(max(0, (count - 1) // 2), 3)
+    finished = min(max(0, count - 1), 3)
     assert read == list(range(5 * finished, 12))
     assert everything(tmp_path / "x") == whole
 
@@ -108,18 +113,20 @@ recoding.Recoder.__call__ = call
 packed({str(images)!r}, {str(tmp_path / "x")!r}, images_per_shard=5)
 """
     assert forks.run(code)[0] == -signal.SIGKILL
-    assert (tmp_path / "x" / "train-00000-of-00003.array_record").exists()
+    assert (tmp_path / "x" / ".packing" / "train-00000-of-00003.array_record").exists()
     packed(images, tmp_path / "x", images_per_shard=5)
     assert everything(tmp_path / "x") == whole
 
 
+@pytest.mark.parametrize("count", [3, 7])  # in the third shard, and as they are moved
 @pytest.mark.parametrize("damage", ["shard cut", "shard missing", "rows damaged"])
-def test_what_a_killed_packing_left_is_looked_at(images, whole, tmp_path, monkeypatch, damage):
+def test_what_a_killed_packing_left_is_looked_at(images, whole, tmp_path, monkeypatch, damage, count):
     with monkeypatch.context() as patch:
-        killed_at(5, patch, "replace")
+        killed_at(count, patch, "replace")
         with pytest.raises(Killed):
             packed(images, tmp_path / "x", images_per_shard=5)
-    shard = tmp_path / "x" / "train-00000-of-00003.array_record"
+    place = tmp_path / "x" / ".packing" if count == 3 else tmp_path / "x"
+    shard = place / "train-00000-of-00003.array_record"
     if damage == "shard cut":
         os.truncate(shard, 70000)
     elif damage == "shard missing":
@@ -161,6 +168,34 @@ def test_what_is_there_is_not_overwritten(images, tmp_path):
     with pytest.raises(ConfigError, match=r"is not empty: it has notes.txt$"):
         packed(images, tmp_path / "y")
     assert sorted(path.name for path in (tmp_path / "y").iterdir()) == ["notes.txt"]
+
+
+@pytest.mark.parametrize("count", range(10))
+def test_a_data_set_that_is_replaced_stays_whole_until_the_new_one_is(
+    images, whole, tmp_path, monkeypatch, count
+):
+    output = tmp_path / "x"
+    packed(images, output, {"resolution": 8})
+    first = everything(output)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            recoding.Recoder, "__call__", lambda self, i: (_ for _ in ()).throw(OSError(28, "full"))
+        )
+        with pytest.raises(OSError, match="full"):
+            packed(images, output, images_per_shard=5, overwrite=True)
+    assert files_in(output) == first
+    with monkeypatch.context() as patch:
+        killed_at(count, patch, "replace")
+        with pytest.raises(Killed) if count < 9 else contextlib.nullcontext():  # the plan is there already
+            packed(images, output, images_per_shard=5, overwrite=True)
+    if count < 4:
+        assert files_in(output) == first
+        assert Dataset(f"packed:{output}", batch_size=2).item_shape[:2] == (8, 8)
+    elif count < 9:
+        with pytest.raises(ConfigError, match=r"no manifest.json, its packing has not come to its end"):
+            Dataset(f"packed:{output}")
+    packed(images, output, images_per_shard=5, overwrite=True)
+    assert everything(output) == whole
 
 
 def test_two_at_once_are_refused(images, tmp_path):

@@ -114,7 +114,7 @@ def test_what_a_killed_packing_left_goes(images, tmp_path):
     """Of a zip, and of the index of a packed set."""
     for write, name in (
         (lambda: zip_of(images, tmp_path / "x.zip", {"resolution": 8}), "x.zip"),
-        (lambda: packed(images, tmp_path / "x"), "x/train.index.npz"),
+        (lambda: packed(images, tmp_path / "x"), "x/.packing/train.index.npz"),
     ):
         path = tmp_path / name
         child = os.fork()
@@ -132,7 +132,8 @@ def test_what_a_killed_packing_left_goes(images, tmp_path):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         assert (path.parent / f".{path.name}.part{child}").exists()
         write()
-        assert path.exists() and [each.name for each in path.parent.iterdir() if each.name[0] == "."] == []
+        left = [path.name for path in tmp_path.rglob("*")]
+        assert path.name in left and not any(name.startswith(".") for name in left), left
 
 
 def test_bad_images_leave_no_zip(spoilt, images, tmp_path):

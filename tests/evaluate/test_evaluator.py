@@ -280,6 +280,7 @@ def test_reference_of_another_length_is_refused(tmp_path):
     [
         ({"num_samples": 9}, "num_samples is an integer of at least 10. Received: 9"),
         ({"num_samples": 1, "metrics": ["fid"]}, "at least 2"),
+        ({"num_samples": 10**8 + 1}, "num_samples is at most 100,000,000. Received: 100000001"),
         ({"batch_size": 0}, "batch_size is an integer of at least 1"),
         ({"neighbour_samples": 5}, "neighbour_samples is an integer of at least 6"),
         ({"inception_splits": 0}, "inception_splits is an integer of at least 1"),

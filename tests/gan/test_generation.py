@@ -110,6 +110,23 @@ def test_saved_generator_and_export_give_the_same_images(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["export", "generator.keras"]
 
 
+def test_an_export_takes_the_place_of_a_saved_model_alone(model, tmp_path):
+    """It once removed whatever lay there, and the folder `old-export` beside it."""
+    for name in ("export", "old-export", "part-export"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="export is no SavedModel"):
+        model.export(tmp_path / "export")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="file is no SavedModel"):
+        model.export(tmp_path / "file")
+    assert len(list(tmp_path.rglob("mine.txt"))) == 3 and (tmp_path / "file").read_text() == "mine"
+    (tmp_path / "export" / "mine.txt").unlink()
+    model.export(tmp_path / "export")
+    assert (tmp_path / "export" / "saved_model.pb").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["export", "file", "old-export", "part-export"]
+
+
 def test_points_are_given_as_they_are():
     model = GAN(*toys.scalar_networks())
     points = model.generate(3, seed=0)

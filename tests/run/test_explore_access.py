@@ -20,6 +20,8 @@ def test_wrong_requests_are_answered_by_one_line(classes, monkeypatch, caplog):
     answers[500] = client.post("/save", json={"seed": "1"})
     for code, answer in answers.items():
         assert answer.status_code == code and answer.text.count("\n") == 1 and "Traceback" not in answer.text
+    deep = client.post("/save", data="[" * 16_000, content_type="application/json")
+    assert (deep.status_code, deep.text) == (400, "what to save is nested too deeply\n")
     for given in ([], {"seed": 1}, "seed"):
         assert client.post("/save", json=given).status_code == 400
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["/save"]
@@ -51,6 +53,7 @@ def test_a_name_that_was_made_to_lead_here_is_refused(classes, host):
         ({"Origin": "http://evil.example"}, False),
         ({"Origin": "http://localhost:9999"}, False),
         ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False),
         ({"Sec-Fetch-Site": "same-site"}, False),
         ({"Content-Type": "text/plain"}, False),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 
 import keras
@@ -279,6 +280,33 @@ def test_what_an_earlier_export_left_is_replaced_and_other_files_stay(tmp_path, 
     report = exporting.export(tmp_path, folder, ["saved_model"], overwrite=True)
     assert report["formats"] == {} and "its images are 0 off" in report["failed"]["saved_model"]
     assert sorted(os.listdir(folder)) == ["export.json", "mine.txt"]
+
+
+def test_what_another_export_wrote_meanwhile_stays(tmp_path, monkeypatch):
+    def overtaken(writer, network, signature, path):
+        (tmp_path / "out" / "export.json").write_text("another's")
+        written(writer, network, signature, path)
+
+    latents, written = keras.Input((2,)), SavedModel.write
+    model = GAN(keras.Model(latents, keras.layers.Dense(2)(latents)), families.critic((2,)))
+    monkeypatch.setattr(exporting.Which, "load", lambda which, folder: (model, 7))
+    monkeypatch.setattr(SavedModel, "write", overtaken)
+    with pytest.raises(ConfigError, match="out holds export.json of an earlier export"):
+        exporting.export(tmp_path, tmp_path / "out", ["saved_model"])
+    assert os.listdir(tmp_path / "out") == ["export.json"]
+    assert (tmp_path / "out" / "export.json").read_text() == "another's"
+
+
+def test_a_folder_in_which_tensorflow_opens_no_saved_model_is_refused_at_once(tmp_path):
+    for name, said in (("run[1]", "has [1] in its name"), ("a\\b", "has \\ in its name")):
+        with pytest.raises(ConfigError, match=re.escape(said)):
+            exporting.export(tmp_path / "no_run", tmp_path / name / "out", ["saved_model"])
+        with pytest.raises(ConfigError, match="no_run"):
+            exporting.export(tmp_path / "no_run", tmp_path / name / "out", ["litert"])
+        inner = keras.Input((2,))
+        keras.Model(inner, keras.layers.Dense(2)(inner)).export(tmp_path / name, verbose=False)
+        with pytest.raises(Exception, match="Failed to find any matching files"):  # if not, take the rule out
+            tf.saved_model.load(str(tmp_path / name))
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

@@ -164,3 +164,37 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_images_are_made(tm
             patch.setattr(tempfile, "TemporaryFile", read_only)
             make(tmp_path / "out")
     assert listing(tmp_path) == ["file"]
+
+
+def test_hidden_files_beside_samples_stay_whatever_takes_their_place(tmp_path):
+    """A desktop puts them there; they once cost both the old samples and the new ones."""
+    fill(tmp_path, 3)
+    (tmp_path / "images" / ".DS_Store").write_text("a desktop's")
+    fill(tmp_path, 1, overwrite=True)
+    names = ["grid.png", "images/.DS_Store", "images/image_00000.png", "latents.npz"]
+    assert listing(tmp_path) == names
+    walk = SampleFolder(tmp_path, overwrite=True)
+    walk.fill(lambda part: pictures.save_png(part / "grid.png", images(1)[0]) or [part / "grid.png"])
+    assert listing(tmp_path) == ["grid.png", "images/.DS_Store"]
+
+
+def test_what_another_call_made_meanwhile_stays(tmp_path):
+    late = SampleFolder(tmp_path / "out")
+
+    def overtaken(part):
+        fill(tmp_path / "out", 2, 70)
+        return write(part, images(3))
+
+    with pytest.raises(ConfigError, match="out holds 4 files of an earlier generate, .*--overwrite"):
+        late.fill(overtaken)
+    kept = [Image.open(path).getpixel((0, 0)) for path in sorted((tmp_path / "out" / "images").iterdir())]
+    assert kept == [70, 71]
+    assert len(listing(tmp_path)) == 4
+
+
+def test_a_link_in_the_place_of_the_samples_is_refused_at_once(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="out/images was not made by generate"):
+        SampleFolder(tmp_path / "out", overwrite=True)

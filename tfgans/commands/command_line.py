@@ -3,12 +3,13 @@
 `launch/*.py` and the installed command `tfgans` both come here. TensorFlow is imported only once the flags are
 read, so that `--help` answers at once.
 
-Exit codes: 0 done; 1 the machine failed, such as a full disk, or another worker did; 2 bad configuration or input;
-3 training diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0 comes with
-one line on stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate` of a run
-that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
+Exit codes: 0 done; 1 the machine failed, such as a full disk or memory, or another worker did; 2 bad configuration
+or input; 3 training diverged; 128 + signal after SIGINT or SIGTERM, with nothing lost that was trained. Each but 0
+comes with one line on stderr, below what shows there how far the command has come (`progress`, `signals`). `evaluate`
+of a run that cannot be written to prints its numbers, says on stderr what it could not write, and leaves with 0.
 """
 
+import errno
 import os
 import re
 import sys
@@ -24,6 +25,12 @@ from tfgans.commands.words import complain, program
 from tfgans.run import signals
 
 FLAGS = flags.FLAGS
+_OF_PATHS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+)  # faults of what was given, not of the disk
 
 
 def run(command):
@@ -89,8 +96,14 @@ def _guarded(command, action):
     except ConfigError as error:
         complain(first_line(error))
         return 2
-    except (OSError, cluster.WorkerLost) as error:
+    except OSError as error:
         complain(first_line(error))
+        return 2 if error.errno in _OF_PATHS else 1
+    except cluster.WorkerLost as error:
+        complain(first_line(error))
+        return 1
+    except MemoryError as error:
+        complain(f"there is not enough memory: {first_line(error)}")
         return 1
     except signals.Interrupted as error:
         complain(f"{error}; the same command goes on from there")

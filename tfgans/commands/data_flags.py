@@ -81,7 +81,9 @@ def pack():
     flags.DEFINE_integer(
         "images_per_shard", 10000, "Images of a file; what is left of a killed packing are whole files.", 1
     )
-    flags.DEFINE_bool("overwrite", False, "Replace what is packed in --output already.")
+    flags.DEFINE_bool(
+        "overwrite", False, "Replace what is packed in --output already, once the new is whole."
+    )
     flags.DEFINE(PathParser(), "data_dir", None, "Where TensorFlow Datasets keeps its data.")
     flags.DEFINE_string(
         "image_key", None, "Of TensorFlow Datasets: the feature to take, as Dataset.image_key."

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tfgans import files, launchers, progress, readers
+from tfgans import checkpoint, files, launchers, progress, readers
 from tfgans.compare import collect, named_files
 from tfgans.compare.plan import folder_name
 from tfgans.config import ConfigError
@@ -66,6 +66,12 @@ class Run:
             )
         return True
 
+    def refuse_if_trained(self):
+        """Raises ConfigError if another process trains it: the one of an earlier call lives on if that was killed."""
+        if (self.folder / "train.lock").exists():
+            with checkpoint.Lock(self.folder):
+                pass
+
     def has_ended(self, outcome):
         """Whether the folder has what a run leaves that ended so: one that diverged no generator."""
         if outcome is not None:
@@ -114,6 +120,9 @@ class Drawing:
         """Whether the last evaluation has pictures."""
         return collect.read_run(self.folder, self.folder)["drawn"] is not None
 
+    def refuse_if_trained(self):
+        """Nothing: the run has finished."""
+
     def command(self):
         """The process that draws them."""
         return [sys.executable, "-m", "tfgans", "evaluate", f"--model_dir={self.folder}", "--pictures"]
@@ -128,10 +137,15 @@ class Drawing:
 
 
 class Runner(signals.Keeper):
-    """Trains the runs that are missing, some at a time, and says how far it is."""
+    """Trains the runs that are missing, some at a time, and says how far it is.
+
+    Raises: ConfigError if another process trains one of them.
+    """
 
     def __init__(self, runs, jobs, doing="comparing"):
         self.missing = [run for run in runs if not run.is_done()]
+        for run in self.missing:
+            run.refuse_if_trained()
         self.done, self.jobs = len(runs) - len(self.missing), jobs
         self.at_once = min(jobs, len(self.missing))
         self.processes, self.lock, self.doing = {}, threading.Lock(), doing

@@ -16,6 +16,7 @@ from tfgans.compare.embedded import picture
 from tfgans.config import ConfigError
 
 BYTES, STEPS = 12_000_000, 400
+_WEBP = 16383  # pixels that a side has at most
 _WIDTHS = (1024, 768, 512, 384, 256)
 _KINDS = {"": "samples", "raw_": "raw weights"}
 
@@ -96,7 +97,9 @@ def _fitted(path, share):
 
 
 def _webp(image, width):
+    """A picture of this width as WebP, bytes; smaller if it has more lines or columns than that can have."""
     data = io.BytesIO()
+    width = max(1, min(width, _WEBP, image.width * _WEBP // image.height))
     if width < image.width:
         image = image.resize(
             (width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS

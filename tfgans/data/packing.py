@@ -1,8 +1,9 @@
 """Packs the images of any source: `launch/pack.py`.
 
-A shard is the next so many images of the source, less those that are left out. It is written beside, counted, flushed
-and renamed; then what the index needs of it is kept in the folder `.packing`. A packing that is killed at any moment
-goes on after its last whole shard, and ends with the same bytes as one that was not. The manifest is written last.
+A shard is the next so many images of the source, less those that are left out. It is written into the folder
+`.packing`, counted and flushed; then what the index needs of it is kept there, too. A packing that is killed at any
+moment goes on after its last whole shard, and ends with the same bytes as one that was not. All is moved out of
+`.packing` at the end, until when a data set that is to be replaced stays whole. The manifest is written last.
 """
 
 import contextlib
@@ -79,6 +80,7 @@ def pack(contents, form, source, output, options):
         splits = {content.split: _Packing(output, content, form, options).write() for content in contents}
         default = form.size or contents[0].default_resolution
         found = manifest.Manifest(source, about, default, splits)
+        _take_place(output, splits.values())
         found.write(output)
         shutil.rmtree(output / _WORK)
     return found
@@ -141,7 +143,7 @@ def _make_room(output, plan, overwrite):
     """Makes the folder ready to begin, or to go on where it was left."""
     path, finished = output / _WORK / _PLAN, (output / manifest.FILE).exists()
     begun = readers.text_or_none(path) if path.exists() else None
-    if begun == plan and not finished:
+    if begun == plan and (overwrite or not finished):
         for left in output.glob(".*.part*"):
             if _OURS.fullmatch(left.name):
                 left.unlink()
@@ -152,14 +154,29 @@ def _make_room(output, plan, overwrite):
         if begun is None:
             shutil.rmtree(output / _WORK)
         raise
-    (output / manifest.FILE).unlink(missing_ok=True)  # first: the rest is nothing without it
-    for old in output.iterdir():
-        if _OURS.fullmatch(old.name):  # hidden files of the user's stay
-            old.unlink()
+    if not finished:
+        _remove_ours(output)
     for old in (output / _WORK).iterdir():
         if old.name != "lock":
             old.unlink()
     files.write_text(path, plan)
+
+
+def _remove_ours(output, but=()):
+    """Removes what a packing has written into its folder; hidden files of the user's stay."""
+    for old in output.iterdir():
+        if _OURS.fullmatch(old.name) and old.name not in but:
+            old.unlink()
+
+
+def _take_place(output, splits):
+    """Moves what was packed out of `.packing`, in the place of an earlier data set."""
+    names = [part.file for split in splits for part in (*split.shards, split.index)]
+    (output / manifest.FILE).unlink(missing_ok=True)  # first: the rest is nothing without it
+    for name in names:
+        if (output / _WORK / name).exists():  # else it is there already, by a packing that was killed here
+            os.replace(output / _WORK / name, output / name)
+    _remove_ours(output, names)
 
 
 def _refuse(output, finished, begun, overwrite):
@@ -217,8 +234,6 @@ class _Packing:
         shard = write_records(path, records(), self.recoder.kind == manifest.RAW)
         if not self.options.skip:
             self.content.refuse(bad)
-        if rows:
-            os.replace(path, self.output / name)
         about = {"shard": dataclasses.asdict(shard), "skipped": [[i, str(why)] for i, why in bad.items()]}
         arrays = {
             "numbers": np.array([row[0] for row in rows], np.int64),
@@ -247,7 +262,10 @@ class _Packing:
         except ConfigError:
             return None
         same = np.array_equal(origins, arrays.get("origins")) and self._are_left_out(skipped)
-        return arrays if same and (not shard.images or check(self.output, shard) is None) else None
+        place = self.work
+        if not (self.work / name).exists() and not (self.output / manifest.FILE).exists():
+            place = self.output  # it was killed as it moved them
+        return arrays if same and (not shard.images or check(place, shard) is None) else None
 
     def _are_left_out(self, skipped):
         """Whether these images, [[number, reason]], would be left out once more: they may have been mended."""
@@ -275,7 +293,7 @@ class _Packing:
         if content.labels is not None:
             arrays["labels"] = content.labels[numbers]
         names = [content.items.name(int(i)) for i in numbers]
-        index = manifest.write_index(self.output / f"{content.split}.index.npz", arrays, names)
+        index = manifest.write_index(self.work / f"{content.split}.index.npz", arrays, names)
         shards = [shard for shard, _ in about if shard.images]
         named = [[content.items.name(i), why] for i, why in skipped.items()]
         return manifest.Split(self.recoder.kind, len(numbers), content.class_names, index, shards, named)

@@ -33,6 +33,7 @@ from tfgans.evaluate.watch import Watch
 
 logger = logging.getLogger(__name__)
 
+_MOST = 100_000_000  # samples: which are kept is drawn in memory
 _NAME = Kind("a metric's name", lambda value: isinstance(value, str))
 
 
@@ -47,7 +48,7 @@ class Evaluator:
     Args:
         features: an extractor of `features.py`, e.g. `@DigitsFeatures()`; with `@NoFeatures()` the metrics are those
             of images alone, and others among `metrics` are left out.
-        num_samples: samples to generate, at least 2 and at least `inception_splits`.
+        num_samples: samples to generate, at least 2 and at least `inception_splits`, at most 100,000,000.
         batch_size: samples asked of `generate` at a time.
         metrics: names of `tfgans.evaluate.metrics`, such as `["fid", "kid", "spectrum"]`, and metrics of one's own:
             functions of the features of real images, float32 [n, F], and of generated ones, [m, F], from up to
@@ -95,6 +96,8 @@ class Evaluator:
         classification: Instance("@ClassificationScore()") | None = None,
     ):
         _metrics.check(metrics)
+        if num_samples > _MOST:
+            raise ConfigError(f"Evaluator.num_samples is at most {_MOST:,}. Received: {num_samples}")
         self.second_split = second_split
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
         self.metrics, self.inception_splits, self.cache_dir = tuple(metrics), inception_splits, cache_dir

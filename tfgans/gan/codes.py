@@ -104,12 +104,17 @@ class CodeGeneration:
         All batches are of one size, the last one filled up, so that a picture's pixels do not depend on how many
         are asked for; another `batch_size` may change some by a level.
         """
+        return np.concatenate(list(self.batches_shown(codes, weights, batch_size)))
+
+    def batches_shown(self, codes, weights=None, batch_size=TOGETHER):
+        """Yields what `show` gives, a batch after the other: of many pictures few are held at a time."""
         if codes.noise and codes.space == "z":
             codes = self.in_w(codes, weights)
         arrays = [codes.values, *([] if codes.labels is None else [codes.labels]), *codes.noise]
         with self.shown(weights) as generator:
             render = self._compiled(self._renderer_of(codes), generator)
-            return in_batches(lambda *parts: _filled_up(render, parts, batch_size), batch_size, *arrays)
+            for start in range(0, len(codes), batch_size):
+                yield _filled_up(render, [part[start : start + batch_size] for part in arrays], batch_size)
 
     def _renderer_of(self, codes):
         if codes.space == "w":

@@ -2,14 +2,13 @@
 
 import contextlib
 import math
-import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import files, philox
+from tfgans import files, filling, philox
 from tfgans.config import ConfigError
 from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
 from tfgans.gan.directions import DirectionGeneration
@@ -229,18 +228,19 @@ class Generation(
     def export(self, path, weights=None):
         """Writes a SavedModel folder whose `serve` takes latents (and labels) and gives uint8 images.
 
-        `weights` are those of `generate`.
+        Args:
+            path: of the folder; a SavedModel that is there is replaced by a whole one.
+            weights: those of `generate`.
+        Raises: ConfigError if something else is there.
         """
         path = Path(files.expanded(path))
-        part, old = path.with_name(f"part-{path.name}"), path.with_name(f"old-{path.name}")
-        for folder in (part, old):
-            shutil.rmtree(folder, ignore_errors=True)
-        with self.shown(weights) as generator:
-            _export(self, generator, part)
-        if path.exists():
-            path.rename(old)
-        part.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        empty = path.is_dir() and not any(path.iterdir())
+        if path.exists() and not empty and not (path / "saved_model.pb").exists():
+            raise ConfigError(f"{path} is no SavedModel, which an export would replace: give another place")
+        with filling.part_of(path.parent, f".{path.name}.part") as part:
+            with self.shown(weights) as generator:
+                _export(self, generator, part / path.name)
+            filling.put([part / path.name], [path] if path.exists() else [], part)
 
 
 def seed_of_class(seed, label):

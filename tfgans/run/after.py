@@ -18,7 +18,7 @@ from tfgans.gan import langevin
 from tfgans.gan.codes import BLOCK
 from tfgans.networks.stylegan2_pickles import is_pickle
 from tfgans.run import build, flag_bindings, identity
-from tfgans.run.look import Chosen, Look, Which
+from tfgans.run.look import Chosen, Look, Which, refuse_too_many
 from tfgans.run.samples import Moving, write_images
 
 logger = logging.getLogger(__name__)
@@ -121,9 +121,9 @@ def generate(model_dir, output_dir, num_images=64, labels=None, style_layer=None
         raise ConfigError("--seeds names a picture twice")
     folder, model = look.open(model_dir, output_dir)
     codes = chosen.codes(model, look, style_layer)
-    with progress.phase(f"making {len(codes)} images"):
-        images = model.show(codes)
-    return folder.fill(lambda part: write_images(part, images, codes, numbers=chosen.seeds))
+    return folder.fill(
+        lambda part: write_images(part, model.batches_shown(codes), codes, numbers=chosen.seeds)
+    )
 
 
 def interpolate(model_dir, output_dir, num_images, space=None, moving=None, **look):
@@ -142,6 +142,7 @@ def interpolate(model_dir, output_dir, num_images, space=None, moving=None, **lo
     folder, model = look.open(model_dir, output_dir)
     columns = min(num_images, 8)
     rows = -(-num_images // columns)
+    refuse_too_many(model, rows * columns + min(rows, 16) * moving.frames)
     with progress.phase("making the images"):
         codes = model.interpolation(rows, columns, space=space, **look.drawing())
         images = model.show(codes)
@@ -169,6 +170,7 @@ def mix_styles(model_dir, output_dir, rows, columns, mixed_slots=None, **look):
     """
     look = Look(**look)
     folder, model = look.open(model_dir, output_dir)
+    refuse_too_many(model, (rows + 1) * (columns + 1))
     with progress.phase("making the images"):
         figure = model.mix(rows, columns, mixed_slots, **look.drawing())
 
@@ -189,6 +191,7 @@ def feed_layers(model_dir, output_dir, columns, **look):
     config.check_count("--num_images", columns)
     look = Look(**look)
     folder, model = look.open(model_dir, output_dir)
+    refuse_too_many(model, columns)
     with progress.phase("making the images"):
         figure = model.by_style_layer(columns, **look.drawing())
 

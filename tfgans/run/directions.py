@@ -12,7 +12,7 @@ from tfgans import config, files, pictures, progress
 from tfgans.config import ConfigError
 from tfgans.gan.directions import Directions
 from tfgans.run import latents
-from tfgans.run.look import Look
+from tfgans.run.look import Look, refuse_too_many
 from tfgans.run.samples import Moving
 
 FILE = "directions.npz"
@@ -38,6 +38,7 @@ def explore(model_dir, output_dir, chosen, along, moving=None, **look):
     model.require_images("directions are")
     directions = along.directions(model)
     codes = chosen.codes(model, look)
+    refuse_too_many(model, len(codes) * _COLUMNS + min(len(codes), 16) * moving.frames)
     codes = model.in_w(codes) if directions.space == "w" else codes
     if codes.space != directions.space:
         raise ConfigError("directions of latents, in z, move latents, and these codes are styles, in w")

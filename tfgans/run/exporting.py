@@ -1,6 +1,7 @@
 """`launch/export.py`: a run's generator in formats of other places, each compared with Keras."""
 
 import dataclasses
+import re
 import shutil
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import files, progress, readers
+from tfgans import files, filling, progress, readers
 from tfgans.config import ConfigError
 from tfgans.gan import takes_labels
 from tfgans.run import build
@@ -49,11 +50,12 @@ def export(
     """
     writers = _writers(formats, quantize)
     folder = _checked_folder(output_dir, overwrite)
+    _refuse_pattern(folder, formats)
     which = Which(**which)
     which = dataclasses.replace(which, gin_params=(*which.gin_params, "numerics.precision = 'float32'"))
     model, step = which.load_alone(model_dir)
     found, failed = {}, {}
-    with files.part_of(folder, _PART) as part, model.shown() as generator:
+    with filling.part_of(folder, _PART) as part, model.shown() as generator:
         network = exported(model, generator)
         with progress.phase(f"making {LATENTS} images by Keras, to compare with"):
             trial = Trial(model, network)
@@ -67,7 +69,9 @@ def export(
                 _remove(part / writer.file)
         report = _about(model, network, step) | {"formats": found, "failed": failed}
         files.write_text(part / REPORT, build.to_json(report) + "\n")
-        _replace(folder, part)
+        _refuse_earlier(folder, overwrite)  # that may have come meanwhile
+        made = sorted(part.iterdir(), key=lambda path: path.name == REPORT)  # the report last
+        filling.put(made, _earlier(folder), part)
     return report
 
 
@@ -204,33 +208,37 @@ def _checked_folder(output_dir, overwrite):
     refuse_other_bytes(folder)
     try:
         files.check_place(folder)
-        made = [name for name in _names() if (folder / name).exists()]
+        _refuse_earlier(folder, overwrite)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written to: {error}") from error
-    if made and not overwrite:
-        raise ConfigError(
-            f"{folder} holds {made[0]} of an earlier export: choose another folder, or --overwrite to replace it"
-        )
     return folder
 
 
-def _names():
-    """Everything that an export may leave."""
+def _refuse_pattern(folder, formats):
+    """Raises ConfigError if a SavedModel in this folder could not be opened: TensorFlow looks for its weights so."""
+    found = re.search(r"\\|\[.+\]", str(folder), re.DOTALL)
+    if found and "saved_model" in formats:
+        raise ConfigError(
+            f"{folder} has {found[0]} in its name, which TensorFlow takes for a pattern: it opens no SavedModel "
+            "there; choose another folder, or leave saved_model out of --formats"
+        )
+
+
+def _refuse_earlier(folder, overwrite):
+    """Raises ConfigError if a folder holds an export that is not to be replaced."""
+    made = _earlier(folder)
+    if made and not overwrite:
+        raise ConfigError(
+            f"{folder} holds {made[0].name} of an earlier export: choose another folder, or --overwrite to replace it"
+        )
+
+
+def _earlier(folder):
+    """Everything that an export has left in a folder."""
     quantized = [LiteRT(name).file for name in _QUANTIZED]
-    return [
-        REPORT,
-        *(writer.file for writer in _FORMATS.values() if writer is not LiteRT),
-        LiteRT().file,
-        *quantized,
-    ]
-
-
-def _replace(folder, part):
-    """Moves what was made into its folder, in the place of an earlier export."""
-    for name in _names():
-        _remove(folder / name)
-    for path in sorted(part.iterdir(), key=lambda path: path.name == REPORT):  # the report last
-        path.rename(folder / path.name)
+    others = [writer.file for writer in _FORMATS.values() if writer is not LiteRT]
+    names = [REPORT, *others, LiteRT().file, *quantized]
+    return [folder / name for name in names if (folder / name).exists()]
 
 
 def _remove(path):

@@ -1,15 +1,34 @@
 """Which generator of a run is looked at, and which of its pictures."""
 
 import dataclasses
+import math
 
 import numpy as np
 
-from tfgans import config, progress
+from tfgans import config, memory, progress
 from tfgans.config import ConfigError
 from tfgans.gan import langevin
 from tfgans.gan.codes import BLOCK
 from tfgans.run import build, latents
 from tfgans.run.samples import SampleFolder
+
+_MOST = 1_000_000  # pictures of a call
+_COPIES = 6  # of a film's pictures: as made, in rows, there and back, and as the encoders take them
+
+
+def refuse_too_many(model, count, pixels=1):
+    """Raises ConfigError if so many pictures, which are all held at a time, do not fit into the machine's memory.
+
+    Args: pixels: of the picture that is held, for one of the model's.
+    """
+    codes = model.latent_dim * max(1, model.style_slots or 0)
+    needed = count * (_COPIES * math.prod(model.sample_shape) * pixels + 4 * codes)
+    if needed > memory.machine_bytes():
+        size = "x".join(map(str, model.sample_shape))
+        raise ConfigError(
+            f"{count:,} pictures of {size} at a time need {needed / 1e9:,.1f} GB of memory, and this machine has "
+            f"{memory.machine_bytes() / 1e9:,.1f}: ask for fewer, or for fewer frames"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +105,8 @@ class Chosen:
 
     def __post_init__(self):
         config.check_count("--num_images", self.count)
+        if self.count > _MOST:
+            raise ConfigError(f"--num_images is at most {_MOST:,}. Received: {self.count}")
         if self.seeds is not None and not len(self.seeds):
             raise ConfigError("--seeds names no picture")
 

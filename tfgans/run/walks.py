@@ -4,7 +4,7 @@ import numpy as np
 
 from tfgans import pictures, progress
 from tfgans.run import latents
-from tfgans.run.look import Look
+from tfgans.run.look import Look, refuse_too_many
 from tfgans.run.samples import Moving
 
 _IN_A_SHEET = 4  # pictures from one class to the next
@@ -27,6 +27,8 @@ def walk(model_dir, output_dir, chosen, space=None, moving=None, **look):
     folder, model = look.open(model_dir, output_dir)
     model.require_images("a walk is")
     keys = chosen.codes(model, look, truncates=False)
+    side = max(1, _LARGEST // max(model.sample_shape[:2]))
+    refuse_too_many(model, len(keys) * moving.frames, side**2)
     way = model.walk(keys, moving.frames, space, **look.truncating())
     with progress.phase(f"making {len(way)} frames"):
         images = model.show(way)
@@ -55,6 +57,7 @@ def class_walk(model_dir, output_dir, chosen, labels, moving=None, **look):
     folder, model = look.open(model_dir, output_dir)
     model.require_images("a walk is")
     codes, truncating = chosen.codes(model, look, truncates=False), look.truncating()
+    refuse_too_many(model, len(labels) * (len(codes) * _IN_A_SHEET + min(len(codes), 16) * moving.frames))
     with progress.phase("making the images"):
         rows = [model.show(way) for way in model.class_walk(codes, labels, _IN_A_SHEET, **truncating)]
     with progress.phase("making the frames between"):

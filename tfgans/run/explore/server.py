@@ -177,7 +177,10 @@ class Application:
         return self.studio.parsed({name: text for name, text in given.items() if name != "token"})
 
     def _save(self, request):
-        given = request.get_json()
+        try:
+            given = request.get_json()
+        except RecursionError as error:
+            raise BadRequest("what to save is nested too deeply") from error
         if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
             raise BadRequest('what to save is an object of texts, such as {"seed": "7"}')
         return _json({"name": self.studio.save(self._settings(request, given))})
@@ -201,7 +204,7 @@ def _name_of(host):
 def _from_the_page(request):
     """Whether a request that changes something was made by a script of this very page."""
     origin = request.headers.get("Origin")
-    own = origin is None or urlsplit(origin).netloc == request.host
+    own = origin is None or origin.partition("://")[2] == request.host
     return (
         own
         and request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
