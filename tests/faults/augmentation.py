@@ -44,7 +44,7 @@ FAULTS = [
         "tfgans/methods/augmented/apa.py",
         "mixed[name] = tf.where(flags, tf.cast(pseudo, given.dtype), given)",
         'mixed[name] = tf.where(flags & (name == "images"), tf.cast(pseudo, given.dtype), given)',
-        "tests/methods/test_augmented.py -k step_before",
+        "tests/methods/test_apa.py -k step_before",
     ),
     Fault(
         "DiffAugment: shifts lack their largest",

@@ -139,14 +139,14 @@ FAULTS = [
         "tfgans/methods/r3gan/burn_in.py",
         " * self.discriminator_steps * distribute",
         " * distribute",
-        "tests/methods/test_r3gan.py -k images_before_it",
+        "tests/methods/test_r3gan_training.py -k images_before_it",
     ),
     Fault(
         "R3GAN: settings turn round after the burn-in",
         "tfgans/schedules.py",
         "return tf.where(done < end, moved, tf.constant(last, tf.float64))",
         "return moved",
-        "tests/methods/test_r3gan.py -k golden_schedules",
+        "tests/methods/test_r3gan_training.py -k golden_schedules",
     ),
     Fault(
         "R3GAN: groups are not turned round in the gradient by the maps",
