@@ -27,8 +27,8 @@ FAULTS = [
     Fault(
         "frozen forwards: layers' state moves",
         "tfgans/layers/state.py",
-        "else keras.StatelessScope():",
-        "else contextlib.nullcontext():",
+        "else keras.StatelessScope()",
+        "else contextlib.nullcontext()",
         "tests/layers/test_state.py -k stock",
     ),
     Fault(
