@@ -11,7 +11,6 @@ so many updates, `profile` for what the GPU does in two (`gpu_profile.py`), anyt
 
 import argparse
 import hashlib
-import json
 import math
 import os
 import sys
@@ -23,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 import gpu_profile
 import numpy as np
 import tensorflow as tf
+from spoken_to import say
 from step_time import Contender
 
 from tfgans import checkpoint
@@ -30,10 +30,6 @@ from tfgans.gan.accounting import planned_cost
 from tfgans.memory import peak_bytes
 
 START = time.perf_counter()
-
-
-def say(**row):
-    print(json.dumps(row), flush=True)
 
 
 def digest(state):

@@ -5,16 +5,17 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
+
+from spoken_to import SpokenTo
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}  # else the first process takes all of a GPU's memory
 
 
-class Case:
+class Case(SpokenTo):
     """A process of `gpu_case.py`, whose lines are waited for until a moment."""
 
     def __init__(self, name, configuration, gin_params=(), batch_size=None, updates=9, times=2, profile=None):
@@ -22,23 +23,13 @@ class Case:
         command += [f"--configuration={configuration}"] + [f"--gin_param={p}" for p in gin_params]
         command += [f"--batch_size={batch_size}"] if batch_size else []
         command += [f"--profile={profile}"] if profile else []
+        super().__init__(command, cwd=HERE.parent, env=os.environ | ENVIRONMENT)
         self.name, self.lines = name, queue.Queue()
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
-        self.process = subprocess.Popen(
-            command,
-            cwd=HERE.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            env=os.environ | ENVIRONMENT,
-        )
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.lines.put(json.loads(line))
+        for row in self.objects():
+            self.lines.put(row)
         self.lines.put(None)
 
     def answer(self, until):
@@ -47,26 +38,14 @@ class Case:
             found = self.lines.get(timeout=max(0.1, until - time.monotonic()))
         except queue.Empty:
             return {"error": "no answer within the limit"}
-        return found if found is not None else {"error": self._last_words()}
+        return found if found is not None else self._error()
 
     def ask(self, line, until):
         """What it answers to a line: the time of so many updates, or a profile."""
-        try:
-            self.process.stdin.write(f"{line}\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            return {"error": self._last_words()}
-        return self.answer(until)
+        return self.answer(until) if self.tell(line) else self._error()
 
-    def _last_words(self):
-        self.errors.seek(0)
-        lines = [line.strip() for line in self.errors if "Error" in line]
-        return lines[-1][:500] if lines else f"ended with {self.process.poll()}"
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.errors.close()
+    def _error(self):
+        return {"error": self.last_words("Error")[:500]}
 
 
 def each(cases, jobs, until, use):

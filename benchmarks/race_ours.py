@@ -15,7 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 
 import tensorflow as tf
 from race_cases import CASES, POLICIES
-from race_talk import answer, say
+from race_talk import answer
+from spoken_to import say
 from step_time import Contender
 
 

@@ -3,15 +3,10 @@
 Imports neither framework.
 """
 
-import json
-import subprocess
 import sys
-import tempfile
 import time
 
-
-def say(**row):
-    print(json.dumps(row), flush=True)
+from spoken_to import SpokenTo, say
 
 
 def answer(run, lines=None):
@@ -31,39 +26,25 @@ def answer(run, lines=None):
         say(seconds=seconds / updates, processor_seconds=processor / updates)
 
 
-class Side:
-    """One side of a race, a process that works when it is told to and waits otherwise.
+class Side(SpokenTo):
+    """One side of a race.
 
-    Args: command, options: of `subprocess.Popen`.
     Raises: RuntimeError with the last line of what it said on standard error, from the methods, if it has ended.
     """
 
-    def __init__(self, command, **options):
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
-        self.process = subprocess.Popen(command, text=True, **pipes, **options)
-
     def hear(self):
-        """The next object that it says; what else there is on its standard output is left out."""
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
+        """The next object that it says."""
+        for row in self.objects():
+            return row
         self.process.wait()
-        self.errors.seek(0)
-        last = [line.strip() for line in self.errors if line.strip()]
-        raise RuntimeError(last[-1] if last else f"ended with {self.process.returncode}")
+        raise RuntimeError(self.last_words())
 
     def run(self, updates):
         """{"seconds", "processor_seconds"} of an update, of so many."""
-        try:
-            self.process.stdin.write(f"{updates}\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # which `hear` explains
+        self.tell(updates)  # where it cannot be told, `hear` says why
         return self.hear()
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
+        super().end()
+        for stream in (self.process.stdin, self.process.stdout):
             stream.close()

@@ -12,7 +12,8 @@ import time
 
 import torch
 from race_cases import CASES
-from race_talk import answer, say
+from race_talk import answer
+from spoken_to import say
 
 
 def count(network):

@@ -66,6 +66,31 @@ def augmenting(operations, images, jit):
     return lambda: run().numpy()
 
 
+def measured(runs, rounds):
+    """`{name: {"milliseconds", "fastest"}}` of functions that take turns; the first round does not count."""
+    seconds = {name: [] for name in runs}
+    for _ in range(rounds + 1):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return {
+        name: {
+            "milliseconds": round(1e3 * statistics.median(taken[1:]), 1),
+            "fastest": round(1e3 * min(taken[1:]), 1),
+        }
+        for name, taken in seconds.items()
+    }
+
+
+def print_profiles(runs):
+    for name, run in runs.items():
+        times = operation_times(run)
+        print(f"\n{name}: ms of operations, summed over threads")
+        for kind, milliseconds in list(times.items())[:12]:
+            print(f"  {milliseconds:8.1f}  {kind}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--resolution", type=int, default=64)
@@ -87,30 +112,14 @@ def main():
     }
     pipes = [name for name in options.pipes.split(",") if name]
     runs |= {name: augmenting(name, images, options.jit) for name in pipes}
-    seconds = {name: [] for name in runs}
-    for _ in range(options.rounds + 1):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
-    results = {
-        name: {
-            "milliseconds": round(1e3 * statistics.median(seconds[name][1:]), 1),
-            "fastest": round(1e3 * min(seconds[name][1:]), 1),
-        }
-        for name in runs
-    }
+    results = measured(runs, options.rounds)
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         results[name]["macs"] = options.batch_size * cost.macs(network)
     print(f"{'network':<14} {'ms':>8} {'fastest':>8} {'forward GMACs':>14}")
     for name, row in results.items():
         print(f"{name:<14} {row['milliseconds']:8.1f} {row['fastest']:8.1f} {row.get('macs', 0) / 1e9:14.2f}")
     if options.profile:
-        for name, run in runs.items():
-            times = operation_times(run)
-            print(f"\n{name}: ms of operations, summed over threads")
-            for kind, milliseconds in list(times.items())[:12]:
-                print(f"  {milliseconds:8.1f}  {kind}")
+        print_profiles(runs)
     print(json.dumps({**vars(options), "results": results}))
 
 

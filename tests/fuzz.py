@@ -28,7 +28,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import fuzz_mutations
 import numpy as np
-from fuzz_readers import READERS, REFUSALS
+from fuzz_kinds import REFUSALS
+from fuzz_readers import READERS
 
 SECONDS = 20  # for one file, on a busy machine
 MEMORY = 4 * 2**30  # bytes beyond what is taken at the start

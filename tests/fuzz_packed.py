@@ -1,11 +1,14 @@
-"""Of what `fuzz_readers` damages: zips of images, and the files of packed data sets."""
+"""Of what `fuzz.py` damages: zips of images, and the files of packed data sets."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from fuzz_kinds import Reader, within
 from image_sets import packed
+from PIL import Image
 
 from tfgans.data import Dataset
 from tfgans.data.zips import Zip
@@ -13,9 +16,6 @@ from tfgans.data.zips import Zip
 
 def make_zip(path):
     """Four images, and their labels; every other member is deflated."""
-    import io
-
-    from PIL import Image
 
     with zipfile.ZipFile(path, "w") as archive:
         for i in range(4):
@@ -50,3 +50,11 @@ def read_packed(path):
     """Every image that can be read."""
     dataset = Dataset(f"packed:{path.parent}", batch_size=2, on_bad_image="skip")
     list(dataset.reference("train"))
+
+
+READERS = [
+    Reader("zip", within("x.zip", make_zip), read_zip),
+    Reader("manifest", part_of_packed("manifest.json"), read_packed, named=False),
+    Reader("index", part_of_packed("*.npz"), read_packed),
+    Reader("shard", part_of_packed("*.array_record"), read_packed),
+]

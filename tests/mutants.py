@@ -2,9 +2,9 @@
 
     python tests/mutants.py [--only=NAME] [--list]
 
-The faults are those of `faults.py` and `faults_of_successors.py`; `--only` takes those with this in their names, or
-in the names of the files that they are in. The exit code is 1 if one survives or cannot be tried. Each is tried by a
-few tests, in a process that has loaded TensorFlow already.
+The faults are those of the folder `faults`; `--only` takes those with this in their names, or in the names of the
+files of the library that they are in. The exit code is 1 if one survives or cannot be tried. Each is tried by a few
+tests, in a process that has loaded TensorFlow already.
 """
 
 import argparse
@@ -19,10 +19,8 @@ import sys
 import tempfile
 import time
 
-import faults
-import faults_of_successors
+from faults import FAULTS
 
-FAULTS = [*faults.FAULTS, *faults_of_successors.FAULTS]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WIDTH = max(len(fault.name) for fault in FAULTS)
 LIMIT = 1800  # seconds of the clock for the tests of one fault, on a busy machine too

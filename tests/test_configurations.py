@@ -21,7 +21,7 @@ from tfgans.compare import plan
 from tfgans.config import ConfigError
 from tfgans.run import build
 
-FEATURES = sorted(CONFIGS.glob("features/*.gin"))  # tried in tests/run/test_sets.py
+FEATURES = sorted(CONFIGS.glob("features/*.gin"))  # tried in tests/run/test_sets_features.py
 FILES = sorted({*CONFIGS.rglob("*.gin")} - {*FEATURES})
 
 

@@ -6,7 +6,8 @@ import fuzz
 import fuzz_mutations
 import numpy as np
 import pytest
-from fuzz_readers import READERS, Reader
+from fuzz_kinds import Reader
+from fuzz_readers import READERS
 
 from tfgans.config import ConfigError
 

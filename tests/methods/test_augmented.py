@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from augmenting import ALWAYS, INFINITE, PIPE, SOME, assert_equal, base_values, batches, make, train, weights
 
 from tfgans import checkpoint
 from tfgans.augment import diffaugment
-from tfgans.augment.pipe import AugmentPipe
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods import compose
@@ -19,37 +19,6 @@ from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
-
-ALWAYS = {"ada_target": -1.0, "ada_interval": 1, "ada_speed": 0.016}  # p goes up by 1/2 at each step of 8
-SOME = {"apa_target": -1.0, "apa_interval": 1, "apa_speed": 0.016, "pseudo_batch_size": 8}
-INFINITE = float("inf")
-
-
-def make(cls, seed=0, compiled=False, xla=False, **options):
-    """Steps run eagerly, in a fifth of the time that it takes to trace them, unless they are to be compiled."""
-    networks = toys.image_networks(batch_norm=False)
-    if options.pop("conditional", False):
-        networks, options = toys.image_networks(3, batch_norm=False), options | {"num_classes": 3}
-    model = cls(*networks, seed=seed, **options)
-    sgd = (keras.optimizers.SGD(0.1, momentum=0.5) for _ in range(2))
-    model.compile(*sgd, run_eagerly=not compiled, jit_compile=xla)
-    return model
-
-
-def train(model, steps=3, seed=0):
-    count = 8 * steps * model.batches_per_step
-    data = (toys.images(count, seed), np.arange(count, dtype="int32") % 3)
-    model.fit(*data[: 2 if model.num_classes else 1], batch_size=count // steps, shuffle=False, verbose=0)
-    return model
-
-
-def weights(model):
-    return model.generator.get_weights() + model.discriminator.get_weights()
-
-
-def assert_equal(first, second, **tolerance):
-    for a, b in zip(weights(first), weights(second), strict=True):
-        np.testing.assert_allclose(a, b, **({"atol": 0, "rtol": 0} | tolerance))
 
 
 @pytest.mark.parametrize(
@@ -63,11 +32,6 @@ def assert_equal(first, second, **tolerance):
 )
 def test_off_is_the_base_bit_for_bit(method, options):
     toys.assert_same(toys.values(train(make(method, **options))), base_values())
-
-
-@functools.cache
-def base_values():
-    return toys.values(train(make(GAN)))
 
 
 @functools.cache
@@ -114,12 +78,6 @@ def test_draws_fill_their_ranges():
         np.testing.assert_allclose(counts / 4000, 1 / len(values), atol=0.03)
     for name in ("brightness", "saturation", "contrast"):
         np.testing.assert_allclose(np.histogram(drawn[name], 4, (0, 1))[0] / 4000, 0.25, atol=0.03)
-
-
-def batches(model):
-    """A real and a fake batch as the discriminator's losses get them."""
-    model.split_batch(tf.constant(toys.images(8)))
-    return model.split_batch(tf.constant(toys.images(8)))[0], model.sample(8)
 
 
 def by_hand(batch):
@@ -226,147 +184,6 @@ def test_generated_images_are_not_transformed():
     base = make(GAN)
     base.generator.set_weights(model.generator.get_weights())
     np.testing.assert_array_equal(model.generate(8, seed=1), base.generate(8, seed=1))
-
-
-class Watching(GAN):
-    """Keeps what the losses get; it runs eagerly."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.__dict__["seen"] = []
-
-    def discriminator_losses(self, real, fake):
-        self.seen.append((real, fake))
-        return super().discriminator_losses(real, fake)
-
-
-def test_pseudo_images_are_the_fakes_of_the_step_before():
-    model = compose(APAGAN, Watching)(
-        *toys.image_networks(3, batch_norm=False), num_classes=3, discriminator_steps=2, **SOME
-    )
-    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
-    data, labels = toys.images(48), np.arange(48, dtype="int32") % 3
-    chances = []
-    for step in range(3):
-        chances.append(float(model.apa.value()))
-        part = slice(16 * step, 16 * step + 16)
-        model.fit(data[part], labels[part], batch_size=16, shuffle=False, verbose=0)
-    assert chances == [0.0, 1.0, 2.0]  # 16 images a step at a speed of 16
-    for index, (real, _) in enumerate(model.seen):
-        part = slice(8 * index, 8 * index + 8)
-        before = (
-            {"images": data[part], "labels": labels[part]} if index < 2 else model.seen[1 + index // 4 * 2][1]
-        )
-        for name in ("images", "labels"):
-            np.testing.assert_array_equal(real[name], before[name])
-    assert len(model.seen) == 6
-
-
-def test_about_a_share_p_of_real_images_is_replaced():
-    model = make(APAGAN, pseudo_batch_size=4000)
-    model.apa.probability.assign(0.3)
-    model.pseudo["images"].assign(np.full((4000, 8, 8, 1), 7.0))
-    (batch,) = model.split_batch(tf.constant(toys.images(4000)))
-    replaced = np.all(batch["images"] == 7.0, (1, 2, 3))
-    assert replaced.mean() == pytest.approx(0.3, abs=0.03)
-    np.testing.assert_array_equal(batch["images"][~replaced], toys.images(4000)[~replaced])
-    (again,) = model.split_batch(tf.constant(toys.images(3)))  # a smaller batch
-    assert again["images"].shape == (3, 8, 8, 1)
-    kept = model.pseudo["images"].numpy()
-    fake = model.sample(3)["images"]
-    np.testing.assert_array_equal(model.pseudo["images"].numpy(), np.concatenate([fake, kept[3:]]))
-
-
-def test_pseudo_images_take_the_batch_size_of_the_data():
-    told, model = make(APAGAN, pseudo_batch_size=8), make(APAGAN)
-    with pytest.raises(ConfigError, match="APAGAN.pseudo_batch_size is not set: it is the images of"):
-        model.split_batch(tf.constant(toys.images(8)))
-    model.expect_batch(8)
-    toys.assert_same(toys.values(model), toys.values(told))
-    assert [v.shape for v in model.per_replica_variables()] == [(8, 8, 8, 1)]
-    assert make(APAGAN, apa_speed=float("inf")).awaited_batch_sizes() == ()
-
-
-def test_mixed_images_are_those_of_penalties_in_any_order():
-    for order in ((APAGAN, R1GAN), (R1GAN, APAGAN)):
-        model, base = make(compose(*order), pseudo_batch_size=8), make(R1GAN)
-        model.apa.probability.assign(0.5)
-        model.pseudo["images"].assign(toys.images(8, seed=7))
-        real, fake = batches(model)
-        assert 0 < np.all(real["images"] == toys.images(8, seed=7), (1, 2, 3)).sum() < 8
-        found, expected = model.discriminator_losses(real, fake), base.discriminator_losses(real, fake)
-        assert {k: float(v) for k, v in found.items()} == {k: float(v) for k, v in expected.items()}
-
-
-def test_ada_transforms_a_share_p_of_images():
-    model = make(ADAGAN)
-    images = tf.constant(toys.images(2000))
-    for chance in (0.0, 0.2, 1.0):
-        model.ada.probability.assign(chance)
-        (batch,) = model.split_batch(images)
-        changed = np.any(model.augmented(batch)["images"] != images, (1, 2, 3)).mean()
-        # A flip is done with 1/2, a turn and a shift with 3/4 (of 8 pixels: by -1, 0 or 1), and surely: scale,
-        # stretch, rotation, fraction, brightness, contrast. Saturation changes no grey image.
-        left = (1 - chance / 2) * (1 - chance * 3 / 4) ** 2 * (1 - chance) ** 6
-        assert changed == pytest.approx(1 - left, abs=0.04)
-        assert np.all(batch["images"] == images)
-
-
-PIPE = {"ada_pipe": AugmentPipe("blit,geom,color,noise,cutout")}  # the filter wants larger images
-
-
-def test_the_authors_pipeline_transforms_a_share_p_of_images():
-    model = make(ADAGAN, ada_pipe=AugmentPipe("color,noise,cutout"))
-    images = tf.constant(toys.images(2000))
-    for chance in (0.0, 0.2, 1.0):
-        model.ada.probability.assign(chance)
-        (batch,) = model.split_batch(images)
-        changed = np.any(model.augmented(batch)["images"] != images, (1, 2, 3)).mean()
-        left = (1 - chance / 2) * (1 - chance) ** 4  # a luma flip is done with 1/2
-        assert changed == pytest.approx(1 - left, abs=0.04)
-
-
-def test_the_pipelines_draws_are_the_batchs_own_and_those_of_replicas_parts_of_one(monkeypatch):
-    model = make(ADAGAN, ada_probability=0.5, **PIPE)
-    draws = [model.augmentation_draws(8, which) for which in ("real 0", "fake")]
-    for name in ("ada_pipe/maps", "ada_pipe/colors", "ada_pipe/noise", "ada_pipe/hole"):
-        assert draws[0][name].shape[0] == 8 and np.any(draws[0][name] != draws[1][name]), name
-    monkeypatch.setattr("tfgans.distribute.num_replicas", lambda: 2)
-    for replica in range(2):
-        monkeypatch.setattr("tfgans.distribute.replica_id", lambda: replica)  # noqa: B023
-        for name, value in model.augmentation_draws(4, "fake").items():
-            np.testing.assert_array_equal(value, draws[1][name][4 * replica : 4 * replica + 4], name)
-
-
-@pytest.mark.slow
-def test_p_may_be_a_number_or_a_function_of_the_updates():
-    for p, expected in ((0.25, 0.25), (lambda step: tf.cast(step, tf.float32) / 4.0, 0.5)):
-        model = make(ADAGAN, ada_probability=p, ada_speed=INFINITE)
-        train(model, 2)
-        assert not model.controllers and float(model.present_ada_probability()) == expected
-    logs = model.discriminator_step(model.split_batch(tf.constant(toys.images(8)))[0])
-    assert float(logs["d/ada_probability"]) == 0.5
-    toys.assert_same(toys.values(train(make(ADAGAN, ada_probability=0.0))), base_values())
-
-
-@pytest.mark.slow
-def test_the_pipeline_trains_and_goes_on_bit_for_bit(tmp_path):
-    cls, options = compose(ADAGAN, R1GAN), PIPE | ALWAYS | {"augment_penalties": True}
-    whole = train(make(cls, **options), 2)
-    checkpoints = checkpoint.Checkpoints(tmp_path)
-    checkpoints.save(whole, 2, {})
-    train(whole, 2, seed=1)
-    fresh = make(cls, **options)
-    checkpoints.restore(fresh)
-    toys.assert_same(toys.values(train(fresh, 2, seed=1)), toys.values(whole))
-    assert float(whole.ada.value()) > 1.0 and all(np.isfinite(w).all() for w in weights(whole))
-
-
-def test_what_a_pipeline_cannot_take_is_refused():
-    with pytest.raises(ConfigError, match=r"22 pixels a side or more. Received: \(8, 8\)"):
-        make(ADAGAN, ada_pipe=AugmentPipe("bgcf"))
-    with pytest.raises(ConfigError, match="ada_pipe is an object"):
-        make(ADAGAN, ada_pipe="bgc")
 
 
 @pytest.mark.parametrize("options", [{}, PIPE], ids=["plain", "pipe"])

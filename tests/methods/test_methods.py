@@ -164,8 +164,8 @@ def test_default_is_not_the_base(method):
 def test_every_method_has_a_neutral_case():
     config.import_rooms(["tfgans.methods"])
     ours = {m for m in _subclasses(GAN) if m.__module__.startswith("tfgans.methods.")}
-    # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py, test_began.py, test_r3gan.py,
-    # test_rggan.py and test_adapt.py have their cases
+    # tests/methods/test_octave.py, test_progressive.py, test_alphagan_search.py, test_began.py,
+    # test_r3gan_training.py, test_rggan.py and test_adapt.py have their cases
     elsewhere = {
         OctaveGAN,
         ProgressiveGAN,

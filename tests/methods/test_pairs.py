@@ -3,12 +3,12 @@
 import functools
 import itertools
 
+import growing
 import keras
 import numpy as np
 import pytest
 import searches
 import tensorflow as tf
-import test_progressive
 import test_style
 import toys
 from slow import some
@@ -83,7 +83,7 @@ def networks(kind):
     if kind == "style":
         return test_style.networks()
     if kind == "stages":
-        return test_progressive.networks()
+        return growing.networks()
     if kind == "decoders":
         sizes = dict(resolution=32, channels=1, base_channels=8)
         return lightweight_generator(latent_dim=4, **sizes), lightweight_discriminator(**sizes)

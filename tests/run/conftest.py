@@ -1,8 +1,10 @@
-"""Uninterrupted runs, to compare with, and what the explorer shows."""
+"""Uninterrupted runs, to compare with, what the explorer shows, and two sets of images."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from explored import made
+from PIL import Image
 from short_runs import CONFIG, STYLED, run
 
 from tfgans.run.explore.studio import Studio
@@ -56,3 +58,17 @@ def classes(tmp_path_factory):
 @pytest.fixture(params=["styled", "classes"])
 def studio(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders of blurred random images, 9x9 RGB, and their arrays."""
+    root, arrays = tmp_path_factory.mktemp("sets"), {}
+    draws = np.random.default_rng(0)
+    for name, count in (("real", 40), ("fake", 30)):
+        (root / name).mkdir()
+        coarse = draws.integers(0, 256 if name == "real" else 128, (count, 3, 3, 3)).astype(np.uint8)
+        arrays[name] = coarse.repeat(3, axis=1).repeat(3, axis=2)
+        for number, image in enumerate(arrays[name]):
+            Image.fromarray(image).save(root / name / f"{number:03d}.png")
+    return root, arrays

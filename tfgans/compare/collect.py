@@ -1,5 +1,6 @@
 """What finished runs left in their folders, as plain dictionaries."""
 
+import contextlib
 import json
 import logging
 import math
@@ -12,7 +13,7 @@ from tfgans import files, readers
 from tfgans.config import ConfigError, bindings_of
 from tfgans.data.folder import refuse_unreadable
 from tfgans.evaluate.evaluation_pictures import folder_of_step
-from tfgans.evaluate.metrics import higher_is_better, measured_alike, values_of
+from tfgans.evaluate.metrics import higher_is_better, made_in_training, measured_alike, values_of
 from tfgans.run import identity
 from tfgans.run.free import free_names
 from tfgans.run.hand_over import handed_over
@@ -23,6 +24,11 @@ logger = logging.getLogger(__name__)
 _POINTS_OF_A_CURVE = 200
 # How many images a metric takes; `num_samples` is in the rows, as the evaluation had it.
 _COUNTS = re.compile(r"Evaluator\.(?!num_)\w+_(samples|splits)")
+# Of the curves that `evaluate --pictures` keeps: lists of one length, and numbers.
+_CURVES = {
+    "precision_recall": (("precision", "recall"), ()),
+    "fid_by_samples": (("num_samples", "fid"), ("fid_infinity", "fid_infinity_slope")),
+}
 SEED = "numerics.seed"
 FINISHED = "finished"  # the outcome of runs that came to their end: their last values count
 
@@ -112,7 +118,7 @@ def has_finished(folder):
 def _rows(folder):
     """The evaluations that training made."""
     rows = files.JsonLines(folder / "metrics.jsonl").read()
-    return [_checked(row) for row in rows if "command" not in row]
+    return [_checked(row) for row in rows if made_in_training(row)]
 
 
 def _checked(row):
@@ -157,19 +163,30 @@ def _spectrum(folder, step):
     path = folder / "spectra" / f"step_{step:08d}.json"
     if not path.exists():
         return None
+    with _left_out_if_damaged(path, "spectra"):
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        part = "all_" if "all_frequency" in measured else ""  # older runs end below Nyquist's
+        found = {"frequency": measured[f"{part}frequency"]}
+        found |= {side: measured[side][f"{part}decibels"] for side in ("real", "generated")}
+        finite = all(math.isfinite(value) for values in found.values() for value in values)
+        _refuse_other_lengths(found.values())
+        return found if finite else None
+    return None
+
+
+@contextlib.contextmanager
+def _left_out_if_damaged(path, what):
+    """Leaves the block with a warning where a file that it reads does not hold what it should."""
     try:
-        with readers.reading(path, "spectra"):
-            measured = json.loads(path.read_text(encoding="utf-8"))
-            part = "all_" if "all_frequency" in measured else ""  # older runs end below Nyquist's
-            found = {"frequency": measured[f"{part}frequency"]}
-            found |= {side: measured[side][f"{part}decibels"] for side in ("real", "generated")}
-            finite = all(math.isfinite(value) for values in found.values() for value in values)
-            if len({len(values) for values in found.values()}) > 1:
-                raise ValueError("its lists are of different lengths")
+        with readers.reading(path, what):
+            yield
     except ConfigError as error:
         logger.warning("%s; left out", error)
-        return None
-    return found if finite else None
+
+
+def _refuse_other_lengths(lists):
+    if len({len(values) for values in lists}) > 1:
+        raise ValueError("its lists are of different lengths")
 
 
 def drawn(folder, step, root):
@@ -186,26 +203,16 @@ def drawn(folder, step, root):
     return found | dict.fromkeys(_CURVES) | _curves_drawn(place / "curves.json")
 
 
-_CURVES = {
-    "precision_recall": (("precision", "recall"), ()),
-    "fid_by_samples": (("num_samples", "fid"), ("fid_infinity", "fid_infinity_slope")),
-}  # lists of one length, and numbers
-
-
 def _curves_drawn(path):
-    try:
-        with readers.reading(path, "curves of an evaluation"):
-            stored, found = json.loads(path.read_text(encoding="utf-8")), {}
-            for name in _CURVES.keys() & stored.keys():
-                lists, single = _CURVES[name]
-                found[name] = {key: [float(x) for x in stored[name][key]] for key in lists}
-                found[name] |= {key: float(stored[name][key]) for key in single}
-                if len({len(found[name][key]) for key in lists}) > 1:
-                    raise ValueError("its lists are of different lengths")
-    except ConfigError as error:
-        logger.warning("%s; left out", error)
-        return {}
-    return found
+    with _left_out_if_damaged(path, "curves of an evaluation"):
+        stored, found = json.loads(path.read_text(encoding="utf-8")), {}
+        for name in _CURVES.keys() & stored.keys():
+            lists, single = _CURVES[name]
+            found[name] = {key: [float(x) for x in stored[name][key]] for key in lists}
+            found[name] |= {key: float(stored[name][key]) for key in single}
+            _refuse_other_lengths(found[name][key] for key in lists)
+        return found
+    return {}
 
 
 def relative(path, root):
@@ -261,12 +268,9 @@ def curves(folder):
 
     {} if they cannot be read.
     """
-    try:
-        with readers.reading(folder, "training curves"):
-            return _curves(folder)
-    except ConfigError as error:
-        logger.warning("%s; left out", error)
-        return {}
+    with _left_out_if_damaged(folder, "training curves"):
+        return _curves(folder)
+    return {}
 
 
 def _curves(folder):

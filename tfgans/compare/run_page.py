@@ -14,6 +14,7 @@ from tfgans.compare.report import markup, template
 from tfgans.compare.tables import NOTHING, Table, number
 from tfgans.config import ConfigError
 from tfgans.evaluate.features import NoFeatures
+from tfgans.evaluate.metrics import made_in_training
 
 _SECONDS = {"train": "training", "compile": "compiling", "eval": "evaluating"}
 _COSTS = {
@@ -63,8 +64,8 @@ def page(folder):
     if run["outcome"] == "failed":
         raise ConfigError(run["message"])
     rows = files.JsonLines(folder / "metrics.jsonl").read()
-    in_training = [row for row in rows if "command" not in row]
-    afterwards = [row for row in rows if "command" in row]
+    in_training = [row for row in rows if made_in_training(row)]
+    afterwards = [row for row in rows if not made_in_training(row)]
     alone = _alone(run, folder)
     sizes, problems = comparison.describe(folder.resolve().name, run["operative"])
     frames, left_out = run_pictures.samples(folder)

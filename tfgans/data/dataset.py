@@ -268,10 +268,8 @@ class Dataset(Reference):
         """
         self.check(discriminator_steps, total_replicas)
         order = BalancedOrder(self.labels, self.num_classes, seed) if self.balance else None
-        shape, augmentation = (
-            (discriminator_steps, self.batch_size),
-            Augmentation(self.flip, self.random_area),
-        )
+        shape = discriminator_steps, self.batch_size
+        augmentation = Augmentation(self.flip, self.random_area)
         batches = Batches(self._store, self._indices, self._labels, shape, seed, augmentation, order)
         batches.tell_turns(self.source, self._told)
         return batches.dataset(start_step, first_replica, local_replicas, total_replicas)

@@ -150,6 +150,11 @@ def higher_is_better(name):
     return name in HIGHER_IS_BETTER or name.startswith(tuple(f"{each}_" for each in _AGAINST_A_SPLIT))
 
 
+def made_in_training(row):
+    """Whether a row of a run's `metrics.jsonl` is of training; those that `evaluate` appends name their command."""
+    return "command" not in row
+
+
 def measured_alike(row, other):
     """Whether the numbers of two rows of a run's `metrics.jsonl` compare: a run may go on with other features.
 

@@ -1,4 +1,4 @@
-"""What the scopes around a layer's call say (frozen state, gates, mixed classes), and how to be inside them again."""
+"""What the scopes around a forward say (frozen state, gates, the stage ...), and how to be inside them again."""
 
 import contextlib
 import threading

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgans import keras_internals
-from tfgans.layers.scopes import local
+from tfgans.layers.scopes import inside, local
 
 
 def state_is_frozen():
@@ -26,13 +26,10 @@ def frozen_state():
     if state_is_frozen():
         yield
         return
-    local.frozen = True
-    try:
-        # a scope that is active already keeps real state still, and may hold values of weights
-        with contextlib.nullcontext() if keras_internals.in_stateless_scope() else keras.StatelessScope():
-            yield
-    finally:
-        local.frozen = False
+    # a scope that is active already keeps real state still, and may hold values of weights
+    still = contextlib.nullcontext() if keras_internals.in_stateless_scope() else keras.StatelessScope()
+    with inside(frozen=True), still:
+        yield
 
 
 def copied_state(network):

@@ -6,7 +6,6 @@ of patches and, where it is told the quarter, what its decoders make of its maps
 """
 
 import contextlib
-import threading
 
 import keras
 import tensorflow as tf
@@ -14,9 +13,9 @@ import tensorflow as tf
 from tfgans import keras_internals
 from tfgans.layers.modulated import NoiseInjection
 from tfgans.layers.norms import BatchNormalization
+from tfgans.layers.scopes import inside, local
 from tfgans.layers.spectral import SpectralConv2D
 
-_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 DECODED = ("whole", "small", "part")
 
 
@@ -33,23 +32,19 @@ def looking(**given):
         "<decoded>_copy" [N, s, s, C] for each of `DECODED`, of a discriminator.
     Under `tf.distribute` enter it inside the replica function.
     """
-    before, found = getattr(_local, "scope", None), {}
-    _local.scope = given, found
-    try:
+    found = {}
+    with inside(looking=(given, found)):
         yield found
-    finally:
-        _local.scope = before
 
 
 def _given(name):
-    scope = getattr(_local, "scope", None)
-    return None if scope is None else scope[0].get(name)
+    given, _ = getattr(local, "looking", ({}, {}))
+    return given.get(name)
 
 
 def _found(values):
-    scope = getattr(_local, "scope", None)
-    if scope is not None:
-        scope[1].update(values)
+    _, found = getattr(local, "looking", ({}, {}))
+    found.update(values)
 
 
 def noise_shapes(generator):

@@ -104,27 +104,25 @@ def discriminator_model(
             name=head_name,
         )(features)
 
-    inputs = images
-    logits = head(1, "adversarial_head", head_bias)
-    if num_classes is not None and conditioning in ("projection", "both"):
+    entering = None if num_classes is None else conditioning
+    logits, labels = head(1, "adversarial_head", head_bias), None
+    if entering in ("projection", "both", "contrastive"):
         labels = keras.Input((), dtype="int32", name="labels")
-        inputs = [images, labels]
+    if entering in ("projection", "both"):
         logits = _add_projection(
             logits, features, labels, num_classes, spectral_normalization, embeddings_initializer
         )
     outputs = {"adversarial": logits}
-    if num_classes is not None and conditioning in ("class", "both", "class_features"):
+    if entering in ("class", "both", "class_features"):
         outputs["class"] = head(num_classes, "class_head", True)
-    if num_classes is not None and conditioning == "class_features":
+    if entering == "class_features":
         outputs["features"] = features
-    if num_classes is not None and conditioning == "contrastive":
-        labels = keras.Input((), dtype="int32", name="labels")
-        inputs = [images, labels]
+    if entering == "contrastive":
         outputs["embedding"] = head(contrast_dim, "embedding_head", True)
         outputs["proxy"] = _class_embedding(
             labels, num_classes, contrast_dim, spectral_normalization, embeddings_initializer
         )
-    return keras.Model(inputs, outputs, name=name)
+    return keras.Model(images if labels is None else [images, labels], outputs, name=name)
 
 
 def _class_embedding(labels, num_classes, size, spectral_normalization, initializer):

@@ -3,9 +3,7 @@
 A stage is a number from 0: images of 4 * 2^stage pixels a side. Every layer of every stage is there from the start.
 """
 
-import contextlib
 import functools
-import threading
 
 import keras
 import tensorflow as tf
@@ -18,29 +16,22 @@ from tfgans.layers.minibatch import MinibatchStandardDeviation
 from tfgans.layers.norms import PixelNormalization
 from tfgans.layers.recompute import recomputed
 from tfgans.layers.resample import average_pool, upsample_nearest
+from tfgans.layers.scopes import inside, local
 from tfgans.layers.statistics import widen
 
-_local = threading.local()  # MirroredStrategy runs each replica in a thread of its own
 
-
-@contextlib.contextmanager
 def at_stage(stage):
     """Inside it, networks run at a stage that is known when they are traced, so that it is all they cost.
 
     The generator gives images of the stage's own size and fades by its weight `alpha`, and so does the discriminator.
     Under `tf.distribute` enter it inside the replica function.
     """
-    before = given_stage()
-    _local.stage = stage
-    try:
-        yield
-    finally:
-        _local.stage = before
+    return inside(stage=stage)
 
 
 def given_stage():
     """The stage of `at_stage`, in the thread that entered it; None outside."""
-    return getattr(_local, "stage", None)
+    return getattr(local, "stage", None)
 
 
 def side_of(stage):

@@ -47,12 +47,7 @@ def evaluate(
             in the row if they are. Path lengths, which are of latents as they are drawn, are then left out.
         which: see `Which`; `generator` (the part), `weights` and standing `statistics` are named in the row.
     """
-    which = Which(**which)
-    if num_samples is not None:
-        instead = f"--num_samples={num_samples} says how many; leave one of them out"
-        flag_bindings.refuse_binding("Evaluator.num_samples", which.gin_params, instead)
-        params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
-        which = dataclasses.replace(which, gin_params=params)
+    which = _of_so_many(Which(**which), num_samples)
     model_dir = Path(files.expanded(model_dir))
     if is_pickle(model_dir) and model_dir.exists():
         raise ConfigError(
@@ -83,6 +78,16 @@ def evaluate(
             place = evaluation_pictures.folder_of_step(model_dir, step)
             evaluation_pictures.draw(place, evidence, evaluator.features, dataset, evaluator.cache_dir)
     return row
+
+
+def _of_so_many(which, num_samples):
+    """`which`, with this in place of `Evaluator.num_samples` if it is not None."""
+    if num_samples is None:
+        return which
+    instead = f"--num_samples={num_samples} says how many; leave one of them out"
+    flag_bindings.refuse_binding("Evaluator.num_samples", which.gin_params, instead)
+    params = (*which.gin_params, f"Evaluator.num_samples={num_samples}")
+    return dataclasses.replace(which, gin_params=params)
 
 
 def _which_images(model, which):

@@ -19,7 +19,7 @@ from tfgans.data import Dataset
 from tfgans.evaluate import cost
 from tfgans.evaluate.duality import DualityGap, WithDualityGap
 from tfgans.evaluate.evaluator import Evaluator
-from tfgans.evaluate.metrics import higher_is_better, measured_alike
+from tfgans.evaluate.metrics import higher_is_better, made_in_training, measured_alike
 from tfgans.gan import GAN
 from tfgans.gan.accounting import planned_cost
 from tfgans.methods import compose
@@ -247,7 +247,8 @@ def best_step(folder, steps, metric="fid", highest=False):
         highest: whether more of the metric is better; of the library's own, where that is so, it is in any case.
     Raises: ConfigError if no step was evaluated so.
     """
-    rows = [row for row in files.JsonLines(Path(folder) / "metrics.jsonl").read() if "command" not in row]
+    rows = files.JsonLines(Path(folder) / "metrics.jsonl").read()
+    rows = [row for row in rows if made_in_training(row)]
     alike = [row for row in rows if measured_alike(row, rows[-1])]
     known = [row for row in alike if row["step"] in steps and isinstance(row.get(metric), (int, float))]
     if not known:

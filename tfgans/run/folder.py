@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfgans import checkpoint, files, readers
 from tfgans.config import ConfigError
+from tfgans.evaluate.metrics import made_in_training
 from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import shown
 from tfgans.run.trackers import Trackers
@@ -72,13 +73,13 @@ class Output:
         Raises: ConfigError if a tracker cannot start.
         """
         last, step = (-1, 0) if saved_step is None else (saved_step, saved_step)
-        self.rows.keep(lambda row: row["step"] <= last or "command" in row)
+        self.rows.keep(lambda row: row["step"] <= last or not made_in_training(row))
         shown.forget_events_from(self.folder / "eval", step)
         self.writer = tf.summary.create_file_writer(str(self.folder / "eval"))
         self.draw.writer = self.draw_spectra.writer = self.writer
         stack.callback(self.writer.close)
         drawn = self.draw.forget_from(step)
-        rows = [row for row in self.rows.read() if "command" not in row]
+        rows = [row for row in self.rows.read() if made_in_training(row)]
         self.trackers.open(stack, configuration, rows)
         if drawn:
             self.draw(step)
@@ -93,7 +94,7 @@ class Output:
 
     def row(self, step):
         """The evaluation in training of one step, or None."""
-        rows = [row for row in self.rows.read() if row["step"] == step and "command" not in row]
+        rows = [row for row in self.rows.read() if row["step"] == step and made_in_training(row)]
         return rows[-1] if rows else None
 
     def append(self, row):

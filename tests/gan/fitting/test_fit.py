@@ -1,4 +1,4 @@
-"""`fit` on every kind of data: which images each step sees, and what is refused before the first."""
+"""`fit` on every kind of data: which images each step sees, with which labels."""
 
 import warnings
 
@@ -7,77 +7,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from noted import (
+    BATCHES,
+    FOUR_STEPS,
+    OF_STEPS,
+    SIX,
+    Endless,
+    Noting,
+    Sequence,
+    dataset,
+    generated,
+    noting,
+    pixels,
+    pixels_in,
+    sliced,
+)
 
 from tfgans.config import ConfigError
-from tfgans.gan import GAN
-from tfgans.gan.fitting.intake import FIRST_BATCHES
-
-
-class Noting(GAN):
-    """Notes which images each discriminator step has, in place of training on them."""
-
-    def train_step(self, data):
-        batches = self.split_batch(data)
-        self.seen.append(
-            [np.round(b["images"].numpy()[:, 0, 0, 0] * 64).astype(int).tolist() for b in batches]
-        )
-        self.labels.append(None if batches[0]["labels"] is None else batches[0]["labels"].numpy().tolist())
-        self.step.assign_add(1)
-        return {"d/adversarial": tf.constant(1.0)}
-
-
-MODELS = {}
-
-
-def noting(num_classes=None, discriminator_steps=2, cls=Noting, **options):
-    """A model that has seen nothing; those of the same options share their networks."""
-    key = num_classes, discriminator_steps, cls
-    if key not in MODELS:
-        networks = toys.image_networks(num_classes=num_classes, batch_norm=False)
-        MODELS[key] = cls(*networks, num_classes=num_classes, discriminator_steps=discriminator_steps)
-    model = MODELS[key]
-    model.compile("sgd", "sgd", run_eagerly=True, **options)
-    model.set_label_shares(None)
-    model.step.assign(0)
-    model.train_function, model.seen, model.labels = None, [], []
-    return model
-
-
-def pixels(count, first=0):
-    """Images number `first` to `first + count - 1`, [count, 8, 8, 1]."""
-    values = np.arange(first, first + count, dtype="float32") / 64 - 0.5
-    return np.broadcast_to(values[:, None, None, None], (count, 8, 8, 1)).copy()
-
-
-def pixels_in(sizes):
-    """Batches of these sizes, numbered on."""
-    return [pixels(size, sum(sizes[:i])) for i, size in enumerate(sizes)]
 
 
 def seen(model):
     return [[[i + 32 for i in batch] for batch in step] for step in model.seen]
-
-
-class Sequence(keras.utils.PyDataset):
-    def __init__(self, batches, **options):
-        super().__init__(**options)
-        self.batches, self.begun = batches, 0
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __getitem__(self, index):
-        return self.batches[index]
-
-    def on_epoch_begin(self):
-        self.begun += 1
-
-
-class Endless(Sequence):
-    num_batches = None
-
-    def __getitem__(self, index):
-        return self.batches[index % len(self.batches)]
 
 
 class Loader:
@@ -93,12 +43,6 @@ class Loader:
         return iter(self.batches)
 
 
-def dataset(batches, static=False):
-    shape = (len(batches[0]) if static else None, *batches[0].shape[1:])
-    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=tf.TensorSpec(shape))
-
-
-BATCHES = pixels_in((6, 5, 1, 4))  # two discriminator steps take 3 + 3, 2 + 2, nothing, 2 + 2 of them
 STEPS = [[[0, 1, 2], [3, 4, 5]], [[6, 7], [8, 9]], [[12, 13], [14, 15]]]
 ROUND = STEPS + STEPS[:1]
 ARRAY_STEPS = [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]], [[12], [13]]]  # of 15 images, six a step
@@ -109,17 +53,6 @@ def stepped(batches):
     return [{"images": b[: len(b) // 2 * 2].reshape(2, -1, 8, 8, 1)} for b in batches]
 
 
-def generated(batches, **signature):
-    signature = signature or {"output_types": tf.float32}
-    return tf.data.Dataset.from_generator(lambda: iter(batches), **signature)
-
-
-def sliced(drop_remainder=False):
-    return tf.data.Dataset.from_tensor_slices(pixels(15)).batch(6, drop_remainder=drop_remainder)
-
-
-OF_STEPS = {"output_signature": {"images": tf.TensorSpec((None, None, 8, 8, 1))}}
-SIX, FOUR_STEPS = {"batch_size": 6}, {"steps_per_epoch": 4}
 KINDS = {
     "array": (lambda: pixels(15), SIX, ARRAY_STEPS),
     "tensor": (lambda: tf.constant(pixels(15)), {"batch_size": np.int64(6)}, ARRAY_STEPS),
@@ -213,118 +146,6 @@ def test_labels_of_a_model_without_classes_are_left_out_and_said_to_be():
     with pytest.warns(UserWarning, match="num_classes is None: the labels of the data are not used"):
         model.fit(pixels(4), np.zeros(4), verbose=0)
     assert model.labels == [None]
-
-
-NO_STEP, TOO_FEW = "an epoch has no training step", "has too few images"
-LABELS = np.zeros(4)
-REFUSED = {
-    "nothing": (lambda: None, {}, "fit takes arrays, a tf.data set of batches"),
-    "text": (lambda: "folder:x", {}, "Received: str"),
-    "a number": (lambda: 3, {}, "Received: int"),
-    "no image": (lambda: pixels(0), {}, "a batch of 0 has too few images .* 2 x 1 = 2"),
-    "one image": (lambda: pixels(1), {}, "a batch of 1 has too few"),
-    "small batches": (lambda: pixels(8), {"batch_size": 1}, TOO_FEW),
-    "small batches of a dataset": (lambda: dataset(pixels_in((1, 1))), {}, NO_STEP),
-    "the same, going round": (lambda: dataset(pixels_in((1, 1))), FOUR_STEPS, NO_STEP),
-    "small batches of known size": (lambda: dataset(pixels_in((1, 1)), static=True), {}, TOO_FEW),
-    "small batches of steps": (lambda: [{"images": pixels(0).reshape(2, 0, 8, 8, 1)}], {}, NO_STEP),
-    "small batches of a sequence": (lambda: Sequence(pixels_in((1, 1))), {}, NO_STEP),
-    "an empty dataset": (lambda: sliced().take(0), {}, "the data set is empty"),
-    "an empty sequence": (lambda: Sequence([]), {}, "the data has no batch"),
-    "an empty generator": (lambda: iter(()), {}, "the data has no batch"),
-    "other steps": (
-        lambda: [{"images": pixels(6).reshape(3, 2, 8, 8, 1)}],
-        {},
-        "3 discriminator steps, not 2",
-    ),
-    "other steps unknown": (
-        lambda: generated([{"images": pixels(6).reshape(3, 2, 8, 8, 1)}], **OF_STEPS),
-        {},
-        "3 discriminator steps, not 2",
-    ),
-    "an array of steps": (lambda: pixels(8).reshape(2, 4, 8, 8, 1), {}, r"are \[N, \*\[8, 8, 1\]\]"),
-    "one item": (lambda: pixels(1)[0], {}, r"Received: \(8, 8, 1\)"),
-    "other names": (lambda: {"image": pixels(4)}, {}, "Received the names: image"),
-    "four parts": (lambda: (pixels(4), None, None, None), {}, "Received: 4 parts"),
-    "weights in the data": (lambda: [(pixels(4), LABELS, LABELS)], {}, "no sample_weight"),
-    "a dataset without batches": (lambda: sliced().unbatch(), {}, r"write \.batch\(64\)"),
-    "a dataset without end": (lambda: dataset(BATCHES).repeat(), {}, "no end: fit needs steps_per_epoch"),
-    "a sequence without end": (lambda: Endless(BATCHES), {}, "no end: fit needs steps_per_epoch"),
-    "epochs of a generator": (lambda: iter(BATCHES), {"epochs": 2}, "gone through once: for 2 epochs"),
-    "labels twice": (lambda: (pixels(4), LABELS), {"y": LABELS}, "labels were given twice"),
-    "labels of a dataset": (lambda: dataset(BATCHES), {"y": LABELS}, r"fit\(y=...\) goes with arrays"),
-    "batch_size of a dataset": (lambda: dataset(BATCHES), SIX, r"fit\(batch_size=...\) goes with arrays"),
-    "batch_size": (
-        lambda: pixels(4),
-        {"batch_size": 2.5},
-        "batch_size is an integer of at least 1. Received: 2.5",
-    ),
-    "steps_per_epoch": (
-        lambda: pixels(4),
-        {"steps_per_epoch": 0},
-        "steps_per_epoch is an integer of at least 1",
-    ),
-    "sample_weight": (lambda: pixels(4), {"sample_weight": np.ones(4)}, "no sample_weight"),
-    "class_weight": (lambda: pixels(4), {"class_weight": {0: 1.0}}, "no class_weight"),
-    "validation_split": (lambda: pixels(4), {"validation_split": 0.5}, "validation_split.*tfgans.Evaluator"),
-    "validation_data": (
-        lambda: pixels(4),
-        {"validation_data": pixels(4)},
-        "validation_data.*tfgans.Evaluator",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_trained_on_is_refused_before_the_first_step(case):
-    make, options, message = REFUSED[case]
-    model = noting()
-    with pytest.raises(ConfigError, match=message) as error:
-        model.fit(make(), verbose=0, **options)
-    assert model.seen == [] and "\n" not in str(error.value)
-
-
-def test_steps_of_an_epoch_are_whole_executions():
-    with pytest.raises(ConfigError, match="steps_per_epoch = 3 is not a multiple of steps_per_execution = 2"):
-        noting(steps_per_execution=2).fit(pixels(8), steps_per_epoch=3, verbose=0)
-
-
-def test_what_goes_wrong_in_a_users_generator_is_raised_as_it_is():
-    def batches():
-        yield pixels(4)
-        raise FileNotFoundError("shard-2")
-
-    model = noting()
-    with pytest.raises(FileNotFoundError, match="shard-2"):
-        model.fit(batches(), verbose=0)
-    assert len(model.seen) == 1
-    later = iter([pixels(4), pixels(4).astype("float64")])
-    with pytest.raises(
-        ConfigError, match=r"first batch .* float32 \(None, 8, 8, 1\), a later one is float64"
-    ):
-        model.fit(later, verbose=0)
-
-
-def test_pixels_are_looked_at_in_the_first_batches_and_labels_in_all():
-    late = [pixels(2) for _ in range(FIRST_BATCHES)] + [pixels(2) * 300]
-    model = noting()
-    model.fit(dataset(late), verbose=0)
-    assert len(model.seen) == FIRST_BATCHES + 1
-    with pytest.raises(
-        ConfigError, match=r"float images are in \[-1, 1\]. Received: float32 in \[-150, -145.3\]"
-    ):
-        model.fit(dataset(late[1:]), verbose=0)
-    model = noting(num_classes=3)
-    labels = [np.array([0, 1])] * 6 + [np.array([0, 3])]
-    with pytest.raises(ConfigError, match="Received: 3"):
-        model.fit([(pixels(2), each) for each in labels], verbose=0)
-    assert len(model.seen) == 6
-
-
-def test_integers_are_looked_at_in_all_batches():
-    batches = [np.full((2, 8, 8, 1), 7, "int32")] * 6 + [np.full((2, 8, 8, 1), 256, "int32")]
-    with pytest.raises(ConfigError, match=r"pixels in \[0, 255\]. Received: int32 in \[256, 256\]"):
-        noting().fit(batches, verbose=0)
 
 
 def test_distributed_data_of_one_size_trains_as_it_is():

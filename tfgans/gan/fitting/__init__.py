@@ -69,18 +69,14 @@ class Fitting:
         Raises: ConfigError, before the first step, if something cannot be trained on.
         """
         _refuse_uncompiled(self, "fit")
-        refused = dict(validation_split=validation_split, validation_data=validation_data)
-        refused |= dict(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
-        _refuse_validation(refused)
+        _refuse_validation(
+            validation_split=validation_split,
+            validation_data=validation_data,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
         _refuse_weights(class_weight, sample_weight)
-        for name, count in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
-            if count is not None:
-                check_count(f"fit: {name}", count)
-        if steps_per_epoch and steps_per_epoch % self.steps_per_execution:
-            raise ConfigError(
-                f"fit: steps_per_epoch = {steps_per_epoch} is not a multiple of steps_per_execution = "
-                f"{self.steps_per_execution}"
-            )
+        _check_counts(batch_size, steps_per_epoch, self.steps_per_execution)
         intake = self.intake()
         callbacks = prepared(self, callbacks, FollowLabels(intake, steps_per_epoch))
         data, first = sources.batches(
@@ -170,7 +166,7 @@ def _refuse_uncompiled(model, name):
         )
 
 
-def _refuse_validation(given):
+def _refuse_validation(**given):
     for name, value in given.items():
         if value is not None and not (name == "validation_split" and value == 0.0):
             raise ConfigError(
@@ -183,6 +179,17 @@ def _refuse_weights(class_weight, sample_weight):
     for name, value in dict(class_weight=class_weight, sample_weight=sample_weight).items():
         if value is not None:
             raise ConfigError(f"a GAN weighs all samples alike: it takes no {name}")
+
+
+def _check_counts(batch_size, steps_per_epoch, steps_per_execution):
+    for name, count in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
+        if count is not None:
+            check_count(f"fit: {name}", count)
+    if steps_per_epoch and steps_per_epoch % steps_per_execution:
+        raise ConfigError(
+            f"fit: steps_per_epoch = {steps_per_epoch} is not a multiple of steps_per_execution = "
+            f"{steps_per_execution}"
+        )
 
 
 @contextlib.contextmanager

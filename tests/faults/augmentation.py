@@ -1,0 +1,148 @@
+"""Faults of the augmentations and of what says how often they come."""
+
+from .fault import Fault
+
+FAULTS = [
+    # Augmentation
+    Fault(
+        "ADA: p moves a batch too late",
+        "tfgans/methods/augmented/adaptive.py",
+        "batches >= self.interval",
+        "batches > self.interval",
+        "tests/methods/test_augmented_controller.py",
+    ),
+    Fault(
+        "ADA: images of one replica alone",
+        "tfgans/methods/augmented/adaptive.py",
+        "tf.cast(count * distribute.num_replicas(), tf.float32)",
+        "tf.cast(count, tf.float32)",
+        "tests/methods/test_method_rules.py -k replicas",
+    ),
+    Fault(
+        "DiffAugment: batches of a step are changed alike",
+        "tfgans/methods/augmented/augmenting.py",
+        'f"real {index}"',
+        '"real"',
+        "tests/methods/test_augmented.py -k draws_of_its_own",
+    ),
+    Fault(
+        "ADA: colours are drawn as whether there are any",
+        "tfgans/methods/augmented/ada.py",
+        'uniform("color gates", 3)',
+        'uniform("colors", 3)',
+        "tests/methods/test_purposes.py -k augmented",
+    ),
+    Fault(
+        "APA: batches of a step are mixed alike",
+        "tfgans/methods/augmented/apa.py",
+        'f"apa/{index}"',
+        '"apa"',
+        "tests/methods/test_purposes.py -k augmented",
+    ),
+    Fault(
+        "APA: labels stay where fakes come in",
+        "tfgans/methods/augmented/apa.py",
+        "mixed[name] = tf.where(flags, tf.cast(pseudo, given.dtype), given)",
+        'mixed[name] = tf.where(flags & (name == "images"), tf.cast(pseudo, given.dtype), given)',
+        "tests/methods/test_apa.py -k step_before",
+    ),
+    Fault(
+        "DiffAugment: shifts lack their largest",
+        "tfgans/augment/diffaugment.py",
+        "(-shift, shift + 1)",
+        "(-shift, shift)",
+        "tests/augment/test_diffaugment.py -k ranges",
+    ),
+    Fault(
+        "DiffAugment: the gradient of a shift is shifted on",
+        "tfgans/augment/diffaugment.py",
+        "translation(upstream, -rows, -columns)",
+        "translation(upstream, rows, columns)",
+        "tests/augment/test_diffaugment.py -k matrix",
+    ),
+    Fault(
+        "DiffAugment: holes are a pixel larger",
+        "tfgans/augment/diffaugment.py",
+        "(first, first + side - 1)",
+        "(first, first + side)",
+        "tests/augment/test_diffaugment.py -k hand",
+    ),
+    Fault(
+        "ADA: each rotation with the whole probability",
+        "tfgans/augment/geometric.py",
+        "once = 1.0 - tf.sqrt(tf.maximum(1.0 - probability, 0.0))",
+        "once = tf.convert_to_tensor(probability)",
+        "tests/augment/test_geometric.py -k probability_given",
+    ),
+    Fault(
+        "alpha: colours of an augmentation change it",
+        "tfgans/augment/diffaugment.py",
+        "if images.shape[3] not in (2, 4):",
+        "if images.shape[3] > 0:",
+        "tests/augment/test_diffaugment.py -k alpha_alone",
+    ),
+    Fault(
+        "shapes: quarter turns of what is no square",
+        "tfgans/augment/geometric.py",
+        "if height == width else 2.0 * tf.floor(2.0 * quarters)",
+        "if height else 2.0 * tf.floor(2.0 * quarters)",
+        "tests/augment/test_geometric.py -k halves",
+    ),
+    # ADA's pipeline
+    Fault(
+        "ADA's pipeline: mirrored as far as can be",
+        "tfgans/augment/filtered.py",
+        "wide = _doubled(images, tf.reduce_max(margins, 0))",
+        "wide = _doubled(images, tf.fill([4], 1e4))",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: maps are halved by the filter that doubles",
+        "tfgans/augment/filtered.py",
+        "wavelets.low_pass()[::-1], down=2",
+        "wavelets.low_pass(), down=2",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: a rotation's multiplier is left out",
+        "tfgans/augment/chosen.py",
+        '1.0 - multipliers["rotate"] * probability',
+        "1.0 - probability",
+        "tests/augment/test_pipe.py -k multiplier",
+    ),
+    Fault(
+        "ADA's pipeline: colours in the reverse order",
+        "tfgans/augment/chosen.py",
+        "for name in reversed(maps) if name in names",
+        "for name in maps if name in names",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: shifts are not by whole pixels",
+        "tfgans/augment/chosen.py",
+        "tf.round(part * side)",
+        "part * side",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: x and y of the hole are exchanged",
+        "tfgans/augment/chosen.py",
+        "((1, shape[1]), (0, shape[2]))",
+        "((0, shape[1]), (1, shape[2]))",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: amplified bands keep their power",
+        "tfgans/augment/filtered.py",
+        "gains = gains * amplified / tf.sqrt(total)",
+        "gains = gains * amplified",
+        "tests/augment/test_pipe.py -k authors_images",
+    ),
+    Fault(
+        "ADA's pipeline: R3GAN's colours come as often as the rest",
+        "tfgans/augment/pipe.py",
+        'of_group["color"] = 0.5',
+        'of_group["color"] = 1.0',
+        "tests/augment/test_pipe.py -k pipeline_of_r3gan",
+    ),
+]

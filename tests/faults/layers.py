@@ -1,0 +1,148 @@
+"""Faults of layers."""
+
+from .fault import Fault
+
+FAULTS = [
+    Fault(
+        "class tables: a class that comes twice counts once",
+        "tfgans/layers/embedding.py",
+        "return tf.matmul(shares, tf.reshape(upstream, (-1, channels)), transpose_a=True)",
+        "return tf.gather(tf.reshape(upstream, (-1, channels)), tf.argmax(shares))",
+        "tests/layers/test_embedding.py",
+    ),
+    Fault(
+        "batch norm: moves by the biased variance",
+        "tfgans/layers/batch_norm.py",
+        "return (outputs, mean, unbiased), gradient",
+        "return (outputs, mean, moments(maps, [0, 1, 2])[1]), gradient",
+        "tests/layers/test_norms.py -k by_hand",
+    ),
+    Fault(
+        "batch norm: momentum is the share of the new",
+        "tfgans/layers/norms.py",
+        "average.value * self.momentum + value * (1.0 - self.momentum)",
+        "average.value * (1.0 - self.momentum) + value * self.momentum",
+        "tests/layers/test_norms.py -k momentum",
+    ),
+    Fault(
+        "frozen forwards: layers' state moves",
+        "tfgans/layers/state.py",
+        "else keras.StatelessScope()",
+        "else contextlib.nullcontext()",
+        "tests/layers/test_state.py -k stock",
+    ),
+    Fault(
+        "batch norm: a stopped gradient in the variance",
+        "tfgans/layers/statistics.py",
+        "tf.square(inputs - mean)",
+        "tf.square(inputs - tf.stop_gradient(mean))",
+        "tests/layers/test_derivatives.py -k 'derivatives_by_inputs and batch_norm'",
+    ),
+    Fault(
+        "norms: epsilon outside the root",
+        "tfgans/layers/norms.py",
+        "tf.math.rsqrt(variance + self.epsilon)",
+        "1.0 / (tf.sqrt(variance) + self.epsilon)",
+        "tests/layers/test_norms.py -k 'affine or epsilon_is'",
+    ),
+    Fault(
+        "spectral norm: two iterations a call",
+        "tfgans/layers/spectral.py",
+        "            v = _unit(tf.matmul(tf.stop_gradient(matrix), u))",
+        "            v = _unit(tf.matmul(tf.stop_gradient(matrix), u))\n"
+        "            u = _unit(tf.matmul(tf.stop_gradient(matrix), v, transpose_a=True))\n"
+        "            v = _unit(tf.matmul(tf.stop_gradient(matrix), u))",
+        "tests/layers/test_spectral.py -k one_power",
+    ),
+    Fault(
+        "spectral norm: v has a gradient",
+        "tfgans/layers/spectral.py",
+        "v = _unit(tf.matmul(tf.stop_gradient(matrix), u))",
+        "v = _unit(tf.matmul(matrix, u))",
+        "tests/layers/test_spectral.py -k constants",
+    ),
+    Fault(
+        "spectral norm: iterates in frozen forwards",
+        "tfgans/layers/spectral.py",
+        "moves = training and not state_is_frozen()",
+        "moves = training",
+        "tests/layers/test_spectral.py -k one_power",
+    ),
+    Fault(
+        "spectral norm: transposed kernels as they lie",
+        "tfgans/layers/spectral.py",
+        "tf.reshape(tf.transpose(kernel, (0, 1, 3, 2)), (-1, outputs))",
+        "tf.reshape(kernel, (-1, outputs))",
+        "tests/layers/test_spectral.py -k flattened",
+    ),
+    Fault(
+        "minibatch deviation: groups of neighbours",
+        "tfgans/layers/minibatch.py",
+        "(group, -1, height, width, *shares))",
+        "(-1, group, height, width, *shares))\n        groups = tf.experimental.numpy.swapaxes(groups, 0, 1)",
+        "tests/layers/test_minibatch.py -k 'golden or hand'",
+    ),
+    Fault(
+        "equalized: the bias lacks its multiplier",
+        "tfgans/layers/equalized.py",
+        "tf.convert_to_tensor(self.bias) * (self.learning_rate_multiplier * self._factor)",
+        "tf.convert_to_tensor(self.bias) * self._factor",
+        "tests/layers/test_equalized.py -k dense",
+    ),
+    Fault(
+        "equalized: a block's shortcut is sqrt(2) too strong",
+        "tfgans/layers/equalized.py",
+        "gain=0.5,",
+        "gain=1.0,",
+        "tests/layers/test_equalized.py -k residual",
+    ),
+    Fault(
+        "modulated: the kernel's scale twice",
+        "tfgans/layers/modulated.py",
+        "self.modulation(styles) * (self.scale if self.demodulate else self.scale * factor)",
+        "self.modulation(styles) * (self.scale if self.demodulate else self.scale**2 * factor)",
+        "tests/layers/test_modulated.py -k golden",
+    ),
+    Fault(
+        "noise: the same for all of a seed",
+        "tfgans/layers/modulated.py",
+        "[self.seed, 0], alg",
+        "[0, 0], alg",
+        "tests/layers/test_modulated.py -k own_noise",
+    ),
+    Fault(
+        "resampling: the filter is not flipped",
+        "tfgans/layers/fir.py",
+        "np.asarray(kernel)[::-1, ::-1, None, None]",
+        "np.asarray(kernel)[:, :, None, None]",
+        "tests/layers/test_resample.py -k scipy",
+    ),
+    Fault(
+        "resampling: the matrix' filter is not flipped",
+        "tfgans/layers/fir.py",
+        "np.asarray(taps)[::-1][np.clip(",
+        "np.asarray(taps)[np.clip(",
+        "tests/layers/test_modulated.py -k separable",
+    ),
+    Fault(
+        "resampling: bilinear weights of the other neighbour",
+        "tfgans/layers/resample.py",
+        "(0.25 * before + 0.75 * images, 0.75 * images + 0.25 * after)",
+        "(0.75 * images + 0.25 * after, 0.25 * before + 0.75 * images)",
+        "tests/layers/test_resample.py -k bilinear",
+    ),
+    Fault(
+        "attention: softmax over queries",
+        "tfgans/layers/attention.py",
+        "tf.nn.softmax(scores)",
+        "tf.nn.softmax(scores, 1)",
+        "tests/layers/test_attention.py -k golden",
+    ),
+    Fault(
+        "layers: a depthwise kernel's gradient is also of the next sample's rows",
+        "tfgans/layers/depthwise.py",
+        "upstream = tf.pad(upstream, [[0, missing], [0, around]",
+        "upstream = tf.pad(upstream, [[0, missing], [around, 0]",
+        "tests/layers/test_depthwise.py -k values",
+    ),
+]

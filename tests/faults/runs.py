@@ -1,0 +1,118 @@
+"""Faults of checkpoints, of runs and of their pages."""
+
+from .fault import Fault
+
+FAULTS = [
+    Fault(
+        "checkpoint: the discriminator's optimizer is forgotten",
+        "tfgans/checkpoint.py",
+        "for name, optimizer in model.optimizers().items():",
+        "for name, optimizer in list(model.optimizers().items())[:1]:",
+        "tests/checkpoint/test_checkpoint.py -k covered",
+    ),
+    Fault(
+        "checkpoint: the oldest is taken",
+        "tfgans/checkpoint.py",
+        "for candidate in reversed(self.steps()):",
+        "for candidate in self.steps():",
+        "tests/checkpoint/test_damaged_checkpoints.py -k damaged_newest",
+    ),
+    Fault(
+        "checkpoint: damaged ones take places of good ones",
+        "tfgans/checkpoint.py",
+        "whole = [step for step in self.steps() if step not in self._damaged]",
+        "whole = self.steps()",
+        "tests/checkpoint/test_damaged_checkpoints.py -k take_no_place",
+    ),
+    Fault(
+        "checkpoint: weights are saved whatever they are",
+        "tfgans/checkpoint.py",
+        "        check_finite(state)\n",
+        "",
+        "tests/checkpoint/test_checkpoint.py -k not_finite",
+    ),
+    Fault(
+        "run: seconds spent before a resume are forgotten",
+        "tfgans/run/training.py",
+        "        self.about.update(about)\n",
+        "",
+        "tests/run/test_seconds.py -k killed",
+    ),
+    Fault(
+        "run: cost of a step too far",
+        "tfgans/run/callbacks.py",
+        "range(step - self.model.steps_per_execution, step)",
+        "range(step - self.model.steps_per_execution + 1, step + 1)",
+        "tests/run/test_counts.py -k meter",
+    ),
+    Fault(
+        "run: evaluates a second too late",
+        "tfgans/run/callbacks.py",
+        'if self.about["train_seconds"] >= self.seconds:',
+        'if self.about["train_seconds"] > self.seconds:',
+        "tests/run/test_seconds.py -k ends",
+    ),
+    Fault(
+        "run: the first step counts as training time",
+        "tfgans/run/callbacks.py",
+        'kind = "compile_seconds" if self._fresh else "train_seconds"',
+        'kind = "train_seconds"',
+        "tests/run/test_callbacks.py -k clock",
+    ),
+    Fault(
+        "run: the best is the worst where more is better",
+        "tfgans/run/build.py",
+        "return (max if highest or higher_is_better(metric) else min)(known",
+        "return (min if highest or higher_is_better(metric) else min)(known",
+        "tests/run/test_counts.py -k best",
+    ),
+    Fault(
+        "run: the best is of evaluations that do not compare with the last",
+        "tfgans/run/build.py",
+        "if measured_alike(row, rows[-1])",
+        "if True",
+        "tests/run/test_counts.py -k best",
+    ),
+    Fault(
+        "compare: a page's best is of evaluations that do not compare with the last",
+        "tfgans/compare/run_page.py",
+        'if e["comparable"]',
+        "if True",
+        "tests/compare/test_run_page.py -k best",
+    ),
+    Fault(
+        "run: numerics.deterministic = False is ignored",
+        "tfgans/run/build.py",
+        "    if deterministic:\n",
+        "    if True:\n",
+        "tests/run/test_precision.py",
+    ),
+    Fault(
+        "run: any data option may change",
+        "tfgans/run/free.py",
+        '    "Dataset.evaluation_",\n',
+        '    "Dataset.",\n',
+        "tests/run/test_identity.py -k other_bindings",
+    ),
+    Fault(
+        "run: an edited genotype goes on",
+        "tfgans/run/identity.py",
+        "if now is not None and now != then:",
+        "if now is None and now != then:",
+        "tests/run/test_identity.py -k genotype",
+    ),
+    Fault(
+        "search: a resumed one begins with the halves' first batches",
+        "tfgans/run/searching.py",
+        "half.batches(start_step=int(n), **shares)",
+        "half.batches(start_step=0, **shares)",
+        "tests/run/test_search_run.py -k in_turn",
+    ),
+    Fault(
+        "search: weights train on the validation half",
+        "tfgans/run/searching.py",
+        "yield from [half] * (batches * count)",
+        "yield from [1 - half] * (batches * count)",
+        "tests/run/test_search_run.py -k in_turn",
+    ),
+]
