@@ -62,13 +62,45 @@ def test_masks_of_the_average_are_of_the_weights_that_train():
         np.testing.assert_array_equal(average, generator)
 
 
-def test_a_layer_in_two_nested_models_is_refused():
-    """Keras's copy has two layers of it, and so other weights."""
-    shared = keras.layers.Dense(2)
-    one, other = (keras.Sequential([keras.Input((2,)), shared]) for _ in range(2))
+def test_a_layer_that_nested_models_share_stays_one_in_a_copy_and_is_not_written(tmp_path):
+    """Six weights by hand: of the shared layer, of the first model's own, of the last. Keras opens no such file."""
+    shared = keras.layers.Dense(2, name="shared")
+    one = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), shared], name="one")
+    other = keras.Sequential([keras.Input((2,)), shared], name="other")
     latents = keras.Input((2,))
-    model = keras.Model(latents, keras.layers.Dense(1)(other(one(latents))), name="points")
+    network = keras.Model(latents, keras.layers.Dense(1)(other(one(latents))), name="points")
+    model = GAN(network, toys.scalar_networks()[1], ema_decay=0.9)
+    for weights in (model.generator.weights, model.ema_generator.weights):
+        assert len(weights) == 6
+        for index, weight in enumerate(weights):
+            weight.assign(np.full(weight.shape, 1.0 + index))
+    given = np.array([[1.0, -2.0]], "float32")
+    np.testing.assert_array_equal(model.ema_generator(given), model.generator(given))
     with pytest.raises(
-        ConfigError, match="points cannot be copied for GAN.ema_decay: .* several nested models hold"
+        ConfigError, match="^points cannot be written to .*: one and other share shared, and Keras"
     ):
-        GAN(model, toys.scalar_networks()[1], ema_decay=0.9)
+        model.save_generator(tmp_path / "generator.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_copied_is_refused():
+    """Here what the configuration leaves out is an argument of the layer."""
+
+    class Of(keras.layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = keras.layers.Dense(units)
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def get_config(self):
+            return {"units": self.dense.units + 1}
+
+    latents = keras.Input((2,))
+    network = keras.Model(latents, Of(1)(latents), name="points")
+    with pytest.raises(ConfigError, match="^points cannot be copied: Keras's copy has other weights"):
+        GAN(network, toys.scalar_networks()[1], ema_decay=0.9)

@@ -188,4 +188,4 @@ def _halved(images, half_life):
 
 def clone(network):
     """A copy of a network with weights of its own."""
-    return copies.clone(network, f"{network.name} cannot be copied for GAN.ema_decay")
+    return copies.clone(network, f"{network.name} cannot be copied")

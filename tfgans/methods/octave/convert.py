@@ -14,7 +14,7 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, resampled, spectral
-from tfgans.layers.copies import freeze_as
+from tfgans.layers.copies import freeze_as, shared_inside
 from tfgans.methods.octave import residual
 from tfgans.methods.octave.conv import low_channels
 from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
@@ -42,25 +42,14 @@ def to_octave(network, alpha=0.5):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
     if not 0.0 <= alpha < 1.0:
         raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
-    _check_apart(network)
+    if shared := shared_inside(network):
+        raise ConfigError(f"to_octave cannot copy {network.name}: {shared}")
     whole = set()
     while True:
         try:
             return _converted(network, alpha, whole)
         except _CalledOtherwise as met:
             whole.add(id(met.layer))
-
-
-def _check_apart(network):
-    """Refuses a network two of whose layers hold one layer: in Keras's copies they would hold one each."""
-    holders = {}
-    for layer in network.layers:
-        for inner in keras_internals.layers_of(layer):
-            holder = holders.setdefault(id(inner), layer)
-            if holder is not layer:
-                raise ConfigError(
-                    f"to_octave cannot copy {network.name}: {holder.name} and {layer.name} share {inner.name}"
-                )
 
 
 def _converted(network, alpha, whole):
