@@ -206,6 +206,14 @@ def test_a_generator_that_is_no_supernet_is_refused():
         AlphaGAN(*toys.image_networks())
 
 
+def test_a_generator_without_shares_of_its_operations_is_refused_before_it_is_searched():
+    """The gap's logs have the entropy of `mixing`: it was missed at the end of the first outer step."""
+    generator, discriminator = toys.image_networks()
+    generator.architecture_variables = []
+    with pytest.raises(ConfigError, match="a supernet"):
+        AlphaGAN(generator, discriminator)
+
+
 @pytest.mark.slow
 def test_replicas_search_alike():
     replicas.assert_replicas_agree(SCRIPT)

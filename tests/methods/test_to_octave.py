@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
+from tfgans.layers.spectral import SpectralConv2D
 from tfgans.methods.octave.convert import octave_of, on_each_map, to_octave
 from tfgans.methods.octave.soft import SoftOctaveConv2D, soft_layers
 from tfgans.networks.autogan import autogan_generator
@@ -171,3 +172,143 @@ def test_what_cannot_be_swapped_is_refused():
         to_octave(Subclassed())
     with pytest.raises(ConfigError, match="alpha"):
         to_octave(users_network(), 1.0)
+
+
+# Octave convolutions of maps that are constant over each image are plain ones where kernels have one pixel: means and
+# repetitions leave such maps alone. So what `to_octave` gives must be the network itself, whatever channels are low.
+
+
+def of_one_pixel(filters, **options):
+    return keras.layers.Conv2D(filters, 1, padding="same", **options)
+
+
+def joined_channels(images):
+    """Concatenations of maps, normalized, summed with others, flattened."""
+    a = of_one_pixel(8)(images)
+    b = of_one_pixel(6)(a)
+    x = keras.layers.BatchNormalization()(keras.layers.Concatenate()([a, b]))
+    x = keras.layers.Add()([x, of_one_pixel(14)(x)])
+    x = keras.layers.Concatenate()([x, b])
+    return [of_one_pixel(4)(x), keras.layers.Flatten()(x)]
+
+
+def joined_spectral_channels(images):
+    a = SpectralConv2D(8, 1, padding="same")(images)
+    b = SpectralConv2D(8, 1, padding="same")(a)
+    return SpectralConv2D(4, 1, padding="same")(keras.layers.Concatenate()([a, b]))
+
+
+def called_with_other_maps(images):
+    """A convolution that takes one tensor, and a pair; another of maps of an odd side; an activation of both."""
+    shared, act = of_one_pixel(3), keras.layers.ReLU()
+    x = act(shared(act(shared(images))))
+    y = keras.layers.Cropping2D(((1, 0), (1, 0)))(x)
+    return [of_one_pixel(4)(part) for part in (x, shared(y))]
+
+
+def odd_strides(images):
+    """Of 12 rows a stride of 2 leaves 6, and that of 6 leaves 3, of which the last leaves 2."""
+    for filters in (8, 8, 8):
+        images = of_one_pixel(filters, strides=2)(images)
+    return of_one_pixel(4)(of_one_pixel(4)(images))
+
+
+def odd_pools(images):
+    x = keras.layers.MaxPooling2D(2, strides=3)(of_one_pixel(8)(images))
+    return of_one_pixel(4)(keras.layers.AveragePooling2D((1, 4), padding="same")(of_one_pixel(4)(x)))
+
+
+def across_channels(images):
+    x = of_one_pixel(8, activation="softmax")(images)
+    x = keras.layers.Activation("log_softmax")(of_one_pixel(8)(x))
+    return of_one_pixel(4)(keras.layers.BatchNormalization(axis=1)(of_one_pixel(8)(x)))
+
+
+class Doubled(keras.layers.Conv2D):
+    """A convolution of a user's own."""
+
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+def of_ones_own(images):
+    return of_one_pixel(4)(Doubled(8, 1, padding="same")(of_one_pixel(8)(images)))
+
+
+def in_double_precision(images):
+    with_policy = functools.partial(of_one_pixel, dtype="float64")
+    x = with_policy(8)(images)
+    return [with_policy(4)(x), keras.layers.Flatten(dtype="float64")(x)]
+
+
+@pytest.mark.parametrize(
+    "make, octave_layers",
+    [
+        (joined_channels, 3),
+        (joined_spectral_channels, 3),
+        (called_with_other_maps, 0),
+        (odd_strides, 3),
+        (odd_pools, 2),
+        (across_channels, 0),
+        (of_ones_own, 0),
+        (in_double_precision, 2),
+    ],
+)
+def test_of_constant_maps_it_is_the_network_itself(make, octave_layers, tmp_path):
+    dtype = "float64" if make is in_double_precision else "float32"
+    random, images = np.random.default_rng(0), keras.Input((12, 12, 3), dtype=dtype)
+    network = keras.Model(images, make(images))
+    for weight in network.weights:
+        weight.assign(random.uniform(0.2, 1.0, weight.shape))
+    octave = to_octave(network, 0.5)
+    assert len(soft_layers(octave)) == octave_layers
+    assert trainable(octave) == trainable(network)
+    colours = np.tile(random.normal(size=(2, 1, 1, 3)), (1, 12, 12, 1)).astype(dtype)
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    found = tf.nest.flatten(octave(colours))
+    for old, new in zip(tf.nest.flatten(network(colours)), found, strict=True):
+        np.testing.assert_allclose(new, old, rtol=tolerance, atol=tolerance)
+    octave.save(tmp_path / "octave.keras")
+    loaded = keras.models.load_model(tmp_path / "octave.keras", custom_objects={"Doubled": Doubled})
+    for old, new in zip(found, tf.nest.flatten(loaded(colours)), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_a_transposed_convolution_to_odd_rows_gives_one_tensor():
+    x = keras.layers.Conv2DTranspose(8, 3, 2, padding="same", output_padding=0)(
+        maps := keras.Input((8, 8, 4))
+    )
+    network = keras.Model(maps, of_one_pixel(4)(x))
+    octave, given = to_octave(network, 0.5), np.random.default_rng(0).normal(size=(1, 8, 8, 4))
+    assert octave.output_shape == (None, 15, 15, 4)
+    np.testing.assert_array_equal(octave(given), network(given))
+
+
+def test_what_cannot_be_copied_is_refused_in_one_line():
+    class Unsaid(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__(name="unsaid")
+            self.factor = factor
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+    def network(layers, size=8):
+        x = images = keras.Input((size, size, 4))
+        for layer in layers:
+            x = layer(x)
+        return keras.Model(images, x, name="mine")
+
+    shared = of_one_pixel(4, name="shared")
+    nested = keras.Sequential([keras.Input((8, 8, 4)), shared], name="nested")
+    for layers, size, message in (
+        ([of_one_pixel(4), Unsaid(2.0)], 8, "^to_octave cannot copy unsaid: give it a get_config$"),
+        ([nested, shared], 8, "^to_octave cannot copy mine: nested and shared share shared$"),
+        (
+            [of_one_pixel(4, name="first")],
+            None,
+            "^to_octave: first takes maps whose rows and columns are not known",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            to_octave(network(layers, size))

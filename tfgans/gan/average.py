@@ -188,6 +188,4 @@ def _halved(images, half_life):
 
 def clone(network):
     """A copy of a network with weights of its own."""
-    copy = copies.clone(network, f"{network.name} cannot be copied for GAN.ema_decay")
-    copy.set_weights(network.get_weights())
-    return copy
+    return copies.clone(network, f"{network.name} cannot be copied")

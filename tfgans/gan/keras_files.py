@@ -10,6 +10,7 @@ from pathlib import Path
 from tfgans import files, readers
 from tfgans.errors import ConfigError
 from tfgans.keras_lookup import PACKAGE
+from tfgans.layers.copies import shared_inside
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +25,13 @@ def save_network(network, path):
     class it does not know; for classes of tfgans that name says what to import. Classes of the user's own are
     named in the log: they must be known to Keras (`keras.saving.register_keras_serializable`) and imported.
 
-    Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`).
+    Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it.
     """
     path = Path(path)
+    if shared := shared_inside(network):
+        raise ConfigError(
+            f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
+        )
     whole = path.with_name(f".{path.stem}.part{os.getpid()}.keras")
     try:
         _save(network, whole, path)

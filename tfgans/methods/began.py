@@ -45,7 +45,8 @@ class BEGAN(GAN):
 
     def error_difference(self, real_errors, fake_errors):
         """e(real) - k e(fake), a scalar, of errors [N, 1]."""
-        return mean_error(real_errors) - self.began_balance.value * mean_error(fake_errors)
+        real, fake = mean_error(real_errors), mean_error(fake_errors)
+        return real - tf.cast(self.began_balance.value, fake.dtype) * fake
 
     def discriminator_losses(self, real, fake):
         real, fake = self.with_outputs(real, fake)
@@ -61,9 +62,8 @@ class BEGAN(GAN):
         logs = super().train_step(data)
         real, fake = distribute.mean([logs["d/real_error"], logs["g/adversarial"]])
         difference = self.diversity * real - fake
-        self.began_balance.assign(
-            tf.clip_by_value(self.began_balance.value + self.balance_rate * difference, 0.0, 1.0)
-        )
+        moved = tf.cast(self.balance_rate * difference, self.began_balance.dtype)
+        self.began_balance.assign(tf.clip_by_value(self.began_balance.value + moved, 0.0, 1.0))
         return logs | {"began/k": self.began_balance.value, "began/convergence": real + tf.abs(difference)}
 
 

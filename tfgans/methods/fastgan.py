@@ -169,6 +169,7 @@ class FastGAN(GAN):
             direction = tf.sign(slope)
         else:
             direction = tf.math.divide_no_nan(slope, _norms(slope))
+        direction = tf.cast(direction, perturbation.dtype)  # images may be float64
         return self.within_bounds(perturbation + self.perturbation_step * direction)
 
     def within_bounds(self, perturbation):

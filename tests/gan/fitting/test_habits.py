@@ -2,6 +2,7 @@
 
 import copy
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -222,6 +223,31 @@ def test_a_file_of_weights_holds_all_that_a_method_keeps(cls, options, tmp_path)
     other = make(cls, small_images, **options)
     other.load_weights(tmp_path / "all.weights.h5")
     toys.assert_same(toys.values(other), toys.values(model))
+
+
+def test_a_file_of_weights_goes_on_with_the_same_dropout(tmp_path):
+    """Masks drawn after a resume are those of an unbroken run; files of earlier versions hold no seeds."""
+
+    def points(seed):
+        generator, discriminator = toys.scalar_networks()
+        keras.utils.set_random_seed(seed)
+        drop = [keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.5)]
+        discriminator = keras.Sequential([keras.Input((1,)), *drop, *discriminator.layers])
+        model = GAN(generator, discriminator)
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        return model
+
+    model, path = points(1), tmp_path / "all.weights.h5"
+    fit(model)
+    model.save_weights(path)
+    fit(model)
+    other = points(2)
+    other.load_weights(path)
+    fit(other)
+    toys.assert_same(toys.values(other), toys.values(model))
+    with h5py.File(path, "r+") as file:
+        assert [file["vars"].pop(name).shape for name in ("seed0", "seed1")] == [(2,), (2,)]
+    points(3).load_weights(path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ EVALUATING = (
     "tfgans.Dataset(...)) measures them"
 )
 COPYING = "a GAN is not made from a configuration: build its networks and GAN(...) again, and load_weights"
+_SEED = "seed"  # and a number: names in a file of weights
 
 
 class Habits:
@@ -30,6 +31,30 @@ class Habits:
         """Keras's. Raises: ConfigError if what a method keeps for each image of a batch awaits the batch's size."""
         self.require_places()
         return super().load_weights(*args, **kwargs)
+
+    def save_own_variables(self, store):
+        """Keras's, and the seeds of layers that draw, such as dropout, which Keras's files of weights leave out."""
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seeds()):
+            store[f"{_SEED}{index}"] = state
+
+    def load_own_variables(self, store):
+        """Keras's, with the seeds; files of earlier versions have none. Raises: ConfigError if others are there."""
+        found = {key: store[key] for key in list(store.keys())}  # Keras's store is not iterated over itself
+        kept = {key: found.pop(key) for key in list(found) if key.startswith(_SEED)}
+        super().load_own_variables(found)
+        seeds = self._seeds()
+        if kept and len(kept) != len(seeds):
+            raise ConfigError(
+                f"the file has {len(kept)} seeds of layers that draw, the networks {len(seeds)}"
+            )
+        for index, state in enumerate(seeds[: len(kept)]):
+            state.assign(kept[f"{_SEED}{index}"])
+
+    def _seeds(self):
+        """The states of the layers' random numbers, which are no weights."""
+        weights = {id(v) for v in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
 
     def evaluate(self, *args, **kwargs):
         """Raises ConfigError: see `tfgans.Evaluator`."""

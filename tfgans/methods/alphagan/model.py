@@ -110,7 +110,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         self.test_generator, self.test_discriminator = clone(generator), clone(discriminator)
 
     def _check_search(self):
-        if not hasattr(self.generator, "architecture_variables"):
+        if not (hasattr(self.generator, "architecture_variables") and hasattr(self.generator, "mixing")):
             raise ConfigError(
                 "AlphaGAN needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )

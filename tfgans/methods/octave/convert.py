@@ -3,7 +3,8 @@
 Each layer is turned by `octave_of`, which dispatches on the layer's class: convolutions become octave convolutions,
 layers that treat channels alike work on both maps, our residual blocks are taken apart, and any other layer gets its
 maps put together, [high, U(low)], and stays as it is. For a layer of your own that can work on each map by itself:
-`octave_of.register(MyLayer, on_each_map)`.
+`octave_of.register(MyLayer, on_each_map)`. A subclass of a convolution's class may convolve otherwise: it counts
+as any other layer unless it is registered itself.
 """
 
 import functools
@@ -12,8 +13,11 @@ import keras
 
 from tfgans import keras_internals
 from tfgans.config import ConfigError
-from tfgans.layers import blocks, norms, resample, spectral
+from tfgans.layers import blocks, norms, resample, resampled, spectral
+from tfgans.layers.copies import freeze_as, shared_inside
+from tfgans.methods.octave import residual
 from tfgans.methods.octave.conv import low_channels
+from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
 from tfgans.methods.octave.soft import SoftOctaveConv2D, SoftOctaveConv2DTranspose, SpectralSoftOctaveConv2D
 
 
@@ -25,88 +29,90 @@ def to_octave(network, alpha=0.5):
     channel; otherwise it gives one tensor,
     as the authors' last layers do. So images and features keep their shapes. Strided convolutions of pairs pool
     first, as theirs. All weights start from the network's own values, split by channel, so parameters are as many.
+    A layer with weights that is called several times stays one: it takes one tensor unless all calls are alike.
 
     Args:
         network: a functional Keras model; models nested in it are copied as they are.
         alpha: share of low channels, in [0, 1); 0 is the network itself.
     Returns: a functional model with inputs and outputs of the same structure and shapes.
-    Raises: ConfigError if the network is not functional, has blocks with `recompute`, or alpha leaves its range.
+    Raises: ConfigError if the network is not functional, has blocks with `recompute`, a layer that Keras cannot copy
+        or convolutions of maps of unknown size, or alpha leaves its range.
     """
     if not keras_internals.is_functional(network):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
     if not 0.0 <= alpha < 1.0:
         raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
+    if shared := shared_inside(network):
+        raise ConfigError(f"to_octave cannot copy {network.name}: {shared}")
+    whole = set()
+    while True:
+        try:
+            return _converted(network, alpha, whole)
+        except _CalledOtherwise as met:
+            whole.add(id(met.layer))
+
+
+def _converted(network, alpha, whole):
+    """The network of `to_octave`, in which the layers whose identities are in `whole` take one tensor."""
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), network.input
     )
-    conversion = _Conversion(alpha, _before_convolutions(network))
+    conversion = _Conversion(alpha, _before_convolutions(network), whole)
     outputs = keras_internals.run_graph(network, inputs, conversion.run)
     return keras.Model(inputs, keras.tree.map_structure(merged, outputs), name=network.name)
 
 
-class Maps:
-    """High and low maps on their way through a network that is converted."""
+class _CalledOtherwise(Exception):
+    """A layer with weights that was turned into one kind of layer, and would be another in a later call."""
 
-    def __init__(self, high, low):
-        self.pair = [high, low]
-
-
-def merged(maps):
-    """One tensor of all channels: [high, U(low)]; what is no pair of maps as it is."""
-    if not isinstance(maps, Maps):
-        return maps
-    high, low = maps.pair
-    return keras.layers.Concatenate()([high, resample.NearestUpsampling2D()(low)])
-
-
-def _poolable(maps, factor):
-    """The maps, or one tensor of them where the low ones are too small to pool by `factor`."""
-    too_small = isinstance(maps, Maps) and any(side % factor for side in maps.pair[1].shape[1:3])
-    return merged(maps) if too_small else maps
+    def __init__(self, layer):
+        super().__init__(layer.name)
+        self.layer = layer
 
 
 class _Conversion:
     """One run of `to_octave`: alpha, the layers made so far, and whether the present layer may give a pair."""
 
-    def __init__(self, alpha, before_convolutions):
-        self.alpha, self._before = alpha, before_convolutions
-        self._made = {}
+    def __init__(self, alpha, before_convolutions, whole):
+        self.alpha, self._before, self._whole = alpha, before_convolutions, whole
+        self._made, self._kinds = {}, {}
 
     def run(self, layer, *arguments, **options):
         if not self.alpha:
             return self.copy(layer)(*arguments, **options)
-        self.gives_maps = id(layer) in self._before
-        return octave_of(layer, self, *arguments, **options)
+        self._present, self.gives_maps = layer, id(layer) in self._before
+        turned = octave_of.dispatch(object) if id(layer) in self._whole else _function_of(layer)
+        return turned(layer, self, *arguments, **options)
 
     def convolve(self, layer, maps, gives_maps=None, name=None, **options):
         """What an octave convolution in place of `layer` makes of maps."""
-        transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-        stride = layer.strides[0]
-        maps = maps if transposed else _poolable(maps, stride)
-        one = maps.pair[0] if isinstance(maps, Maps) else maps
-        size = [side * stride if transposed else -(-side // stride) for side in one.shape[1:3]]
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            size, maps = _enlarged_size(layer, maps)
+        else:
+            maps = poolable(maps, layer.strides[0])
+            size = _strided_size(layer, maps)
         alpha = self.alpha if low_channels(self.alpha, layer.filters) else 0.0
-        size += one.shape[1:3] if transposed else ()  # what it takes is pooled for the low maps
         if any(side % 2 for side in size) or not (self.gives_maps if gives_maps is None else gives_maps):
             alpha = 0.0
-        if not alpha and one is maps:
+        if not alpha and not isinstance(maps, Maps):
             return self.copy(layer, name)(maps, **options)
-        made = self._make((id(layer), "octave"), _octave_layer, layer, alpha, name or layer.name)
+        self._settle(layer, "octave", alpha, maps)
+        made = self.make((id(layer), "octave"), _octave_layer, layer, alpha, name or layer.name)
         outputs = made(maps.pair if isinstance(maps, Maps) else maps, **options)
-        _take_weights(made, layer)
+        _take_kernel(made, layer, maps)
         return Maps(*outputs) if alpha else outputs
 
     def each(self, layer, maps, *inputs, name=None, **options):
-        """What copies of a layer, one for each map, make of maps; the low one's weights are the last channels'."""
+        """What copies of a layer, one for each map, make of maps; each has the weights of its channels."""
         if not isinstance(maps, Maps):
             return self.copy(layer, name)(maps, *inputs, **options)
-        channels = [part.shape[-1] for part in maps.pair]
+        self._settle(layer, "each", maps)
         outputs = []
-        for part, maps_part, first in zip(("high", "low"), maps.pair, (0, channels[0]), strict=True):
-            made = self._make((id(layer), part), _again, layer, f"{name or layer.name}_{part}")
+        for part, maps_part, places in zip(("high", "low"), maps.pair, maps.places(), strict=True):
+            made = self.make((id(layer), part), _again, layer, f"{name or layer.name}_{part}")
             outputs.append(made(maps_part, *inputs, **options))
-            _take_weights(made, layer, first, sum(channels))
-        return Maps(*outputs)
+            _take_weights(made, layer, places, maps.channels)
+        return maps.like(*outputs)
 
     def copy(self, layer, name=None):
         """The layer itself once more, with its weights."""
@@ -115,26 +121,68 @@ class _Conversion:
 
         def call(*arguments, **options):
             again = _apart if self.alpha else _again
-            made = self._make((id(layer), "copy"), again, layer, name or layer.name)
+            self._settle(layer, "copy")
+            made = self.make((id(layer), "copy"), again, layer, name or layer.name)
             outputs = made(*arguments, **options)
             _take_weights(made, layer)
+            freeze_as(layer, made)
             return outputs
 
         return call
 
-    def _make(self, key, make, *arguments):
+    def make(self, key, make, *arguments):
+        """The layer of a key, made if it is not there: a layer that is called twice stays one layer."""
         if key not in self._made:
-            self._made[key] = make(*arguments)  # a layer that is called twice stays one layer
+            self._made[key] = make(*arguments)
         return self._made[key]
+
+    def _settle(self, layer, *kind):
+        """Holds a layer with weights to one kind of call. Raises: _CalledOtherwise for another one."""
+        kind = [[part.places(), "pair"] if isinstance(part, Maps) else [part, "one"] for part in kind]
+        if layer.weights and self._kinds.setdefault(id(layer), str(kind)) != str(kind):
+            raise _CalledOtherwise(self._present)
+
+
+def _strided_size(layer, maps):
+    """Rows and columns that a convolution gives, [1] of one tensor that cannot be pooled by the stride."""
+    sides, stride = _sides(layer, maps), layer.strides[0]
+    odd = not isinstance(maps, Maps) and any(side % stride for side in sides)
+    return [1] if odd else [side // stride for side in sides]
+
+
+def _enlarged_size(layer, maps):
+    """Rows and columns that a transposed convolution gives, and its maps; [1], one tensor where they do not fit."""
+    sides = _sides(layer, maps)
+    sizes = [(None, *(side // part for side in sides), layer.kernel.shape[-1]) for part in (1, 2)]
+    if any(side % 2 for side in sides) or not stay_halves(layer, *sizes):
+        return [1], merged(maps)
+    return layer.compute_output_shape(sizes[0])[1:3], maps
+
+
+def _sides(layer, maps):
+    """Rows and columns of maps, or of the high ones. Raises: ConfigError if they are not known."""
+    sides = (maps.pair[0] if isinstance(maps, Maps) else maps).shape[1:3]
+    if None in sides:
+        raise ConfigError(
+            f"to_octave: {layer.name} takes maps whose rows and columns are not known, and so not whether they halve"
+        )
+    return sides
 
 
 def _again(layer, name):
-    return type(layer).from_config(layer.get_config() | {"name": name})
+    return _from_config(layer, layer.get_config, name)
 
 
 def _apart(layer, name):
     """As `_again`, of maps that a convolution's up-sampling has enlarged before."""
-    return type(layer).from_config(_config_apart(layer) | {"name": name})
+    return _from_config(layer, lambda: _config_apart(layer), name)
+
+
+def _from_config(layer, config, name):
+    try:
+        return type(layer).from_config(config() | {"name": name})
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ConfigError(f"to_octave cannot copy {layer.name}: give it a get_config") from error
 
 
 def _config_apart(layer):
@@ -154,13 +202,28 @@ def _octave_layer(layer, alpha, name):
     return made.from_config(config | {"alpha": alpha, "name": name})
 
 
-def _take_weights(made, layer, first=0, channels=None):
-    """Copies a layer's weights; of those with an entry a channel, from `first` on as many as there is room for."""
-    own = [variable for variable in made.weights if variable.name != "betas"]
+def _take_weights(made, layer, places=None, channels=None):
+    """Copies a layer's weights; of those with an entry for each of `channels`, the entries at `places`."""
+    if len(made.weights) != len(layer.weights):
+        raise ConfigError(f"to_octave cannot copy {layer.name}: its copy has other weights")
+    for new, old in zip(made.weights, layer.weights, strict=True):
+        value = keras.ops.convert_to_numpy(old)
+        if places is not None and value.shape[-1:] == (channels,):
+            value = value[..., places]
+        new.assign(value)
+
+
+def _take_kernel(made, layer, maps):
+    """Copies a convolution's weights to an octave convolution, whose input channels are in the order of the maps."""
+    own = [variable for variable in made.weights if variable is not made.betas]
+    order = maps.order if isinstance(maps, Maps) else slice(None)
     for new, old in zip(own, layer.weights, strict=True):
         value = keras.ops.convert_to_numpy(old)
-        if channels is not None and value.shape[-1:] == (channels,):
-            value = value[..., first : first + new.shape[-1]]
+        if old.name == "kernel":
+            transposed = isinstance(made, keras.layers.Conv2DTranspose)
+            value = value[..., order] if transposed else value[:, :, order]
+        elif old.name == "v":  # of spectral normalization, with an entry for each of the kernel's rows
+            value = value.reshape(layer.kernel.shape[:3])[..., order].reshape(-1)
         new.assign(value)
 
 
@@ -177,15 +240,26 @@ def on_each_map(layer, conversion, maps, *inputs, **options):
 
 
 def _pooled(layer, conversion, maps, **options):
-    factor = getattr(layer, "factor", None) or layer.pool_size[0]
-    return conversion.each(layer, _poolable(maps, factor), **options)
+    if hasattr(layer, "factor"):
+        maps = poolable(maps, layer.factor)
+    elif isinstance(maps, Maps) and not stay_halves(layer, *(part.shape for part in maps.pair)):
+        maps = merged(maps)
+    return conversion.each(layer, maps, **options)
 
 
 def _together(layer, conversion, inputs, **options):
-    if not all(isinstance(part, Maps) for part in inputs):
+    maps = [part for part in inputs if isinstance(part, Maps)]
+    joins = isinstance(layer, keras.layers.Concatenate) and layer.axis in (-1, 3)
+    if len(maps) < len(inputs) or not (joins or all(part.places() == maps[0].places() for part in maps)):
         return conversion.copy(layer)([merged(part) for part in inputs], **options)
-    made = [_again(layer, f"{layer.name}_{part}") for part in ("high", "low")]
-    return Maps(*(made[i]([part.pair[i] for part in inputs], **options) for i in range(2)))
+
+    def call(parts, index):
+        name = f"{layer.name}_{('high', 'low')[index]}"
+        return conversion.make((id(layer), index), _again, layer, name)(parts, **options)
+
+    if joins:
+        return joined(maps, call)
+    return maps[0].like(*(call([part.pair[index] for part in maps], index) for index in range(2)))
 
 
 def _convolution(layer, conversion, maps, **options):
@@ -198,73 +272,14 @@ def _convolution(layer, conversion, maps, **options):
     return conversion.convolve(layer, maps, **options)
 
 
-def _up_block(block, conversion, maps, *condition, **options):
-    gives_maps = conversion.gives_maps
-    up = resample.NearestUpsampling2D if block.upsampling == "nearest" else resample.BilinearUpsampling2D
-    run = _Parts(block, conversion)
-    x = run.each("normalization1", maps, *condition)
-    x = run.convolve("convolution1", run.new(up, run.new(keras.layers.ReLU, x)), True)
-    x = run.new(keras.layers.ReLU, run.each("normalization2", x, *condition))
-    x = run.convolve("convolution2", x, gives_maps)
-    return run.add(x, run.convolve("shortcut", run.new(up, maps), gives_maps))
-
-
-def _input_block(block, conversion, images, **options):
-    gives_maps = conversion.gives_maps
-    run = _Parts(block, conversion)
-    x = run.new(keras.layers.ReLU, run.convolve("convolution1", images, True))
-    x = run.pool(run.convolve("convolution2", x, gives_maps))
-    return run.add(x, run.convolve("shortcut", run.pool(images), gives_maps))
-
-
-def _down_block(block, conversion, maps, **options):
-    gives_maps = conversion.gives_maps
-    run = _Parts(block, conversion)
-    x = run.convolve("convolution1", run.new(keras.layers.ReLU, maps), True)
-    x = run.convolve("convolution2", run.new(keras.layers.ReLU, x), gives_maps)
-    shortcut = maps if block.shortcut is None else run.convolve("shortcut", maps, gives_maps)
-    return run.add(*(map(run.pool, (x, shortcut)) if block.downsample else (x, shortcut)))
-
-
-class _Parts:
-    """The layers inside one residual block, called on maps."""
-
-    def __init__(self, block, conversion):
-        if block.recompute:
-            raise ConfigError(
-                f"to_octave: {block.name} has recompute, which its octave layers would not have"
-            )
-        self.block, self.conversion = block, conversion
-
-    def each(self, name, maps, *inputs):
-        layer = getattr(self.block, name)
-        return self.conversion.each(layer, maps, *inputs, name=f"{self.block.name}_{name}")
-
-    def convolve(self, name, maps, gives_maps):
-        layer = getattr(self.block, name)
-        return self.conversion.convolve(layer, maps, gives_maps, name=f"{self.block.name}_{name}")
-
-    def new(self, make_layer, maps):
-        if isinstance(maps, Maps):
-            return Maps(*(make_layer()(part) for part in maps.pair))
-        return make_layer()(maps)
-
-    def pool(self, maps):
-        return self.new(resample.AverageDownsampling2D, _poolable(maps, 2))
-
-    def add(self, first, second):
-        if isinstance(first, Maps) and isinstance(second, Maps):
-            pairs = zip(first.pair, second.pair, strict=True)
-            return Maps(*(keras.layers.Add()(list(parts)) for parts in pairs))
-        return keras.layers.Add()([merged(first), merged(second)])
-
-
 _CONVOLUTIONS = {
     keras.layers.Conv2D: _convolution,
     keras.layers.Conv2DTranspose: _convolution,
-    blocks.ResidualUpBlock: _up_block,
-    blocks.ResidualInputBlock: _input_block,
-    blocks.ResidualDownBlock: _down_block,
+    resampled.Conv2D: _convolution,
+    spectral.SpectralConv2D: _convolution,
+    blocks.ResidualUpBlock: residual.up_block,
+    blocks.ResidualInputBlock: residual.input_block,
+    blocks.ResidualDownBlock: residual.down_block,
 }
 for _layer, _function in _CONVOLUTIONS.items():
     octave_of.register(_layer, _function)
@@ -290,7 +305,17 @@ for _layer in (keras.layers.AveragePooling2D, keras.layers.MaxPooling2D, resampl
     octave_of.register(_layer, _pooled)
 for _layer in (keras.layers.Add, keras.layers.Average, keras.layers.Multiply, keras.layers.Concatenate):
     octave_of.register(_layer, _together)
-octave_of.register(spectral.SpectralConv2DTranspose, octave_of.dispatch(object))
+# Activations of all channels of a pixel.
+_ACROSS_CHANNELS = ("softmax", "log_softmax", "sparsemax", "glu")
+
+
+def _function_of(layer):
+    """What `octave_of` does with a layer: nothing but put its maps together where they cannot be apart."""
+    function, any_layer = octave_of.dispatch(type(layer)), octave_of.dispatch(object)
+    convolves_otherwise = function in _CONVOLUTIONS.values() and type(layer) not in octave_of.registry
+    across = getattr(getattr(layer, "activation", None), "__name__", "") in _ACROSS_CHANNELS
+    normalizes_rows = isinstance(layer, keras.layers.BatchNormalization) and layer.axis not in (-1, 3)
+    return any_layer if convolves_otherwise or across or normalizes_rows else function
 
 
 def _before_convolutions(network):
@@ -298,7 +323,7 @@ def _before_convolutions(network):
     convolutions, any_layer = set(_CONVOLUTIONS.values()), octave_of.dispatch(object)
     before = set()
     for node in keras_internals.nodes_from_outputs(network):
-        function = octave_of.dispatch(type(node.operation))
+        function = _function_of(node.operation)
         through = function is not any_layer and id(node.operation) in before
         if function in convolutions or through:
             before |= {id(parent.operation) for parent in node.parent_nodes}

@@ -1,0 +1,106 @@
+"""Copies of networks: what is frozen in them, and what cannot be copied."""
+
+import keras
+import numpy as np
+import pytest
+import toys
+
+from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.layers.copies import clone
+from tfgans.methods.regan.model import ReGAN
+
+
+class Pair(keras.layers.Layer):
+    """A norm and two dense layers, which `get_config` says nothing of."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization()
+        self.first, self.second = keras.layers.Dense(5), keras.layers.Dense(3)
+
+    def build(self, shape):
+        self.norm.build(shape)
+        self.first.build(shape)
+        self.second.build((*shape[:-1], 5))
+
+    def call(self, inputs, training=False):
+        return self.second(self.first(self.norm(inputs, training=training)))
+
+
+def network():
+    """A generator of points whose first dense layer in a layer, norm and one bias are frozen."""
+    latents, pair = keras.Input((2,)), Pair()
+    model = keras.Model(latents, keras.layers.Dense(1)(pair(latents)), name="points")
+    pair.norm.trainable = pair.first.trainable = pair.second.bias.trainable = False
+    return model
+
+
+def test_what_is_frozen_is_frozen_in_a_copy():
+    model = network()
+    copy = clone(model, "no copy")
+    assert [v.shape for v in copy.trainable_variables] == [(5, 3), (3, 1), (1,)]  # by hand
+    assert [v.trainable for v in copy.variables] == [v.trainable for v in model.variables]
+    for old, new in zip(model.weights, copy.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+    latents = np.random.default_rng(0).normal(3.0, 2.0, (8, 2)).astype("float32")
+    # by the moving statistics, as a frozen norm does
+    np.testing.assert_array_equal(copy(latents, training=True), model(latents, training=True))
+
+
+def test_masks_of_the_average_are_of_the_weights_that_train():
+    """The average of a generator with frozen weights loses the masked entries, and no others."""
+    discriminator = toys.scalar_networks()[1]
+    options = dict(sparsity=0.5, warm_up_length=0, sparse_length=9, ema_decay=0.9, ema_start=9)
+    model = ReGAN(network(), discriminator, **options)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+    whole = [np.array(v) for v in model.generator.variables]
+    model.fit(np.zeros((4, 1), "float32"), batch_size=4, verbose=0)
+    pruned = [np.array(v) for v in model.generator.variables]
+    assert sum(np.any(a != b) for a, b in zip(whole, pruned, strict=True)) == 2  # both kernels that train
+    for generator, average in zip(pruned, model.ema_generator.variables, strict=True):
+        np.testing.assert_array_equal(average, generator)
+
+
+def test_a_layer_that_nested_models_share_stays_one_in_a_copy_and_is_not_written(tmp_path):
+    """Six weights by hand: of the shared layer, of the first model's own, of the last. Keras opens no such file."""
+    shared = keras.layers.Dense(2, name="shared")
+    one = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), shared], name="one")
+    other = keras.Sequential([keras.Input((2,)), shared], name="other")
+    latents = keras.Input((2,))
+    network = keras.Model(latents, keras.layers.Dense(1)(other(one(latents))), name="points")
+    model = GAN(network, toys.scalar_networks()[1], ema_decay=0.9)
+    for weights in (model.generator.weights, model.ema_generator.weights):
+        assert len(weights) == 6
+        for index, weight in enumerate(weights):
+            weight.assign(np.full(weight.shape, 1.0 + index))
+    given = np.array([[1.0, -2.0]], "float32")
+    np.testing.assert_array_equal(model.ema_generator(given), model.generator(given))
+    with pytest.raises(
+        ConfigError, match="^points cannot be written to .*: one and other share shared, and Keras"
+    ):
+        model.save_generator(tmp_path / "generator.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_copied_is_refused():
+    """Here what the configuration leaves out is an argument of the layer."""
+
+    class Of(keras.layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = keras.layers.Dense(units)
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def get_config(self):
+            return {"units": self.dense.units + 1}
+
+    latents = keras.Input((2,))
+    network = keras.Model(latents, Of(1)(latents), name="points")
+    with pytest.raises(ConfigError, match="^points cannot be copied: Keras's copy has other weights"):
+        GAN(network, toys.scalar_networks()[1], ema_decay=0.9)
