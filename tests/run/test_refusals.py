@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from short_runs import contents, rows, run
@@ -42,6 +43,19 @@ def test_a_parameter_that_came_later_decides_nothing_at_its_default(whole, gin_f
     with pytest.raises(ConfigError, match="Dataset.background = None there, 'black' here"):
         run(gin_file, folder, "Dataset.background = 'black'")
     assert run(gin_file, folder) == rows(whole)[-1]
+
+
+def test_a_generator_that_could_not_be_handed_over_is_refused_before_training(
+    gin_file, tmp_path, monkeypatch
+):
+    def get_config(layer):
+        raise ValueError("it does not say how it is made")
+
+    monkeypatch.setattr(keras.layers.Dense, "get_config", get_config)
+    said = r"cannot be written to .*generator\.keras: .*it does not say how it is made"
+    with pytest.raises(ConfigError, match=said):
+        run(gin_file, tmp_path / "run", "GAN.ema_decay = 0.0")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_trainer_is_refused(whole, gin_file):

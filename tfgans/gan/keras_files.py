@@ -7,6 +7,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import keras
+
 from tfgans import files, readers
 from tfgans.errors import ConfigError
 from tfgans.keras_lookup import PACKAGE
@@ -28,10 +30,7 @@ def save_network(network, path):
     Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it.
     """
     path = Path(path)
-    if shared := shared_inside(network):
-        raise ConfigError(
-            f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
-        )
+    refuse_unwritable(network, path)
     whole = path.with_name(f".{path.stem}.part{os.getpid()}.keras")
     try:
         _save(network, whole, path)
@@ -41,6 +40,18 @@ def save_network(network, path):
         whole.unlink(missing_ok=True)
     if foreign:
         logger.info("%s holds classes to import before it is opened: %s", path, ", ".join(sorted(foreign)))
+
+
+def refuse_unwritable(network, path):
+    """Raises what `save_network` would for this network, before there is anything to write."""
+    if shared := shared_inside(network):
+        raise ConfigError(
+            f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
+        )
+    try:
+        keras.saving.serialize_keras_object(network)
+    except Exception as error:  # of whatever class a layer's own get_config raises
+        raise ConfigError(f"{network.name} cannot be written to {path}: {readers.reason(error)}") from error
 
 
 def _save(network, part, path):

@@ -3,13 +3,20 @@
 import json
 
 from tfgans import files, readers
+from tfgans.gan.keras_files import refuse_unwritable
 
+_GENERATOR = "generator.keras"
 _STEP = "assets.extra/step.txt"  # in export/: the step it is of, written last
+
+
+def refuse_beforehand(model, folder):
+    """Raises ConfigError if the generator of a run that has not begun could not be written at its end."""
+    refuse_unwritable(model.generator, folder / _GENERATOR)
 
 
 def hand_over(model, folder, step):
     """Writes the generators of `step` into a run's folder."""
-    model.save_generator(folder / "generator.keras")
+    model.save_generator(folder / _GENERATOR)
     if model.ema_generator is not None:
         model.save_generator(folder / "generator_raw.keras", weights="raw")
     for name in model.part_names():

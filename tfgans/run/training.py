@@ -24,7 +24,7 @@ from tfgans.run import (
     transfer,
 )
 from tfgans.run.folder import Output
-from tfgans.run.hand_over import hand_over, handed_over
+from tfgans.run.hand_over import hand_over, handed_over, refuse_beforehand
 from tfgans.run.plan import Plan
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Run:
         self.folder, self.plan, self.steps = Path(files.expanded(model_dir)), plan, plan.steps
         folder.refuse_other_bytes(self.folder)
         self.model, self.strategy = build.build_model()
+        refuse_beforehand(self.model, self.folder)
         with build.explained():
             self.dataset = self.open_data()
             self.dataset.check(self.model.batches_per_step, self.strategy.num_replicas_in_sync)
