@@ -80,7 +80,7 @@ def test_a_packing_killed_between_any_two_files_goes_on(images, whole, tmp_path,
     monkeypatch.setattr(recoding.Recoder, "__call__", lambda self, i: read.append(i) or original(self, i))
     packed(images, tmp_path / "x", images_per_shard=5)
     finished = min(max(0, count - 1), 3)
-    assert read == list(range(5 * finished, 12))
+    assert sorted(read) == list(range(5 * finished, 12))  # by several threads
     assert everything(tmp_path / "x") == whole
 
 

@@ -30,7 +30,7 @@ def explained(text, error, flag):
     if isinstance(error, ConfigError):  # of a reference: the name in it is wrong
         found = re.match(rf"\s*({_NAME})\s*=", text)
         return f"{found[1]}: {first_line(error)}" if found else first_line(error)
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) or "too many nested" in str(error):  # the latter from Python 3.12 on
         return f"{_start(text)} is nested too deeply"
     if not text.strip():
         return f"nothing is bound: a binding is {_FORM}"
