@@ -58,6 +58,8 @@ class DualityGap:
         """Raises ConfigError, before any training, if the gap of this model on these data cannot be measured."""
         _check_model(model)
         self._counts(dataset)
+        if model.num_classes and hasattr(dataset, "reference_labels"):
+            dataset.reference_labels()  # names what is no class of those trained on
         for split in (dataset.split, None):
             _check_labels(model, next(iter(dataset.reference(split, batch_size=32)))[1])
         for network in (model.generator, model.discriminator):
