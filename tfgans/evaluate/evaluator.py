@@ -126,6 +126,13 @@ class Evaluator:
         """Whether no metric is of features."""
         return isinstance(self.features, NoFeatures)
 
+    @property
+    def of_classes(self):
+        """The metrics that compare generated images of a class with real ones of the same."""
+        within = "intra_class" if self._within_classes is not None else None
+        scored = "classification_accuracy_score" if self._classification is not None else None
+        return [name for name in (within, scored) if name is not None]
+
     def suit(self, dataset):
         """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
 
