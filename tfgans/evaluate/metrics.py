@@ -155,12 +155,16 @@ def made_in_training(row):
     return "command" not in row
 
 
-def measured_alike(row, other):
+def measured_alike(row, other, changes=()):
     """Whether the numbers of two rows of a run's `metrics.jsonl` compare: a run may go on with other features.
 
     They do if they are of the same features and of as many generated and real images.
+
+    Args: changes: steps after which rows are measured against other images or in other features than until then.
     """
-    return all(row.get(name) == other.get(name) for name in _MEASURED_BY)
+    first, last = sorted((row.get("step", 0), other.get("step", 0)))
+    between = any(first <= step < last for step in changes)
+    return not between and all(row.get(name) == other.get(name) for name in _MEASURED_BY)
 
 
 def values_of(row):
