@@ -1,5 +1,6 @@
 """Numbers of a digits classifier are for digits; other data have none of them, unless they are asked for."""
 
+import logging
 import types
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_features_that_say_nothing_of_it_suit_everything(caplog):
     evaluator = Evaluator(PointFeatures(), metrics=["fid"])
     evaluator.suit(data("photos"))
     assert evaluator.metrics == ("fid",) and not caplog.records
+
+
+def test_what_is_left_out_without_features_is_named(caplog):
+    evaluator = Evaluator(NoFeatures(), metrics=[*METRICS, "intra_class"])
+    with caplog.at_level(logging.INFO, "tfgans"):
+        evaluator.suit(data("photos"))
+        Evaluator(NoFeatures(), metrics=["spectrum"]).suit(data("photos"))
+    assert caplog.messages == [
+        "without features fid, kid, intra_class left out; Evaluator.features = @InceptionFeatures() has them"
+    ]
 
 
 class Images:

@@ -116,8 +116,9 @@ class Evaluator:
         self._path_length = (path_length or PathLength()) if self._spaces else None
         self._copying = Copying() if "copying" in metrics else None
         self._spatial = None
+        self._blind_to = []  # metrics that want features, where there are none
         if isinstance(features, NoFeatures):
-            self._leave_features_out()
+            self._blind_to = self._leave_features_out()
         elif "sfid" in metrics:
             self._spatial = SpatialFeatures(features)
 
@@ -134,7 +135,8 @@ class Evaluator:
         return [name for name in (within, scored) if name is not None]
 
     def suit(self, dataset):
-        """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
+        """Leaves out the metrics of features that say nothing about a data set, with one line in the log; it names
+        those, too, that were left out because there are no features.
 
         Raises: ConfigError if the data have no `second_split`.
 
@@ -143,6 +145,9 @@ class Evaluator:
         """
         if self.second_split is not None:
             dataset.against(self.second_split)
+        if self._blind_to:
+            left = ", ".join(self._blind_to)
+            logger.info("without features %s left out; Evaluator.features = @InceptionFeatures() has them", left)
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
         if reason is None:
             return
