@@ -49,7 +49,9 @@ def test_the_best_step_has_the_most_of_a_metric_of_which_more_is_better(tmp_path
     assert build.best_step(tmp_path, [0, 2, 4], "recall_test") == 2
 
 
-@pytest.mark.parametrize("changed", [{"features": "b"}, {"num_samples": 8}, {"num_reference": 8}])
+@pytest.mark.parametrize(
+    "changed", [{"features": "b"}, {"num_samples": 8}, {"num_reference": 8}, {"neighbour_samples": 8}]
+)
 def test_the_best_step_is_measured_like_the_last(tmp_path, changed):
     same = {"features": "a", "num_samples": 4, "num_reference": 4}
     rows = [{"step": 0, "fid": 1.0} | same] + [{"step": s, "fid": 9.0 - s} | same | changed for s in (2, 4)]
