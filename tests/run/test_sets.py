@@ -54,7 +54,8 @@ def test_the_result_says_of_which_sizes_the_images_were(folders, tmp_path, caplo
         caplog.clear()
         other = between(first, tmp_path / "small")
         assert (other["first_size"], other["second_size"]) == ([side, side], [10, 8])
-        line = f"images of {first} are {side}x{side}, and those of {tmp_path / 'small'} are 10x8: --resolution brings"
+        small = f"{tmp_path / 'small'} are 10 high and 8 wide"
+        line = f"images of {first} are {side}x{side}, and those of {small}: --resolution brings"
         assert sum(message.startswith(line) for message in caplog.messages) == 1
     plain = {name: array for name, array in np.load(tmp_path / "real.npz").items() if name != "size"}
     np.savez(tmp_path / "plain.npz", **plain)

@@ -47,7 +47,8 @@ def test_the_whole_introduction(model, tmp_path):
     size = summary.bytes_text(summary.checkpoint_size(model))
     sizes = [f"{cost.parameters(network):,}" for network in (model.generator, model.discriminator)]
     assert summary.lines(summary.of_run(run, 500)) == [
-        "data         folder:cats: 2,000 images of 48x64, RGB, 3 classes (cat, dog, owl), 1 image skipped",
+        "data         folder:cats: 2,000 images of 64 high and 48 wide, RGB, 3 classes (cat, dog, owl), "
+        "1 image skipped",
         f"networks     generator {sizes[0]} parameters, discriminator {sizes[1]} parameters, and the generator's "
         "moving average",
         "methods      none: the plain GAN",
@@ -75,7 +76,9 @@ def test_what_is_not_there_is_said(model, tmp_path):
         "12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...), which training leaves aside: num_classes is not set"
     )
     assert " of 8x8, gray and alpha, " in summary.data(data(item_shape=(8, 8, 2), background="#102030"), None)
-    assert " of 9x8, RGB on #102030, " in summary.data(data(item_shape=(8, 9, 3), background="#102030"), None)
+    assert " of 8 high and 9 wide, RGB on #102030, " in summary.data(
+        data(item_shape=(8, 9, 3), background="#102030"), None
+    )
     assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
 
 

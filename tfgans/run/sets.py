@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfgans import config, files, readers
-from tfgans.config import ConfigError, sides
+from tfgans.config import ConfigError, sides, size_words
 from tfgans.data import Dataset
 from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate import metrics as all_metrics
@@ -152,7 +152,7 @@ def _sizes(sides_named):
             found[f"{name}_size"] = [int(pixels) for pixels in size]
     if len(found) == 2 and found["first_size"] != found["second_size"]:
         pairs = zip(sides_named.values(), found.values(), strict=True)
-        told = [f"{called} are {height}x{width}" for (called, _), (height, width) in pairs]
+        told = [f"{called} are {size_words(size)}" for (called, _), size in pairs]
         logger.warning("images of %s, and those of %s: --resolution brings both to one size", *told)
     return found
 
@@ -296,7 +296,7 @@ def _check_size(path, arrays, resolution):
         height, width = map(int, arrays["size"])
     if (height, width) != sides(resolution):
         raise ConfigError(
-            f"{path} has statistics of images of {height}x{width}. Received: --resolution={resolution}"
+            f"{path} has statistics of images of {size_words((height, width))}. Received: --resolution={resolution}"
         )
 
 

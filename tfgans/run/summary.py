@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute
+from tfgans.config import size_words
 from tfgans.evaluate import cost
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ def data(dataset, num_classes):
     else:
         height, width, channels = dataset.item_shape
         kinds = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGB and alpha"}
-        parts = [f"{counted(dataset.num_examples, 'image')} of {width}x{height}, {kinds[channels]}"]
+        parts = [
+            f"{counted(dataset.num_examples, 'image')} of {size_words((height, width))}, {kinds[channels]}"
+        ]
         if channels in (1, 3) and dataset.background != "white":
             parts[0] += f" on {dataset.background}"
     parts.append(classes(dataset, num_classes))
