@@ -10,6 +10,7 @@ import toys
 from tfgans import checkpoint
 from tfgans.evaluate import cost
 from tfgans.gan import GAN
+from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN
 from tfgans.run import summary
 from tfgans.run.plan import Plan
@@ -80,6 +81,20 @@ def test_what_is_not_there_is_said(model, tmp_path):
         data(item_shape=(8, 9, 3), background="#102030"), None
     )
     assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
+
+
+def test_a_run_that_its_method_never_comes_to_is_told(tmp_path, caplog):
+    """Updates 1 to 20,000 are those of the run; after a warm-up of 20,000 pruning begins with update 20,001."""
+    for length, said in ((20000, 1), (19999, 0)):
+        caplog.clear()
+        late = make(ReGAN, warm_up_length=length, sparse_length=5)
+        summary.introduce(make_run(tmp_path, late), 0)
+        words = "ReGAN prunes from update 20,001 on, after ReGAN.warm_up_length, and the run has 20,000"
+        assert caplog.messages.count(words) == said
+    caplog.clear()
+    summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000, sparsity=0.0)), 0)
+    summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000), seconds=5.0), 0)
+    assert "warm_up_length" not in caplog.text
 
 
 def test_the_size_of_a_checkpoint_is_known_before_there_is_one(model, tmp_path):

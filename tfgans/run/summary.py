@@ -28,9 +28,10 @@ def lines(rows):
 def introduce(run, start):
     """Says what is about to be trained, and if its checkpoints will not fit on the disk."""
     logger.info("%s", "\n".join(lines(of_run(run, start))))
-    warning = full_disk_warning(run)
-    if warning:
-        logger.warning("%s", warning)
+    unreached = () if run.plan.seconds is not None else run.model.unreached(run.steps)
+    for warning in (*unreached, full_disk_warning(run)):
+        if warning:
+            logger.warning("%s", warning)
 
 
 def of_run(run, start):
