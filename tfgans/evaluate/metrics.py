@@ -72,18 +72,25 @@ COUNTS = {
     "sliced_samples": 1024,
     "spectrum_samples": 1024,
 }
-_NOT_METRICS = {*COUNTS, "step", "num_samples", "num_reference", "features", "command", "real_images"}
+# Likewise those of `DualityGap`: steps, batch_size, num_samples.
+GAP_COUNTS = {"duality_steps": 200, "duality_batch_size": 64, "duality_samples": 2000}
+_NOT_METRICS = {
+    *COUNTS,
+    *GAP_COUNTS,
+    "step",
+    "num_samples",
+    "num_reference",
+    "features",
+    "command",
+    "real_images",
+}
 _NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
 _NOT_METRICS |= {"ppl_samples", "classification_samples"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 # How sure other values are; behind a second split's come more letters.
 _BESIDE = ("kid_std", "kid_subsets_std", "fid_infinity_slope", "fid_infinity_error")
-_MEASURED_BY = (
-    "features",
-    "num_samples",
-    "num_reference",
-    *COUNTS,
-)  # not by the reference's name: data may be moved
+# Not by the reference's name: data may be moved.
+_MEASURED_BY = ("features", "num_samples", "num_reference", *COUNTS, *GAP_COUNTS)
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
