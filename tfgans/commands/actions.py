@@ -82,10 +82,14 @@ def _flags_of_data():
 
 def _evaluate():
     from tfgans.run import after, build
+    from tfgans.run.flag_bindings import refuse_binding, source_of
 
     refuse_gin_files()
-    measured = FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures
-    row = after.evaluate(FLAGS.model_dir, *measured, **langevin(), **which())
+    measured, of_run = (FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures), which()
+    if FLAGS.data is not None:
+        refuse_binding("Dataset.source", of_run["gin_params"], "--data says where the images are")
+        of_run["gin_params"] = [*of_run["gin_params"], f"Dataset.source={source_of(FLAGS.data)!r}"]
+    row = after.evaluate(FLAGS.model_dir, *measured, **langevin(), **of_run)
     print(build.to_json(row))
 
 

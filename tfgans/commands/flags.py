@@ -135,6 +135,7 @@ def _batch_flags():
 
 def evaluate():
     run_flags()
+    flags.DEFINE_string("data", None, "Where the images of the run are by now, as --data of train says it.")
     flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
     flags.DEFINE_bool("duality_gap", False, "Measure the duality gap, too; DualityGap.* says how.")
     flags.DEFINE_bool(

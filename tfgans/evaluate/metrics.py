@@ -30,7 +30,7 @@ Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`, 
   (Karras et al. 2019), of 10,000 paths; also `ppl_samples`. The less, the smoother. The value's name says of which
   features it is, such as `ppl_z_end_inception_clean`; see `PathLength`.
 - `ppl_w`: the same on straight lines between styles. Refused where the generator has none.
-- `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of square images.
+- `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of sides of at least 8.
 - `spectrum`: `spectrum_distance`, `_high`, `_all` in decibels, see `spectrum.compare`.
 """
 
