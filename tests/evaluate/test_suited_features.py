@@ -61,8 +61,10 @@ def test_what_is_left_out_without_features_is_named(caplog):
     with caplog.at_level(logging.INFO, "tfgans"):
         evaluator.suit(data("photos"))
         Evaluator(NoFeatures(), metrics=["spectrum"]).suit(data("photos"))
+        Evaluator(NoFeatures(), metrics=["spectrum"], second_split="train").suit(data("photos"))
     assert caplog.messages == [
-        "without features fid, kid, intra_class left out; Evaluator.features = @InceptionFeatures() has them"
+        "without features fid, kid, intra_class left out; Evaluator.features = @InceptionFeatures() has them",
+        "without features second_split left out; Evaluator.features = @InceptionFeatures() has them",
     ]
 
 

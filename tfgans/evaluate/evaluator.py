@@ -164,6 +164,7 @@ class Evaluator:
     def _leave_features_out(self):
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
+        left += ["second_split"] if self.second_split is not None else []
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
         self.features, self._spaces = NoFeatures(), {}
         self._within_classes = self._spatial = self._copying = self.second_split = None
