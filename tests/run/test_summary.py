@@ -83,6 +83,18 @@ def test_what_is_not_there_is_said(model, tmp_path):
     assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
 
 
+def test_an_outer_step_of_a_search_is_no_generator_update(tmp_path):
+    """alphaGAN's: T batches of the training half; 2 R + S + 1 of the other one, which the warm-up leaves out."""
+    model = types.SimpleNamespace(batches_per_step=1, batches_of=lambda step: (8, 0 if step < 3 else 25))
+    run = make_run(tmp_path, model, steps=25)
+    assert summary.steps(run, 0) == "25 outer steps, each with 528 images: 7 times all"  # 16 * 33; of 2,000
+    assert summary.batch(data(), model, 24) == (
+        "16 images; of the training half 8 batches, of the validation half 25 batches for each outer step"
+    )
+    timed = make_run(tmp_path, model, steps=25, seconds=9.0)
+    assert summary.steps(timed, 0) == "9 seconds of training, each outer step with 528 images"
+
+
 def test_a_run_that_its_method_never_comes_to_is_told(tmp_path, caplog):
     """Updates 1 to 20,000 are those of the run; after a warm-up of 20,000 pruning begins with update 20,001."""
     for length, said in ((20000, 1), (19999, 0)):
