@@ -11,6 +11,7 @@ from short_runs import POINTS, rows
 
 from tfgans import checkpoint, pictures
 from tfgans.data import Dataset
+from tfgans.data.digits import digits_split
 from tfgans.gan import langevin
 from tfgans.run import build
 
@@ -72,6 +73,22 @@ def test_raw_weights_are_evaluated_and_shown_on_request(call, refused, run_dir, 
     assert "--generator=sparse has one kind of weights" in refused(
         "evaluate", f"--model_dir={run_dir}", *both
     )
+
+
+def test_evaluate_takes_the_place_where_the_images_are_by_now(call, refused, run_dir, tmp_path):
+    """The run is on digits; `elsewhere` has its test images, and no others."""
+    np.savez(tmp_path / "elsewhere.npz", **dict(zip(("images", "labels"), digits_split()[2:], strict=True)))
+    there = f"--data={tmp_path / 'elsewhere.npz'}"
+    params = "--gin_param=DigitsFeatures.any_images=True", "--step=0"
+    code, out, err = call("evaluate", f"--model_dir={run_dir}", there, *params)
+    assert code == 0, err
+    moved, plain = json.loads(out), rows(run_dir)[0]
+    assert moved["reference"] == f"npz:{tmp_path / 'elsewhere.npz'} train" and moved["num_reference"] == 359
+    assert plain["num_reference"] == 359 and moved["fid"] == pytest.approx(plain["fid"], rel=1e-6)
+    line = refused("evaluate", f"--model_dir={run_dir}", there, "--gin_param=Dataset.source='digits'")
+    assert "--gin_param=Dataset.source='digits' would be ignored: --data says where the images are" in line
+    line = refused("evaluate", f"--model_dir={run_dir}", f"--data={tmp_path / 'nowhere'}")
+    assert f"Received: '{tmp_path / 'nowhere'}', which is not there" in line
 
 
 def test_evaluate_takes_driven_latents_and_says_so(call, refused, run_dir):

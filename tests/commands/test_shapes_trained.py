@@ -52,7 +52,7 @@ def mode_and_size(path):
 def test_a_run(trained):
     """Pictures of 16x32 in lines of 2 pixels, two by two."""
     folder, row, err = trained
-    assert "20 images of 16x32, RGB and alpha, no classes" in err
+    assert "20 images of 32 high and 16 wide, RGB and alpha, no classes" in err
     assert rows(folder / "run")[-1] == row and row["step"] == 1
     assert all(np.isfinite(row[name]) for name in ("fid", "sliced_wasserstein", "spectrum_distance"))
     size = (2 * 18 + 2, 2 * 34 + 2)

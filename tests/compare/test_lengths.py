@@ -2,6 +2,7 @@
 
 import gin
 import pytest
+from PIL import Image
 
 from tfgans.compare import plan
 from tfgans.config import ConfigError
@@ -74,3 +75,25 @@ def test_a_binding_that_contradicts_a_flag_is_refused(gin_params, steps, seconds
     with pytest.raises(ConfigError) as error:
         given_to_train(gin_params, steps, seconds, every)
     assert str(error.value) == f"{told} something else: leave one of them out"
+
+
+def test_flags_that_say_of_which_images_are_those_of_train(tmp_path):
+    for number in range(12):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / f"{number:02}.png")
+    images = {"data": str(tmp_path), "resolution": (8, 16), "num_classes": 0, "batch_size": 4}
+    file = "gin_configs/folder/dcgan.gin"
+    found = plan.Configuration("a", file, [], 100, None, images)
+    found.set_length(None, None)
+    written = [f"--data={tmp_path}", "--resolution=8x16", "--num_classes=0", "--batch_size=4"]
+    assert found.flags(0, "m")[3:8] == ["--steps=100", *written]
+    assert found.text == gin_of([file], images | {"steps": 100}) and "resolution = (8, 16)" in found.text
+    assert found.digest() != plan.Configuration("a", file, [], 100, None, images | {"batch_size": 5}).digest()
+    with pytest.raises(ConfigError, match="--batch_size says 4, --gin_param=batch_size=5 something else"):
+        plan.Configuration("a", file, ["batch_size=5"], 100, None, images)
+
+
+def test_flags_of_compare_itself_are_named():
+    with pytest.raises(ConfigError, match="Received: '--data=x'; compare itself takes --data, for all conf"):
+        plan.parts("--gin_file=a.gin --data=x")
+    with pytest.raises(ConfigError, match="Received: '--seed=3'$"):
+        plan.parts("--gin_file=a.gin --seed=3")

@@ -14,7 +14,7 @@ from pages import Page
 from PIL import Image
 from short_runs import CONFIG, RING, Crash, crash_at, run
 
-from tfgans.compare import run_page, run_pictures
+from tfgans.compare import bands, collect, run_page, run_pictures
 from tfgans.config import ConfigError
 from tfgans.run.callbacks import Diverged
 from tfgans.run.folder import Output
@@ -181,6 +181,34 @@ def test_the_best_is_measured_like_the_last_and_a_metric_may_come_later(tmp_path
     page = Page(run_page.page(tmp_path))
     assert "FID 7 at step 2, best 5 at step 1 (features: b of 64 samples;" in " ".join(page.text.split())
     assert page.tables["metrics"][0][1] == ["FID", "lower", "5", "7", "5", "1"]
+    said = "evaluated up to step 0 in other features, against other images or of other numbers of them than at its"
+    assert said in " ".join(page.text.split())
+    run = collect.read_run(tmp_path, tmp_path, outcome="finished")
+    assert run["suspicious"] is None  # FID 1, untrained, is of other features
+    assert [list(each) for each in bands.run_points(run, "fid", "step")] == [[1.0, 2.0], [5.0, 7.0]]
+
+
+def test_what_was_measured_against_other_images_does_not_count(tmp_path):
+    """After step 1 the run went on with others in the place of what evaluations compare with, and as many."""
+    (tmp_path / "operative.gin").write_text(RING)
+    row = {"num_samples": 64, "features": "b", "num_reference": 9}
+    rows = [{"step": step, "fid": fid} | row for step, fid in ((0, 2.0), (1, 1.0), (2, 5.0), (3, 7.0))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    record = {
+        "fingerprint": "f",
+        "images": 1,
+        "source": "folder:a",
+        "classes": None,
+        "files": {},
+        "evaluation": {},
+    }
+    record |= {"items": {"names": ["a"], "hashes": ["0"], "labels": None}}
+    start = {"step": 0, "fingerprint": "f", "images": 1}
+    record["history"] = [start, {"step": 1, "evaluation": {"images": "others"}}]
+    (tmp_path / "data.json").write_text(json.dumps(record))
+    page = Page(run_page.page(tmp_path))
+    assert "FID 7 at step 3, best 5 at step 2" in " ".join(page.text.split())
+    assert "evaluated up to step 1 in other features, against other images" in " ".join(page.text.split())
 
 
 def test_figures(text):

@@ -69,6 +69,21 @@ def test_the_split_is_the_other_sources(pair):
     assert data.reference_size() == 1438
 
 
+def test_its_labels_are_numbered_as_those_trained_on(tmp_path):
+    for name in ("train/a", "train/b", "train/c", "val/b", "val/c", "odd/c", "odd/d"):
+        folder(tmp_path / name, range(2))
+    data = Dataset(f"folder:{tmp_path}/train", resolution=8, evaluation_source=f"folder:{tmp_path}/val")
+    labels = [label for _, some in data.reference(batch_size=3) for label in some]
+    assert labels == data.reference_labels().tolist() == [1, 1, 2, 2]
+    assert [label for _, some in data.reference("train") for label in some] == [0, 0, 1, 1, 2, 2]
+    other = Dataset(f"folder:{tmp_path}/train", resolution=8, evaluation_source=f"folder:{tmp_path}/odd")
+    assert next(iter(other.reference()))[1].tolist() == [2, 2, -1, -1]
+    with pytest.raises(
+        ConfigError, match="^the images to compare with are of d, those trained on of a, b, c$"
+    ):
+        other.reference_labels()
+
+
 @pytest.mark.parametrize("use_labels", [True, False])
 def test_a_fraction_that_loses_a_class_is_told(tmp_path, caplog, use_labels):
     for name, count in (("a", 5), ("b", 5), ("c", 2)):

@@ -87,7 +87,7 @@ def test_images_that_fit_a_zip_need_no_resolution(tmp_path):
             {},
             "--format=zip is for squares whose side is a power of two: .*Received: 12x12",
         ),
-        ({"resolution": (8, 16)}, {}, "--format=zip is for squares .*Received: 16x8"),
+        ({"resolution": (8, 16)}, {}, "--format=zip is for squares .*Received: 8 high and 16 wide"),
         ({"resolution": 8, "crop": "random"}, {}, "--format=zip has no room for --crop=random"),
         ({"resolution": 8, "channels": 4}, {}, "--format=zip is for 1 or 3 channels: .*Received: 4"),
     ],

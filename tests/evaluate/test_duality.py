@@ -14,6 +14,7 @@ from short_runs import POINTS, rows, run
 
 from tfgans import losses, schedules
 from tfgans.config import ConfigError
+from tfgans.evaluate import metrics
 from tfgans.evaluate.duality import DualityGap
 from tfgans.gan import GAN
 from tfgans.layers.spectral import SpectralConv2D
@@ -270,10 +271,11 @@ def measured(gin_file, tmp_path_factory):
 def test_a_run_with_it_is_the_run_without(gin_file, measured, tmp_path, eagerly):
     run(gin_file, tmp_path / "plain", *SHORT)
     assert [row["step"] for row in rows(measured)] == [0, 2, 4]
+    counts = {"duality_steps": 3, "duality_batch_size": 8, "duality_samples": 16}
     for row, plain in zip(rows(measured), rows(tmp_path / "plain"), strict=True):
-        assert all(np.isfinite(row[key]) for key in KEYS)
+        assert all(np.isfinite(row[key]) for key in KEYS) and row | counts == row
         seconds = [key for key in row if key.endswith("_seconds")]
-        assert {k: v for k, v in row.items() if k not in (*KEYS, *seconds)} == {
+        assert {k: v for k, v in row.items() if k not in (*KEYS, *counts, *seconds)} == {
             k: v for k, v in plain.items() if k not in seconds
         }
     with (
@@ -324,6 +326,15 @@ def test_settings_without_effect_are_refused(gin_file, measured, tmp_path):
     with pytest.raises(ConfigError, match="bind Evaluator.features"):
         run(str(without), tmp_path / "a", *SHORT, "train.duality_gap = @DualityGap()")
     assert not (tmp_path / "a").exists()
+
+
+def test_it_says_of_how_much_it_is_where_that_is_not_the_usual():
+    assert DualityGap().counts() == DualityGap(seed=4).counts() == {}
+    assert DualityGap(steps=3).counts() == {"duality_steps": 3}
+    assert DualityGap(200, 8, 16).counts() == {"duality_batch_size": 8, "duality_samples": 16}
+    assert not any(metrics.is_value(name, 3) for name in metrics.GAP_COUNTS)
+    row = {"features": "a", "step": 1}
+    assert metrics.measured_alike(row, row) and not metrics.measured_alike(row, row | {"duality_steps": 3})
 
 
 def test_it_can_be_interrupted():

@@ -145,6 +145,11 @@ def test_kept_features_are_a_random_subset_of_a_sorted_set(tmp_path):
     whole = evaluator.features(dataset.images)["features"]
     sorted_kid = kernel_distance_of_blocks(first, whole)[0]
     assert abs(result["kid"]) < 0.1 * sorted_kid
+    assert {
+        name: result.get(name) for name in metrics.COUNTS if name in result
+    } == limits  # said, as it is not as usual
+    alone = Evaluator(DigitsFeatures(), 350, metrics=["fid"], cache_dir=tmp_path, **limits)
+    assert not metrics.COUNTS.keys() & alone(stream(dataset.images), dataset).keys()  # nor is FID of so many
 
 
 def test_more_samples_than_the_reference_can_pair(tmp_path):

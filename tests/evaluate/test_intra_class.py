@@ -3,6 +3,7 @@
 import json
 import logging
 import types
+from unittest import mock
 
 import keras
 import numpy as np
@@ -252,9 +253,11 @@ def test_other_mistakes_are_refused(tmp_path):
 def test_with_a_duality_gap_it_is_measured_too(tmp_path):
     real, labels = clouds([8, 8])
     dataset, of_class = Points(real, labels), of_class_in(real, labels)
-    both = WithDualityGap(evaluator(tmp_path), lambda *_: {"duality_gap": 1.0}, None)
+    gap = mock.Mock(return_value={"duality_gap": 1.0}, **{"counts.return_value": {"duality_steps": 3}})
+    both = WithDualityGap(evaluator(tmp_path), gap, None)
     alone = evaluator(tmp_path)(stream(real), dataset, of_class)
-    assert both(stream(real), dataset, of_class) == alone | {"duality_gap": 1.0} and "intra_fid" in alone
+    found = both(stream(real), dataset, of_class)
+    assert found == alone | {"duality_gap": 1.0, "duality_steps": 3} and "intra_fid" in alone
     assert both.cache_dir == tmp_path  # and all else of the evaluator, such as what pictures of it take
 
 

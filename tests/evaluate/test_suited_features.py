@@ -1,5 +1,6 @@
 """Numbers of a digits classifier are for digits; other data have none of them, unless they are asked for."""
 
+import logging
 import types
 
 import numpy as np
@@ -55,6 +56,18 @@ def test_features_that_say_nothing_of_it_suit_everything(caplog):
     assert evaluator.metrics == ("fid",) and not caplog.records
 
 
+def test_what_is_left_out_without_features_is_named(caplog):
+    evaluator = Evaluator(NoFeatures(), metrics=[*METRICS, "intra_class"])
+    with caplog.at_level(logging.INFO, "tfgans"):
+        evaluator.suit(data("photos"))
+        Evaluator(NoFeatures(), metrics=["spectrum"]).suit(data("photos"))
+        Evaluator(NoFeatures(), metrics=["spectrum"], second_split="train").suit(data("photos"))
+    assert caplog.messages == [
+        "without features fid, kid, intra_class left out; Evaluator.features = @InceptionFeatures() has them",
+        "without features second_split left out; Evaluator.features = @InceptionFeatures() has them",
+    ]
+
+
 class Images:
     """Sixteen noisy images of 16x16."""
 
@@ -77,7 +90,7 @@ def test_without_features_there_are_the_metrics_of_images_alone(tmp_path):
     )
     generate = lambda count: Images.pixels[:count] // 2  # noqa: E731
     expected, found = with_them(generate, Images()), without(generate, Images())
-    image_metrics = [name for name in expected if name.startswith(("sliced", "spectrum"))]
-    assert list(found) == [*image_metrics, "features", "num_samples", "num_reference"]
+    image_metrics = [name for name in expected if name.startswith(("sliced", "spectrum_distance"))]
+    assert list(found) == [*image_metrics, "features", "num_samples", "num_reference", "spectrum_samples"]
     assert all(found[name] == expected[name] for name in image_metrics) and found["features"] == "none"
     assert len(image_metrics) == 4 and expected["fid"] > 0

@@ -69,7 +69,7 @@ FAULTS = [
     Fault(
         "run: the best is of evaluations that do not compare with the last",
         "tfgans/run/build.py",
-        "if measured_alike(row, rows[-1])",
+        "if measured_alike(row, rows[-1], changes)",
         "if True",
         "tests/run/test_counts.py -k best",
     ),

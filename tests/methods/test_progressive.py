@@ -57,6 +57,17 @@ def test_schedule_of_the_paper():
     assert make(stage_steps=(0, 0, 7), resolution=16).stage == 2
 
 
+def test_a_run_that_ends_before_the_last_stage_is_told():
+    model = make(stage_steps=(10, 20, 30), resolution=16)
+    assert [len(model.unreached(steps)) for steps in (1, 10, 11, 30, 31, 90)] == [1, 1, 1, 1, 0, 0]
+    for steps, side in ((10, "4x4"), (11, "8x8")):
+        (line,) = model.unreached(steps)
+        assert (
+            f"from update 31 on, by ProgressiveGAN.stage_steps, and the run has {steps}: it ends with {side}"
+            in line
+        )
+
+
 @pytest.mark.slow
 def test_logs_and_state_of_a_run(run):
     model, recorder = run

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import types
 
 import numpy as np
@@ -83,6 +84,31 @@ def test_evaluate_and_generate_follow_it(ran, tmp_path):
     uniform, _ = build.load(folder, ["GAN.label_distribution='uniform'"])
     np.testing.assert_allclose(labels_of(uniform), 0.5, atol=0.05)
     assert uniform.stated_labels() == {"label_distribution": "uniform"}
+
+
+def test_no_class_is_measured_against_another(ran, tmp_path):
+    """The folder `one` is called `zero` since, and behind `ten`."""
+    folder, _ = ran
+    shutil.copytree(folder.parent / "images", tmp_path / "images")
+    (tmp_path / "images" / "one").rename(tmp_path / "images" / "zero")
+    before = len(rows(folder))
+    moved = [f'Dataset.source="folder:{tmp_path / "images"}"']
+    for metric in ("intra_class", "classification_accuracy_score"):
+        params = [*moved, f'Evaluator.metrics=["fid", "{metric}"]']
+        line = (
+            f"^{metric} compares each class with its own: the run has the classes one, ten, .* has ten, zero$"
+        )
+        with pytest.raises(ConfigError, match=line):
+            after.evaluate(folder, gin_params=params)
+    (tmp_path / "images" / "zero").rename(tmp_path / "images" / "one")
+    backwards = [*moved, 'Evaluator.metrics=["intra_class"]', 'Dataset.classes=["ten", "one"]']
+    with pytest.raises(
+        ConfigError, match=r"; Dataset.classes = \['one', 'ten'\] brings them into its order$"
+    ):
+        after.evaluate(folder, gin_params=backwards)
+    assert len(rows(folder)) == before
+    right = [*moved, 'Evaluator.metrics=["intra_class"]', 'Dataset.classes=["one", "ten"]']
+    assert after.evaluate(folder, gin_params=right)["intra_fid_by_class"][0] is None  # 3 images of `one`
 
 
 def test_describe_shows_the_classes_of_a_run(ran):

@@ -113,7 +113,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
         (folder / "flat", {}, "flat has no labels"),
         (folder / "one.npz", {}, "one.npz has one class alone"),
         (folder / "gap.npz", {}, "has no image to train on of class 1"),
-        (folder / "wide.npz", {}, "the images are 8x6: give --resolution"),
+        (folder / "wide.npz", {}, "the images are 6 high and 8 wide: give --resolution"),
         (
             folder / "single.npz",
             {"batch_size": 2},

@@ -49,7 +49,9 @@ def test_the_best_step_has_the_most_of_a_metric_of_which_more_is_better(tmp_path
     assert build.best_step(tmp_path, [0, 2, 4], "recall_test") == 2
 
 
-@pytest.mark.parametrize("changed", [{"features": "b"}, {"num_samples": 8}, {"num_reference": 8}])
+@pytest.mark.parametrize(
+    "changed", [{"features": "b"}, {"num_samples": 8}, {"num_reference": 8}, {"neighbour_samples": 8}]
+)
 def test_the_best_step_is_measured_like_the_last(tmp_path, changed):
     same = {"features": "a", "num_samples": 4, "num_reference": 4}
     rows = [{"step": 0, "fid": 1.0} | same] + [{"step": s, "fid": 9.0 - s} | same | changed for s in (2, 4)]
@@ -57,3 +59,23 @@ def test_the_best_step_is_measured_like_the_last(tmp_path, changed):
     assert build.best_step(tmp_path, [0, 2, 4]) == 4
     with pytest.raises(ConfigError, match="no evaluated checkpoint"):
         build.best_step(tmp_path, [0])
+
+
+def test_the_best_step_is_measured_against_the_images_of_the_last(tmp_path):
+    """Other images in the place of what evaluations compared with, after step 2, and as many."""
+    rows = [{"step": step, "fid": fid} for step, fid in ((0, 9.0), (2, 1.0), (4, 5.0), (6, 7.0))]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    record = {
+        "fingerprint": "f",
+        "images": 1,
+        "source": "folder:a",
+        "classes": None,
+        "files": {},
+        "evaluation": {},
+    }
+    record |= {"items": {"names": ["a"], "hashes": ["0"], "labels": None}}
+    start = {"step": 0, "fingerprint": "f", "images": 1}
+    for changes, best in (([], 2), ([0], 2), ([2], 4), ([4], 6), ([6], 2), ([2, 4], 6)):
+        history = [start, *({"step": step, "evaluation": {"images": "other"}} for step in changes)]
+        (tmp_path / "data.json").write_text(json.dumps(record | {"history": history}))
+        assert build.best_step(tmp_path, [0, 2, 4, 6]) == best, changes

@@ -38,6 +38,30 @@ def test_two_folders_are_what_numpy_says(folders):
     json.dumps(found, allow_nan=False)
 
 
+def test_the_result_says_of_which_sizes_the_images_were(folders, tmp_path, caplog):
+    root, arrays = folders
+    side = arrays["real"].shape[1]
+    same = between(root / "real", root / "fake")
+    assert (same["first_size"], same["second_size"]) == ([side, side], [side, side])
+    assert "--resolution" not in caplog.text
+    brought = between(root / "real", root / "fake", resolution=(8, 16))
+    assert (brought["first_size"], brought["second_size"]) == ([8, 16], [8, 16])
+    for number, image in enumerate(arrays["fake"][:12]):
+        (tmp_path / "small").mkdir(exist_ok=True)
+        Image.fromarray(np.squeeze(image)).resize((8, 10)).save(tmp_path / "small" / f"{number}.png")
+    between(root / "real", None, save=tmp_path / "real.npz")
+    for first in (root / "real", tmp_path / "real.npz"):
+        caplog.clear()
+        other = between(first, tmp_path / "small")
+        assert (other["first_size"], other["second_size"]) == ([side, side], [10, 8])
+        small = f"{tmp_path / 'small'} are 10 high and 8 wide"
+        line = f"images of {first} are {side}x{side}, and those of {small}: --resolution brings"
+        assert sum(message.startswith(line) for message in caplog.messages) == 1
+    plain = {name: array for name, array in np.load(tmp_path / "real.npz").items() if name != "size"}
+    np.savez(tmp_path / "plain.npz", **plain)
+    assert "first_size" not in between(tmp_path / "plain.npz", tmp_path / "small")
+
+
 def test_the_same_images_are_at_no_distance_and_no_new_ones(folders):
     root, _ = folders
     found = between(root / "real", root / "real", ("fid", "mind", "cmmd", "memorization", "precision_recall"))

@@ -30,7 +30,7 @@ def test_statistics_are_of_one_size(folders, tmp_path, caplog):
     path, fake = str(tmp_path / "real.npz"), root / "fake"
     between(root / "real", None, save=path, resolution=(6, 8))
     assert between(path, fake, resolution=(6, 8))["fid"] > 0
-    with pytest.raises(ConfigError, match="real.npz has statistics of images of 6x8. .* --resolution=16"):
+    with pytest.raises(ConfigError, match="real.npz has statistics of images of 6 high and 8 wide. .*=16"):
         between(path, fake, resolution=16)
     between(root / "real", None, save=path)
     assert between(path, fake, resolution=9) == between(path, fake) and "which size" not in caplog.text

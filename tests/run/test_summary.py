@@ -10,6 +10,7 @@ import toys
 from tfgans import checkpoint
 from tfgans.evaluate import cost
 from tfgans.gan import GAN
+from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN
 from tfgans.run import summary
 from tfgans.run.plan import Plan
@@ -47,7 +48,8 @@ def test_the_whole_introduction(model, tmp_path):
     size = summary.bytes_text(summary.checkpoint_size(model))
     sizes = [f"{cost.parameters(network):,}" for network in (model.generator, model.discriminator)]
     assert summary.lines(summary.of_run(run, 500)) == [
-        "data         folder:cats: 2,000 images of 48x64, RGB, 3 classes (cat, dog, owl), 1 image skipped",
+        "data         folder:cats: 2,000 images of 64 high and 48 wide, RGB, 3 classes (cat, dog, owl), "
+        "1 image skipped",
         f"networks     generator {sizes[0]} parameters, discriminator {sizes[1]} parameters, and the generator's "
         "moving average",
         "methods      none: the plain GAN",
@@ -75,8 +77,36 @@ def test_what_is_not_there_is_said(model, tmp_path):
         "12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...), which training leaves aside: num_classes is not set"
     )
     assert " of 8x8, gray and alpha, " in summary.data(data(item_shape=(8, 8, 2), background="#102030"), None)
-    assert " of 9x8, RGB on #102030, " in summary.data(data(item_shape=(8, 9, 3), background="#102030"), None)
+    assert " of 8 high and 9 wide, RGB on #102030, " in summary.data(
+        data(item_shape=(8, 9, 3), background="#102030"), None
+    )
     assert summary.data(data(item_shape=(2,), source="ring"), None).startswith("ring: 2,000 points, ")
+
+
+def test_an_outer_step_of_a_search_is_no_generator_update(tmp_path):
+    """alphaGAN's: T batches of the training half; 2 R + S + 1 of the other one, which the warm-up leaves out."""
+    model = types.SimpleNamespace(batches_per_step=1, batches_of=lambda step: (8, 0 if step < 3 else 25))
+    run = make_run(tmp_path, model, steps=25)
+    assert summary.steps(run, 0) == "25 outer steps, each with 528 images: 7 times all"  # 16 * 33; of 2,000
+    assert summary.batch(data(), model, 24) == (
+        "16 images; of the training half 8 batches, of the validation half 25 batches for each outer step"
+    )
+    timed = make_run(tmp_path, model, steps=25, seconds=9.0)
+    assert summary.steps(timed, 0) == "9 seconds of training, each outer step with 528 images"
+
+
+def test_a_run_that_its_method_never_comes_to_is_told(tmp_path, caplog):
+    """Updates 1 to 20,000 are those of the run; after a warm-up of 20,000 pruning begins with update 20,001."""
+    for length, said in ((20000, 1), (19999, 0)):
+        caplog.clear()
+        late = make(ReGAN, warm_up_length=length, sparse_length=5)
+        summary.introduce(make_run(tmp_path, late), 0)
+        words = "ReGAN prunes from update 20,001 on, after ReGAN.warm_up_length, and the run has 20,000"
+        assert caplog.messages.count(words) == said
+    caplog.clear()
+    summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000, sparsity=0.0)), 0)
+    summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000), seconds=5.0), 0)
+    assert "warm_up_length" not in caplog.text
 
 
 def test_the_size_of_a_checkpoint_is_known_before_there_is_one(model, tmp_path):

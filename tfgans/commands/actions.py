@@ -74,18 +74,22 @@ def _search():
 
 def _flags_of_data():
     """Those flags, as they are written, that say what the data are: what is found is of these."""
-    names = ("data", "resolution", "channels", "num_classes")
-    given = {name: value for name, value in _plain_flags().items() if name in names}
-    texts = {k: "x".join(map(str, v)) if isinstance(v, tuple) else v for k, v in given.items()}
-    return [f"--{name}={text}" for name, text in texts.items()]
+    from tfgans.run import flag_bindings
+
+    names = set(flag_bindings.OF_IMAGES) - {"batch_size"}
+    return flag_bindings.texts({name: value for name, value in _plain_flags().items() if name in names})
 
 
 def _evaluate():
     from tfgans.run import after, build
+    from tfgans.run.flag_bindings import refuse_binding, source_of
 
     refuse_gin_files()
-    measured = FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures
-    row = after.evaluate(FLAGS.model_dir, *measured, **langevin(), **which())
+    measured, of_run = (FLAGS.num_samples, FLAGS.duality_gap, FLAGS.pictures), which()
+    if FLAGS.data is not None:
+        refuse_binding("Dataset.source", of_run["gin_params"], "--data says where the images are")
+        of_run["gin_params"] = [*of_run["gin_params"], f"Dataset.source={source_of(FLAGS.data)!r}"]
+    row = after.evaluate(FLAGS.model_dir, *measured, **langevin(), **of_run)
     print(build.to_json(row))
 
 
@@ -119,13 +123,14 @@ def _compared():
     """`(comparison, problems)` of what the flags name."""
     from tfgans.compare import run
     from tfgans.config import ConfigError
+    from tfgans.run.flag_bindings import OF_IMAGES
 
     if FLAGS.from_runs:
         refuse_gin_files("--from_runs compares runs as they are: leave --gin_file and --gin_param out")
         if FLAGS.pictures:
             raise ConfigError("--from_runs compares runs as they are: draw them by evaluate --pictures first")
         refuse_flags(
-            ["seeds", "steps", "seconds", "own_steps", "evaluate_every", "jobs"],
+            [*OF_IMAGES, "seeds", "steps", "seconds", "own_steps", "evaluate_every", "jobs"],
             "--from_runs compares runs as they are",
         )
         return run.compare_runs(FLAGS.output_dir, FLAGS.from_runs, FLAGS.label, FLAGS.metric)
@@ -142,6 +147,7 @@ def _compared():
         primary_metric=FLAGS.metric,
         jobs=FLAGS.jobs,
         pictures=FLAGS.pictures,
+        images={name: value for name, value in _plain_flags().items() if name in OF_IMAGES},
     )
 
 

@@ -121,6 +121,11 @@ def _worker_flags():
 def _model_flags():
     """What changes the networks or what a run costs; see `flag_bindings` for what each of them sets."""
     flags.DEFINE_integer("steps", None, "Generator updates of the whole run.", lower_bound=1)
+    _batch_flags()
+
+
+def _batch_flags():
+    """What the batches are; with `_data_flag` those of `flag_bindings.OF_IMAGES`."""
     image_flags()
     flags.DEFINE_integer("num_classes", None, "Classes of a conditional GAN; 0: none.", lower_bound=0)
     flags.DEFINE_integer(
@@ -130,6 +135,7 @@ def _model_flags():
 
 def evaluate():
     run_flags()
+    flags.DEFINE_string("data", None, "Where the images of the run are by now, as --data of train says it.")
     flags.DEFINE_integer("num_samples", None, "Images to generate.", lower_bound=2)
     flags.DEFINE_bool("duality_gap", False, "Measure the duality gap, too; DualityGap.* says how.")
     flags.DEFINE_bool(
@@ -213,6 +219,8 @@ def compare():
     flags.DEFINE_multi_string(
         "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."
     )
+    _data_flag()
+    _batch_flags()
     flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")
     flags.DEFINE_integer("steps", None, "Generator updates of each run.")
     define_float("seconds", None, "Seconds of training of each run, instead of --steps.")

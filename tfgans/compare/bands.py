@@ -20,11 +20,14 @@ class Band:
 
 
 def run_points(run, metric, against):
-    """(x, y) arrays of one run's metric, in order of x; evaluations without a value are left out."""
+    """(x, y) arrays of one run's metric, in order of x.
+
+    Evaluations without a value, and those that do not compare with the run's last, are left out.
+    """
     values = {
         evaluation[against]: evaluation["metrics"].get(metric)
         for evaluation in run["evaluations"]
-        if evaluation[against] is not None
+        if evaluation[against] is not None and evaluation["comparable"]
     }
     return _sorted_points(values)
 

@@ -60,7 +60,9 @@ def _facts(folder, root, seed, outcome, message):
     text = _read(folder / "operative.gin")
     bindings = bindings_of(text)
     rows = _rows(folder)
-    last = rows[-1] if rows else {}
+    last, data = rows[-1] if rows else {}, _data(folder)
+    changes = data["measured_anew_at"] if data else ()
+    alike = [row for row in rows if measured_alike(row, last, changes)]
     if outcome is None:
         outcome, message = _outcome(folder, rows, bindings)
     pictures = sorted((folder / "samples").glob("step_*.png"))
@@ -69,7 +71,7 @@ def _facts(folder, root, seed, outcome, message):
         "folder": relative(folder, root),
         "outcome": outcome,
         "message": message,
-        "suspicious": suspicion(rows) if outcome == FINISHED else None,
+        "suspicious": suspicion(alike) if outcome == FINISHED else None,
         "step": last.get("step"),
         **{name: last.get(name) for name in ("train_seconds", "compile_seconds")},
         "eval_seconds": sum(row.get("eval_seconds", 0.0) for row in rows) if rows else None,
@@ -78,7 +80,7 @@ def _facts(folder, root, seed, outcome, message):
                 "step": row["step"],
                 "train_seconds": row.get("train_seconds"),
                 "metrics": values_of(row),
-                "comparable": measured_alike(row, last),
+                "comparable": row in alike,
             }
             for row in rows
             if was_evaluated(row)
@@ -87,7 +89,7 @@ def _facts(folder, root, seed, outcome, message):
         "samples": relative(pictures[-1], root) if pictures else None,
         "spectrum": _spectrum(folder, last["step"]) if rows else None,
         "drawn": drawn(folder, last["step"], root) if rows else None,
-        "data": _data(folder),
+        "data": data,
         "operative": text,
         "bindings": bindings,
         **{name: last.get(name) for name in ("features", "num_samples", "num_reference")},
@@ -135,8 +137,9 @@ def _data(folder):
     """What a run was trained on and measured by; None if it does not say.
 
     Returns: dict of `trained_on` and `evaluated`, fingerprints of images, before which there is the kind of light
-        digests (`tfgans.data.hashes`); `measured_in`, the features' name and fingerprint; `changed_at`, steps. The
-        second and the third may be None.
+        digests (`tfgans.data.hashes`); `measured_in`, the features' name and fingerprint; `changed_at` and
+        `measured_anew_at`, steps after which what is trained on, or measured by, is another. The second and the
+        third may be None.
     """
     try:
         kept = identity.read(folder)
@@ -151,6 +154,7 @@ def _data(folder):
         "evaluated": evaluated and _of_kind(kept["evaluation"], evaluated),
         "measured_in": kept["evaluation"].get("features"),
         "changed_at": changed,
+        "measured_anew_at": identity.evaluation_changes(kept),
     }
 
 

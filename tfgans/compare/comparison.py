@@ -109,6 +109,19 @@ def _data_problems(configuration):
     for run in runs:
         for step in (run.get("data") or {}).get("changed_at", ()):
             yield f"{label}, seed {run['seed']}: its images were changed at step {step}"
+        if left_out := not_compared(run):
+            yield f"{label}, seed {run['seed']}: {left_out}"
+
+
+def not_compared(run):
+    """What is said of a run whose evaluations do not all compare with its last; None if they do."""
+    steps = [each["step"] for each in run["evaluations"] if not each["comparable"]]
+    if not steps:
+        return None
+    return (
+        f"evaluated up to step {max(steps):,} in other features, against other images or of other numbers of them "
+        "than at its end: those values are in no curve and no best"
+    )
 
 
 def value_of(run, metric, at, higher_is_better):

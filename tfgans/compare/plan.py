@@ -35,7 +35,11 @@ def parts(text):
     for word in words:
         name, _, value = word.partition("=")
         if name not in found or not value:
-            raise ConfigError(f"--configuration takes --gin_file=F and --gin_param=B. Received: {word!r}")
+            own = name.removeprefix("--") in (*flag_bindings.OF_IMAGES, "steps")
+            hint = f"; compare itself takes {name}, for all configurations" if own else ""
+            raise ConfigError(
+                f"--configuration takes --gin_file=F and --gin_param=B. Received: {word!r}{hint}"
+            )
         found[name].append(value)
     if not found["--gin_file"]:
         raise ConfigError(f"--configuration names no --gin_file: {text}")
@@ -49,14 +53,16 @@ class Configuration:
         text: see `parts`. gin_params: bindings for all configurations; they come last.
         steps: generator updates, the flag of `train`; None for what the configuration says. seconds: whether it may
             say nothing of them.
-    Raises: ConfigError if it cannot be run, or a binding contradicts `steps`.
+        images: flags of `train` that say of which images the batches are, {"data": ..., "resolution": ..., ...}.
+    Raises: ConfigError if it cannot be run, or a binding contradicts `steps` or one of `images`.
     """
 
-    def __init__(self, label, text, gin_params, steps, seconds):
-        self.label = label
+    def __init__(self, label, text, gin_params, steps, seconds, images=None):
+        self.label, self.images = label, dict(images or {})
         self.gin_files, own = parts(text)
         self.gin_params = [*own, *gin_params]
-        build.prepare(self.gin_files, self.gin_params, {} if steps is None else {"steps": steps})
+        plain = self.images | ({} if steps is None else {"steps": steps})
+        build.prepare(self.gin_files, self.gin_params, plain)
         if not config.is_bound("Evaluator", "features"):
             raise ConfigError("nothing evaluates: bind Evaluator.features, such as @DigitsFeatures()")
         self._given = config.given()
@@ -111,6 +117,7 @@ class Configuration:
         """Flags of `train` for one run."""
         flags = [f"--gin_file={path}" for path in self.gin_files]
         flags += [f"--model_dir={model_dir}", f"--seed={seed}", *self.length]
+        flags += flag_bindings.texts(self.images)
         return flags + [f"--gin_param={binding}" for binding in (*self.gin_params, *self.bindings)]
 
     def digest(self):

@@ -20,7 +20,15 @@ class NotWritten(OSError):
 
 
 def compare_configurations(
-    output_dir, gin_files, labels=(), gin_params=(), primary_metric=None, jobs=1, pictures=False, **terms
+    output_dir,
+    gin_files,
+    labels=(),
+    gin_params=(),
+    primary_metric=None,
+    jobs=1,
+    pictures=False,
+    images=None,
+    **terms,
 ):
     """Trains, evaluates and compares; what an earlier call finished in the folder is not run again.
 
@@ -34,6 +42,7 @@ def compare_configurations(
             was measured, otherwise `fid`.
         jobs: runs at a time.
         pictures: has `evaluate --pictures` draw the runs that finished.
+        images: see `plan.Configuration`; those of all configurations.
         terms: of `plan.Terms`, such as `seeds` and `steps`.
     Returns: `(comparison, problems)`: the contents of `compare.json`, and a line for each configuration that could
         not be run; the others are compared all the same.
@@ -47,7 +56,7 @@ def compare_configurations(
         raise ConfigError(f"--jobs is at least 1. Received: {jobs}")
     terms = plan.Terms(**terms)
     terms.check()
-    configurations, problems = _configurations(gin_files, labels, gin_params, terms)
+    configurations, problems = _configurations(gin_files, labels, gin_params, terms, images)
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]
@@ -76,12 +85,13 @@ def compare_configurations(
         return _finish(output_dir, found, settings, problems), problems + refused
 
 
-def _configurations(gin_files, labels, gin_params, terms):
+def _configurations(gin_files, labels, gin_params, terms, images=None):
     """`(configurations, problems)`: those that can be run, with their lengths, and a line for each other one."""
     found, problems = [], []
     for label, gin_file in zip(plan.labels_of(gin_files, labels), gin_files, strict=True):
         try:
-            found.append(plan.Configuration(label, gin_file, gin_params, terms.steps, terms.seconds))
+            length = terms.steps, terms.seconds
+            found.append(plan.Configuration(label, gin_file, gin_params, *length, images))
         except ConfigError as error:
             problems.append(f"{label}: {config.first_line(error)}")
     if not found:

@@ -76,7 +76,7 @@ def page(folder):
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         outcome=_outcome(run, in_training),
         verdict=_verdict(alone),
-        cautions=[*problems, *filter(None, [run["suspicious"] and f"suspicious: {run['suspicious']}"])],
+        cautions=[*problems, *_cautions(run)],
         summary=_summary(alone),
         rows=_rows(in_training),
         afterwards=_rows(afterwards),
@@ -96,6 +96,12 @@ def page(folder):
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _cautions(run):
+    """What is to be known of the run's numbers, lines."""
+    suspicious = run["suspicious"] and f"suspicious: {run['suspicious']}"
+    return [line for line in (suspicious, comparison.not_compared(run)) if line]
 
 
 def _alone(run, folder):

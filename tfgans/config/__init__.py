@@ -35,6 +35,7 @@ from tfgans.config.kinds import (
     kind_of,
     kinds_of,
     sides,
+    size_words,
 )
 from tfgans.errors import ConfigError, first_line
 
@@ -74,6 +75,7 @@ __all__ = [
     "read",
     "refuse_unused",
     "sides",
+    "size_words",
     "unbound",
     "unused_bindings",
 ]

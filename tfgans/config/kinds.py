@@ -132,6 +132,12 @@ def sides(size):
     return tuple(map(int, size)) if isinstance(size, (list, tuple)) else (int(size), int(size))
 
 
+def size_words(size):
+    """A `Size` for a message: `64x64`, or `32 high and 64 wide`: flags have the height first, viewers the width."""
+    height, width = sides(size)
+    return f"{height}x{width}" if height == width else f"{height} high and {width} wide"
+
+
 _OF_PYTHON = {
     bool: Kind("True or False", lambda v: isinstance(v, bool)),
     int: Kind("an integer", _is_integer),

@@ -45,22 +45,27 @@ def open_comparison(dataset, where):
 
 
 def numbered_alike(dataset, labels, names):
+    """As `renumbered`. Raises: ConfigError if a label is of a class that `dataset` does not have."""
+    found = renumbered(dataset, labels, names)
+    if found is not None and ((found < 0) & (labels >= 0)).any():
+        strange = [names[k] for k in np.unique(labels[(found < 0) & (labels >= 0)])]
+        raise ConfigError(
+            f"the images to compare with are of {listed(strange)}, those trained on of "
+            f"{listed(list(dataset.class_names))}"
+        )
+    return found
+
+
+def renumbered(dataset, labels, names):
     """Labels of images to compare with, numbered as the classes of `dataset` are.
 
     Args:
         labels: int32 [n], or None.
         names: of their classes, or None; where both have names these decide, else numbers stay.
-    Raises: ConfigError if one of them is no class of `dataset`.
+    Returns: int32 [n], -1 for unknown ones and for those that are no class of `dataset`; or None.
     """
     ours = dataset.class_names
     if labels is None or names is None or ours is None or list(names) == list(ours):
         return labels
     places = {name: k for k, name in enumerate(ours)}
-    strange = [names[k] for k in np.unique(labels[labels >= 0]) if names[k] not in places]
-    if strange:
-        raise ConfigError(
-            f"the images to compare with are of {listed(strange)}, those trained on of {listed(list(ours))}"
-        )
-    return np.array([*(places.get(name, -1) for name in names), -1], np.int32)[
-        labels
-    ]  # -1, unknown, stays so
+    return np.array([*(places.get(name, -1) for name in names), -1], np.int32)[labels]

@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from tfgans.config import ConfigError, sides
+from tfgans.config import ConfigError, sides, size_words
 from tfgans.data import manifest
 from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
@@ -56,7 +56,7 @@ class Packed:
         """Raises ConfigError for a use for which the images as they were would be needed."""
         if self._size is None:
             return
-        packed, words = self.manifest.options, f"{self._size[1]}x{self._size[0]}"
+        packed, words = self.manifest.options, size_words(self._size)
         hint = "pack without --resolution keeps images as they were"
         wanted = sides(resolution)
         if max(wanted[0] / self._size[0], wanted[1] / self._size[1]) > 1:

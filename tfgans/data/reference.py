@@ -8,7 +8,7 @@ import PIL
 
 from tfgans.config import ConfigError
 from tfgans.data import philox
-from tfgans.data.comparison import numbered_alike, open_comparison
+from tfgans.data.comparison import numbered_alike, open_comparison, renumbered
 from tfgans.data.contents import Contents
 from tfgans.data.sources import title
 
@@ -28,13 +28,13 @@ class Reference:
             limit: at most so many, a sample fixed once for all (not the first, which may be one class).
             indices: instead of that, only these, in this order.
         Returns: iterator of (uint8 [n, H, W, C] or float32 points [n, 2], labels int32 [n] or None),
-            n = `batch_size` except at the end.
+            n = `batch_size` except at the end. Labels are numbered as those trained on, -1 for other classes.
         """
         data = self._compared(split)
-        if data is not self:
-            return data._reference(data.split, self.evaluation_flip, limit, batch_size, indices)
-        flip = self.evaluation_flip and split is None
-        return self._reference(self._evaluation(split), flip, limit, batch_size, indices)
+        place = data._evaluation(split if data is self else data.split)
+        names, flip = data._open(place)[2], self.evaluation_flip and split is None
+        batches = data._reference(place, flip, limit, batch_size, indices)
+        return ((images, renumbered(self, labels, names)) for images, labels in batches)
 
     def _reference(self, split, flip, limit, batch_size, indices):
         store, labels, _ = self._open(split)

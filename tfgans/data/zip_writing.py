@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from tfgans import files, progress
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, size_words
 from tfgans.data import stylegan_labels
 from tfgans.data.decode import BadImage
 from tfgans.data.looking import each
@@ -86,7 +86,7 @@ def _form(content, form, channels):
     if height != width or height & (height - 1):
         raise ConfigError(
             f"--format=zip is for squares whose side is a power of two: give such a --resolution. "
-            f"Received: {width}x{height}"
+            f"Received: {size_words((height, width))}"
         )
     if form.crop == "random":
         raise ConfigError("--format=zip has no room for --crop=random: its images are of one size")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 from tfgans.data.labels import count_labels
+from tfgans.evaluate.metrics import GAP_COUNTS
 from tfgans.layers import copies
 
 
@@ -50,7 +51,13 @@ class DualityGap:
     Raises: ConfigError for values out of range.
     """
 
-    def __init__(self, steps: Count = 200, batch_size: Count = 64, num_samples: Count = 2000, seed: Seed = 0):
+    def __init__(
+        self,
+        steps: Count = GAP_COUNTS["duality_steps"],
+        batch_size: Count = GAP_COUNTS["duality_batch_size"],
+        num_samples: Count = GAP_COUNTS["duality_samples"],
+        seed: Seed = 0,
+    ):
         check_count("DualityGap.num_samples", num_samples, least=batch_size)
         self.steps, self.batch_size, self.num_samples, self.seed = steps, batch_size, num_samples, seed
 
@@ -58,6 +65,8 @@ class DualityGap:
         """Raises ConfigError, before any training, if the gap of this model on these data cannot be measured."""
         _check_model(model)
         self._counts(dataset)
+        if model.num_classes and hasattr(dataset, "reference_labels"):
+            dataset.reference_labels()  # names what is no class of those trained on
         for split in (dataset.split, None):
             _check_labels(model, next(iter(dataset.reference(split, batch_size=32)))[1])
         for network in (model.generator, model.discriminator):
@@ -87,6 +96,11 @@ class DualityGap:
             "duality_maxmin": values[1],
         }
         return {name: value if np.isfinite(value) else None for name, value in found.items()}
+
+    def counts(self):
+        """Of how many updates and samples the gap is, where that is not the usual: an entry of `GAP_COUNTS` each."""
+        counts = dict(zip(GAP_COUNTS, (self.steps, self.batch_size, self.num_samples), strict=True))
+        return {name: count for name, count in counts.items() if count != GAP_COUNTS[name]}
 
     def _value(self, model, learning, learn, held_out, interrupt):
         """M after one network of a copy of the pair has learnt."""
@@ -155,9 +169,9 @@ class WithDualityGap:
         self.model, self.interrupt = model, interrupt
 
     def __call__(self, generate, dataset, of_class=None, paths=None, evidence=None):
-        """As `Evaluator` does."""
+        """As `Evaluator` does, followed by the gap and `DualityGap.counts`."""
         found = self.evaluator(generate, dataset, of_class, paths, evidence)
-        return found | self.duality_gap(self.model, dataset, self.interrupt)
+        return found | self.duality_gap(self.model, dataset, self.interrupt) | self.duality_gap.counts()
 
     def __getattr__(self, name):
         """All else is the evaluator's."""

@@ -84,11 +84,11 @@ class Evaluator:
         num_samples: AtLeast(2) = 10000,
         batch_size: Count = 256,
         metrics: Several(_NAME | Function("@my_metric")) = _metrics.DEFAULT,
-        inception_splits: Count = 10,
-        kernel_samples: AtLeast(2) = 10000,
-        neighbour_samples: AtLeast(_metrics.DENSITY_NEIGHBOURS + 1) = 5000,
-        sliced_samples: Count = 1024,
-        spectrum_samples: Count = 1024,
+        inception_splits: Count = _metrics.COUNTS["inception_splits"],
+        kernel_samples: AtLeast(2) = _metrics.COUNTS["kernel_samples"],
+        neighbour_samples: AtLeast(_metrics.DENSITY_NEIGHBOURS + 1) = _metrics.COUNTS["neighbour_samples"],
+        sliced_samples: Count = _metrics.COUNTS["sliced_samples"],
+        spectrum_samples: Count = _metrics.COUNTS["spectrum_samples"],
         intra_samples: AtLeast(LEAST) | None = None,
         cache_dir: FilePath | None = None,
         second_split: str | None = None,
@@ -102,6 +102,8 @@ class Evaluator:
         self.features, self.num_samples, self.batch_size = features, num_samples, batch_size
         self.metrics, self.inception_splits, self.cache_dir = tuple(metrics), inception_splits, cache_dir
         self.kernel_samples, self.neighbour_samples = kernel_samples, neighbour_samples
+        counts = inception_splits, kernel_samples, neighbour_samples, sliced_samples, spectrum_samples
+        self._counts = dict(zip(_metrics.COUNTS, counts, strict=True))
         if "inception_score" in metrics:
             check_count("Evaluator.num_samples", num_samples, least=inception_splits)
         within = "intra_class" in metrics
@@ -116,8 +118,9 @@ class Evaluator:
         self._path_length = (path_length or PathLength()) if self._spaces else None
         self._copying = Copying() if "copying" in metrics else None
         self._spatial = None
+        self._blind_to = []  # metrics that want features, where there are none
         if isinstance(features, NoFeatures):
-            self._leave_features_out()
+            self._blind_to = self._leave_features_out()
         elif "sfid" in metrics:
             self._spatial = SpatialFeatures(features)
 
@@ -126,8 +129,16 @@ class Evaluator:
         """Whether no metric is of features."""
         return isinstance(self.features, NoFeatures)
 
+    @property
+    def of_classes(self):
+        """The metrics that compare generated images of a class with real ones of the same."""
+        within = "intra_class" if self._within_classes is not None else None
+        scored = "classification_accuracy_score" if self._classification is not None else None
+        return [name for name in (within, scored) if name is not None]
+
     def suit(self, dataset):
-        """Leaves out the metrics of features that say nothing about a data set, with one line in the log.
+        """Leaves out the metrics of features that say nothing about a data set, with one line in the log; it names
+        those, too, that were left out because there are no features.
 
         Raises: ConfigError if the data have no `second_split`.
 
@@ -136,6 +147,11 @@ class Evaluator:
         """
         if self.second_split is not None:
             dataset.against(self.second_split)
+        if self._blind_to:
+            left = ", ".join(self._blind_to)
+            logger.info(
+                "without features %s left out; Evaluator.features = @InceptionFeatures() has them", left
+            )
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
         if reason is None:
             return
@@ -148,6 +164,7 @@ class Evaluator:
     def _leave_features_out(self):
         """Goes on without features; returns the names of the metrics that are left out."""
         left = [metric for metric in self.metrics if metric not in _metrics.OF_IMAGES]
+        left += ["second_split"] if self.second_split is not None else []
         self.metrics = tuple(metric for metric in self.metrics if metric in _metrics.OF_IMAGES)
         self.features, self._spaces = NoFeatures(), {}
         self._within_classes = self._spatial = self._copying = self.second_split = None
@@ -189,8 +206,9 @@ class Evaluator:
             paths: for `ppl_z` and `ppl_w`, what `GAN.paths` gives; None where there are none.
             evidence: `evidence.Evidence` to fill; the features of all samples are kept then.
         Returns: dict that JSON takes: the metrics, `features` (the extractor's name), `num_samples`,
-            `num_reference`, and what `Dataset.reference_facts` says of those images. A metric switched off, or that
-            these data do not allow, is absent; one that is not a finite number (a generator that diverged) is None.
+            `num_reference`, those of `metrics.COUNTS` that are not as usual, and what `Dataset.reference_facts` says
+            of those images. A metric switched off, or that these data do not allow, is absent; one that is not a
+            finite number (a generator that diverged) is None.
         Raises: ConfigError if `generate` returns another shape, type or number of samples, or as `check` does.
         """
         reference = self._statistics(dataset, None if evidence is None else max(KEPT, self._keep()))
@@ -222,7 +240,13 @@ class Evaluator:
         result |= self._of_generator(dataset, of_class, paths)
         result = {name: json_number(value) for name, value in result.items()}
         counts |= dataset.reference_facts() if hasattr(dataset, "reference_facts") else {}
+        counts |= self._other_counts()
         return {**result, "features": self.features.name, "num_samples": self.num_samples, **counts}
+
+    def _other_counts(self):
+        """Of how many samples or parts the metrics are, where that is not the usual: {parameter: count}."""
+        used = {name: self._counts[name] for name in _metrics.counts_of(self.metrics)}
+        return {name: count for name, count in used.items() if count != _metrics.COUNTS[name]}
 
     def _of_generator(self, dataset, of_class, paths):
         """The metrics that have the generator make more than its samples."""

@@ -30,7 +30,7 @@ Of numbers of their own, `intra_samples`, `sliced_samples`, `spectrum_samples`, 
   (Karras et al. 2019), of 10,000 paths; also `ppl_samples`. The less, the smoother. The value's name says of which
   features it is, such as `ppl_z_end_inception_clean`; see `PathLength`.
 - `ppl_w`: the same on straight lines between styles. Refused where the generator has none.
-- `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of square images.
+- `sliced_wasserstein`: mean over a Laplacian pyramid's levels (Karras et al. 2018), of sides of at least 8.
 - `spectrum`: `spectrum_distance`, `_high`, `_all` in decibels, see `spectrum.compare`.
 """
 
@@ -64,13 +64,33 @@ HIGHER_IS_BETTER = frozenset(
         "copying_score",
     )
 )
-_NOT_METRICS = {"step", "num_samples", "num_reference", "features", "command", "real_images"}
+# Of how many samples, or parts, some metrics are: parameters of `Evaluator`. Rows name those that differ from these.
+COUNTS = {
+    "inception_splits": 10,
+    "kernel_samples": 10000,
+    "neighbour_samples": 5000,
+    "sliced_samples": 1024,
+    "spectrum_samples": 1024,
+}
+# Likewise those of `DualityGap`: steps, batch_size, num_samples.
+GAP_COUNTS = {"duality_steps": 200, "duality_batch_size": 64, "duality_samples": 2000}
+_NOT_METRICS = {
+    *COUNTS,
+    *GAP_COUNTS,
+    "step",
+    "num_samples",
+    "num_reference",
+    "features",
+    "command",
+    "real_images",
+}
 _NOT_METRICS |= {"intra_samples", "intra_left_out", "reference_flipped"}
 _NOT_METRICS |= {"ppl_samples", "classification_samples"}
 _NOT_METRICS |= {"average_difference", "fid_raw", "fid_raw_samples"}  # of weights that are not compared
 # How sure other values are; behind a second split's come more letters.
 _BESIDE = ("kid_std", "kid_subsets_std", "fid_infinity_slope", "fid_infinity_error")
-_MEASURED_BY = ("features", "num_samples", "num_reference")  # not by the reference's name: data may be moved
+# Not by the reference's name: data may be moved.
+_MEASURED_BY = ("features", "num_samples", "num_reference", *COUNTS, *GAP_COUNTS)
 _AGAINST_A_SPLIT = ("precision", "recall", "density", "coverage", "auth_pct")
 PRECISION_NEIGHBOURS = 3
 DENSITY_NEIGHBOURS = 5
@@ -155,12 +175,16 @@ def made_in_training(row):
     return "command" not in row
 
 
-def measured_alike(row, other):
+def measured_alike(row, other, changes=()):
     """Whether the numbers of two rows of a run's `metrics.jsonl` compare: a run may go on with other features.
 
-    They do if they are of the same features and of as many generated and real images.
+    They do if they are of the same features and of as many generated and real images, also by `COUNTS`.
+
+    Args: changes: steps after which rows are measured against other images or in other features than until then.
     """
-    return all(row.get(name) == other.get(name) for name in _MEASURED_BY)
+    first, last = sorted((row.get("step", 0), other.get("step", 0)))
+    between = any(first <= step < last for step in changes)
+    return not between and all(row.get(name) == other.get(name) for name in _MEASURED_BY)
 
 
 def values_of(row):
@@ -203,6 +227,19 @@ def of_features(metrics, real, fake, many, neighbours):
         elif not isinstance(metric, str):
             found[metric.__name__] = float(metric(real[:neighbours], fake[:neighbours]))
     return found
+
+
+def counts_of(metrics):
+    """The names of those `COUNTS` that these metrics' values are of."""
+    users = {
+        "inception_splits": ("inception_score",),
+        "kernel_samples": OF_MANY,
+        "neighbour_samples": (*OF_NEIGHBOURS, "copying"),
+        "sliced_samples": ("sliced_wasserstein",),
+        "spectrum_samples": ("spectrum",),
+    }
+    own = {"neighbour_samples"} if any(not isinstance(metric, str) for metric in metrics) else set()
+    return [name for name in COUNTS if name in own or any(metric in users[name] for metric in metrics)]
 
 
 def kept(metrics, many, neighbours):

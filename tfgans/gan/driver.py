@@ -78,6 +78,14 @@ class Driver(keras.Model):
         return ()
 
     @hook
+    def unreached(self, steps):
+        """What a run of so many updates never comes to, of what methods do by their count: a tuple of lines.
+
+        Methods with a schedule of their own extend it.
+        """
+        return ()
+
+    @hook
     def extras_of(self, network, extras):
         """Those of `extras` that concern an update of one network alone, `generator` or `discriminator`.
 

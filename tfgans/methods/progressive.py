@@ -98,6 +98,17 @@ class ProgressiveGAN(GAN):
         """The stage after `step` updates."""
         return sum(step >= sum(self.stage_steps[:stage]) for stage in range(1, self.stages))
 
+    def unreached(self, steps):
+        lines, stage = super().unreached(steps), self.stage_at(max(steps - 1, 0))
+        if stage == self.stages - 1:
+            return lines
+        side, whole = side_of(stage), sum(self.stage_steps[:-1]) + 1
+        line = (
+            f"ProgressiveGAN shows whole images from update {whole:,} on, by ProgressiveGAN.stage_steps, and the run "
+            f"has {steps:,}: it ends with {side}x{side} pixels"
+        )
+        return (*lines, line)
+
     def alpha_at(self, stage):
         """Alpha at the present step, which is in `stage`: a scalar."""
         share, steps = self.fade_share[stage], self.stage_steps[stage]

@@ -17,7 +17,7 @@ from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.gan import langevin
 from tfgans.gan.codes import BLOCK
 from tfgans.networks.stylegan2_pickles import is_pickle
-from tfgans.run import build, flag_bindings, identity
+from tfgans.run import build, classes, flag_bindings, identity
 from tfgans.run.look import Chosen, Look, Which, refuse_too_many
 from tfgans.run.samples import Moving, write_images
 
@@ -60,6 +60,7 @@ def evaluate(
     if evaluator is None:
         raise ConfigError("nothing to evaluate with: bind Evaluator.features, such as @InceptionFeatures()")
     config.refuse_unused(which.gin_params)
+    classes.check_compared(model, dataset, [*evaluator.of_classes, *(["the duality gap"] if gap else [])])
     evidence = Evidence() if pictures else None
     moved = {"langevin_steps": langevin_steps, "langevin_rate": langevin_rate} if langevin_steps else {}
     began = time.perf_counter()

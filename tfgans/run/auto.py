@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import config, losses, readers
-from tfgans.config import sides
+from tfgans.config import sides, size_words
 from tfgans.config.bindings import MACRO
 from tfgans.run.auto_images import Images
 
@@ -123,12 +123,12 @@ def _decided(given, images):
         f"{largest}{images.shape}",
         "channels": ("as the images are gray" if images.gray else "as there are colours") + images.alpha,
         "num_classes": _of_classes(counts, least) if images.use_labels else "as Dataset.use_labels is False",
-        "batch_size": f"for {count:,} images of {width}x{height} on {devices} "
+        "batch_size": f"for {count:,} images of {size_words(found['resolution'])} on {devices} "
         + ("processor" if not gpus else "GPU" if gpus == 1 else "GPUs"),
         "r1_weight": f"0.0002 * {shape} / {size}",
         "ema_half_life": f"images, {size} * 10,000 / 32",
-        "channel_multiplier": f"for {width}x{height}",
-        "learning_rate": f"for {width}x{height}",
+        "channel_multiplier": f"for {size_words(found['resolution'])}",
+        "learning_rate": f"for {size_words(found['resolution'])}",
         "minibatch_group": f"images, of {size} on {devices} {'device' if devices == 1 else 'devices'}",
         "updates": f"of {size} images each for {_IMAGES_SHOWN:,}",
     }

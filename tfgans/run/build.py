@@ -241,7 +241,7 @@ def _ranking():
 def best_step(folder, steps, metric="fid", highest=False):
     """The step whose evaluation in training was best, of those given.
 
-    It is one of those that were measured like the last one, see `metrics.measured_alike`.
+    It is one of those that were measured like the last one, see `metrics.measured_alike`, against the same images.
 
     Args:
         highest: whether more of the metric is better; of the library's own, where that is so, it is in any case.
@@ -249,7 +249,8 @@ def best_step(folder, steps, metric="fid", highest=False):
     """
     rows = files.JsonLines(Path(folder) / "metrics.jsonl").read()
     rows = [row for row in rows if made_in_training(row)]
-    alike = [row for row in rows if measured_alike(row, rows[-1])]
+    changes = identity.evaluation_changes(identity.read(folder))
+    alike = [row for row in rows if measured_alike(row, rows[-1], changes)]
     known = [row for row in alike if row["step"] in steps and isinstance(row.get(metric), (int, float))]
     if not known:
         raise ConfigError(f"{folder} has no evaluated checkpoint with the metric {metric}")

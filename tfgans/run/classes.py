@@ -35,6 +35,26 @@ def check(model, dataset):
     dataset.check_classes()
 
 
+def check_compared(model, dataset, measures):
+    """Raises ConfigError if generated images of a class would be compared with real ones of another.
+
+    Classes are numbered in the order of their names, and a folder may have got others since a run was trained on it.
+
+    Args:
+        model: with the names of its run's classes. measures: names of what goes by class.
+    """
+    ours, theirs = model.class_names, dataset.class_names
+    if not (measures and ours and theirs) or list(ours) == list(theirs):
+        return
+    chosen = (
+        f"; Dataset.classes = {list(ours)} brings them into its order" if set(ours) <= set(theirs) else ""
+    )
+    raise ConfigError(
+        f"{' and '.join(measures)} compares each class with its own: the run has the classes {listed(list(ours))}, "
+        f"{dataset.source} has {listed(list(theirs))}{chosen}"
+    )
+
+
 def follow(model, dataset):
     """Lets a conditional model draw labels as training batches of a data set have them."""
     if model.num_classes:

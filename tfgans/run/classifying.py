@@ -83,7 +83,9 @@ def _check(dataset):
     dataset.check_classes()
     height, width, channels = dataset.item_shape
     if height != width:
-        raise ConfigError(f"the images are {width}x{height}: give --resolution, for squares")
+        raise ConfigError(
+            f"the images are {config.size_words((height, width))}: give --resolution, for squares"
+        )
     if channels not in (1, 3):
         raise ConfigError("the images have alpha as a channel: a classifier is of gray (1) or RGB images (3)")
 

@@ -25,6 +25,8 @@ PARAMETERS = {
     "num_classes": "Dataset.num_classes",
     "batch_size": "Dataset.batch_size",
 }
+# Those that say of which images the batches are.
+OF_IMAGES = ("data", "resolution", "channels", "num_classes", "batch_size")
 _SOURCES = ("digits", "photos", "glyphs", "ring", "grid")
 _PREFIXES = ("folder:", "packed:", "zip:", "npz:", "tfds:")
 _DATA = "a folder, a .zip or .npz file, or a source: " + ", ".join(
@@ -75,6 +77,11 @@ def bindings(flags, given):
             refuse_contradiction(flag, value, given.get((scope, full), {}).get(parameter))
         found += [f"{name_of(scope, full, parameter)} = {value!r}" for scope, full, parameter in keys]
     return found
+
+
+def texts(flags):
+    """Flags as they are written on a command line. Args: flags: as of `bindings`."""
+    return [f"--{k}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in flags.items()]
 
 
 def refuse_binding(parameter, gin_params, instead):

@@ -164,6 +164,14 @@ def read(folder):
     return kept
 
 
+def evaluation_changes(kept):
+    """The steps after which evaluations in training compare with other images, or in other features, than until then.
+
+    Args: kept: what `read` gives, or None.
+    """
+    return [entry["step"] for entry in kept["history"] if "evaluation" in entry] if kept else []
+
+
 def refuse_changed_files(folder):
     """Raises ConfigError if a file that the parsed configuration names no longer says what it did in the run."""
     kept = read(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfgans import config, files, readers
-from tfgans.config import ConfigError, sides
+from tfgans.config import ConfigError, sides, size_words
 from tfgans.data import Dataset
 from tfgans.evaluate import evaluation_pictures
 from tfgans.evaluate import metrics as all_metrics
@@ -85,7 +85,8 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
             be of one size in each set.
         save: an .npz file for the statistics of `first`.
         drawn: a folder for the pictures that `evaluation_pictures.draw` makes, `first` for the images trained on.
-    Returns: a dictionary that JSON takes: the metrics, and what they are of; or None without `second`.
+    Returns: a dictionary that JSON takes: the metrics, and what they are of, `first_size` and `second_size`, [height,
+        width], included where they are known; or None without `second`. A line in the log says if they differ.
     Raises: ConfigError, in one line, for sets that cannot be read, damaged images, statistics of other features, and
         metrics that statistics alone do not allow.
     """
@@ -99,6 +100,7 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     if isinstance(fake, Dataset):
         _check_number(second, fake.reference_size(), evaluator)
     _tell_unsuited(features, real, fake)
+    sizes = _sizes({"first": (first, real), "second": (second, fake)})
     features.check()
     if save is not None:
         _save(save, _statistics(real, evaluator), features, getattr(real, "item_shape", None))
@@ -114,7 +116,7 @@ def between(first, second, features, metrics=all_metrics.DEFAULT, resolution=Non
     if evidence is not None:
         evaluation_pictures.draw(drawn, evidence, features, shown, called="images of the first set")
     about = {"features": features.name, "first": str(first), "second": str(second)}
-    return found | about
+    return found | about | sizes
 
 
 def _check(metrics):
@@ -135,6 +137,24 @@ def _tell_unsuited(features, *sides):
         told = "; ".join(reason for reason in reasons if reason)
         if told:
             logger.warning("%s", told)
+
+
+def _sizes(sides_named):
+    """What the result says of the images' sizes; a line says so if those of the two sets differ.
+
+    Args: sides_named: {"first" or "second": (what the user calls it, `Dataset`, `Statistics` or None)}.
+    Returns: {"first_size", "second_size"}: [height, width], of those that are known.
+    """
+    found = {}
+    for name, (_, side) in sides_named.items():
+        size = side.item_shape[:2] if isinstance(side, Dataset) else getattr(side, "size", None)
+        if size is not None and len(size) == 2:
+            found[f"{name}_size"] = [int(pixels) for pixels in size]
+    if len(found) == 2 and found["first_size"] != found["second_size"]:
+        pairs = zip(sides_named.values(), found.values(), strict=True)
+        told = [f"{called} are {size_words(size)}" for (called, _), size in pairs]
+        logger.warning("images of %s, and those of %s: --resolution brings both to one size", *told)
+    return found
 
 
 def _opened(text, resolution, features):
@@ -276,7 +296,7 @@ def _check_size(path, arrays, resolution):
         height, width = map(int, arrays["size"])
     if (height, width) != sides(resolution):
         raise ConfigError(
-            f"{path} has statistics of images of {height}x{width}. Received: --resolution={resolution}"
+            f"{path} has statistics of images of {size_words((height, width))}. Received: --resolution={resolution}"
         )
 
 
@@ -290,6 +310,7 @@ def _loaded(path, arrays, features):
             raise ValueError("mu and sigma are not all finite")
         of = [str(arrays[name]) if name in arrays else None for name in ("features", "weights")]
         images = int(arrays["count"]) if "count" in arrays else None
+        size = tuple(map(int, arrays["size"])) if "size" in arrays else None
         kept = (
             np.asarray(arrays["kept"], np.float32)
             if "kept" in arrays
@@ -300,4 +321,6 @@ def _loaded(path, arrays, features):
     elif of != [features.name, features.fingerprint()]:
         other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
         raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
-    return Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)
+    statistics = Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)
+    statistics.size = size
+    return statistics

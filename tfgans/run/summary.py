@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute
+from tfgans.config import size_words
 from tfgans.evaluate import cost
 
 logger = logging.getLogger(__name__)
@@ -27,9 +28,10 @@ def lines(rows):
 def introduce(run, start):
     """Says what is about to be trained, and if its checkpoints will not fit on the disk."""
     logger.info("%s", "\n".join(lines(of_run(run, start))))
-    warning = full_disk_warning(run)
-    if warning:
-        logger.warning("%s", warning)
+    unreached = () if run.plan.seconds is not None else run.model.unreached(run.steps)
+    for warning in (*unreached, full_disk_warning(run)):
+        if warning:
+            logger.warning("%s", warning)
 
 
 def of_run(run, start):
@@ -44,7 +46,7 @@ def of_run(run, start):
         "methods": methods(run.model),
         "precision": keras.config.dtype_policy().name,
         "devices": devices(run.strategy),
-        "batch": batch(run.dataset, run.model),
+        "batch": batch(run.dataset, run.model, run.steps - 1),
         "steps": steps(run, start),
         "evaluation": evaluation(run.evaluator, run.plan.evaluate_every),
         "checkpoints": checkpoints(run, run.plan.save_every),
@@ -64,7 +66,9 @@ def data(dataset, num_classes):
     else:
         height, width, channels = dataset.item_shape
         kinds = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGB and alpha"}
-        parts = [f"{counted(dataset.num_examples, 'image')} of {width}x{height}, {kinds[channels]}"]
+        parts = [
+            f"{counted(dataset.num_examples, 'image')} of {size_words((height, width))}, {kinds[channels]}"
+        ]
         if channels in (1, 3) and dataset.background != "white":
             parts[0] += f" on {dataset.background}"
     parts.append(classes(dataset, num_classes))
@@ -112,19 +116,29 @@ def devices(strategy):
     return f"{counted(replicas, 'replica')} on {'/'.join(kinds)}{of}"
 
 
-def batch(dataset, model):
-    """Images of a discriminator step, and the number of these in a training step."""
+def batch(dataset, model, last=0):
+    """Images of a discriminator step, and the number of these in a training step, number `last`."""
     text = counted(dataset.batch_size, "image" if len(dataset.item_shape) > 1 else "point")
+    if hasattr(model, "batches_of"):
+        training, validation = (counted(number, "batch", "batches") for number in model.batches_of(last))
+        return f"{text}; of the training half {training}, of the validation half {validation} for each outer step"
     several = model.batches_per_step
     return text if several == 1 else f"{text}, {several} of such batches for each generator update"
 
 
+def batches_of_step(model, last):
+    """How many real batches a step takes; of a search, whose first steps may take fewer, step number `last`."""
+    return sum(model.batches_of(last)) if hasattr(model, "batches_of") else model.batches_per_step
+
+
 def steps(run, start):
     """How long the run is."""
-    images = run.dataset.batch_size * run.model.batches_per_step
-    text = f"{counted(run.steps, 'generator update')}, each with {counted(images, 'image')}"
+    images = run.dataset.batch_size * batches_of_step(run.model, run.steps - 1)
+    step = "outer step" if hasattr(run.model, "batches_of") else "generator update"
+    text = f"{counted(run.steps, step)}, each with {counted(images, 'image')}"
     if run.plan.seconds is not None:
-        text = f"{run.plan.seconds:g} seconds of training, each update with {counted(images, 'image')}"
+        short = step.removeprefix("generator ")
+        text = f"{run.plan.seconds:g} seconds of training, each {short} with {counted(images, 'image')}"
     else:
         passes = run.steps * images / run.dataset.num_examples
         text += f": {passes:,.0f} times all" if passes >= 1.5 else ""

@@ -214,8 +214,8 @@ class Run:
             bar.close()
 
     def _images_per_step(self):
-        """Real images that one generator update sees."""
-        return self.dataset.batch_size * self.model.batches_per_step
+        """Real images that one step sees: a generator update, or an outer step of a search."""
+        return self.dataset.batch_size * summary.batches_of_step(self.model, self.steps - 1)
 
     def _callbacks(self, bar):
         """The callbacks of the run, in the order in which they are called after a step."""

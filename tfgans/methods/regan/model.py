@@ -164,6 +164,13 @@ class ReGAN(Pair, GAN):
         )
         return (*extras, present)
 
+    def unreached(self, steps):
+        lines, first = super().unreached(steps), self.pruning_schedule.first_sparse
+        if not self.sparsity or steps > first:
+            return lines
+        line = f"ReGAN prunes from update {first + 1:,} on, after ReGAN.warm_up_length, and the run has {steps:,}"
+        return (*lines, line)
+
     @property
     def present(self):
         """What pruning does in the step that is compiled or runs; the warm-up before there is one."""

@@ -45,6 +45,11 @@ class PhaseSchedule:
         """The phase whose learning rate holds in training step number `step`."""
         return self._phases(step)[1]
 
+    @property
+    def first_sparse(self):
+        """The number of the first training step that is in a sparse phase."""
+        return self.warm_up * self.unit
+
     def begins(self, step):
         """Whether step number `step` is the first of its phase."""
         return step == 0 or self.phase(step) != self.phase(step - 1)
