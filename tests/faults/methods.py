@@ -101,8 +101,8 @@ FAULTS = [
     Fault(
         "BEGAN: k may be negative",
         "tfgans/methods/began.py",
-        "self.balance_rate * difference, 0.0, 1.0)",
-        "self.balance_rate * difference, -1.0, 1.0)",
+        "self.began_balance.value + moved, 0.0, 1.0)",
+        "self.began_balance.value + moved, -1.0, 1.0)",
         "tests/methods/test_method_rules.py -k balance",
     ),
     Fault(
