@@ -136,7 +136,7 @@ def test_the_octave_wgan_takes_the_authors_first_steps(kind):
     for name in ("generator_optimizer", "discriminator_optimizer"):
         optimizer = gin.query_parameter(f"build.{name}").configurable.wrapper()
         for size in (5e-5, 1e-7, 2.0):
-            optimizer = same_kind(optimizer, [weight := keras.Variable(0.0)])
+            optimizer = same_kind(optimizer, [weight := keras.Variable(0.0)], 5e-5)
             optimizer.apply([tf.constant(size)], [weight])
             assert -float(weight.numpy()) == pytest.approx(5e-5 * size / (0.1 * size + 1e-8), rel=1e-5)
 

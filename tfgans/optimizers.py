@@ -299,9 +299,15 @@ def _missing(beta, updates):
     return tf.cast(-tf.math.expm1(step * tf.math.log(tf.cast(beta, tf.float64))), beta.dtype)
 
 
-def same_kind(optimizer, variables):
-    """A new optimizer with the settings of another, built for `variables`."""
-    copy = type(optimizer).from_config(optimizer.get_config())
+def same_kind(optimizer, variables, rate):
+    """A new optimizer with the settings of another, built for `variables`; its learning rate is `rate`.
+
+    One with a schedule of Keras's keeps that.
+    """
+    settings = optimizer.get_config()
+    if isinstance(settings["learning_rate"], float):
+        settings["learning_rate"] = rate
+    copy = type(optimizer).from_config(settings)
     copy.build(variables)
     return copy
 

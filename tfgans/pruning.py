@@ -25,16 +25,17 @@ def masked_gradients(variables, gradients, places, masks):
     """Gradients, one for each variable, with 0 in masked entries; None counts as 0.
 
     Args:
-        variables, gradients: in the same order; a sparse gradient becomes dense.
+        variables, gradients: in the same order; a sparse gradient becomes dense. What follows the variables', of
+            `step_variables`, stays.
         places: of the variables that have masks, in the order of `masks`, variables or tensors.
     """
     dense = [
         tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
-        for v, g in zip(variables, gradients, strict=True)
+        for v, g in zip(variables, gradients[: len(variables)], strict=True)
     ]
     for place, mask in zip(places, masks, strict=True):
         dense[place] = zeroed(dense[place], mask)
-    return type(gradients)(dense)  # means over replicas stay such
+    return type(gradients)([*dense, *gradients[len(variables) :]])  # means over replicas stay such
 
 
 def pruned_shares(masks):

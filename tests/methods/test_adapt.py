@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from slow import some
 
 from tfgans import checkpoint
 from tfgans.config import ConfigError
@@ -235,12 +236,14 @@ def test_a_run_goes_on_exactly_between_events():
     assert 0.3 < report["density"] < 0.8 and len(report["tensors"]) == len(whole.adapt_places["generator"])
 
 
-@pytest.mark.slow
-def test_compiled_is_eager():
+@pytest.mark.parametrize("discriminator_steps", some([2, 1], every=2))
+def test_compiled_is_eager(discriminator_steps):
+    """Events, too, that need the gradients of the last of several updates of the discriminator."""
     states = []
     for eager in (True, False):
-        model = make(run_eagerly=eager, **OPTIONS)
-        fit(model, 0, 3)
+        model = make(run_eagerly=eager, discriminator_steps=discriminator_steps, **OPTIONS)
+        toys.fitted(model, toys.images(12 * discriminator_steps), batch_size=4 * discriminator_steps)
+        assert int(model.step.numpy()) == 3
         states.append(toys.values(model))
     for name, value in states[0].items():
         np.testing.assert_allclose(states[1][name], value, atol=1e-4, err_msg=name)

@@ -9,6 +9,8 @@ import toys
 from tfgans import losses
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.methods import compose
+from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.contrastive import ContrastiveGAN
 from tfgans.networks.dcgan import dcgan_discriminator
 
@@ -120,3 +122,17 @@ def test_a_weight_of_0_is_the_base_and_another_is_not():
 def test_a_discriminator_without_embeddings_is_refused():
     with pytest.raises(ConfigError, match="outputs embedding and proxy .* Received: adversarial and None"):
         ContrastiveGAN(*toys.image_networks())
+
+
+@pytest.mark.parametrize("estimator", ["unbiased", "split_half"])
+def test_advas_by_single_pairs_refuses_a_loss_of_the_whole_batch(estimator):
+    """A pair alone has no other image to be held against, and on two replicas it would have one."""
+    for methods in ((AdvAsGAN, ContrastiveGAN), (ContrastiveGAN, AdvAsGAN)):
+        model = compose(*methods)(*networks(), num_classes=3, advas_estimator=estimator)
+        with pytest.raises(
+            ConfigError, match=f"'{estimator}' needs .* by ContrastiveGAN.contrastive_weight$"
+        ):
+            model.compile()
+        for options in ({"contrastive_weight": 0.0}, {"advas_weight": 0.0}):
+            options |= {"advas_estimator": estimator, "num_classes": 3}
+            compose(*methods)(*networks(), **options).compile()

@@ -24,7 +24,8 @@ class Accumulation:
     def accumulate(self, steps):
         """Takes the option of `compile`. Raises: ConfigError if something is of the whole batch."""
         check_count("compile: accumulation_steps", steps)
-        whole = self.whole_batch_options() if steps > 1 else ()
+        both = self.whole_batch_options("discriminator") + self.whole_batch_options("generator")
+        whole = both if steps > 1 else ()
         if whole:
             raise ConfigError(
                 f"{whole[0]}: a loss of the whole batch has no parts for accumulation_steps = {steps}"
@@ -32,8 +33,11 @@ class Accumulation:
         self.accumulation_steps = steps
 
     @hook
-    def whole_batch_options(self):
-        """Names of options by which losses are no means over images; methods that have such extend this."""
+    def whole_batch_options(self, name):
+        """Names of options by which losses of the "generator" or "discriminator" are no means over images.
+
+        Methods that have such extend this.
+        """
         return ()
 
     @hook

@@ -195,6 +195,7 @@ class Driver(keras.Model):
 
         return guarded
 
+    @hook
     def traced_once(self, method):
         """A method of this model that a step calls several times with tensors alike, traced for one call of them.
 

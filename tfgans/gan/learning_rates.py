@@ -7,6 +7,7 @@ class LearningRates:
     """The part of `GAN` that sets the learning rates of its optimizers before each step."""
 
     learning_rate_schedule = None  # until `compile` is told one
+    _began = ()  # (optimizer, its initial rate), as the last `compile` found them
 
     @property
     @hook
@@ -14,17 +15,21 @@ class LearningRates:
         """Whether every step sets the learning rates, so that callbacks cannot."""
         return self.learning_rate_schedule is not None
 
-    def keep_initial_rates(self, scheduled):
-        """Keeps the rates that schedules multiply; those of the optimizers in `scheduled`, by name, are kept already.
+    def initial_rate(self, optimizer):
+        """The rate that schedules multiply: an optimizer's own.
 
-        A schedule has moved them since, so that their present rates are not those that they began with.
+        Of one that a schedule of this model has moved, or that shares its rate with such a one, it is the rate that
+        it began with. Methods that copy an optimizer for `compile` give the copy this rate.
         """
-        self.initial_rates = {
-            name: self.initial_rates[name]
-            if scheduled.get(name) is each
-            else float(each.learning_rate.numpy())
-            for name, each in self.optimizers().items()
-        }
+        for each, rate in self._began if self.sets_learning_rates else ():
+            if each.learning_rate is optimizer.learning_rate:
+                return rate
+        return float(optimizer.learning_rate.numpy())
+
+    def keep_initial_rates(self):
+        """Keeps the rates that schedules multiply, before another schedule is set."""
+        self.initial_rates = {name: self.initial_rate(each) for name, each in self.optimizers().items()}
+        self._began = [(each, self.initial_rates[name]) for name, each in self.optimizers().items()]
 
     @hook
     def set_learning_rates(self):

@@ -212,7 +212,6 @@ class GAN(
                 "learning_rate_schedule", dict(zip(("generator", "discriminator"), both, strict=True))
             )
         self.accumulate(accumulation_steps)
-        scheduled = self.optimizers() if self.compiled and self.sets_learning_rates else {}
         optimizer, self.discriminator_optimizer = both
         super().compile(
             optimizer=optimizer,
@@ -223,11 +222,11 @@ class GAN(
         )
         self.use_xla = bool(jit_compile)  # Keras drops its own flag where op determinism is on
         self._xla_functions = {}
+        self.keep_initial_rates()
         self.learning_rate_schedule = learning_rate_schedule
         with self.distribute_strategy.scope():
             for each, variables in zip(both, own, strict=True):
                 each.build(variables)
-        self.keep_initial_rates(scheduled)
 
     @hook
     def kept_by_place(self):

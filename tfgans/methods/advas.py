@@ -42,7 +42,7 @@ class AdvAsGAN(GAN):
         advas_estimator: `biased` is the squared norm of the batch's mean gradient (Eq. 19), as in all published
             runs; `unbiased` takes the gradient of each pair of a real and a fake image; `split_half` is the product
             of the gradients of the even and of the odd pairs, unbiased too. The last two may be negative, and
-            refuse a discriminator that mixes the samples of its batch.
+            refuse a discriminator that mixes the samples of its batch, or whose loss does.
         advas_loss: function of logits in place of the discriminator's loss within r; None is that loss, but for
             the hinge loss without its truncation, as published.
         detach_penalties: penalties count in r, but as if the fakes they are taken at were given. Saves third
@@ -50,7 +50,7 @@ class AdvAsGAN(GAN):
         fresh_real_batch: r has a real batch of its own, one more each step; False takes the last one of the
             discriminator. Losses of pairs bring such a batch in any case.
         advas_norms: False leaves the norms out of the logs where lambda does not need them.
-    Raises: ConfigError if a value leaves its range.
+    Raises: ConfigError if a value leaves its range; in `compile`, if the loss mixes samples and must not.
     """
 
     replaces = ("generator_gradients",)
@@ -86,6 +86,15 @@ class AdvAsGAN(GAN):
         self.advas_loss = advas_loss or untruncated(self.discriminator_loss)
         self.detach_penalties, self.fresh_real_batch = detach_penalties, fresh_real_batch
         self.advas_norms = advas_norms
+
+    def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
+        mixing = self.whole_batch_options("discriminator") if self.advas_weight != 0 else ()
+        if self.advas_estimator != "biased" and mixing:
+            raise ConfigError(
+                f"AdvAsGAN.advas_estimator = {self.advas_estimator!r} needs a discriminator's loss that is a mean "
+                f"over pairs of images, which it is not by {mixing[0]}"
+            )
+        super().compile(optimizer, discriminator_optimizer, **options)
 
     @property
     def batches_per_step(self):

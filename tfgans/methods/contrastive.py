@@ -54,10 +54,9 @@ class ContrastiveGAN(GAN):
         exchanges = self.contrastive_weight and distribute.num_replicas() > 1
         return function if exchanges else super().xla(function)
 
-    def whole_batch_options(self):
-        return super().whole_batch_options() + (
-            ("ContrastiveGAN.contrastive_weight",) if self.contrastive_weight else ()
-        )
+    def whole_batch_options(self, name):
+        own = ("ContrastiveGAN.contrastive_weight",) if self.contrastive_weight else ()
+        return super().whole_batch_options(name) + own
 
     def discriminator_losses(self, real, fake):
         real, fake = self.with_outputs(real, fake)

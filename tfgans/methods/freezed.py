@@ -45,5 +45,7 @@ class FreezeDGAN(GAN):
             )
 
     def update_discriminator(self, gradients):
-        pairs = zip(self._held, gradients, strict=True)
-        super().update_discriminator([tf.zeros_like(g) if held else g for held, g in pairs])
+        count = len(self._held)  # what follows the weights', of `step_variables`, stays
+        pairs = zip(self._held, gradients[:count], strict=True)
+        masked = [tf.zeros_like(g) if held else g for held, g in pairs]
+        super().update_discriminator(type(gradients)([*masked, *gradients[count:]]))

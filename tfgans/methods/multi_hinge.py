@@ -70,9 +70,10 @@ class MultiHingeGAN(GAN):
         exchanges = self.feature_matching_weight and distribute.num_replicas() > 1
         return function if exchanges and function == self.generator_gradients else super().xla(function)
 
-    def whole_batch_options(self):
-        own = ("MultiHingeGAN.feature_matching_weight",) if self.feature_matching_weight else ()
-        return super().whole_batch_options() + own
+    def whole_batch_options(self, name):
+        matches = name == "generator" and self.feature_matching_weight
+        own = ("MultiHingeGAN.feature_matching_weight",) if matches else ()
+        return super().whole_batch_options(name) + own
 
     def training_passes(self):
         passes = super().training_passes()

@@ -43,8 +43,9 @@ class TopKGAN(GAN):
         exchanges = self._top_k_is_on() and distribute.num_replicas() > 1
         return function if exchanges and function == self.generator_gradients else super().xla(function)
 
-    def whole_batch_options(self):
-        return super().whole_batch_options() + (("TopKGAN.top_k_decay",) if self._top_k_is_on() else ())
+    def whole_batch_options(self, name):
+        own = ("TopKGAN.top_k_decay",) if name == "generator" and self._top_k_is_on() else ()
+        return super().whole_batch_options(name) + own
 
     def generator_losses(self, real, fake):
         if not self._top_k_is_on():

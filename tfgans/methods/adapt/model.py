@@ -176,6 +176,10 @@ class AdaptGAN(GAN):
         """Keeps the gradients of a network's kernels for the events of this step."""
         setattr(_local, name, [tf.convert_to_tensor(gradients[place]) for place in self.adapt_places[name]])
 
+    def traced_once(self, method):
+        # What is remembered of an update could not leave a function of its own.
+        return method if self.adjust_every else super().traced_once(method)
+
     # Events
 
     def generator_latents(self, count):

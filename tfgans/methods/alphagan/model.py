@@ -127,9 +127,9 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         )
         with self.distribute_strategy.scope():
             test_variables = [n.trainable_variables for n in (self.test_generator, self.test_discriminator)]
-            self.test_optimizer = optimizers.same_kind(optimizer, test_variables[0])
-            self.test_discriminator_optimizer = optimizers.same_kind(
-                discriminator_optimizer, test_variables[1]
+            self.test_optimizer, self.test_discriminator_optimizer = (
+                optimizers.same_kind(each, variables, self.initial_rate(each))
+                for each, variables in zip((optimizer, discriminator_optimizer), test_variables, strict=True)
             )
             self.architecture_optimizers = {}
             for name, network in self.searched_networks().items():

@@ -8,6 +8,7 @@ from tfgans import distribute, keras_internals, optimizers, pruning
 from tfgans.config import ConfigError, NotNegative, Share, configurable
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
+from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.layers.gates import gated
 from tfgans.methods.rggan.switch import Switch
 from tfgans.methods.rggan.thresholds import Thresholds, guarded, masked, penalty
@@ -88,18 +89,17 @@ class RGGAN(GAN):
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         if self.thresholds and distribute.workers() > 1:
             raise ConfigError("RGGAN is for one worker: the others would not know the evaluations")
-        super().compile(optimizer, discriminator_optimizer, **options)
+        optimizer, discriminator_optimizer = checked_optimizers(optimizer, discriminator_optimizer)
         self._threshold_optimizers = {}
-        own = {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+        own = {"generator": optimizer, "discriminator": discriminator_optimizer}
         with self.distribute_strategy.scope():
             for name, thresholds in self.thresholds.items():
-                copy = optimizers.same_kind(own[name], thresholds.values)
+                copy = optimizers.same_kind(own[name], thresholds.values, self.initial_rate(own[name]))
                 self._threshold_optimizers[f"{name}_thresholds"] = copy
-        rates = {k: float(o.learning_rate.numpy()) for k, o in self._threshold_optimizers.items()}
-        self.initial_rates |= rates
+        super().compile(optimizer, discriminator_optimizer, **options)
 
     def optimizers(self):
-        return super().optimizers() | getattr(self, "_threshold_optimizers", {})
+        return super().optimizers() | self._threshold_optimizers
 
     # Sparse and dense
 
