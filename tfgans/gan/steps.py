@@ -56,8 +56,10 @@ class OneByOne:
 class Looped:
     """As `OneByOne`, but a loop on the device: the host calls once, however many steps it asks for.
 
-    The step is a function of TensorFlow's of its own, compiled as it is where it is called alone, so that its numbers
-    are the same to the bit. It is for one replica: with several, TensorFlow (2.21) fails in such a loop.
+    The step is a function of TensorFlow's of its own, so that its numbers are those of single steps to the bit, but
+    for StyleGAN2's networks: of these TensorFlow orders some sums otherwise. Single steps as such a function have the
+    same bits there, too, and compile by half longer. It is for one replica: with several, TensorFlow (2.21) fails in
+    such a loop.
     """
 
     def __init__(self, step, takes_data=True):
