@@ -75,7 +75,7 @@ def test_commands_that_pages_show_can_be_copied(path):
         params = [value for name, value in given if name == "--gin_param"]
         if script == "launch/compare.py":
             for files, own in map(plan.parts, texts):
-                build.prepare(files, [*own, *params])
+                build.prepare(files, [*own, *params, *given_for_auto(ROOT / file for file in files)])
         elif texts:
             build.prepare(texts, [*params, *given_for_auto(ROOT / text for text in texts)])
 
