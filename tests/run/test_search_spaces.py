@@ -1,7 +1,6 @@
 """Searches of StyleGAN2 and BigGAN in their folders: one goes on exactly, and what they find can be built."""
 
 import json
-import shlex
 import shutil
 import types
 
@@ -102,9 +101,8 @@ RETRAINED = {
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
-def rebuilt(command):
-    """The model that the command line trains, with images of 8x8 like the search's."""
-    words = shlex.split(command)
+def rebuilt(words):
+    """The model that a command line trains, a list of words, with images of 8x8 like the search's."""
     flags = [word.removeprefix("--gin_param=") for word in words if word.startswith("--gin_param=")]
     files = [word.removeprefix("--gin_file=") for word in words if word.startswith("--gin_file=")]
     digits = ["resolution = 8", "channels = 1", "Dataset.source = 'digits'", "Dataset.flip = False"]
