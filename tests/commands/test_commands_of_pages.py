@@ -60,7 +60,8 @@ def test_own_images(follow, place, mine):
     assert mine["step"] == 2 and mine["sliced_wasserstein"] > 0
     assert len(list((place / "generated/images").glob("*.png"))) == 64
     before = (place / "runs/mine/metrics.jsonl").read_bytes()
-    follow("docs/own_images.md", "train.py", "--steps=2", *FEW, *NARROW)  # the same run, which is finished
+    # The same run, which is finished.
+    follow("docs/own_images.md", f"{RECOMMENDED}my_images ", "--steps=2", *FEW, *NARROW)
     assert (place / "runs/mine/metrics.jsonl").read_bytes() == before
     assert "hours" in follow("docs/own_images.md", "describe.py", *NARROW)
 

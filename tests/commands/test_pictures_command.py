@@ -68,7 +68,7 @@ def test_fid_draws_two_sets(call, refused, tmp_path):
     code, _, err = call("fid", stats, "digits@test", *flags, f"--pictures={folder}")
     assert code == 0 and "nearest.png is left out: statistics hold no images" in err
     assert_whole(folder, NAMES - {"nearest.png"})
-    line = refused("fid", "digits@train", *flags, f"--save={stats}", f"--pictures={folder}")
+    line = refused("fid", "digits@train", flags[0], f"--save={stats}", f"--pictures={folder}")
     assert "--pictures shows two sets of images: name the second one, too" in line
     line = refused("fid", "digits@train", "digits@test", *flags, f"--pictures={stats}")
     assert f"--pictures={stats} cannot be written to" in line
