@@ -104,9 +104,10 @@ class Trial:
         self._search()
         self._plan()
         self._choose()
+        rounds = []
         for arm, seed in self.counted():
-            self.runs[arm].append(self._run(arm, seed))
-        rounds = [self.runs[arm][seed] for arm, seed in self.counted()]
+            rounds.append(self._run(arm, seed))
+            self.runs[arm].append(rounds[-1])
         for _ in range(TRIES):
             self._train(rounds)
             if not any(run.outcome == "failed" and not run.refused for run in rounds):

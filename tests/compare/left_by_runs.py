@@ -2,6 +2,8 @@
 
 import json
 
+from data_records import record
+
 from tfgans.compare import comparison, run
 
 OPERATIVE = """
@@ -44,13 +46,13 @@ def compare(output_dir, monkeypatch, paths, **options):
 
 def say_data(folder, fingerprint, source, evaluated="e", changes=(), features="points f", **kind):
     """Says in a run's folder what it was trained on, where that lay, the features, and the kind of its digests."""
-    history = [{"step": 0, "fingerprint": fingerprint, "images": 0}]
-    record = {
-        "fingerprint": fingerprint, "images": 0, "source": source, "classes": None, "files": {},
-        "evaluation": {"images": evaluated, "features": features} | kind,
-        "items": {"names": None, "hashes": None, "labels": None},
-        "history": history + [{"step": step, "changes": "1 added (a.png)"} for step in changes],
-    }  # fmt: skip
-    (folder / "data.json").write_text(json.dumps(record | kind))
+    said = record(
+        *({"step": step, "changes": "1 added (a.png)"} for step in changes),
+        fingerprint=fingerprint,
+        images=0,
+        source=source,
+        evaluation={"images": evaluated, "features": features} | kind,
+    )
+    (folder / "data.json").write_text(json.dumps(said | kind))
     with open(folder / "operative.gin", "a") as file:
         file.write(f"where = {source!r}\nDataset.source = %where\n")

@@ -10,6 +10,7 @@ import tempfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from data_records import measured_anew
 from pages import Page
 from PIL import Image
 from short_runs import CONFIG, RING, Crash, crash_at, run
@@ -194,18 +195,7 @@ def test_what_was_measured_against_other_images_does_not_count(tmp_path):
     row = {"num_samples": 64, "features": "b", "num_reference": 9}
     rows = [{"step": step, "fid": fid} | row for step, fid in ((0, 2.0), (1, 1.0), (2, 5.0), (3, 7.0))]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    record = {
-        "fingerprint": "f",
-        "images": 1,
-        "source": "folder:a",
-        "classes": None,
-        "files": {},
-        "evaluation": {},
-    }
-    record |= {"items": {"names": ["a"], "hashes": ["0"], "labels": None}}
-    start = {"step": 0, "fingerprint": "f", "images": 1}
-    record["history"] = [start, {"step": 1, "evaluation": {"images": "others"}}]
-    (tmp_path / "data.json").write_text(json.dumps(record))
+    measured_anew(tmp_path, 1)
     page = Page(run_page.page(tmp_path))
     assert "FID 7 at step 3, best 5 at step 2" in " ".join(page.text.split())
     assert "evaluated up to step 1 in other features, against other images" in " ".join(page.text.split())

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from data_records import measured_anew
 
 from tfgans.config import ConfigError
 from tfgans.run import build, callbacks
@@ -65,17 +66,6 @@ def test_the_best_step_is_measured_against_the_images_of_the_last(tmp_path):
     """Other images in the place of what evaluations compared with, after step 2, and as many."""
     rows = [{"step": step, "fid": fid} for step, fid in ((0, 9.0), (2, 1.0), (4, 5.0), (6, 7.0))]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    record = {
-        "fingerprint": "f",
-        "images": 1,
-        "source": "folder:a",
-        "classes": None,
-        "files": {},
-        "evaluation": {},
-    }
-    record |= {"items": {"names": ["a"], "hashes": ["0"], "labels": None}}
-    start = {"step": 0, "fingerprint": "f", "images": 1}
     for changes, best in (([], 2), ([0], 2), ([2], 4), ([4], 6), ([6], 2), ([2, 4], 6)):
-        history = [start, *({"step": step, "evaluation": {"images": "other"}} for step in changes)]
-        (tmp_path / "data.json").write_text(json.dumps(record | {"history": history}))
+        measured_anew(tmp_path, *changes)
         assert build.best_step(tmp_path, [0, 2, 4, 6]) == best, changes

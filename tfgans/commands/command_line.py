@@ -25,12 +25,8 @@ from tfgans.commands.words import complain, program
 from tfgans.run import signals
 
 FLAGS = flags.FLAGS
-_OF_PATHS = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-)  # faults of what was given, not of the disk
+# Faults of the path that was given, not of the disk.
+_OF_PATHS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 
 
 def run(command):

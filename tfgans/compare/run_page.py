@@ -8,13 +8,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from tfgans import files, readers
+from tfgans import files
 from tfgans.compare import collect, comparison, evaluations, figures, run_pictures, spectra
 from tfgans.compare.report import markup, template
 from tfgans.compare.tables import NOTHING, Table, number
 from tfgans.config import ConfigError
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.metrics import made_in_training
+from tfgans.run.places import require_place
 
 _SECONDS = {"train": "training", "compile": "compiling", "eval": "evaluating"}
 _COSTS = {
@@ -47,10 +48,7 @@ def write(model_dir, output=None):
     output = folder / "report.html" if output is None else Path(output)
     if not output.parent.is_dir() or output.is_dir():
         raise ConfigError(f"--output is a file in a folder that is there. Received: {output}")
-    try:
-        files.check_place(output.parent)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {readers.reason(error)}") from error
+    require_place(output.parent, output)
     text = page(folder)
     files.remove_left(output)
     with files.replacing(output) as file:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Seed, check_count, configurable
 from tfgans.data.labels import count_labels
-from tfgans.evaluate.metrics import GAP_COUNTS
+from tfgans.evaluate.metrics import GAP_COUNTS, unusual
 from tfgans.layers import copies
 
 
@@ -99,8 +99,7 @@ class DualityGap:
 
     def counts(self):
         """Of how many updates and samples the gap is, where that is not the usual: an entry of `GAP_COUNTS` each."""
-        counts = dict(zip(GAP_COUNTS, (self.steps, self.batch_size, self.num_samples), strict=True))
-        return {name: count for name, count in counts.items() if count != GAP_COUNTS[name]}
+        return unusual(dict(zip(GAP_COUNTS, (self.steps, self.batch_size, self.num_samples), strict=True)))
 
     def _value(self, model, learning, learn, held_out, interrupt):
         """M after one network of a copy of the pair has learnt."""

@@ -245,8 +245,7 @@ class Evaluator:
 
     def _other_counts(self):
         """Of how many samples or parts the metrics are, where that is not the usual: {parameter: count}."""
-        used = {name: self._counts[name] for name in _metrics.counts_of(self.metrics)}
-        return {name: count for name, count in used.items() if count != _metrics.COUNTS[name]}
+        return _metrics.unusual({name: self._counts[name] for name in _metrics.counts_of(self.metrics)})
 
     def _of_generator(self, dataset, of_class, paths):
         """The metrics that have the generator make more than its samples."""

@@ -229,6 +229,12 @@ def of_features(metrics, real, fake, many, neighbours):
     return found
 
 
+def unusual(counts):
+    """Those of some counts, {name: count}, that are not as `COUNTS` and `GAP_COUNTS` have them."""
+    usual = COUNTS | GAP_COUNTS
+    return {name: count for name, count in counts.items() if count != usual[name]}
+
+
 def counts_of(metrics):
     """The names of those `COUNTS` that these metrics' values are of."""
     users = {

@@ -20,11 +20,13 @@ _FORMAT = 1
 class Statistics:
     """Moments of every feature vector of a set, and up to `keep` vectors themselves in random order.
 
-    Attributes: `moments`; `kept` float32 [min(keep, n), d]; `images`, their number, or None where it is not known.
+    Attributes: `moments`; `kept` float32 [min(keep, n), d]; `images`, their number, or None where it is not known;
+        `size`, their (height, width), likewise.
     """
 
-    def __init__(self, moments, kept, counted=True):
+    def __init__(self, moments, kept, counted=True, size=None):
         self.moments, self.kept, self.images = moments, kept, moments.count if counted else None
+        self.size = size
 
     @property
     def finite(self):

@@ -1,5 +1,6 @@
 """Networks as Keras files that open elsewhere."""
 
+import contextlib
 import json
 import logging
 import os
@@ -30,10 +31,11 @@ def save_network(network, path):
     Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it.
     """
     path = Path(path)
-    refuse_unwritable(network, path)
+    _refuse_shared(network, path)
     whole = path.with_name(f".{path.stem}.part{os.getpid()}.keras")
     try:
-        _save(network, whole, path)
+        with _refusing(network, path):
+            network.save(whole)
         with files.replacing(path) as file, zipfile.ZipFile(whole) as source:
             foreign = _copy(source, zipfile.ZipFile(file, "w"))
     finally:
@@ -44,19 +46,23 @@ def save_network(network, path):
 
 def refuse_unwritable(network, path):
     """Raises what `save_network` would for this network, before there is anything to write."""
+    _refuse_shared(network, path)
+    with _refusing(network, path):
+        keras.saving.serialize_keras_object(network)
+
+
+def _refuse_shared(network, path):
     if shared := shared_inside(network):
         raise ConfigError(
             f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
         )
-    try:
-        keras.saving.serialize_keras_object(network)
-    except Exception as error:  # of whatever class a layer's own get_config raises
-        raise ConfigError(f"{network.name} cannot be written to {path}: {readers.reason(error)}") from error
 
 
-def _save(network, part, path):
+@contextlib.contextmanager
+def _refusing(network, path):
+    """Turns what Keras and the layers' own code raise into one line."""
     try:
-        network.save(part)
+        yield
     except OSError:
         raise  # the machine's fault, such as a full disk
     except Exception as error:

@@ -5,13 +5,13 @@ import logging
 import os
 from pathlib import Path
 
-from tfgans import files, readers
 from tfgans.config import ConfigError
 from tfgans.data import packing
 from tfgans.data.looking import look_at
 from tfgans.data.sources import find_source
 from tfgans.data.zip_writing import write_zip
 from tfgans.run.flag_bindings import source_of
+from tfgans.run.places import require_place
 
 logger = logging.getLogger(__name__)
 
@@ -112,10 +112,7 @@ def _refuse_unused(form):
 def _check_place(output, kind):
     """Raises ConfigError, before the images are looked at, if there is no place for what is written."""
     folder = Path(output) if kind == "packed" else Path(output).parent
-    try:
-        files.check_place(folder)
-    except OSError as error:
-        raise ConfigError(f"--output={output} cannot be written: {readers.reason(error)}") from error
+    require_place(folder, f"--output={output}")
 
 
 def _refuse_where(origin):

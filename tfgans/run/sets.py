@@ -18,6 +18,7 @@ from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
 from tfgans.run.flag_bindings import refuse_binding, source_of
+from tfgans.run.places import require_place
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def _sizes(sides_named):
     """
     found = {}
     for name, (_, side) in sides_named.items():
-        size = side.item_shape[:2] if isinstance(side, Dataset) else getattr(side, "size", None)
+        size = side.item_shape[:2] if isinstance(side, Dataset) else side and side.size
         if size is not None and len(size) == 2:
             found[f"{name}_size"] = [int(pixels) for pixels in size]
     if len(found) == 2 and found["first_size"] != found["second_size"]:
@@ -255,13 +256,9 @@ def _of_statistics(real, fake, evaluator):
 def _check_save(path):
     """Raises ConfigError, before any image is looked at, if statistics cannot be saved there."""
     place = Path(files.expanded(path))
-    try:
-        files.check_place(place.parent)
-        why = "it is a folder" if place.is_dir() else None
-    except OSError as error:
-        why = readers.reason(error)
-    if why:
-        raise ConfigError(f"--save={path} cannot be written: {why}")
+    require_place(place.parent, f"--save={path}")
+    if place.is_dir():
+        raise ConfigError(f"--save={path} cannot be written: it is a folder")
     if place.suffix != ".npz":
         raise ConfigError(
             f"--save is a file whose name ends in .npz, by which it is read again. Received: {path}"
@@ -321,6 +318,4 @@ def _loaded(path, arrays, features):
     elif of != [features.name, features.fingerprint()]:
         other = of[0] if of[0] != features.name else f"{of[0]} with other weights"
         raise ConfigError(f"{path} has statistics of {other}, not of {features.name}")
-    statistics = Statistics(Moments.of(mean, covariance, images or 2), kept, counted=images is not None)
-    statistics.size = size
-    return statistics
+    return Statistics(Moments.of(mean, covariance, images or 2), kept, images is not None, size)
