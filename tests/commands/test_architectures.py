@@ -238,9 +238,18 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
         ]
         assert load_genotype(of("alphagan_generator.genotype")) == random_genotype((5, i))
     assert len(trained.commands) == 2
+    with pytest.raises(ConfigError, match="^--batch_size says 6, --gin_param=batch_size=5 something else: "):
+        architectures.study(out, gin_file, ["batch_size=5"], count=2, images={"batch_size": 6})
     architectures.study(tmp_path / "often", gin_file, ["train.evaluate_every=3"], count=2, steps=7, seed=5)
     evaluated = [[flag for flag in command if "evaluate_every" in flag] for command in trained.commands[2:]]
     assert evaluated == [["--gin_param=train.evaluate_every=3"]] * 2
+
+
+def test_each_process_trains_on_the_images_named(gin_file, tmp_path, trained):
+    named = {"data": "photos", "resolution": 16, "channels": 3, "batch_size": 6}
+    architectures.study(tmp_path / "out", gin_file, count=2, seed=5, images=named)
+    for command in trained.commands:
+        assert {"--data=photos", "--resolution=16", "--channels=3", "--batch_size=6"} <= set(command)
 
 
 @pytest.mark.slow

@@ -63,8 +63,8 @@ def test_what_is_left_out_without_features_is_named(caplog):
         Evaluator(NoFeatures(), metrics=["spectrum"]).suit(data("photos"))
         Evaluator(NoFeatures(), metrics=["spectrum"], second_split="train").suit(data("photos"))
     assert caplog.messages == [
-        "without features fid, kid, intra_class left out; Evaluator.features = @InceptionFeatures() has them",
-        "without features second_split left out; Evaluator.features = @InceptionFeatures() has them",
+        "no features, so left out: fid, kid, intra_class; Evaluator.features = @InceptionFeatures() has them",
+        "no features, so left out: second_split; Evaluator.features = @InceptionFeatures() has them",
     ]
 
 

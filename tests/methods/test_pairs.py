@@ -115,9 +115,9 @@ def trained(names):
     with keras.device("cpu:0"):
         model = composed(names)
         model.compile(*(keras.optimizers.SGD(1e-3) for _ in range(2)), run_eagerly=True)
-    count = BATCH * (sum(model.batches_of(0)) if hasattr(model, "batches_of") else model.batches_per_step)
+    count = BATCH * sum(model.batches_of(0))
     images = np.random.default_rng(0).uniform(-1, 1, (count, *model.sample_shape)).astype("float32")
-    if hasattr(model, "batches_of"):  # a search takes batch after batch
+    if model.on_halves:  # a search takes batch after batch
         data = tf.data.Dataset.from_tensor_slices({"images": images.reshape(-1, 1, BATCH, *images.shape[1:])})
         model.fit(data, steps_per_epoch=1, shuffle=False, verbose=0)
     else:

@@ -85,7 +85,7 @@ def test_what_is_not_there_is_said(model, tmp_path):
 
 def test_an_outer_step_of_a_search_is_no_generator_update(tmp_path):
     """alphaGAN's: T batches of the training half; 2 R + S + 1 of the other one, which the warm-up leaves out."""
-    model = types.SimpleNamespace(batches_per_step=1, batches_of=lambda step: (8, 0 if step < 3 else 25))
+    model = types.SimpleNamespace(on_halves=True, batches_of=lambda step: (8, 0 if step < 3 else 25))
     run = make_run(tmp_path, model, steps=25)
     assert summary.steps(run, 0) == "25 outer steps, each with 528 images: 7 times all"  # 16 * 33; of 2,000
     assert summary.batch(data(), model, 24) == (

@@ -64,8 +64,7 @@ def test_nothing_is_measured_unasked(monkeypatch):
 
 def test_searches_are_refused():
     class Search:
-        def batches_of(self):
-            pass
+        on_halves = True
 
     with pytest.raises(ConfigError, match="a search cannot be measured by single steps. Received: Search"):
         trial.trial(Search(), 4, "it")

@@ -22,6 +22,13 @@ def _plain_flags():
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _flags_of_images():
+    """Those that say of which images the batches are, and were given, `{name: value}`."""
+    from tfgans.run.flag_bindings import OF_IMAGES
+
+    return {name: value for name, value in _plain_flags().items() if name in OF_IMAGES}
+
+
 def _prepare_training():
     """Parses what the flags of training say."""
     from tfgans import config
@@ -76,8 +83,8 @@ def _flags_of_data():
     """Those flags, as they are written, that say what the data are: what is found is of these."""
     from tfgans.run import flag_bindings
 
-    names = set(flag_bindings.OF_IMAGES) - {"batch_size"}
-    return flag_bindings.texts({name: value for name, value in _plain_flags().items() if name in names})
+    given = {name: value for name, value in _flags_of_images().items() if name != "batch_size"}
+    return flag_bindings.texts(given)
 
 
 def _evaluate():
@@ -147,7 +154,7 @@ def _compared():
         primary_metric=FLAGS.metric,
         jobs=FLAGS.jobs,
         pictures=FLAGS.pictures,
-        images={name: value for name, value in _plain_flags().items() if name in OF_IMAGES},
+        images=_flags_of_images(),
     )
 
 
@@ -256,7 +263,12 @@ def _architectures():
     thresholds = command_flags.thresholds(FLAGS)
     options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
     rows, problems = architectures.study(
-        FLAGS.output_dir, FLAGS.gin_file[0], FLAGS.gin_param, thresholds=thresholds, **options
+        FLAGS.output_dir,
+        FLAGS.gin_file[0],
+        FLAGS.gin_param,
+        images=_flags_of_images(),
+        thresholds=thresholds,
+        **options,
     )
     groups = ("superior", "inferior")
     found = {name: [row["architecture"] for row in rows if row["group"] == name] for name in groups}

@@ -21,7 +21,7 @@ _GENOTYPE = "alphagan_generator.genotype"
 _KINDS, _ROWS = ("normal", "up"), "architectures.jsonl"
 
 
-def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, jobs=1, **groups):
+def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, jobs=1, images=None, **groups):
     """Draws architectures uniformly, trains each in a process of its own, and draws what tells good from bad.
 
     The folder gets `architecture_<i>/seed_<seed>/` (runs), `architecture_<i>/genotype.json`, `architectures.jsonl`
@@ -34,6 +34,7 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
         count: architectures, at least 2.
         steps: generator updates of each; None: `train.steps`.
         jobs: runs at a time.
+        images: flags of `train` that say of which images the batches are, {"data": ..., "resolution": ..., ...}.
         groups: of `Groups`: `metric` or `thresholds`.
     Returns: `(rows, problems)`: those of `architectures.jsonl`, and a line for each run that was refused.
     Raises: ConfigError if nothing can be trained, the folder holds other architectures, or a group is empty;
@@ -45,7 +46,7 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
     if any(binding.replace(" ", "").startswith(f"{_GENOTYPE}=") for binding in gin_params):
         raise ConfigError(f"{_GENOTYPE} is what is drawn here: leave its --gin_param out")
     output_dir = Path(files.expanded(output_dir))
-    _check_generator(Configuration("", gin_file, gin_params, steps, None))
+    _check_generator(Configuration("", gin_file, gin_params, steps, None, images))
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         genotypes = {output_dir / f"architecture_{i:03d}": random_genotype((seed, i)) for i in range(count)}
@@ -53,7 +54,7 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
         runs = []
         for folder in genotypes:
             binding = f"{_GENOTYPE}={str(folder / 'genotype.json')!r}"
-            configuration = Configuration(folder.name, gin_file, [*gin_params, binding], steps, None)
+            configuration = Configuration(folder.name, gin_file, [*gin_params, binding], steps, None, images)
             configuration.set_length(None, None, parts=1)
             runs.append(Run(output_dir, configuration, seed))
         Runner(runs, jobs, "architectures").train()

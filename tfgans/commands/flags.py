@@ -242,6 +242,8 @@ def compare():
 def architectures():
     gin_flags()
     define_folder("output_dir", "Folder of the runs, architectures.jsonl and the pictures.")
+    _data_flag()
+    _batch_flags()
     flags.DEFINE_integer("count", 20, "Architectures to draw and train.")
     flags.DEFINE_integer("steps", None, "Generator updates of each; train.steps if not given.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of the drawing and of each training.", 0, 2**32 - 1)

@@ -150,7 +150,7 @@ class Evaluator:
         if self._blind_to:
             left = ", ".join(self._blind_to)
             logger.info(
-                "without features %s left out; Evaluator.features = @InceptionFeatures() has them", left
+                "no features, so left out: %s; Evaluator.features = @InceptionFeatures() has them", left
             )
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
         if reason is None:

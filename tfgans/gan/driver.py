@@ -59,6 +59,17 @@ class Driver(keras.Model):
         """Real batches that the data holds for one training step; methods that need more extend this."""
         return self.discriminator_steps + self.of_pairs
 
+    @property
+    @hook
+    def on_halves(self):
+        """Whether one half of the data trains weights, the other architectures, as in a search."""
+        return False
+
+    @hook
+    def batches_of(self, step):
+        """(training, validation) batches that step number `step` takes; the latter of a search's other half."""
+        return self.batches_per_step, 0
+
     @hook
     def step_variant(self, step):
         """The kind of training step number `step`, counted from 0: a tuple that can be a dictionary's key.

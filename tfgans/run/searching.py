@@ -82,7 +82,7 @@ class SearchRun(training.Run):
                 "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
         dataset = Dataset()
-        if hasattr(self.model, "batches_of"):
+        if self.model.on_halves:
             self.halves = dataset.halves()
         for half in self.halves or ():
             half.check(1)
@@ -102,7 +102,7 @@ class SearchRun(training.Run):
             classes.check(self.model, half)
 
     def batches(self, start):
-        """For a model that has `batches_of`: of each step those of the training half, then of the validation half."""
+        """Of a model that is `on_halves`: of each step those of the training half, then of the validation half."""
         if self.halves is None:
             return super().batches(start)
         first, count = distribute.local_replicas(self.strategy)

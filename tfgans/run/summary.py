@@ -119,22 +119,19 @@ def devices(strategy):
 def batch(dataset, model, last=0):
     """Images of a discriminator step, and the number of these in a training step, number `last`."""
     text = counted(dataset.batch_size, "image" if len(dataset.item_shape) > 1 else "point")
-    if hasattr(model, "batches_of"):
+    if model.on_halves:
         training, validation = (counted(number, "batch", "batches") for number in model.batches_of(last))
         return f"{text}; of the training half {training}, of the validation half {validation} for each outer step"
     several = model.batches_per_step
     return text if several == 1 else f"{text}, {several} of such batches for each generator update"
 
 
-def batches_of_step(model, last):
-    """How many real batches a step takes; of a search, whose first steps may take fewer, step number `last`."""
-    return sum(model.batches_of(last)) if hasattr(model, "batches_of") else model.batches_per_step
-
-
 def steps(run, start):
     """How long the run is."""
-    images = run.dataset.batch_size * batches_of_step(run.model, run.steps - 1)
-    step = "outer step" if hasattr(run.model, "batches_of") else "generator update"
+    images = run.dataset.batch_size * sum(
+        run.model.batches_of(run.steps - 1)
+    )  # a search's first may take fewer
+    step = "outer step" if run.model.on_halves else "generator update"
     text = f"{counted(run.steps, step)}, each with {counted(images, 'image')}"
     if run.plan.seconds is not None:
         short = step.removeprefix("generator ")

@@ -103,7 +103,7 @@ class Run:
 
     def open_data(self):
         """The data to train on."""
-        if hasattr(self.model, "batches_of"):
+        if self.model.on_halves:
             raise ConfigError(f"{type(self.model).__name__} is for launch/search.py")
         return Dataset()
 
@@ -215,7 +215,7 @@ class Run:
 
     def _images_per_step(self):
         """Real images that one step sees: a generator update, or an outer step of a search."""
-        return self.dataset.batch_size * summary.batches_of_step(self.model, self.steps - 1)
+        return self.dataset.batch_size * sum(self.model.batches_of(self.steps - 1))
 
     def _callbacks(self, bar):
         """The callbacks of the run, in the order in which they are called after a step."""

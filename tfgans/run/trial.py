@@ -21,7 +21,7 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
         this process has had, "peak_gpu_memory_gb": if there is a GPU}.
     Raises: ConfigError for a search.
     """
-    if hasattr(model, "batches_of"):
+    if model.on_halves:
         raise ConfigError(f"a search cannot be measured by single steps. Received: {type(model).__name__}")
     train, data, began = model.make_train_function(), iter(noise(model, batch_size)), time.perf_counter()
     with progress.phase(f"compiling {name}'s first step"):

@@ -19,18 +19,29 @@ _WITHOUT_WEIGHTS = ("copy", "architecture", "gap", "end")  # nothing lazy is due
 class OuterLoop:
     """The part of `AlphaGAN` that runs an outer step as a loop on the host over compiled phases."""
 
-    replaces = ("batches_per_step", "make_train_function", "sets_learning_rates", "step_cost")
+    replaces = (
+        "batches_per_step",
+        "batches_of",
+        "make_train_function",
+        "on_halves",
+        "sets_learning_rates",
+        "step_cost",
+    )
 
     @property
     def batches_per_step(self):
         return 1
 
     @property
+    def on_halves(self):
+        return True
+
+    @property
     def sets_learning_rates(self):
         return True
 
     def batches_of(self, step):
-        """(training, validation) batches that outer step number `step` takes, in this order."""
+        """As in `GAN`, of an outer step; in this order."""
         weights = 0 if self.single_level_weight is not None else self.weight_steps
         searches = step >= self.warm_up_steps
         return weights, (2 * self.test_steps + self.architecture_steps + 1) if searches else 0
