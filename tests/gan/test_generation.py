@@ -11,6 +11,7 @@ from tfgans import pictures
 from tfgans.config import ConfigError
 from tfgans.data import to_uint8
 from tfgans.gan import GAN
+from tfgans.gan.walks import _great_circle
 from tfgans.run import after, build
 from tfgans.run.samples import Moving
 
@@ -76,6 +77,10 @@ def test_interpolation_keeps_ends_and_length():
     angle = np.arccos(unit[0] @ unit[1])
     halfway = (np.sin(angle / 2) * ends[0] + np.sin(angle / 2) * ends[1]) / np.sin(angle)
     np.testing.assert_allclose(path[2], halfway, atol=1e-5)
+    first, last, steps = ends[None, :1], ends[None, 1:], np.linspace(0.0, 1.0, 5, dtype=np.float32)[:, None]
+    both = _great_circle(np.repeat(first, 2, 0), np.concatenate([last, 3 * first]), steps)
+    np.testing.assert_array_equal(both[0], path)  # whatever other pairs there are
+    np.testing.assert_allclose(both[1], (1 + 2 * steps) * first[0], rtol=1e-6)
 
 
 def test_a_way_in_batches_keeps_the_class_of_its_row():

@@ -160,13 +160,15 @@ def _shares(labels, num_classes):
 
 
 def _great_circle(first, last, steps):
-    """Spherical interpolation of vectors [..., D]; falls back to a straight line for parallel ones."""
+    """Spherical interpolation of vectors [..., D]; a straight line between those that are parallel."""
     cosine = np.sum(first * last, -1, keepdims=True)
     cosine = cosine / (
         np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True)
     )
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.any(np.sin(angle) < 1e-6):
-        return (1 - steps) * first + steps * last
+    sine = np.sin(angle)
+    parallel = sine < 1e-6
+    sine = np.where(parallel, 1.0, sine)
     # Divided before they are multiplied, so that both ends are exact.
-    return np.sin((1 - steps) * angle) / np.sin(angle) * first + np.sin(steps * angle) / np.sin(angle) * last
+    before, after = (np.where(parallel, share, np.sin(share * angle) / sine) for share in (1 - steps, steps))
+    return before * first + after * last
