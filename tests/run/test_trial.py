@@ -48,6 +48,7 @@ def test_seconds_are_those_of_one_of_the_steps_that_are_made_together():
         """A model that makes four steps of 0.2 seconds in a call."""
 
         batches_per_step, sample_shape, num_classes, steps_per_execution = 1, (8, 8, 1), None, 4
+        on_halves = False
 
         def make_train_function(self):
             return lambda data: time.sleep(0.8) or {}
