@@ -16,10 +16,10 @@ def table(facts, model):
         for row in rows:
             lines.append(f"  {row.name:<{width}}  {row.parameters:>12,}  {row.macs:>16,}")
     if "training" in facts:
-        spent = facts["training"]
+        spent, unit = facts["training"], "outer steps" if model.on_halves else "generator updates"
         lines += [
             "",
-            f"training, {spent['steps']:,} generator updates: {spent['real_images']:,} real images, "
+            f"training, {spent['steps']:,} {unit}: {spent['real_images']:,} real images, "
             f"{spent['training_flops']:.3g} floating-point operations "
             f"({spent['generator_flops']:.3g} by the generator's forward for each real image alone)",
         ]
