@@ -234,6 +234,9 @@ def test_a_batch_that_replicas_cannot_share_or_that_is_larger_than_the_set_is_re
         "too few images for one step: 23, but it takes 48 (batch_size 24 x discriminator_steps 2), "
         "and batch_size is at most the number of images"
     )
+    smaller = min(archive(tmp_path, batch_size=12).halves(), key=lambda half: half.num_examples)
+    with pytest.raises(ConfigError, match="for one step: 11 in a half of them, but it takes 12 "):
+        smaller.check(1)
 
 
 @pytest.mark.parametrize(("steps", "turns", "often"), [(2, 2, "more than once"), (5, 4, "several times")])

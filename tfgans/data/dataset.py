@@ -239,8 +239,9 @@ class Dataset(Reference):
     def check(self, discriminator_steps, replicas=1):
         """Raises ConfigError if there are too few images for one batch, or a batch cannot be shared out."""
         if self.batch_size > self.num_examples:
+            part = "" if self._half[0] is None else " in a half of them"
             raise ConfigError(
-                f"too few images for one step: {self.num_examples}, but it takes "
+                f"too few images for one step: {self.num_examples}{part}, but it takes "
                 f"{self.batch_size * discriminator_steps} (batch_size {self.batch_size} x discriminator_steps "
                 f"{discriminator_steps}), and batch_size is at most the number of images"
             )
