@@ -139,6 +139,10 @@ class ProgressiveGAN(GAN):
 
     # The step
 
+    def first_shape(self):
+        with at_stage(self.stage_at(0)):
+            return super().first_shape()
+
     def step_variant(self, step):
         return (*super().step_variant(step), ("stage", self.stage_at(step)))
 

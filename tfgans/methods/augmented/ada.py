@@ -56,7 +56,7 @@ class ADAGAN(Adaptive, Augmenting, GAN):
             return
         check_images("ADAGAN", self.sample_shape)
         if ada_pipe is not None:
-            ada_pipe.operations(self.sample_shape)  # raises what it has against them
+            ada_pipe.operations(self.first_shape())  # raises what it has against them
         if ada_probability is None:
             self.ada = Controller(self, "ada", ada_target, ada_interval, ada_speed)
             self.controllers.append(self.ada)
