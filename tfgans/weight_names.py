@@ -9,8 +9,8 @@ import re
 _NUMBERED = re.compile(r"(.+)_\d+")
 
 
-def named_weights(network):
-    """`{name: variable}` of all weights of a network, such as `mapping/dense1/kernel`."""
+def named_weights(network, without=()):
+    """`{name: variable}` of all weights of a network, such as `mapping/dense1/kernel`, but those of `without`."""
     known, found = {}, {}  # names by paths, of layers too
     for variable in network.weights:
         name = path = ""
@@ -20,7 +20,8 @@ def named_weights(network):
                 known[path] = _unique(f"{name}/{_without_number(part)}".lstrip("/"), known.values())
             name = known[path]
         found[_unique(name, found)] = variable
-    return found
+    left_out = {id(variable) for variable in without}
+    return {name: variable for name, variable in found.items() if id(variable) not in left_out}
 
 
 def _without_number(part):

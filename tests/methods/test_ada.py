@@ -75,6 +75,16 @@ def test_the_pipeline_trains_and_goes_on_bit_for_bit(tmp_path):
     assert float(whole.ada.value()) > 1.0 and all(np.isfinite(w).all() for w in weights(whole))
 
 
+@pytest.mark.parametrize("operations", ["blit", "cutout", "blit,cutout", "geom", "color", "noise", ""])
+def test_a_part_of_the_pipeline_draws_what_it_takes(operations):
+    model = make(ADAGAN, ada_probability=1.0, ada_pipe=AugmentPipe(operations))
+    images = tf.constant(toys.images(16))
+    (batch,) = model.split_batch(images)
+    seen = model.augmented(batch)["images"]
+    changed = np.any(np.abs(seen - images) > 1e-3, (1, 2, 3))
+    assert seen.shape == images.shape and np.mean(changed) > 0.8 if operations else not changed.any()
+
+
 def test_what_a_pipeline_cannot_take_is_refused():
     with pytest.raises(ConfigError, match=r"22 pixels a side or more. Received: \(8, 8\)"):
         make(ADAGAN, ada_pipe=AugmentPipe("bgcf"))

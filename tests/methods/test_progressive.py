@@ -1,5 +1,6 @@
 """Progressive growing: the schedule of stages and fades, resumed runs, and what a stage trains and costs."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -166,6 +167,22 @@ def products_of(operation):
 
 
 @pytest.mark.slow
+def test_weights_of_all_stages_follow_a_schedule_of_keras_at_once():
+    """1 for the first update and 0 from then on: SGD moves every weight by its gradient once."""
+    model = ProgressiveGAN(*networks(), stage_steps=(0, 8), fade_share=0.5)
+    falling = lambda: keras.optimizers.schedules.PiecewiseConstantDecay([0], [1.0, 0.0])  # noqa: E731
+    model.compile(*(keras.optimizers.SGD(falling()) for _ in range(2)), run_eagerly=True)
+    weights = model.generator.trainable_variables + model.discriminator.trainable_variables
+    values = [[v.numpy() for v in weights]]
+    for _ in range(2):
+        fit(model, IMAGES[:4])
+        values.append([v.numpy() for v in weights])
+    moved = [
+        [np.any(a != b) for a, b in zip(*pair, strict=True)] for pair in zip(values, values[1:], strict=False)
+    ]
+    assert all(moved[0]) and not any(moved[1])
+
+
 def test_a_step_costs_what_its_stage_needs():
     """In forwards: D's step 1 of G and 3 each on real and fake images, G's step 3 of G and 2 of D: 4 G + 8 D.
 

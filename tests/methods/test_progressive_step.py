@@ -8,10 +8,11 @@ import toys
 from growing import IMAGES, PUBLISHED_LOSSES, SCHEDULE, Recorder, fit, make
 
 from tfgans import losses
+from tfgans.augment.pipe import AugmentPipe
 from tfgans.config import ConfigError
 from tfgans.methods import compose
 from tfgans.methods.advas import AdvAsGAN
-from tfgans.methods.augmented import APAGAN, DiffAugmentGAN
+from tfgans.methods.augmented import ADAGAN, APAGAN, DiffAugmentGAN
 from tfgans.methods.fastgan import FastGAN
 from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.methods.regularized import R1GAN, GradientPenaltyGAN
@@ -51,6 +52,13 @@ def test_both_steps_take_the_same_latents(same, monkeypatch):
     first, second, third, fourth = (latents["latents"].numpy() for latents in drawn)
     assert np.array_equal(first, second) == np.array_equal(third, fourth) == same
     assert np.any(first != third)
+
+
+def test_what_is_not_for_the_first_stages_images_is_refused_before_training():
+    method, pipe = compose(ADAGAN, ProgressiveGAN), {"ada_pipe": AugmentPipe("filter")}
+    with pytest.raises(ConfigError, match=r"22 pixels a side or more. Received: \(8, 8\)"):
+        make(method, 32, stage_steps=(0, 1, 1, 1), **pipe)
+    assert make(method, 32, stage_steps=(0, 0, 0, 1), **pipe).first_shape() == (32, 32, 1)
 
 
 def test_loss_with_drift_by_hand():

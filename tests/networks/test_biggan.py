@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,11 +9,26 @@ from tfgans.layers.attention import SelfAttention
 from tfgans.layers.blocks import ResidualDownBlock
 from tfgans.networks.biggan import biggan_discriminator, biggan_generator
 
+ROOT = Path(__file__).parents[2]
 SMALL = {"resolution": 16, "block_channels": (8, 8, 8), "attention_resolutions": ()}
 
 
 def generator(**options):
     return biggan_generator(**SMALL | {"latent_dim": 12, "num_classes": 3, "embedding_dim": 5} | options)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "attention", "latent_dim"), [(32, 16, 120), (64, 32, 120), (256, 64, 140)]
+)
+def test_other_resolutions_take_what_the_networks_file_says_of_them(resolution, attention, latent_dim):
+    text = (ROOT / "gin_configs/networks/biggan_128.gin").read_text()
+    assert (
+        f"latent_dim = {latent_dim}" in text
+        and "32 and\n# 64 attention at 16 and 32 in both networks" in text
+    )
+    sizes = dict(resolution=resolution, base_channels=8, attention_resolutions=(attention,), num_classes=2)
+    generator = biggan_generator(latent_dim=latent_dim, spectral_normalization=False, **sizes)
+    assert generator.output_shape[1:] == biggan_discriminator(**sizes).inputs[0].shape[1:]
 
 
 def test_every_block_sees_its_own_chunk_and_the_shared_embedding():

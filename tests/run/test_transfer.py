@@ -6,11 +6,19 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from short_runs import CONFIG, run
 
 from tfgans.checkpoint import Checkpoints
 from tfgans.config import ConfigError
+from tfgans.gan import GAN
+from tfgans.layers.state import scheduled_state
+from tfgans.methods.octave.model import OctaveGAN
+from tfgans.methods.octave.networks import octave_discriminator, octave_generator
+from tfgans.methods.progressive import ProgressiveGAN
 from tfgans.networks.dcgan import dcgan_generator
+from tfgans.networks.progan import progan_discriminator, progan_generator
+from tfgans.run import transfer
 from tfgans.weight_names import named_weights
 
 FEW = (
@@ -35,8 +43,6 @@ def gin_file(tmp_path_factory):
 def other(gin_file, tmp_path_factory):
     """The run that others begin with."""
     folder = tmp_path_factory.mktemp("other") / "run"
-    import tensorflow as tf
-
     tf.config.run_functions_eagerly(True)
     run(gin_file, folder, *FEW, "numerics.seed=1")
     tf.config.run_functions_eagerly(False)
@@ -76,6 +82,37 @@ def test_weights_are_named_alike_whatever_was_made_before():
         "head/kernel",
     ]
     assert list(named_weights(network))[:5] == found
+
+
+def test_what_a_schedule_sets_is_the_new_runs_own(tmp_path):
+    """A run of whole images begins with one of 4x4 pixels, one without betas with one that has some."""
+    sizes, betas = dict(resolution=16, channels=1), lambda t: (0.7, 0.3)
+    cases = (
+        (
+            ProgressiveGAN,
+            (progan_generator, progan_discriminator),
+            {"max_channels": 4},
+            {"stage_steps": (1, 9, 9)},
+        ),
+        (OctaveGAN, (octave_generator, octave_discriminator), {"base_channels": 2}, {"beta_schedule": betas}),
+    )
+    for method, (generator, discriminator), widths, options in cases:
+        make = lambda: (generator(latent_dim=4, **sizes, **widths), discriminator(**sizes, **widths))  # noqa: B023, E731
+        before, model = method(*make(), ema_decay=0.9, **options), GAN(*make(), ema_decay=0.9)
+        for each in (before, model):
+            each.compile(*(keras.optimizers.SGD(0.1) for _ in range(2)))
+        for variable in before.generator.trainable_variables:
+            variable.assign_add(tf.ones_like(variable))
+        Checkpoints(tmp_path / method.__name__ / "checkpoints").save(before, 1, {})
+        taken = transfer.initialize(model, tmp_path / method.__name__)["generator"]
+        assert taken["left"] == taken["left_out"] == []
+        pairs = zip(before.generator.trainable_variables, model.generator.trainable_variables, strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+        for network in (model.generator, model.discriminator, model.ema_generator):
+            state = scheduled_state(network)
+            assert state and all(
+                v.numpy().min() == (2 if v.dtype == "int64" else 1) for v in state
+            )  # the last stage
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from tfgans.gan.learning_rates import LearningRates
 from tfgans.gan.objectives import Objectives
 from tfgans.gan.own_statistics import OwnStatistics
 from tfgans.gan.places import BatchPlaces
-from tfgans.layers.state import depends_on_batch
+from tfgans.layers.state import depends_on_batch, scheduled_state
 from tfgans.weight_names import named_weights
 
 
@@ -250,16 +250,15 @@ class GAN(
     def carried_over(self):
         """`{part: {name: variable}}` that another run can begin with: the networks and the average with its counts.
 
-        Methods extend it. Names are the same in every process, see `weight_names`.
+        Without `scheduled_state`. Methods extend it. Names are the same in every process, see `weight_names`.
         """
-        parts = {
-            "generator": named_weights(self.generator),
-            "discriminator": named_weights(self.discriminator),
-        }
-        if self.ema_generator is None:
-            return parts
-        counts = {"updates": self.average_updates, "images": self.average_images}
-        return parts | {"ema_generator": named_weights(self.ema_generator), "average": counts}
+        parts = {"generator": self.generator, "discriminator": self.discriminator}
+        if self.ema_generator is not None:
+            parts |= {"ema_generator": self.ema_generator}
+        named = {part: named_weights(network, scheduled_state(network)) for part, network in parts.items()}
+        if self.ema_generator is not None:
+            named["average"] = {"updates": self.average_updates, "images": self.average_images}
+        return named
 
     def call(self, inputs, training=False):
         """The generator's output: `inputs` are latents, or latents and labels."""

@@ -28,6 +28,11 @@ class BatchPlaces:
         """Names of what methods keep between steps that has the images' own shape; methods extend this."""
         return ()
 
+    @hook
+    def first_shape(self):
+        """The shape of the smallest images that training steps see; methods that change their size extend this."""
+        return self.sample_shape
+
     def require_places(self):
         """Raises ConfigError if a step is made, or weights are loaded, before the batch's size is known."""
         if self.awaited_batch_sizes():

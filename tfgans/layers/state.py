@@ -41,9 +41,24 @@ def copied_state(network):
     found = []
     for layer in keras_internals.layers_of(network):
         stock = isinstance(layer, keras.layers.SpectralNormalization)
-        names = ("vector_u",) if stock else getattr(layer, "copied_state", ())
-        found += [weight for name in names for weight in tf.nest.flatten(getattr(layer, name))]
+        found += _weights_of(layer, ("vector_u",) if stock else getattr(layer, "copied_state", ()))
     return found
+
+
+def scheduled_state(network):
+    """The weights of a network that a method sets by its schedule, at any depth: nothing that was learnt.
+
+    Another run that begins with a network's weights has its own. Layers name the attributes that hold them in an
+    attribute `scheduled_state`.
+    """
+    layers = keras_internals.layers_of(network)
+    return [
+        weight for layer in layers for weight in _weights_of(layer, getattr(layer, "scheduled_state", ()))
+    ]
+
+
+def _weights_of(layer, names):
+    return [weight for name in names for weight in tf.nest.flatten(getattr(layer, name))]
 
 
 def depends_on_batch(network):

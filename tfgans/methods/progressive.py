@@ -139,6 +139,10 @@ class ProgressiveGAN(GAN):
 
     # The step
 
+    def first_shape(self):
+        with at_stage(self.stage_at(0)):
+            return super().first_shape()
+
     def step_variant(self, step):
         return (*super().step_variant(step), ("stage", self.stage_at(step)))
 
@@ -241,7 +245,7 @@ class ProgressiveGAN(GAN):
     def _update(self, name, gradients):
         variables = getattr(self, name).trainable_variables
         given = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}
-        for stage in range(self.stage + 1):
+        for stage in reversed(range(self.stage + 1)):  # the first one's count moves last: all follow its rate
             optimizer = self.optimizers()[f"{name}_{side_of(stage)}" if stage else name]
             own = self.variables_of(name, stage)
             apply_means(optimizer, type(gradients)(given[id(v)] for v in own), own)

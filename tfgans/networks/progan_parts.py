@@ -71,7 +71,7 @@ class _Growing(keras.layers.Layer):
         recompute: in training the activations of each block are computed again in the backward pass.
     """
 
-    copied_state = ("alpha",)
+    copied_state = scheduled_state = ("alpha",)
 
     def __init__(self, widths, recompute=False, **kwargs):
         super().__init__(autocast=False, **kwargs)
@@ -129,6 +129,8 @@ class ProgressiveSynthesis(_Growing):
         enlarged by repeating pixels. In training mode it is the last stage without fading, whatever `stage`
         and `alpha` say. Inside `at_stage(s)` it is [N, r, r, channels], r = 4 * 2^s.
     """
+
+    scheduled_state = ("alpha", "stage")
 
     def __init__(self, channels, widths, **kwargs):
         super().__init__(widths, **kwargs)

@@ -56,7 +56,7 @@ class ADAGAN(Adaptive, Augmenting, GAN):
             return
         check_images("ADAGAN", self.sample_shape)
         if ada_pipe is not None:
-            ada_pipe.operations(self.sample_shape)  # raises what it has against them
+            ada_pipe.operations(self.first_shape())  # raises what it has against them
         if ada_probability is None:
             self.ada = Controller(self, "ada", ada_target, ada_interval, ada_speed)
             self.controllers.append(self.ada)
@@ -98,6 +98,8 @@ class ADAGAN(Adaptive, Augmenting, GAN):
         drawn = {}
         for kind, draw in (("uniform", philox.uniform), ("normal", philox.normal)):
             names = [n for n, s in shapes.items() if len(s) == 1 and n.endswith("_n") == (kind == "normal")]
+            if not names:  # as of `blit` and `cutout`, which have no normal numbers
+                continue
             sizes = [shapes[name][0] for name in names]
             numbers = draw([total, sum(sizes)], self.stream(f"ada/{which}/{kind}"))
             drawn |= dict(zip(names, tf.split(numbers, sizes, 1), strict=True))

@@ -16,7 +16,7 @@ class _Soft:
     latent's map) is not scaled. The factors go into the kernel, which is smaller than the maps.
     """
 
-    copied_state = ("betas",)
+    copied_state = scheduled_state = ("betas",)
 
     def build(self, maps_shape):
         super().build(maps_shape)
