@@ -166,7 +166,6 @@ def products_of(operation):
     return 0
 
 
-@pytest.mark.slow
 def test_weights_of_all_stages_follow_a_schedule_of_keras_at_once():
     """1 for the first update and 0 from then on: SGD moves every weight by its gradient once."""
     model = ProgressiveGAN(*networks(), stage_steps=(0, 8), fade_share=0.5)
@@ -183,6 +182,7 @@ def test_weights_of_all_stages_follow_a_schedule_of_keras_at_once():
     assert all(moved[0]) and not any(moved[1])
 
 
+@pytest.mark.slow
 def test_a_step_costs_what_its_stage_needs():
     """In forwards: D's step 1 of G and 3 each on real and fake images, G's step 3 of G and 2 of D: 4 G + 8 D.
 

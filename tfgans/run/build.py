@@ -308,7 +308,8 @@ def _planned(model):
     if not (config.is_bound("train", "steps") and config.is_bound("Dataset", "batch_size")):
         return {}
     steps, batch_size = gin.get_bindings("train")["steps"], gin.get_bindings("Dataset")["batch_size"]
-    return {"training": {"steps": steps} | planned_cost(model, batch_size, steps)}
+    with progress.phase("counting what training costs"):  # a minute for millions of updates
+        return {"training": {"steps": steps} | planned_cost(model, batch_size, steps)}
 
 
 def _measured(model, facts):
