@@ -14,6 +14,8 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.gates import gated
 from tfgans.layers.spectral import SpectralConv2D
+from tfgans.methods import compose
+from tfgans.methods.regularized import R1GAN
 from tfgans.methods.rggan import thresholds as masks
 from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.rggan.switch import Switch, sparse_next
@@ -288,6 +290,17 @@ def test_without_a_weight_it_is_the_base():
     for model in (off, base):
         fit(model, 0, 2)
     toys.assert_same(toys.values(off), toys.values(base))
+
+
+def test_thresholds_rise_once_a_step_where_r1_has_an_update_of_its_own():
+    """From 0 by the rate times the weight, exp(-0) being 1, in steps with lazy R1 and in others."""
+    model = make(cls=compose(RGGAN, R1GAN), threshold_weight=0.1, r1_interval=2)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+    assert model.extra_updates(0) == ("r1/0",)
+    fit(model, 0, 1)
+    for name in ("generator", "discriminator"):
+        for t in model.thresholds[name].values:
+            np.testing.assert_allclose(t.numpy(), 0.001, rtol=1e-5, err_msg=name)
 
 
 def test_a_spectral_generator_is_refused():

@@ -185,8 +185,9 @@ class RGGAN(GAN):
             return {}
         return {f"{name[0]}/thresholds": self.threshold_weight * penalty(self.thresholds[name].values)}
 
-    def update_discriminator(self, gradients):
-        super().update_discriminator(self._before_update("discriminator", gradients))
+    def update_discriminator(self, gradients, regularizer=False):
+        given = self._before_update("discriminator", gradients, not regularizer)
+        super().update_discriminator(given, regularizer)
         self._guard("discriminator")
 
     def update_generator(self, gradients, regularizer=False):
