@@ -50,6 +50,30 @@ def test_single_level_moves_everything_on_the_validation_half():
         assert set(kernels) <= set(moved) and len(kernels) == (29 if name == "generator" else 2)
 
 
+def test_what_is_compiled_for_one_player_is_not_called_with_another(monkeypatch):
+    """At a single level G-bar's images are made in the same phase as G's, and compiled where updates are in parts."""
+    model = make(single_level_weight=1.0, compiled={"run_eagerly": False, "accumulation_steps": 2}, **SMALL)
+    run_phase(model, "copy")
+    for weight in model.test_generator.trainable_variables:
+        weight.assign(0.5 * weight)
+    seen, inner = [], model.in_micro_batches
+
+    def in_micro_batches(function, *given, **options):
+        if function == model.discriminator_gradients:
+            seen.append(given[1])
+        return inner(function, *given, **options)
+
+    monkeypatch.setattr(model, "in_micro_batches", in_micro_batches)
+    monkeypatch.setattr(model, "update_generator", lambda gradients: None)
+    monkeypatch.setattr(model, "move_architecture", lambda *given: None)
+    run_phase(model, "architecture")
+    players = model.test_generator, model.generator
+    for fake, generator in zip(seen, players, strict=True):
+        halves = [generator(fake["latents"][i : i + 2], training=True) for i in (0, 2)]
+        np.testing.assert_allclose(fake["images"], np.concatenate(halves), atol=1e-5)
+    assert np.abs(seen[0]["images"] - players[1](seen[0]["latents"], training=True)).max() > 1e-3
+
+
 def test_a_single_level_has_nothing_lazy():
     with pytest.raises(ConfigError, match="R1GAN.r1_interval must be 1. Received: r1/0 is due in some"):
         make(compose(AlphaGAN, R1GAN), single_level_weight=1.0, r1_interval=4, **SMALL)
