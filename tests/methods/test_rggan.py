@@ -12,6 +12,7 @@ import toys
 from tfgans import checkpoint, pruning
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.layers.blocks import ResidualDownBlock
 from tfgans.layers.gates import gated
 from tfgans.layers.spectral import SpectralConv2D
 from tfgans.methods import compose
@@ -201,7 +202,10 @@ def make(seed=0, cls=RGGAN, **options):
     generator = toys.image_networks(batch_norm=False, seed=seed)[0]
     discriminator = resnet_discriminator(resolution=8, channels=1, base_channels=4)
     eager = options.pop("run_eagerly", True)
-    model = cls(generator, discriminator, ema_decay=0.9, **options)
+    return compiled(cls(generator, discriminator, ema_decay=0.9, **options), eager)
+
+
+def compiled(model, eager=True):
     model.compile(*(TorchAdam(1e-2, beta_1=0.0, beta_2=0.9) for _ in range(2)), run_eagerly=eager)
     return model
 
@@ -307,3 +311,17 @@ def test_a_spectral_generator_is_refused():
     generator = resnet_generator(resolution=8, channels=1, base_channels=4, spectral_normalization=True)
     with pytest.raises(ConfigError, match="RGGAN: the generator has spectral normalisation, in"):
         RGGAN(generator, toys.image_networks()[1])
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+def test_a_spectral_discriminator_that_recomputes_is_refused_when_built(spectral):
+    images = keras.Input((8, 8, 1))
+    block = ResidualDownBlock(2, spectral_normalization=spectral, recompute=True, name="block")
+    logits = keras.layers.Dense(1)(keras.layers.Flatten()(block(images)))
+    networks = toys.image_networks(batch_norm=False)[0], keras.Model(images, logits)
+    if not spectral:
+        assert np.isfinite(fit(compiled(RGGAN(*networks)), 0, 1)[0]["d/adversarial"])
+        return
+    with pytest.raises(ConfigError, match="^RGGAN: a .* without recompute, which it has in block$"):
+        RGGAN(*networks)
+    RGGAN(*networks, threshold_weight=0.0)
