@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import toys
-from searches import BATCH, SMALL, changed, fit, make, run_phase, weights
+from searches import BATCH, SMALL, changed, data, fit, make, run_phase, weights
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
@@ -72,6 +72,14 @@ def test_what_is_compiled_for_one_player_is_not_called_with_another(monkeypatch)
         halves = [generator(fake["latents"][i : i + 2], training=True) for i in (0, 2)]
         np.testing.assert_allclose(fake["images"], np.concatenate(halves), atol=1e-5)
     assert np.abs(seen[0]["images"] - players[1](seen[0]["latents"], training=True)).max() > 1e-3
+
+
+def test_a_step_before_the_data_end_counts_though_an_execution_makes_two():
+    model = make(compiled={"steps_per_execution": 2}, **SMALL)
+    model.fit(data(model, 0, 1), shuffle=False, verbose=0)
+    assert int(model.step.numpy()) == 1 and "search/duality_gap" in model.step_logs
+    with pytest.raises(ConfigError, match="an epoch has no training step"):
+        make(**SMALL).fit(data(model, 0, 1).take(2), shuffle=False, verbose=0)
 
 
 def test_a_single_level_has_nothing_lazy():
