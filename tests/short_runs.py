@@ -90,7 +90,8 @@ class Crash(BaseException):
     """The process dies here: nothing of ours catches this."""
 
 
-def _export_nothing(gan, generator, folder):
+def export_nothing(gan, generator, folder):
+    """In the place of a SavedModel, which takes longer to write than a short run to train."""
     folder.mkdir()
     (folder / "saved_model.pb").touch()  # by which an export knows one that it may replace
 
@@ -104,7 +105,7 @@ def run(gin_file, model_dir, *bindings, exports=False):
     build.prepare([gin_file], bindings)
     with pytest.MonkeyPatch.context() as patch:
         if not exports:
-            patch.setattr(generation, "_export", _export_nothing)
+            patch.setattr(generation, "_export", export_nothing)
         return training.train(str(model_dir))
 
 

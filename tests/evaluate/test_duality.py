@@ -14,6 +14,7 @@ from short_runs import POINTS, rows, run
 
 from tfgans import losses, schedules
 from tfgans.config import ConfigError
+from tfgans.data import Dataset
 from tfgans.evaluate import metrics
 from tfgans.evaluate.duality import DualityGap
 from tfgans.gan import GAN
@@ -144,6 +145,17 @@ def test_what_is_learnt_from_is_not_measured_with():
     np.testing.assert_array_equal(held_out.ravel(), others)
     (learn, _), (held_out, _) = gap._images(Data(items[:9], items[9:]))
     assert learn.ravel().tolist() == list(range(8)) and held_out.ravel().tolist() == list(range(9, 15))
+
+
+def test_nor_are_mirror_images_of_it():
+    """Where the data to compare with are those trained on, and their mirror images."""
+    gap = DualityGap(steps=40, batch_size=16, num_samples=640)
+    (learn, labels), (held_out, _) = gap._images(
+        Dataset("digits", batch_size=8, evaluation_split="train", evaluation_flip=True)
+    )
+    seen = {image.tobytes() for part in (learn, learn[:, :, ::-1]) for image in part}
+    assert len(learn) == len(held_out) == 640 and len(labels) == 640
+    assert not any(image.tobytes() in seen for image in held_out)
 
 
 METHODS = [

@@ -94,6 +94,23 @@ def test_updates_are_those_of_the_whole_batch(optimizer, steps):
 
 
 @pytest.mark.slow
+def test_means_that_are_found_before_are_of_the_same_dropout():
+    """AdvAs's r of the whole batch and its gradients, which come after it, are of the same images."""
+    generator, discriminator = toys.image_networks(batch_norm=False)
+    images = keras.layers.Dropout(0.5, seed=1)(generator.output)
+    model = AdvAsGAN(keras.Model(generator.input, images), discriminator, advas_weight=1.0)
+    model.compile(accumulation_steps=2, run_eagerly=True)
+    seen, inner = [], model.discriminate
+    model.discriminate = lambda batch, training: (
+        seen.append(batch["images"].numpy()) or inner(batch, training)
+    )
+    latents = model.draw_latents(4)
+    model.batch_generator_gradients({"images": tf.constant(toys.images(4)), "labels": None}, latents)
+    fakes = seen[::2]  # a real half after each
+    assert len(fakes) == 4 and (fakes[0] == 0.0).any() and (fakes[0] != fakes[1]).any()
+    np.testing.assert_array_equal(fakes[:2], fakes[2:])
+
+
 @pytest.mark.parametrize("mode", [{"run_eagerly": False}, {"jit_compile": True}])
 def test_compiled_updates_are_those_of_the_whole_batch(mode):
     data = batch(model_of())

@@ -14,9 +14,11 @@ from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.kernels import kernel_layers
 from tfgans.layers.norms import BatchNormalization
+from tfgans.methods import compose
 from tfgans.methods.adapt import masks
 from tfgans.methods.adapt.balance import DensityRule, balance_ratio
 from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.methods.regularized import R1GAN
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 from tfgans.optimizers import TorchAdam
 
@@ -255,6 +257,21 @@ def test_dense_networks_are_the_base():
     for model in (off, base):
         fit(model, 0, 2)
     toys.assert_same(toys.values(off), toys.values(base))
+
+
+def test_gradients_of_a_regularizer_alone_grow_nothing():
+    """Lazy R1 comes after the discriminator's update: growth is still by the gradients of its losses."""
+    model = make(cls=compose(AdaptGAN, R1GAN), r1_interval=2, **OPTIONS)
+    model.choose_step(2)
+    assert {"r1/0", "adapt/adjust"} <= set(model.extras)
+    ones = [tf.ones(v.shape) for v in model.discriminator.trainable_variables]
+    model.update_discriminator(ones)
+    before = model.discriminator.get_weights()
+    model.r1_step({"images": tf.constant(toys.images(4)), "labels": None})
+    assert any((a != b).any() for a, b in zip(before, model.discriminator.get_weights(), strict=True))
+    assert all((g.numpy() == 1.0).all() for g in model._state("discriminator")[2])
+    model.update_discriminator([2.0 * g for g in ones])
+    assert all((g.numpy() == 2.0).all() for g in model._state("discriminator")[2])
 
 
 def test_events_are_due():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import toys
-from searches import BATCH, SMALL, changed, fit, make, run_phase, weights
+from searches import BATCH, SMALL, changed, data, fit, make, run_phase, weights
 
 from tfgans.config import ConfigError
 from tfgans.evaluate import cost
@@ -48,6 +48,38 @@ def test_single_level_moves_everything_on_the_validation_half():
         # biases in front of a batch norm, or of a hinge loss where no sample is beyond it, need not
         kernels = [v.path for v in weights_now if v.trainable and v.path.endswith("kernel")]
         assert set(kernels) <= set(moved) and len(kernels) == (29 if name == "generator" else 2)
+
+
+def test_what_is_compiled_for_one_player_is_not_called_with_another(monkeypatch):
+    """At a single level G-bar's images are made in the same phase as G's, and compiled where updates are in parts."""
+    model = make(single_level_weight=1.0, compiled={"run_eagerly": False, "accumulation_steps": 2}, **SMALL)
+    run_phase(model, "copy")
+    for weight in model.test_generator.trainable_variables:
+        weight.assign(0.5 * weight)
+    seen, inner = [], model.in_micro_batches
+
+    def in_micro_batches(function, *given, **options):
+        if function == model.discriminator_gradients:
+            seen.append(given[1])
+        return inner(function, *given, **options)
+
+    monkeypatch.setattr(model, "in_micro_batches", in_micro_batches)
+    monkeypatch.setattr(model, "update_generator", lambda gradients: None)
+    monkeypatch.setattr(model, "move_architecture", lambda *given: None)
+    run_phase(model, "architecture")
+    players = model.test_generator, model.generator
+    for fake, generator in zip(seen, players, strict=True):
+        halves = [generator(fake["latents"][i : i + 2], training=True) for i in (0, 2)]
+        np.testing.assert_allclose(fake["images"], np.concatenate(halves), atol=1e-5)
+    assert np.abs(seen[0]["images"] - players[1](seen[0]["latents"], training=True)).max() > 1e-3
+
+
+def test_a_step_before_the_data_end_counts_though_an_execution_makes_two():
+    model = make(compiled={"steps_per_execution": 2}, **SMALL)
+    model.fit(data(model, 0, 1), shuffle=False, verbose=0)
+    assert int(model.step.numpy()) == 1 and "search/duality_gap" in model.step_logs
+    with pytest.raises(ConfigError, match="an epoch has no training step"):
+        make(**SMALL).fit(data(model, 0, 1).take(2), shuffle=False, verbose=0)
 
 
 def test_a_single_level_has_nothing_lazy():

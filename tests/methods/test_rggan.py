@@ -12,8 +12,11 @@ import toys
 from tfgans import checkpoint, pruning
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.layers.blocks import ResidualDownBlock
 from tfgans.layers.gates import gated
 from tfgans.layers.spectral import SpectralConv2D
+from tfgans.methods import compose
+from tfgans.methods.regularized import R1GAN
 from tfgans.methods.rggan import thresholds as masks
 from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.rggan.switch import Switch, sparse_next
@@ -199,7 +202,10 @@ def make(seed=0, cls=RGGAN, **options):
     generator = toys.image_networks(batch_norm=False, seed=seed)[0]
     discriminator = resnet_discriminator(resolution=8, channels=1, base_channels=4)
     eager = options.pop("run_eagerly", True)
-    model = cls(generator, discriminator, ema_decay=0.9, **options)
+    return compiled(cls(generator, discriminator, ema_decay=0.9, **options), eager)
+
+
+def compiled(model, eager=True):
     model.compile(*(TorchAdam(1e-2, beta_1=0.0, beta_2=0.9) for _ in range(2)), run_eagerly=eager)
     return model
 
@@ -290,7 +296,32 @@ def test_without_a_weight_it_is_the_base():
     toys.assert_same(toys.values(off), toys.values(base))
 
 
+def test_thresholds_rise_once_a_step_where_r1_has_an_update_of_its_own():
+    """From 0 by the rate times the weight, exp(-0) being 1, in steps with lazy R1 and in others."""
+    model = make(cls=compose(RGGAN, R1GAN), threshold_weight=0.1, r1_interval=2)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+    assert model.extra_updates(0) == ("r1/0",)
+    fit(model, 0, 1)
+    for name in ("generator", "discriminator"):
+        for t in model.thresholds[name].values:
+            np.testing.assert_allclose(t.numpy(), 0.001, rtol=1e-5, err_msg=name)
+
+
 def test_a_spectral_generator_is_refused():
     generator = resnet_generator(resolution=8, channels=1, base_channels=4, spectral_normalization=True)
     with pytest.raises(ConfigError, match="RGGAN: the generator has spectral normalisation, in"):
         RGGAN(generator, toys.image_networks()[1])
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+def test_a_spectral_discriminator_that_recomputes_is_refused_when_built(spectral):
+    images = keras.Input((8, 8, 1))
+    block = ResidualDownBlock(2, spectral_normalization=spectral, recompute=True, name="block")
+    logits = keras.layers.Dense(1)(keras.layers.Flatten()(block(images)))
+    networks = toys.image_networks(batch_norm=False)[0], keras.Model(images, logits)
+    if not spectral:
+        assert np.isfinite(fit(compiled(RGGAN(*networks)), 0, 1)[0]["d/adversarial"])
+        return
+    with pytest.raises(ConfigError, match="^RGGAN: a .* without recompute, which it has in block$"):
+        RGGAN(*networks)
+    RGGAN(*networks, threshold_weight=0.0)

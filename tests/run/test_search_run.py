@@ -13,6 +13,7 @@ from tfgans.commands import actions
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.gan import generation
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
 from tfgans.run import build, searching, training
 from tfgans.run.plan import Plan
@@ -175,6 +176,24 @@ def test_refusals(gin_file, tmp_path):
     with pytest.raises(ConfigError, match="a search needs a generator that is a supernet"):
         searching.search(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_longer_search_that_was_killed_at_its_end_still_finds_its_own_genotype(
+    gin_file, tmp_path, monkeypatch
+):
+    """What the shorter one found lies there until then."""
+    monkeypatch.setattr(generation, "_export", short_runs.export_nothing)
+    folder, steps = tmp_path / "run", "train.steps = {}".format
+    search(gin_file, folder, steps(1))
+    (folder / "genotype.json").write_text("the first one's")
+    with monkeypatch.context() as context:
+        short_runs.crash_at(context, searching.SearchRun, "_final_genotype", lambda run: True)
+        with pytest.raises(short_runs.Crash):
+            search(gin_file, folder, steps(2))
+    assert (folder / "genotype.json").read_text() == "the first one's"
+    search(gin_file, folder, steps(2))
+    assert json.loads((folder / "genotype.json").read_text()) == history(folder)[-1]["genotype"]
 
 
 @pytest.mark.slow

@@ -29,7 +29,8 @@ class DualityGap:
 
     The copies learn from images of the training split, and M is a mean over images of the reference split that they
     have not learnt from. Where both splits are one (their first images are the same), half of it, at most
-    `num_samples` images, is kept apart for M. Both values of M are of the same images, latents and labels.
+    `num_samples` images, is kept apart for M; mirror images (`Dataset.evaluation_flip`) are then left out. Both
+    values of M are of the same images, latents and labels.
 
     It measures the pair that trains, not its average. Everything is done as the method trains: in training mode, that
     is with the batch's statistics, with the augmentations of its images, the limits on its weights and the masks of
@@ -122,8 +123,8 @@ class DualityGap:
         ours, theirs = dataset.reference_size(dataset.split), dataset.reference_size()
         first = [next(iter(dataset.reference(split, batch_size=32)))[0] for split in (dataset.split, None)]
         one_split = np.array_equal(*first)
-        held_out = min(self.num_samples, theirs // 2 if one_split else theirs)
-        learn = min(self.steps * self.batch_size, theirs - held_out if one_split else ours)
+        held_out = min(self.num_samples, ours // 2 if one_split else theirs)
+        learn = min(self.steps * self.batch_size, ours - held_out if one_split else ours)
         if min(learn, held_out) < self.batch_size:
             raise ConfigError(
                 f"DualityGap.batch_size = {self.batch_size} is more than the {learn} images to learn from or the "
@@ -138,7 +139,8 @@ class DualityGap:
             return _read(dataset.reference(dataset.split, limit=learn)), _read(
                 dataset.reference(limit=held_out)
             )
-        images, labels = _read(dataset.reference(limit=learn + held_out))
+        # as it is trained on: the mirror image of one that is learnt from may be in the other's reference
+        images, labels = _read(dataset.reference(dataset.split, limit=learn + held_out))
         order = np.random.default_rng(self.seed).permutation(len(images))
         parts = order[held_out:], order[:held_out]
         return tuple((images[part], None if labels is None else labels[part]) for part in parts)

@@ -68,7 +68,7 @@ class Accumulation:
                 which it has whole.
             rows: so many outputs, the last, have a row for each image and are joined. The others are means over
                 images, and the mean of them is taken; gradients of embeddings become dense.
-            moves: False leaves the networks' state as it was before.
+            moves: False leaves the networks' state as it was before, so that what follows draws the same dropout.
             count: of micro-batches, in place of `accumulation_steps`.
         Raises: ConfigError if the rows cannot be cut.
         """
@@ -114,7 +114,8 @@ class _State:
     """What forwards move in networks: found by each micro-batch as by the first, moved by the mean of their moves.
 
     State that layers say is copied (`copied_state`), not averaged, is as the last has it: all move it alike.
-    Integers, such as the counters of Keras's dropout, go on from micro-batch to micro-batch.
+    Integers, such as the counters of Keras's dropout, go on from micro-batch to micro-batch, and are what they were
+    where nothing is to move.
     """
 
     def __init__(self, networks):
@@ -123,6 +124,9 @@ class _State:
         self.variables = [v for v in found.values() if v.dtype.startswith(("float", "bfloat"))]
         self.is_copied = [id(v) in copied for v in self.variables]
         self.start = self._read()
+        floats = {id(v) for v in self.variables}
+        counters = [v for key, v in found.items() if key not in floats]
+        self.counters = [(v, tf.identity(v.value)) for v in counters]
         self.moves = [tf.zeros_like(value) for value in self.start]
 
     def _read(self):
@@ -142,6 +146,8 @@ class _State:
         """Makes the moves of all, if they are to be."""
         if not moves:
             self._write(self.start)
+            for variable, value in self.counters:
+                variable.assign(value)
             return
         parts = zip(self._read(), self.start, self.moves, self.is_copied, strict=True)
         self._write([new if copied else start + move / count for new, start, move, copied in parts])

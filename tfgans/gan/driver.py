@@ -189,7 +189,8 @@ class Driver(keras.Model):
         if self.run_eagerly or not (self.use_xla or self.accumulation_steps > 1):
             return function
         key = (function.__func__, function.__self__) if hasattr(function, "__func__") else (function,)
-        key = (*key, self.variant)
+        # methods may have other networks take the places of these for a while, within one kind of step
+        key = (*key, self.generator, self.discriminator, self.variant)
         if key not in self._xla_functions:
             # Written out in the step, as TensorFlow otherwise does it, micro-batches take half more memory.
             how = {"jit_compile": True} if self.use_xla else KEPT_WHOLE

@@ -314,8 +314,8 @@ class GAN(
         return values | {"g/gradient_norm": tf.linalg.global_norm(gradients)}
 
     @hook
-    def update_discriminator(self, gradients):
-        """Applies gradients, this replica's or their means: the means over replicas move the weights."""
+    def update_discriminator(self, gradients, regularizer=False):
+        """As `update_generator`, of the discriminator."""
         distribute.apply_means(
             self.discriminator_optimizer, gradients, self.discriminator.trainable_variables
         )

@@ -96,6 +96,21 @@ class AdvAsGAN(GAN):
             )
         super().compile(optimizer, discriminator_optimizer, **options)
 
+    def expect_batch(self, count):
+        super().expect_batch(count)
+        shares = self.distribute_strategy.num_replicas_in_sync * self.accumulation_steps
+        if self.advas_weight != 0 and self.advas_estimator != "biased":
+            self._check_groups(count // shares, shares)
+
+    def _check_groups(self, count, shares):
+        """Refuses `count` images on each replica and in each micro-batch that the estimator cannot take."""
+        split = self.advas_estimator == "split_half"
+        if count % 2 if split else count * shares < 2:
+            wanted = "an even number of images in each share of a batch" if split else "2 images or more"
+            raise ConfigError(
+                f"AdvAsGAN.advas_estimator = {self.advas_estimator!r} takes {wanted}. Received: {count}"
+            )
+
     @property
     def batches_per_step(self):
         own = self.fresh_real_batch and self.advas_weight != 0 and not self.of_pairs
@@ -213,9 +228,8 @@ class AdvAsGAN(GAN):
         count = batch_size(real)
         split = self.advas_estimator == "split_half"
         groups = 2 if split else count
-        shares = distribute.num_replicas() * self.accumulation_steps
-        if isinstance(count, int) and (count % groups or count * shares < 2):
-            raise ConfigError(f"AdvAsGAN: {self.advas_estimator} takes pairs of images. Received: {count}")
+        if isinstance(count, int):
+            self._check_groups(count, distribute.num_replicas() * self.accumulation_steps)
         outputs, gradients = self.group_gradients(
             *(self._batch_in_groups(batch, count, groups) for batch in (real, fake))
         )

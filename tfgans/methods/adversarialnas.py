@@ -72,8 +72,8 @@ class AdversarialNASGAN(GAN):
     def _architecture_of(self, name):
         return getattr(self, name).architecture_variables if name in self.searched_networks() else []
 
-    def update_discriminator(self, gradients):
-        super().update_discriminator(self._moved("discriminator", gradients))
+    def update_discriminator(self, gradients, regularizer=False):
+        super().update_discriminator(self._moved("discriminator", gradients), regularizer)
 
     def update_generator(self, gradients, regularizer=False):
         super().update_generator(self._moved("generator", gradients), regularizer)

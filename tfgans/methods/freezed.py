@@ -44,8 +44,8 @@ class FreezeDGAN(GAN):
                 "FreezeDGAN: the discriminator's optimizer decays weights, also those that are held"
             )
 
-    def update_discriminator(self, gradients):
+    def update_discriminator(self, gradients, regularizer=False):
         count = len(self._held)  # what follows the weights', of `step_variables`, stays
         pairs = zip(self._held, gradients[:count], strict=True)
         masked = [tf.zeros_like(g) if held else g for held, g in pairs]
-        super().update_discriminator(type(gradients)([*masked, *gradients[count:]]))
+        super().update_discriminator(type(gradients)([*masked, *gradients[count:]]), regularizer)

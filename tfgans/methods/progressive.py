@@ -234,7 +234,7 @@ class ProgressiveGAN(GAN):
         stages = {id(v): number for number in range(self.stages) for v in layer.variables_of(number)}
         return [v for v in network.trainable_variables if stages.get(id(v), 0) == stage]
 
-    def update_discriminator(self, gradients):
+    def update_discriminator(self, gradients, regularizer=False):
         """Applies gradients to the weights of the stages so far, as `GAN` does."""
         self._update("discriminator", gradients)
 

@@ -121,7 +121,7 @@ class R1GAN(GAN):
     def r1_step(self, real):
         """One optimizer step on R1 alone, `r1_interval` times as strong."""
         value, gradients = self.in_micro_batches(self.r1_gradients, real)
-        self.update_discriminator(gradients)
+        self.update_discriminator(gradients, regularizer=True)
         return {"d/r1": value}
 
     def r1_gradients(self, real):
@@ -159,8 +159,8 @@ class WeightClippedGAN(GAN):
         super().__init__(generator, discriminator, **kwargs)
         self.clip_limit = clip_limit
 
-    def update_discriminator(self, gradients):
-        super().update_discriminator(gradients)
+    def update_discriminator(self, gradients, regularizer=False):
+        super().update_discriminator(gradients, regularizer)
         penalties.clip_weights(self.discriminator.trainable_variables, self.clip_limit)
 
 

@@ -219,15 +219,12 @@ class SearchRun(training.Run):
             columns = ([row[name] for row in measured] for name in ("step", "minmax", "maxmin"))
             pictures.save_png(self.folder / "duality_gap.png", draw_gap_curve(*columns))
 
-    def complete(self):
-        """What a training run leaves, and the genotype."""
-        metrics = super().complete()
-        if self.is_chief:
-            found = self._final_genotype()
-            found.save(self.folder / "genotype.json")
-            pictures.save_png(self.folder / "genotype.png", self.model.generator.draw(found))
-            logger.info("found:\n%s", found.table())
-        return metrics
+    def conclude(self):
+        """The genotype; that of a shorter search may lie there."""
+        found = self._final_genotype()
+        found.save(self.folder / "genotype.json")
+        pictures.save_png(self.folder / "genotype.png", self.model.generator.draw(found))
+        logger.info("found:\n%s", found.table())
 
     def _final_genotype(self):
         if not hasattr(self.model, "final_genotype"):

@@ -334,6 +334,9 @@ class Run:
         if self.is_chief:
             self.output.draw(step)
 
+    def conclude(self):
+        """Whatever else a finished run leaves, of its last step; the chief alone. Subclasses have some."""
+
     def complete(self):
         """The last checkpoint, evaluation and samples, and the generator to take away; done once."""
         self.save(self.steps)
@@ -341,6 +344,7 @@ class Run:
         self.draw_samples(self.steps)
         if not self.is_chief:
             return None
-        with phase("handing over the generator"):
+        self.conclude()
+        with phase("handing over the generator"):  # last: it says that all is there
             hand_over(self.model, self.folder, self.steps)
         return self.output.row(self.steps)

@@ -27,9 +27,9 @@ class AdaptGAN(GAN):
     their gradients are not masked, so that the optimizer's moments go on.
 
     Every `exchange_every` updates the generator's least weights are pruned, over all kernels together, and as many
-    are grown where the last gradient is greatest, also of those just pruned; the share falls from `first_exchange`
-    to `last_exchange` as a cosine over `adapt_steps`. Grown weights start at 0; one that was pruned in the same event
-    keeps its value.
+    are grown where the last gradient of its losses is greatest, also of those just pruned; the share falls from
+    `first_exchange` to `last_exchange` as a cosine over `adapt_steps`. Grown weights start at 0; one that was pruned
+    in the same event keeps its value. Updates of a regularizer alone (lazy R1, path lengths) have no part in it.
 
     Every `balance_every` updates a ratio is measured: how much of the gap between the discriminator's mean outputs
     for fakes and for real images an update of the generator closes, (b - a) / (c - a). By its mean over the last
@@ -153,13 +153,14 @@ class AdaptGAN(GAN):
             kernels = self._kernels(name, self.ema_generator)
             distribute.update_each(kernels, self.adapt_masks[name], pruning.zeroed)
 
-    def update_discriminator(self, gradients):
+    def update_discriminator(self, gradients, regularizer=False):
         if "discriminator" not in self.adapt_places:
-            super().update_discriminator(gradients)
+            super().update_discriminator(gradients, regularizer)
             return
         gradients = distribute.mean(gradients)
-        super().update_discriminator(gradients)
-        self._remember("discriminator", gradients)
+        super().update_discriminator(gradients, regularizer)
+        if not regularizer:
+            self._remember("discriminator", gradients)
         self._prune("discriminator")
 
     def update_generator(self, gradients, regularizer=False):

@@ -74,8 +74,10 @@ class OuterLoop:
             for kind, count in counted(itertools.starmap(self.kind_of_phase, updates)):
                 total, done = run(kind, count, iterator, takes_data=phase_of(kind[0]) not in _WITHOUT_DATA)
                 if done < count:
-                    raise self.end_of_data()
+                    break
                 totals.append((kind, total, done))
+            if not any(phase_of(variant) == "end" for (variant, _), *_ in totals):
+                raise self.end_of_data()
             return self._logs.record(totals)
 
         self.train_function = train_function

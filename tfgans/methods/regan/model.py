@@ -233,9 +233,9 @@ class ReGAN(Pair, GAN):
         with self._masked_update("generator", gradients, masked) as given:
             super().update_generator(given, regularizer)
 
-    def update_discriminator(self, gradients):
+    def update_discriminator(self, gradients, regularizer=False):
         with self._masked_update("discriminator", gradients) as given:
-            super().update_discriminator(given)
+            super().update_discriminator(given, regularizer)
 
     @contextlib.contextmanager
     def _masked_update(self, name, gradients, masked=True):

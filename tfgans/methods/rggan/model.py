@@ -49,9 +49,9 @@ class RGGAN(GAN):
         threshold_weight: lambda; 0 is the base. The code's default is 1e-12, its example has 1e-13.
         collapse_guard: share of a layer's entries at or below which its thresholds are set to 0.
         straight_through: let the losses move the thresholds.
-    Raises: ConfigError if a value leaves its range, a network has no kernels, or the generator has spectral
-        normalisation (what is masked could not be handed over); in `compile`, with several workers, as one alone
-        evaluates.
+    Raises: ConfigError if a value leaves its range, a network has no kernels, the generator has spectral
+        normalisation (what is masked could not be handed over), or the discriminator has it and recomputes; in
+        `compile`, with several workers, as one alone evaluates.
     """
 
     thresholds = ()  # none while the base looks at the networks
@@ -73,6 +73,7 @@ class RGGAN(GAN):
         for layer in keras_internals.layers_of(self.generator):
             if hasattr(layer, "normalized_kernel"):
                 raise ConfigError(f"RGGAN: the generator has spectral normalisation, in {layer.name}")
+        _refuse_recomputed(self.discriminator)
         self.thresholds = {name: Thresholds(self, name) for name in _NETWORKS}
         self.mode_switch = Switch(self, "rggan")
         self.was_dense = self.add_weight(
@@ -185,8 +186,9 @@ class RGGAN(GAN):
             return {}
         return {f"{name[0]}/thresholds": self.threshold_weight * penalty(self.thresholds[name].values)}
 
-    def update_discriminator(self, gradients):
-        super().update_discriminator(self._before_update("discriminator", gradients))
+    def update_discriminator(self, gradients, regularizer=False):
+        given = self._before_update("discriminator", gradients, not regularizer)
+        super().update_discriminator(given, regularizer)
         self._guard("discriminator")
 
     def update_generator(self, gradients, regularizer=False):
@@ -275,3 +277,14 @@ class RGGAN(GAN):
             for i in places
         }
         return pruning.density_report(network, shares)
+
+
+def _refuse_recomputed(network):
+    """Now, what `layers.recompute` would refuse in the first step: kernels that are masked after their sigma."""
+    layers = keras_internals.layers_of(network)
+    recomputed = [layer.name for layer in layers if getattr(layer, "recompute", False)]
+    if recomputed and any(hasattr(layer, "normalized_kernel") for layer in layers):
+        raise ConfigError(
+            "RGGAN: a discriminator with spectral normalisation goes without recompute, which it has in "
+            f"{recomputed[0]}"
+        )
