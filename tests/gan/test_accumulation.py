@@ -93,7 +93,6 @@ def test_updates_are_those_of_the_whole_batch(optimizer, steps):
     assert moved.max() > 1e-4
 
 
-@pytest.mark.slow
 def test_means_that_are_found_before_are_of_the_same_dropout():
     """AdvAs's r of the whole batch and its gradients, which come after it, are of the same images."""
     generator, discriminator = toys.image_networks(batch_norm=False)
@@ -111,6 +110,7 @@ def test_means_that_are_found_before_are_of_the_same_dropout():
     np.testing.assert_array_equal(fakes[:2], fakes[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [{"run_eagerly": False}, {"jit_compile": True}])
 def test_compiled_updates_are_those_of_the_whole_batch(mode):
     data = batch(model_of())
