@@ -209,15 +209,15 @@ def test_estimators_from_pairs_refuse_batch_norms_and_what_has_no_pairs(estimato
     model = AdvAsGAN(*toys.image_networks(batch_norm=False), advas_estimator=estimator)
     model.compile()
     count = {"unbiased": 1, "split_half": 3}[estimator]
-    with pytest.raises(ConfigError, match=f"{estimator} takes .* Received: {count}"):
+    with pytest.raises(ConfigError, match=f"{estimator}' takes .* Received: {count}"):
         model.generator_step({"images": tf.constant(toys.images(count)), "labels": None})
 
 
 @pytest.mark.parametrize(
     ("estimator", "count", "micro_batches", "told"),
     [
-        ("split_half", 5, 1, "an even number of images in each share of a batch. Received: 5"),
-        ("split_half", 6, 2, "an even number of images in each share of a batch. Received: 3"),
+        ("split_half", 5, 1, "an even number of images of each replica and micro-batch. Received: 5"),
+        ("split_half", 6, 2, "an even number of images of each replica and micro-batch. Received: 3"),
         ("split_half", 8, 2, None),
         ("unbiased", 1, 1, "2 images or more. Received: 1"),
         ("unbiased", 3, 1, None),

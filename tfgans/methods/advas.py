@@ -106,7 +106,9 @@ class AdvAsGAN(GAN):
         """Refuses `count` images on each replica and in each micro-batch that the estimator cannot take."""
         split = self.advas_estimator == "split_half"
         if count % 2 if split else count * shares < 2:
-            wanted = "an even number of images in each share of a batch" if split else "2 images or more"
+            wanted = (
+                "an even number of images of each replica and micro-batch" if split else "2 images or more"
+            )
             raise ConfigError(
                 f"AdvAsGAN.advas_estimator = {self.advas_estimator!r} takes {wanted}. Received: {count}"
             )
