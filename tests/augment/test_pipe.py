@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy.special import erfinv
 from slopes import assert_derivatives_of
 
-from tfgans.augment import filtered, wavelets
+from tfgans.augment import filtered, geometric, wavelets
 from tfgans.augment.pipe import AugmentPipe
 from tfgans.config import ConfigError
 
@@ -155,6 +155,20 @@ def test_large_images_are_the_same_by_filters_as_by_products(monkeypatch):
     monkeypatch.setattr(filtered, "_LARGEST_PRODUCT", 8)
     _, found = through(pipe, images, draws, 1.0)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("largest", [512, 8])
+def test_places_of_large_images_are_counted_exactly_whatever_the_images_dtype(largest, monkeypatch):
+    """Mirrored, rows go from -139 to 278, and bfloat16 has no 257; of values up to 1 it keeps eight digits."""
+    monkeypatch.setattr(filtered, "_LARGEST_PRODUCT", largest)
+    images = tf.random.stateless_uniform([1, 140, 6, 1], [0, 0], -1.0, 1.0)
+    maps = geometric.translation(tf.constant([30.0]), tf.constant([0.0]))
+    given = maps, filtered.margins(maps, 140, 6)
+    found = filtered.resample(tf.cast(images, tf.bfloat16), *given)
+    assert found.dtype == tf.bfloat16
+    np.testing.assert_allclose(
+        tf.cast(found, tf.float32), filtered.resample(images, *given), rtol=0, atol=0.05
+    )
 
 
 @pytest.mark.parametrize("compiled", [False, True])

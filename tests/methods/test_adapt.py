@@ -238,6 +238,17 @@ def test_a_run_goes_on_exactly_between_events():
     assert 0.3 < report["density"] < 0.8 and len(report["tensors"]) == len(whole.adapt_places["generator"])
 
 
+def test_the_balance_is_of_means_in_float32(monkeypatch):
+    """Of 1 and 1 + 2^-7, neighbours in bfloat16: their mean lies between, and what an update changes may be less."""
+    model = make(**OPTIONS)
+    outputs = {"adversarial": tf.constant([[1.0], [1.0078125]], tf.bfloat16)}
+    assert float(model.generator_measures(None, {"outputs": outputs})["g/fake_logit"]) == 1.00390625
+    monkeypatch.setattr(model, "discriminate", lambda *_, **__: outputs)
+    batch = {"images": toys.images(2)}
+    means = model.mean_logits(model.draw_latents(2), batch)
+    assert [float(mean) for mean in means] == [1.00390625] * 2
+
+
 @pytest.mark.parametrize("discriminator_steps", some([2, 1], every=2))
 def test_compiled_is_eager(discriminator_steps):
     """Events, too, that need the gradients of the last of several updates of the discriminator."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 from searches import make, run_phase
 
 from tfgans import config
+from tfgans.config import ConfigError
 from tfgans.methods.adversarialnas import AdversarialNASGAN
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.random_search import RandomSearchGAN
@@ -78,6 +79,21 @@ def test_candidates_are_those_of_the_seed_and_the_best_is_taken(monkeypatch):
     others, _ = candidates(6)
     assert first == again != others and len(first) == 4
     assert best == first[2]
+
+
+def test_candidates_without_a_score_are_never_the_best():
+    nan, inf = float("nan"), float("inf")
+    model = make(RandomSearchGAN, num_candidates=4)
+    for values, best in (((nan, 2.0, 1.0, 3.0), 2), ((inf, nan, 2.0, 2.0), 2), ((3.0, inf, nan, -inf), 0)):
+        given = iter(values)
+        found, scores = model.final_genotype(lambda _, given=given: next(given))
+        assert found == model.generator.random_genotype((0, best))
+        np.testing.assert_array_equal(scores, values)
+    with pytest.raises(ConfigError, match="none of the 4 candidates has a finite score"):
+        model.final_genotype(lambda _: nan)
+    with pytest.raises(KeyError):
+        model.final_genotype(lambda _: {}["score"])
+    assert model.shown_mixing is None  # in training none is shown
 
 
 @pytest.mark.parametrize("method", [AlphaGAN, AdversarialNASGAN])

@@ -1,6 +1,7 @@
 """A search in its folder: what it leaves, that it goes on exactly, and what it refuses."""
 
 import json
+import types
 
 import keras
 import numpy as np
@@ -213,3 +214,39 @@ def test_random_search_hands_over_the_best_candidate(gin_file, tmp_path):
     from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
 
     assert found == random_genotype((0, int(np.argmin(scores))), *pools)
+
+
+RANDOM = ("build.methods = [@RandomSearchGAN]", "RandomSearchGAN.num_candidates = 2", "train.steps = 1")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("", "nothing is measured: bind Evaluator.features"),
+        ("train.duality_gap = @DualityGap()\ntrain.best_metric = 'duality_gap'", "Received: duality_gap"),
+        ("Evaluator.metrics = ['fid']\ntrain.best_metric = 'fidd'", "train.best_metric"),
+        ("Evaluator.metrics = ['spectrum']\nEvaluator.features = @NoFeatures()", "no fid is measured"),
+    ],
+)
+def test_what_candidates_cannot_be_chosen_by_is_refused_before_the_search(change, said, gin_file, tmp_path):
+    kept = [line for line in CONFIG.splitlines() if not line.startswith("AlphaGAN")]
+    kept = kept if change else [line for line in kept if not line.startswith("Evaluator")]
+    path = tmp_path / "random.gin"
+    path.write_text("\n".join([*kept, change]))
+    with pytest.raises(ConfigError, match=said):
+        search(str(path), tmp_path / "run", *RANDOM)
+    saved = tmp_path / "run" / "checkpoints"
+    assert not saved.exists() or [p.name for p in saved.iterdir()] == ["step_00000000.npz"]
+
+
+def test_candidates_without_a_value_stand_as_null(tmp_path):
+    model = types.SimpleNamespace(num_candidates=3, seed=0, paths=lambda seed: None)
+    model.streams_of_classes = lambda seed: None
+    model.final_genotype = lambda score: ("the second", [score(None) for _ in range(3)])
+    values = iter([None, 2.0, 3.0])
+    run = types.SimpleNamespace(model=model, dataset=None, folder=tmp_path)
+    run.evaluator = lambda *_: {"inception_score": next(values)}
+    run.plan = Plan(1, best_metric="inception_score")
+    assert searching.SearchRun._final_genotype(run) == "the second"
+    text = (tmp_path / "candidates.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == [None, 2.0, 3.0]

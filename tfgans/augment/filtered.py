@@ -53,8 +53,12 @@ def margins(maps, height, width):
 
 def _doubled(images, margins):
     """Mirrored on all sides and doubled: [N, 2 (3 H - 2), 2 (3 W - 2), C]; 0 outside of the margins."""
-    sides, margins = images.shape[1:3], tf.cast(margins, images.dtype)
-    inside = [_inside(side, *tf.unstack(margins[2 * i : 2 * i + 2])) for i, side in enumerate(sides)]
+    sides = images.shape[1:3]
+    # Places are counted in the margins' dtype: bfloat16 has no whole numbers between 256 and 258.
+    inside = [
+        tf.cast(_inside(side, *tf.unstack(margins[2 * i : 2 * i + 2])), images.dtype)
+        for i, side in enumerate(sides)
+    ]
     if max(sides) <= _LARGEST_PRODUCT:
         return along_sides(images, *(_doubling(side, kept) for side, kept in zip(sides, inside, strict=True)))
     for axis, (side, kept) in enumerate(zip(sides, inside, strict=True), 1):

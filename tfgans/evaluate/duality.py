@@ -16,6 +16,8 @@ from tfgans.data.labels import count_labels
 from tfgans.evaluate.metrics import GAP_COUNTS, unusual
 from tfgans.layers import copies
 
+GAP_VALUES = ("duality_gap", "duality_minmax", "duality_maxmin")
+
 
 @configurable
 class DualityGap:
@@ -91,12 +93,8 @@ class DualityGap:
         # As in training: else reads of weights may overtake the updates before them (seen in TensorFlow 2.21).
         tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
         values = [self._value(model, kind, learn, held_out, interrupt) for kind in (_learning_d, _learning_g)]
-        found = {
-            "duality_gap": values[0] - values[1],
-            "duality_minmax": values[0],
-            "duality_maxmin": values[1],
-        }
-        return {name: value if np.isfinite(value) else None for name, value in found.items()}
+        found = zip(GAP_VALUES, (values[0] - values[1], *values), strict=True)
+        return {name: value if np.isfinite(value) else None for name, value in found}
 
     def counts(self):
         """Of how many updates and samples the gap is, where that is not the usual: an entry of `GAP_COUNTS` each."""

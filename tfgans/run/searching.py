@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import math
 import os
 
 import numpy as np
@@ -11,7 +12,8 @@ import tensorflow as tf
 from tfgans import distribute, files, pictures, progress
 from tfgans.config import ConfigError, Count, FilePath, Several, configurable
 from tfgans.data import Dataset
-from tfgans.evaluate.metrics import higher_is_better
+from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
+from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
 from tfgans.run.plan import Plan
@@ -75,6 +77,8 @@ class SearchRun(training.Run):
         self.note_every = note_every
         self.history = files.JsonLines(self.folder / "search.jsonl")
         self._notes = None  # the rows of `history`, once they are read
+        if _has_candidates(self.model):
+            _check_choice(self.plan.best_metric, self.evaluator)
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
@@ -205,6 +209,12 @@ class SearchRun(training.Run):
         self._draw_history()
         found.save(path)  # last: it says that the step is told and drawn
 
+    def _measured(self, step, fixed):
+        metrics = super()._measured(step, fixed)
+        if _has_candidates(self.model):
+            _value_of_choice(self.plan.best_metric, metrics)  # refused now, not after the search
+        return metrics
+
     def _draw_history(self):
         # Here, as they bring Matplotlib.
         from tfgans.methods.alphagan.curves import draw_architecture_heat_map, draw_gap_curve
@@ -227,27 +237,48 @@ class SearchRun(training.Run):
         logger.info("found:\n%s", found.table())
 
     def _final_genotype(self):
-        if not hasattr(self.model, "final_genotype"):
+        if not _has_candidates(self.model):
             return self.genotype()
-        if self.evaluator is None:
-            raise ConfigError("random search needs an Evaluator to choose by: bind Evaluator.features")
         more = self.plan.best_is_highest or higher_is_better(self.plan.best_metric)
         sign = -1.0 if more else 1.0
-        bar = progress.Bar("candidates", self.model.num_candidates)
+        # The gap is of architectures drawn anew, the same for all candidates.
+        evaluator = self.evaluator.evaluator if isinstance(self.evaluator, WithDualityGap) else self.evaluator
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
             paths = self.model.paths(self.model.seed)
-            measured = self.evaluator(generate, self.dataset, of_class, paths)
-            if self.plan.best_metric not in measured:
-                raise ConfigError(
-                    f"random search chooses by train.best_metric, and no {self.plan.best_metric} is measured"
-                )
+            measured = evaluator(generate, self.dataset, of_class, paths)
             bar.update()
-            value = measured[self.plan.best_metric]
+            value = _value_of_choice(self.plan.best_metric, measured)
             return sign * value if value is not None else float("inf")
 
-        found, scores = self.model.final_genotype(score)
-        bar.close()
-        files.write_text(self.folder / "candidates.json", json.dumps([sign * s for s in scores]) + "\n")
+        with progress.Bar("candidates", self.model.num_candidates) as bar:
+            found, scores = self.model.final_genotype(score)
+        told = [sign * value if math.isfinite(value) else None for value in scores]  # JSON has no infinity
+        files.write_text(self.folder / "candidates.json", json.dumps(told) + "\n")
         return found
+
+
+def _has_candidates(model):
+    """Whether a search ends with a choice of the best of several candidates, by `train.best_metric`."""
+    return hasattr(model, "final_genotype")
+
+
+def _check_choice(name, evaluator):
+    """Raises ConfigError, before a search, if candidates cannot be compared by the metric of this name."""
+    if evaluator is None:
+        raise ConfigError(
+            "random search chooses by train.best_metric, and nothing is measured: bind Evaluator.features"
+        )
+    if name in GAP_VALUES:
+        raise ConfigError(
+            "random search chooses by train.best_metric, and the duality gap is not that of a candidate, but of "
+            f"architectures drawn anew. Received: {name}"
+        )
+
+
+def _value_of_choice(name, measured):
+    """The metric's value, a number or None. Raises: ConfigError if it is not among those measured."""
+    if not is_value(name, measured.get(name, "")):
+        raise ConfigError(f"random search chooses by train.best_metric, and no {name} is measured")
+    return measured[name]

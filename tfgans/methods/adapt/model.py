@@ -10,6 +10,7 @@ from tfgans.gan import GAN
 from tfgans.gan.average import clone
 from tfgans.gan.driver import stream_hash
 from tfgans.layers.kernels import kernel_layers
+from tfgans.layers.statistics import widen
 from tfgans.methods.adapt import masks
 from tfgans.methods.adapt.balance import DensityRule, balance_ratio
 
@@ -191,7 +192,7 @@ class AdaptGAN(GAN):
         measures = super().generator_measures(real, fake)
         if not self.adjust_every:
             return measures
-        return measures | {"g/fake_logit": tf.reduce_mean(fake["outputs"]["adversarial"])}
+        return measures | {"g/fake_logit": _mean_logit(fake["outputs"])}
 
     def generator_step(self, real):
         logs = super().generator_step(real)
@@ -212,9 +213,7 @@ class AdaptGAN(GAN):
     def mean_logits(self, latents, real):
         """The means of the discriminator's logits, of the images of latents and of real ones."""
         fake = latents | self.fake_images(latents)
-        return tuple(
-            tf.reduce_mean(self.discriminate(batch, training=True)["adversarial"]) for batch in (fake, real)
-        )
+        return tuple(_mean_logit(self.discriminate(batch, training=True)) for batch in (fake, real))
 
     def move_masks(self):
         """The events that are due after the updates of the present step."""
@@ -296,3 +295,8 @@ class AdaptGAN(GAN):
         if name != "sparse" or "generator" not in self.adapt_places:
             return super().part_report(name, network)
         return pruning.density_report(network, self.densities())
+
+
+def _mean_logit(outputs):
+    """In float32 or wider: the balance is of differences of means that one update has made, small ones."""
+    return tf.reduce_mean(widen(outputs["adversarial"]))

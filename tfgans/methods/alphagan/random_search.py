@@ -1,5 +1,7 @@
 """Random search: a supernet trained with architectures drawn at random, of which the best of many is kept."""
 
+import math
+
 import tensorflow as tf
 
 from tfgans import philox
@@ -56,18 +58,27 @@ class RandomSearchGAN(GAN):
         return options if mixing is None else options | {"mixing": mixing}
 
     def final_genotype(self, score):
-        """The best of the candidates, and the scores of all.
+        """The best of the candidates, the first of equals, and the scores of all.
 
         Args:
-            score: function of `generate(count)` -> number, of which less is better.
+            score: function of `generate(count)` -> number, of which less is better; nan or infinity if it has none.
+        Raises: ConfigError if none of them has a finite score.
         """
         candidates = [
             self.generator.random_genotype((self.candidate_seed, i)) for i in range(self.num_candidates)
         ]
         scores = []
-        for candidate in candidates:
-            self.shown_mixing, self._renderers = self.generator.mixing_of(candidate), {}
-            scores.append(score(self.stream_of(self.seed)))
-        self.shown_mixing, self._renderers = None, {}
-        best = min(range(len(scores)), key=lambda index: scores[index])
+        try:
+            for candidate in candidates:
+                self.shown_mixing, self._renderers = self.generator.mixing_of(candidate), {}
+                scores.append(score(self.stream_of(self.seed)))
+        finally:
+            self.shown_mixing, self._renderers = None, {}
+        known = [index for index in range(len(scores)) if math.isfinite(scores[index])]
+        if not known:
+            raise ConfigError(
+                f"RandomSearchGAN: none of the {len(scores)} candidates has a finite score, in a search that of "
+                "train.best_metric, so that none is the best"
+            )
+        best = min(known, key=lambda index: scores[index])
         return candidates[best], scores
