@@ -126,4 +126,11 @@ FAULTS = [
         "keras.layers.Add()",
         "tests/networks/test_lightweight_networks.py -k 'by_hand or half'",
     ),
+    Fault(
+        "ProGAN: later stages by the next rate",
+        "tfgans/methods/progressive.py",
+        "in reversed(range(self.stage + 1))",
+        "in range(self.stage + 1)",
+        "tests/methods/test_progressive.py -k schedule_of_keras",
+    ),
 ]

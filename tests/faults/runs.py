@@ -115,4 +115,11 @@ FAULTS = [
         "yield from [1 - half] * (batches * count)",
         "tests/run/test_search_run.py -k in_turn",
     ),
+    Fault(
+        "transfer: the stage of the other run",
+        "tfgans/gan/model.py",
+        "named_weights(network, scheduled_state(network))",
+        "named_weights(network)",
+        "tests/run/test_transfer.py -k a_schedule_sets",
+    ),
 ]

@@ -136,4 +136,18 @@ FAULTS = [
         "return tf.reduce_max(rows)",
         "tests/methods/test_alphagan_rules.py -k entropy",
     ),
+    Fault(
+        "AlphaGAN: what was compiled for one player plays another",
+        "tfgans/gan/driver.py",
+        "(*key, self.generator, self.discriminator, self.variant)",
+        "(*key, self.variant)",
+        "tests/methods/test_alphagan_variants.py -k one_player",
+    ),
+    Fault(
+        "random search: no score is the best",
+        "tfgans/methods/alphagan/random_search.py",
+        "if math.isfinite(scores[index])",
+        "if scores[index] is not None",
+        "tests/methods/test_architecture_options.py -k without_a_score",
+    ),
 ]

@@ -125,4 +125,11 @@ FAULTS = [
         "layers = self.discriminator.layers",
         "tests/methods/test_freezed.py -k first_layers",
     ),
+    Fault(
+        "ADAPT: weights grow by what regularizes alone",
+        "tfgans/methods/adapt/model.py",
+        'if not regularizer:\n            self._remember("discriminator", gradients)',
+        'if True:\n            self._remember("discriminator", gradients)',
+        "tests/methods/test_adapt.py -k regularizer_alone",
+    ),
 ]

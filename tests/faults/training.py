@@ -202,4 +202,18 @@ FAULTS = [
         "own = (",
         "tests/gan/test_average.py -k standing",
     ),
+    Fault(
+        "interpolation: one parallel pair makes all straight",
+        "tfgans/gan/walks.py",
+        "parallel = sine < 1e-6",
+        "parallel = np.any(sine < 1e-6)",
+        "tests/gan/test_generation.py -k ends_and_length",
+    ),
+    Fault(
+        "accumulation: dropout moves where nothing is to",
+        "tfgans/gan/accumulation.py",
+        "variable.assign(value)\n            return",
+        "pass\n            return",
+        "tests/gan/test_accumulation.py -k same_dropout",
+    ),
 ]
