@@ -121,12 +121,11 @@ class _State:
     def __init__(self, networks):
         copied = {id(v) for network in networks for v in copied_state(network)}
         found = {id(v): v for network in networks for v in network.non_trainable_variables}
-        self.variables = [v for v in found.values() if v.dtype.startswith(("float", "bfloat"))]
+        floats = {key for key, v in found.items() if v.dtype.startswith(("float", "bfloat"))}
+        self.variables = [v for key, v in found.items() if key in floats]
         self.is_copied = [id(v) in copied for v in self.variables]
         self.start = self._read()
-        floats = {id(v) for v in self.variables}
-        counters = [v for key, v in found.items() if key not in floats]
-        self.counters = [(v, tf.identity(v.value)) for v in counters]
+        self.counters = [(v, tf.identity(v.value)) for key, v in found.items() if key not in floats]
         self.moves = [tf.zeros_like(value) for value in self.start]
 
     def _read(self):

@@ -104,11 +104,11 @@ class AdvAsGAN(GAN):
 
     def _check_groups(self, count, shares):
         """Refuses `count` images on each replica and in each micro-batch that the estimator cannot take."""
-        split = self.advas_estimator == "split_half"
-        if count % 2 if split else count * shares < 2:
-            wanted = (
-                "an even number of images of each replica and micro-batch" if split else "2 images or more"
-            )
+        if self.advas_estimator == "split_half":
+            taken, wanted = count % 2 == 0, "an even number of images of each replica and micro-batch"
+        else:
+            taken, wanted = count * shares >= 2, "2 images or more"
+        if not taken:
             raise ConfigError(
                 f"AdvAsGAN.advas_estimator = {self.advas_estimator!r} takes {wanted}. Received: {count}"
             )

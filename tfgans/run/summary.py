@@ -128,9 +128,8 @@ def batch(dataset, model, last=0):
 
 def steps(run, start):
     """How long the run is."""
-    images = run.dataset.batch_size * sum(
-        run.model.batches_of(run.steps - 1)
-    )  # a search's first may take fewer
+    batches = sum(run.model.batches_of(run.steps - 1))  # of the last: a search's first steps may take fewer
+    images = run.dataset.batch_size * batches
     step = "outer step" if run.model.on_halves else "generator update"
     text = f"{counted(run.steps, step)}, each with {counted(images, 'image')}"
     if run.plan.seconds is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfgans import checkpoint, files, readers
 from tfgans.config import ConfigError
+from tfgans.layers.state import scheduled_state
 from tfgans.networks.stylegan2_pickles import NOISE, is_pickle, read_stylegan2
 from tfgans.weight_names import named_weights
 
@@ -105,7 +106,8 @@ def _of_checkpoint(path):
 def _of_keras_file(path):
     with readers.reading(path, "a Keras file"):
         network = keras.models.load_model(path, compile=False)
-        arrays = {name: checkpoint.as_array(weight) for name, weight in named_weights(network).items()}
+        named = named_weights(network, scheduled_state(network))
+        arrays = {name: checkpoint.as_array(weight) for name, weight in named.items()}
     return None, {"generator": arrays}
 
 

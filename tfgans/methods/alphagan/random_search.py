@@ -77,8 +77,8 @@ class RandomSearchGAN(GAN):
         known = [index for index in range(len(scores)) if math.isfinite(scores[index])]
         if not known:
             raise ConfigError(
-                f"RandomSearchGAN: none of the {len(scores)} candidates has a finite score, in a search that of "
-                "train.best_metric, so that none is the best"
+                f"RandomSearchGAN: none of the {len(scores)} candidates has a finite score (a search scores by "
+                "train.best_metric), so none is the best"
             )
         best = min(known, key=lambda index: scores[index])
         return candidates[best], scores
