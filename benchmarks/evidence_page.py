@@ -3,8 +3,9 @@
     python benchmarks/evidence_page.py [--folder=docs/evidence] [--page=docs/evidence.md]
 
 PART.png of `evidence.py` is shown where it lies there as PART_samples.png.
-docs/evidence/verdicts.json, {part: sentence}, has what we make of a trial; a part that it does not know gets a
-sentence made of its table.
+docs/evidence/verdicts.json, {part: {"verdict": sentence, "why": what is behind it}}, has what we make of a trial; a
+part that it does not know gets a sentence made of its table. The page begins with all verdicts and a picture of all
+runs.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import evidence_overview
 from evidence_parts import PARTS
 from evidence_table import HIGHER, counts, main_rows, metrics_of, table
 from matplotlib import pyplot as plt
@@ -41,15 +43,25 @@ FIDs in Inception's features. They are against the test images where there are s
 on; the validation FID is of other samples and against the images trained on. A run counts as collapsed if two of its
 images, or an image and its nearest other one, are less than 0.3 times as far apart in their pixels as real ones are:
 the first ratio tells a collapse to one image, the second one to a few.
+
+## At a glance
+
+Each dot is a run at the end of its trial, its trial's metric over the mean of the first arm, which is black; hollow
+ones have collapsed. An arm is blue if its mean is better than the first's by a 95 % interval of the difference
+(Welch's), orange if it is worse, gray if that does not separate them. Where both have two runs this says little:
+a permutation test of two against two separates nothing.
+
+![Every run of every trial beside the first arm of its trial](evidence/overview.png)
 """
 
 
 def page(reports, verdicts, pictured=()):
     """The text of the page; `reports` in the order of the sections, `pictured` the names of those with samples."""
-    sections = [START]
+    told = {r["part"]: verdicts.get(r["part"]) or {"verdict": sentence(r)} for r in reports}
+    table_of_all = evidence_overview.overview(reports, {name: each["verdict"] for name, each in told.items()})
+    sections = [START, table_of_all + "\n"]
     for report in reports:
-        verdict = verdicts.get(report["part"]) or sentence(report)
-        sections.append(section(report, verdict, report["part"] in pictured))
+        sections.append(section(report, told[report["part"]], report["part"] in pictured))
     missing = [name for name in PARTS if name not in {report["part"] for report in reports}]
     if missing:
         sections.append(
@@ -58,12 +70,13 @@ def page(reports, verdicts, pictured=()):
     return "\n".join(sections)
 
 
-def section(report, verdict, pictured):
-    """One part's section."""
+def section(report, told, pictured):
+    """One part's section; `told`: its `verdict` and perhaps `why`."""
     name = report["part"]
     facts = [
         f"**Claim.** {report['claim']} ({report['source']})",
-        f"**Verdict.** {verdict}",
+        f"**Verdict.** {told['verdict']}",
+        *([told["why"]] if "why" in told else []),
         f"**Trial.** {budget(report)} Features: {report['features']}. {machine(report)}",
         *([rates(report)] if report["rates"] else []),
         table(report).strip(),
@@ -172,6 +185,7 @@ def main():
         sys.exit(f"no part of evidence_parts.py: {', '.join(sorted(found))}")
     for report in reports:
         draw(report, options.folder / f"{report['part']}_curves.png")
+    evidence_overview.draw(reports, options.folder / "overview.png")
     pictured = [
         report["part"] for report in reports if (options.folder / f"{report['part']}_samples.png").exists()
     ]

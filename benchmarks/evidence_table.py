@@ -98,8 +98,13 @@ def main_rows(report, which):
     return rows
 
 
+def compared(ours, theirs, metric):
+    """Values of two arms beside each other, see `statistics.pair`."""
+    return statistics.pair(ours, theirs, metric in HIGHER)
+
+
 def _against(ours, theirs, metric):
-    found = statistics.pair(ours, theirs, metric in HIGHER)
+    found = compared(ours, theirs, metric)
     if found["p_value"] is None:
         return "–"
     verdict = {True: "better", False: "worse", None: "not separated"}[found["first_is_better"]]

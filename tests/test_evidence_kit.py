@@ -1,6 +1,7 @@
 """The kit of trials: its parts can be parsed, its measures and tables are right."""
 
 import argparse
+import json
 import math
 import pathlib
 import shutil
@@ -199,7 +200,8 @@ def test_the_page_is_what_its_files_say(tmp_path, monkeypatch):
     for path in (ROOT / "docs" / "evidence").iterdir():
         if path.suffix == ".json" or path.name.endswith("_samples.png"):
             shutil.copy(path, tmp_path)
-    monkeypatch.setattr(evidence_page, "draw", lambda report, path: None)
+    for module in (evidence_page, evidence_page.evidence_overview):
+        monkeypatch.setattr(module, "draw", lambda report, path: None)
     arguments = ["evidence_page.py", f"--folder={tmp_path}", f"--page={tmp_path / 'page.md'}"]
     monkeypatch.setattr(sys, "argv", arguments)
     evidence_page.main()
@@ -207,6 +209,22 @@ def test_the_page_is_what_its_files_say(tmp_path, monkeypatch):
     assert made == (ROOT / "docs" / "evidence.md").read_text()
     shown = {path.name for path in tmp_path.glob("*_samples.png")}
     assert shown and {name for name in shown if f"(evidence/{name})" in made} == shown
+
+
+def test_a_verdict_is_one_sentence():
+    verdicts = json.loads((ROOT / "docs" / "evidence" / "verdicts.json").read_text())
+    for told in verdicts.values():
+        assert told["verdict"].endswith(".") and ". " not in told["verdict"]
+
+
+def test_what_is_seen_at_a_glance(report):
+    """A dot for each run that has a value, hollow where it has collapsed; a row of the table for each trial."""
+    dots, label = evidence_page.evidence_overview.dots, evidence_page.evidence_overview.label
+    assert [len(dots(report, arm)) for arm in report["arms"]] == [2, 1, 1]
+    assert dots(report, "b") == [(7, False)] and dots(report, "c")[0][1] is True
+    assert [label(report, arm) for arm in "abc"] == ["a", "b (1 of 2)", "c"]
+    table = evidence_page.evidence_overview.overview([report | {"claim": "It is."}], {report["part"]: "No."})
+    assert table.splitlines()[2:] == [f"| [{report['part']}](#{report['part']}) | It is. | No. |"]
 
 
 def test_every_run_is_counted(report):
