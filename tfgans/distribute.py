@@ -43,6 +43,19 @@ def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None,
     return _tpu(tpu)
 
 
+def foreseen_replicas(kind, virtual_devices=1):
+    """The replicas that `strategy` will have, told before TensorFlow uses a device: with as many GPUs on each worker.
+
+    A TPU's are not known: 1.
+    """
+    gpus, together = len(tf.config.list_physical_devices("GPU")), workers()
+    if kind == "mirrored":
+        return gpus or virtual_devices
+    if kind == "multi_worker" or (kind == "auto" and together > 1):
+        return max(together, 1) * max(gpus, 1)
+    return max(gpus, 1) if kind == "auto" and not os.environ.get("TPU_NAME") else 1
+
+
 def _detect():
     if workers() > 1:
         return "multi_worker"

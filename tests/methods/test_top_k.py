@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from replicas import assert_replicas_agree
 
 from tfgans import losses
 from tfgans.gan import GAN
@@ -99,3 +100,49 @@ def test_xla_and_eager_train_alike():
         states.append(toys.values(model))
     for name, value in states[0].items():
         np.testing.assert_allclose(states[1][name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+SCRIPT = """
+import numpy as np
+import searches
+import tensorflow as tf
+from tfgans.layers.norms import BatchNormalization
+from tfgans.methods import compose
+from tfgans.methods.alphagan.model import AlphaGAN
+from tfgans.methods.top_k import TopKGAN
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+BatchNormalization.call = lambda layer, inputs, training=False: inputs
+images = np.random.default_rng(0).uniform(-1, 1, (1, 4, 8, 8, 1)).astype("float32")
+options = dict(test_generator_updates="both", top_k_decay=0.5, top_k_floor=0.25, top_k_interval=1)
+
+def logs_of(strategy, **compiled):
+    with strategy.scope():
+        model = searches.make(compose(TopKGAN, AlphaGAN), compiled=compiled, **options)
+        model.step.assign(1)
+    model.choose_phase("test_generator", 0)
+    share = 4 // strategy.num_replicas_in_sync
+
+    def part(context):
+        first = context.replica_id_in_sync_group * share
+        return {"images": tf.constant(images[:, first : first + share])}
+
+    data = strategy.experimental_distribute_values_from_function(part)
+    step = lambda: strategy.run(model.train_step, (data,))
+    found = (step if "run_eagerly" in compiled else tf.function(step, autograph=False))()
+    return {name: float(strategy.reduce("MEAN", value, axis=None)) for name, value in found.items()}
+
+whole = logs_of(tf.distribute.get_strategy(), run_eagerly=True)
+found = logs_of(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), run_eagerly=False, jit_compile=True)
+assert whole.keys() == found.keys() and found["test/g/top_k_share"] == 0.5, found
+for name, value in whole.items():
+    np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
+print("replicas agree")
+"""
+
+
+@pytest.mark.slow
+def test_xla_leaves_a_search_what_replicas_exchange():
+    """AlphaGAN has gradients of the generator's losses of its own, by weights and architecture together."""
+    assert_replicas_agree(SCRIPT)

@@ -5,9 +5,10 @@ import json
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from tfgans import config
+from tfgans import config, distribute
 from tfgans.config import ConfigError
 from tfgans.config.bindings import MACRO
 from tfgans.data import Dataset
@@ -148,7 +149,51 @@ def test_values_stand_where_auto_stood(folder):
 def test_a_batch_leaves_images_for_each_discriminator_step(folder):
     draw(folder, [(64, 64)] * 23)
     assert found()["batch_size"] == 23
-    assert found("GAN.discriminator_steps = 5")["batch_size"] == 4
+    for bindings in (["GAN.discriminator_steps = 5"], ["n = 5", "GAN.discriminator_steps = %n"]):
+        assert found(*bindings)["batch_size"] == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["GAN.discriminator_steps", "build.accumulation_steps", "strategy.virtual_devices"]
+)
+def test_a_number_of_parts_that_is_none_is_refused_by_name(folder, name):
+    draw(folder, [(64, 64)] * 23)
+    for value in ("0", "'many'"):
+        with pytest.raises(ConfigError, match=f"^{name} is .*Received: {value}"):
+            found(f"{name} = {value}")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "params", "batch_size"),
+    [
+        (0, ["strategy.kind = 'mirrored'", "strategy.virtual_devices = 4"], 20),
+        (0, ["strategy.virtual_devices = 4"], 23),  # which `auto` does not use
+        (0, ["build.accumulation_steps = 2"], 22),
+        (4, ["strategy.kind = 'one_device'", "build.accumulation_steps = 5"], 20),
+        (4, [], 20),
+        (4, ["build.accumulation_steps = 2"], 16),
+        (12, ["build.accumulation_steps = 2"], 24),  # one image each: what is refused then is too few images
+    ],
+)
+def test_a_batch_can_be_cut_among_replicas_and_micro_batches(folder, monkeypatch, gpus, params, batch_size):
+    draw(folder, [(64, 64)] * 23)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU"] * gpus)
+    assert found(*params)["batch_size"] == batch_size
+
+
+@pytest.mark.parametrize(("gpus", "workers", "batch_size"), [(3, 0, 63), (6, 0, 60), (2, 3, 60), (0, 5, 30)])
+def test_a_batch_can_be_cut_among_any_number_of_gpus_and_workers(
+    folder, monkeypatch, gpus, workers, batch_size
+):
+    """Of 128 pixels 32 a GPU, at most 64 in all, and 32 where there is none."""
+    draw(folder, [(128, 128)] * 70)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU"] * gpus)
+    monkeypatch.setattr(distribute, "workers", lambda: workers)
+    values = found()
+    assert values["batch_size"] == batch_size
+    assert values["r1_weight"] == pytest.approx(0.0002 * 128**2 / batch_size, rel=1e-12)
+    if workers:
+        assert found("strategy.kind = 'mirrored'")["batch_size"] == {2: 64, 0: 32}[gpus]
 
 
 def trained_on(*params, flags=None):

@@ -4,8 +4,11 @@ import json
 import time
 
 import pytest
+import tensorflow as tf
+from replicas import assert_replicas_agree
 
 from tfgans.config import ConfigError
+from tfgans.gan.fitting.intake import Intake
 from tfgans.run import build, describe, trial
 
 FLAGS = (
@@ -50,6 +53,9 @@ def test_seconds_are_those_of_one_of_the_steps_that_are_made_together():
         batches_per_step, sample_shape, num_classes, steps_per_execution = 1, (8, 8, 1), None, 4
         on_halves = False
 
+        def intake(self):
+            return Intake(self.sample_shape, self.num_classes, 1, tf.distribute.get_strategy())
+
         def make_train_function(self):
             return lambda data: time.sleep(0.8) or {}
 
@@ -69,3 +75,29 @@ def test_searches_are_refused():
 
     with pytest.raises(ConfigError, match="a search cannot be measured by single steps. Received: Search"):
         trial.trial(Search(), 4, "it")
+
+
+SHARED = """
+import tensorflow as tf
+from tfgans.run import build
+from tfgans.run.trial import noise
+flags = ["batch_size = 8", "build.methods = [@FastGAN]", "GAN.discriminator_steps = 2"]
+flags.append("strategy.virtual_devices = 2")
+parts = {}
+for kind in ("one_device", "mirrored"):
+    build.prepare(["gin_configs/base/ring.gin"], [*flags, f"strategy.kind = {kind!r}"])
+    model, strategy = build.build_model()
+    batch = next(iter(noise(model, 8)))["images"]
+    parts[kind] = strategy.experimental_local_results(batch)
+assert [part.shape for part in parts["mirrored"]] == [(2, 4, 2)] * 2, parts["mirrored"]
+assert tf.reduce_all(tf.concat(parts["mirrored"], 1) == parts["one_device"][0])
+facts, model = build.describe(["gin_configs/base/ring.gin"], [*flags, "strategy.kind = 'mirrored'"], measure=True)
+assert facts["measured"]["seconds_per_step"] > 0 and model.step.value.numpy() == 6
+print("replicas agree")
+"""
+
+
+@pytest.mark.slow
+def test_replicas_share_the_batch_that_is_measured():
+    """As in a run: each has its part of it, of which FastGAN keeps a perturbation for every place."""
+    assert_replicas_agree(SHARED)

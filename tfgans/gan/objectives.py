@@ -23,6 +23,11 @@ class Objectives:
         return self.gradients_of(variables, lambda: self.generator_terms(real, latents))
 
     @hook
+    def generator_functions(self):
+        """The functions given to `xla` that compute the generator's losses; methods that have more extend this."""
+        return (self.generator_gradients,)
+
+    @hook
     def batch_generator_gradients(self, real, latents):
         """`generator_gradients` of a step's batch, in micro-batches; methods whose terms are no means extend this."""
         return self.in_micro_batches(self.generator_gradients, real, latents)

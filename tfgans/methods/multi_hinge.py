@@ -68,7 +68,7 @@ class MultiHingeGAN(GAN):
     def xla(self, function):
         # XLA cannot compile what replicas exchange.
         exchanges = self.feature_matching_weight and distribute.num_replicas() > 1
-        return function if exchanges and function == self.generator_gradients else super().xla(function)
+        return function if exchanges and function in self.generator_functions() else super().xla(function)
 
     def whole_batch_options(self, name):
         matches = name == "generator" and self.feature_matching_weight

@@ -41,7 +41,7 @@ class TopKGAN(GAN):
     def xla(self, function):
         # XLA cannot compile what replicas exchange.
         exchanges = self._top_k_is_on() and distribute.num_replicas() > 1
-        return function if exchanges and function == self.generator_gradients else super().xla(function)
+        return function if exchanges and function in self.generator_functions() else super().xla(function)
 
     def whole_batch_options(self, name):
         own = ("TopKGAN.top_k_decay",) if name == "generator" and self._top_k_is_on() else ()

@@ -6,8 +6,9 @@
 - `num_classes`: that of the data if each class has at least 10 images, else None.
 - `batch_size`, `r1_weight`, `ema_half_life`: by StyleGAN2-ADA's rules for any data (Karras et al. 2020; `auto` in the
   authors' code). With g GPUs, or one processor, max(min(g * min(4096 // resolution, 32), 64), g) images, here no more
-  than there are for each of the batches of a step; 0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for
-  each of a batch. Of (height, width) the resolution here is the root of their product.
+  than there are for each of the batches of a step, rounded down to what replicas and micro-batches can share;
+  0.0002 * resolution^2 / batch_size; and 10,000 / 32 images for each of a batch. Of (height, width) the resolution
+  here is the root of their product.
 - `channel_multiplier`, `learning_rate`, `minibatch_group`, `updates`: by the same rules. 2 from 512 pixels on, else 1
   (the code's `fmaps` of 1 and 1/2); 0.002 from 1024 on, else 0.0025; a device's share of the batch, at most 4; and as
   many as 25 million images fill batches.
@@ -26,7 +27,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from tfgans import config, losses, readers
+from tfgans import config, distribute, losses, readers
 from tfgans.config import sides, size_words
 from tfgans.config.bindings import MACRO
 from tfgans.run.auto_images import Images
@@ -136,11 +137,22 @@ def _decided(given, images):
 
 
 def _batch(side, devices, count):
-    """The batch of `count` images of a side: no more than there are for each of the batches of a step."""
+    """The batch of `count` images of a side, which can be cut: no more than there are for each batch of a step."""
     batch = max(min(devices * min(4096 // side, 32), 64), devices)
-    bound = gin.get_bindings("GAN")
-    steps = bound.get("discriminator_steps", 1) + losses.of_pairs(bound.get("generator_loss"))
-    return max(min(batch, count // steps), 1)
+    steps = _count_of("GAN", "discriminator_steps")
+    steps += losses.of_pairs(gin.get_bindings("GAN").get("generator_loss"))
+    kind = followed(gin.get_bindings("strategy").get("kind", "auto"))
+    virtual = _count_of("strategy", "virtual_devices")
+    shares = distribute.foreseen_replicas(kind, virtual) * _count_of("build", "accumulation_steps")
+    return max(min(batch, count // steps) // shares, 1) * shares
+
+
+def _count_of(owner, parameter):
+    """What a parameter is bound to, 1 if it is not or to None. Raises: ConfigError for anything but a count."""
+    value = followed(gin.get_bindings(owner).get(parameter))
+    value = 1 if value is None else value
+    config.Count.check(f"{owner}.{parameter}", value)
+    return value
 
 
 def _of_classes(counts, least):

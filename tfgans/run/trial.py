@@ -13,7 +13,7 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
     """Trains a model that nobody needs afterwards, on images of uniform noise; no data have to be there.
 
     Args:
-        batch_size: images of each batch that the discriminator sees.
+        batch_size: images of each batch that the discriminator sees, over all replicas.
         name: of what is trained, for the lines that show progress.
         steps: how many calls of the training function to measure, at least 1; a call makes the model's
             `steps_per_execution`. seconds: for how long, at least; compilation not counted.
@@ -44,12 +44,15 @@ def trial(model, batch_size, name, steps=5, seconds=0.0):
 
 
 def noise(model, batch_size):
-    """A batch of uniform noise for a step of a model, with labels where it has classes, again and again."""
+    """A batch of uniform noise for a step of a model, with labels where it has classes, again and again.
+
+    Replicas share it, as they do a run's. Args: batch_size: images of each discriminator step, over all replicas.
+    """
     shape, draws = (model.batches_per_step, batch_size), np.random.default_rng(0)
     batch = {"images": draws.uniform(-1, 1, (*shape, *model.sample_shape)).astype("float32")}
     if model.num_classes:
         batch["labels"] = draws.integers(0, model.num_classes, shape).astype("int32")
-    return tf.data.Dataset.from_tensors(batch).repeat()
+    return model.intake().placed(tf.data.Dataset.from_tensors(batch).repeat())
 
 
 def _finish(logs):

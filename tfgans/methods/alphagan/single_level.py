@@ -28,6 +28,9 @@ class SingleLevel:
         )
         return values | losses[1][0]
 
+    def generator_functions(self):
+        return (*super().generator_functions(), self.single_level_gradients, self.joint_gradients)
+
     def single_level_gradients(self, real, latents):
         """G's losses, and the gradients by its weights of the gap and of the losses, and by alpha of the losses."""
         with self.playing(**self.test_players("discriminator")):
