@@ -182,3 +182,24 @@ def test_layers_of_a_users_own_that_are_as_their_copies_are_not_refused(layer, t
         np.testing.assert_array_equal(old, new)
     for mine, copied in zip(network.weights, model.ema_generator.weights, strict=True):
         np.testing.assert_array_equal(mine, copied)
+
+
+def test_a_layer_of_a_users_own_within_a_nested_model_is_copied():
+    """One that Keras can look up nowhere, as it is a class within a function."""
+
+    class Own(keras.layers.Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+        def get_config(self):
+            return super().get_config() | {"factor": self.factor}
+
+    inner = keras.Sequential([keras.Input((2,)), Own(3.0), keras.layers.Dense(2)])
+    latents = keras.Input((2,))
+    network = keras.Model(latents, keras.layers.Dense(1)(inner(latents)), name="points")
+    given = np.array([[1.0, -2.0]], "float32")
+    np.testing.assert_array_equal(clone(network, "no copy")(given), network(given))

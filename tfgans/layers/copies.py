@@ -110,7 +110,9 @@ def _far(one, other):
 
 def _cloned(network, refusal, **options):
     try:
-        return keras.models.clone_model(network, **options)
+        # within nested models Keras looks them up by name
+        with keras.saving.custom_object_scope(_own_classes(network)):
+            return keras.models.clone_model(network, **options)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(f"{refusal}: give it a get_config") from error
 
