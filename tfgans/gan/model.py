@@ -14,6 +14,7 @@ from tfgans.config import (
     Positive,
     Seed,
     Within,
+    check_count,
     configurable,
 )
 from tfgans.gan.accounting import Accounting
@@ -199,6 +200,7 @@ class GAN(
         Raises: ConfigError if optimizers do not fit, a method's loss cannot be computed in micro-batches, or one that
             keeps something for each weight that trains finds that others do.
         """
+        check_count("compile: steps_per_execution", steps_per_execution)
         networks = self.generator, self.discriminator
         compatibility.check_built(self, *networks)
         compatibility.check_places(self.kept_by_place(), self._trained_when_built, networks)

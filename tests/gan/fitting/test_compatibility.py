@@ -181,6 +181,10 @@ REFUSED = {
     "none": (lambda: (None, "sgd"), "compile: optimizer is an optimizer or the name of one. Received: None"),
     "a class": (lambda: ("sgd", OPTIMIZERS.Adam), "discriminator_optimizer is .* Received: Adam"),
     "an unknown name": (lambda: ("adamm", "sgd"), "compile: optimizer: Could not interpret .*adamm"),
+    "another dictionary": (
+        lambda: ({"generator": "sgd"}, "sgd"),
+        "optimizer is no configuration .* 'class_name'",
+    ),
     "a number": (lambda: (1e-3, "sgd"), "compile: optimizer: .*0.001"),
     "loss scaling": (
         lambda: (OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD()), "sgd"),
@@ -206,6 +210,16 @@ def test_optimizers_that_cannot_be_are_refused_in_one_line(case, model):
     with pytest.raises(ConfigError, match=message) as error:
         model.compile(*make())
     assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=message):  # which looks at them, too
+        ReGAN(model.generator, model.discriminator).compile(*make())
+
+
+@pytest.mark.parametrize("steps", [0, -2, 1.5, "auto"])
+def test_steps_of_an_execution_are_counted(steps, model):
+    with pytest.raises(
+        ConfigError, match="^compile: steps_per_execution is an integer of at least 1. Received"
+    ):
+        model.compile("sgd", "sgd", steps_per_execution=steps)
 
 
 def test_optimizers_belong_to_one_model(model):

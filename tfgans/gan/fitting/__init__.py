@@ -76,6 +76,8 @@ class Fitting:
             validation_batch_size=validation_batch_size,
         )
         _refuse_weights(class_weight, sample_weight)
+        check_count("fit: epochs", epochs, least=0)
+        check_count("fit: initial_epoch", initial_epoch, least=0)
         _check_counts(batch_size, steps_per_epoch, self.steps_per_execution)
         intake = self.intake()
         callbacks = prepared(self, callbacks, FollowLabels(intake, steps_per_epoch))

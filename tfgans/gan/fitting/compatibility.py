@@ -155,6 +155,10 @@ def _made(name, given):
         raise ConfigError(f"compile: {name} is an optimizer or the name of one. Received: {shown}")
     try:
         optimizer = keras.optimizers.get(given)
+    except KeyError as error:
+        raise ConfigError(
+            f"compile: {name} is no configuration of an optimizer: it has no {error}"
+        ) from error
     except (ValueError, TypeError) as error:
         raise ConfigError(f"compile: {name}: {reason(error)}") from error
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
