@@ -1,6 +1,7 @@
 """Networks and optimizers that cannot be a GAN's are refused when it is built or compiled, in one line."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import toys
@@ -53,6 +54,26 @@ def two_outputs():
     return keras.Model(base.inputs, [base.outputs[0], base.outputs[0]], name="generator")
 
 
+def convolving():
+    parts = [layers.Conv2D(6, 3), layers.Flatten(), layers.Dense(1)]  # six: of three channels, two each
+    return keras.Sequential([keras.Input((8, 8, 1)), *parts], name="critic")
+
+
+def along_the_batch(function):
+    base = discriminator()
+    return keras.Model(base.inputs, function(base.outputs[0]), name="critic")
+
+
+def unsaid():
+    return keras.Sequential([layers.Lambda(lambda x: np.asarray(x))], name="generator")
+
+
+def in_halves():
+    latents = keras.Input((4,))
+    images = keras.ops.reshape(layers.Dense(128)(latents), (-1, 8, 8, 1))
+    return keras.Model(latents, images, name="generator")
+
+
 class Subclassed(keras.Model):
     """A generator without labels."""
 
@@ -64,6 +85,16 @@ class Subclassed(keras.Model):
         return keras.ops.reshape(self.inner(latents), (-1, 8, 8, 1))
 
 
+def test_losses_of_labels_and_predictions_are_refused():
+    """Keras's would take the real logits for labels."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    message = (
+        "^GAN.discriminator_loss takes logits of real and fake images, BinaryCrossentropy of Keras's labels"
+    )
+    with pytest.raises(ConfigError, match=message):
+        GAN(generator(), discriminator(), discriminator_loss=loss)
+
+
 BOTH = generator()
 NETWORKS = {
     "one for both": (lambda: (BOTH, BOTH), {}, "are one network, generator"),
@@ -71,6 +102,41 @@ NETWORKS = {
         lambda: (len, discriminator()),
         {"latent_dim": 4},
         "GAN.generator is a Keras model. Received: len",
+    ),
+    "a function without a size": (
+        lambda: (len, discriminator()),
+        {},
+        "GAN.generator is a Keras model. Received: len",
+    ),
+    "a class for a generator": (
+        lambda: (keras.Sequential, discriminator()),
+        {},
+        "GAN.generator is a Keras model. Received: Sequential",
+    ),
+    "other channels, which Keras lets through": (
+        lambda: (generator(shape=(8, 8, 3)), convolving()),
+        {},
+        r"^critic takes images \(8, 8, 1\), the generator makes \(8, 8, 3\)$",
+    ),
+    "one logit of all images": (
+        lambda: (generator(), along_the_batch(lambda x: keras.ops.mean(x, 0, keepdims=True))),
+        {},
+        r"^critic gives logits \[N, 1\] of N images. Received: \(1, 1\) of 2$",
+    ),
+    "two logits an image": (
+        lambda: (generator(), along_the_batch(lambda x: keras.ops.concatenate([x, x], 0))),
+        {},
+        r"Received: \(4, 1\) of 2$",
+    ),
+    "a shape that Keras cannot infer": (
+        lambda: (unsaid(), discriminator()),
+        {"latent_dim": 4},
+        "^the generator does not take latents: We could not automatically infer the shape of the Lambda's output",
+    ),
+    "two images a latent": (
+        lambda: (in_halves(), discriminator()),
+        {},
+        "^generator gives an image for each latent. Received: 4 of 2 latents$",
     ),
     "a class": (
         lambda: (generator(), keras.Sequential),
