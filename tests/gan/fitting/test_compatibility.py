@@ -10,6 +10,7 @@ from keras import layers
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.rggan.model import RGGAN
@@ -360,3 +361,32 @@ def test_a_schedule_goes_on_where_a_model_is_compiled_again():
     both[0].learning_rate = 0.3
     model.compile(*model.optimizers().values(), **halved)
     assert model.initial_rates["generator"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("frozen", ["generator", "discriminator"])
+def test_what_trains_stays_as_it_was_when_the_model_was_compiled(frozen):
+    """Frozen after a first fit, whose step would go on moving it; and before one, by a method that keeps places."""
+    images, message = (
+        np.zeros((4, 8, 8, 1), "float32"),
+        f"^other weights of {frozen} train than when .* compiled",
+    )
+    for cls, options in ((GAN, {}), (ReGAN, {"sparsity": 0.5, "warm_up_length": 0, "sparse_length": 1})):
+        model = cls(generator(), discriminator(), **options)
+        model.compile("sgd", "sgd")
+        if cls is GAN:
+            model.fit(images, verbose=0)
+        getattr(model, frozen).layers[-2 if frozen == "generator" else -1].trainable = False
+        for train in (model.fit, model.train_on_batch):
+            with pytest.raises(ConfigError, match=message):
+                train(images)
+        assert int(model.step.numpy()) == (cls is GAN)
+
+
+def test_advas_needs_a_discriminator_that_trains():
+    critic = discriminator()
+    critic.trainable = False
+    with pytest.raises(
+        ConfigError, match="^AdvAsGAN needs weights that train in discriminator: it has none$"
+    ):
+        AdvAsGAN(generator(), critic).compile("sgd", "sgd")
+    AdvAsGAN(generator(), critic, advas_weight=0.0).compile("sgd", "sgd")

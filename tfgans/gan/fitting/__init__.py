@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_float
-from tfgans.gan.fitting import sources
+from tfgans.gan.fitting import compatibility, sources
 from tfgans.gan.fitting.callbacks import FollowLabels, prepared
 from tfgans.gan.fitting.intake import Intake, narrowed, unpack
 from tfgans.gan.hooks import hook
@@ -68,7 +68,7 @@ class Fitting:
         Returns: Keras's `History`.
         Raises: ConfigError, before the first step, if something cannot be trained on.
         """
-        _refuse_uncompiled(self, "fit")
+        _refuse_unready(self, "fit")
         _refuse_validation(
             validation_split=validation_split,
             validation_data=validation_data,
@@ -107,7 +107,7 @@ class Fitting:
 
         Returns: the step's logs, their values in the order of their names, or a dictionary.
         """
-        _refuse_uncompiled(self, "train_on_batch")
+        _refuse_unready(self, "train_on_batch")
         _refuse_weights(class_weight, sample_weight)
         intake = self.intake()
         batch = tuple(part for part in sources.arrays(intake, x, y) if part is not None)
@@ -161,11 +161,16 @@ class Fitting:
         return [{"images": images[i], "labels": labels[i]} for i in range(steps)]
 
 
-def _refuse_uncompiled(model, name):
+def _refuse_unready(model, name):
     if not model.compiled:
         raise ConfigError(
             f"{name}: a GAN is compiled first, with compile(optimizer, discriminator_optimizer)"
         )
+    compatibility.check_unchanged(
+        (model.optimizer, model.discriminator_optimizer),
+        (model.generator, model.discriminator),
+        (model.moved_by_own("generator"), model.moved_by_own("discriminator")),
+    )
 
 
 def _refuse_validation(**given):

@@ -213,6 +213,19 @@ def check_free(both, networks, moved):
             )
 
 
+def check_unchanged(both, networks, moved):
+    """Refuses layers that were frozen or freed since their optimizers, two, were built: steps may know or not.
+
+    Raises: ConfigError naming the network.
+    """
+    for optimizer, network, own in zip(both, networks, moved, strict=True):
+        if {id(v) for v in keras_internals.trained_by(optimizer)} != {id(v) for v in own}:
+            raise ConfigError(
+                f"other weights of {network.name} train than when the model was compiled: compile it again, with new "
+                "optimizers"
+            )
+
+
 def check_places(names, trained, networks):
     """Refuses layers that were frozen or freed since a model was built that keeps something for each weight.
 
