@@ -112,6 +112,8 @@ class Fitting:
         intake = self.intake()
         batch = tuple(part for part in sources.arrays(intake, x, y) if part is not None)
         data = sources.Batches(intake, tf.data.Dataset.from_tensors(batch), 1).get_tf_dataset()
+        if self.awaited_batch_sizes():
+            self.expect_batch(intake.images_of(batch[0].shape))
         self.make_train_function()
         self.reset_metrics()
         with intake.reporting():
