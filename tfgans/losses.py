@@ -9,6 +9,7 @@ minimised, computed in float32 or wider.
 
 import math
 
+import keras
 import tensorflow as tf
 
 from tfgans.config import ConfigError, NotNegative, Positive, Within, configurable
@@ -225,6 +226,11 @@ def check(name, loss, *logits):
     gin knows a function's parameters as used only once it has been called; this is that call.
     Raises: ConfigError naming the loss, also if it does not give a scalar.
     """
+    if isinstance(loss, keras.losses.Loss):
+        raise ConfigError(
+            f"{name} takes logits of real and fake images, {type(loss).__name__} of Keras's labels and predictions: "
+            "write a function"
+        )
     try:
         value = loss(*logits)
     except (TypeError, ValueError) as error:

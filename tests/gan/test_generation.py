@@ -216,3 +216,20 @@ def test_a_gif_is_whole_or_not_there(tmp_path, monkeypatch):
         pictures.save_gif(tmp_path / "a.gif", np.zeros((3, 4, 4, 3), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["a.gif"]
     assert (tmp_path / "a.gif").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": -1}, "^generate: count is an integer of at least 0. Received: -1"),
+        ({"count": 2.5}, "^generate: count is .* Received: 2.5"),
+        ({"count": 2, "batch_size": 0}, "^generate: batch_size is an integer of at least 1. Received: 0"),
+        ({"count": 2, "start": -3}, "^generate: start is .* Received: -3"),
+        ({"count": 2, "seed": "a"}, "^generate: seed is .* Received: 'a'"),
+    ],
+)
+def test_what_is_no_count_is_refused_and_the_stream_stays_where_it_is(model, options, message):
+    first = model.generate(2, start=0)
+    with pytest.raises(ConfigError, match=message):
+        model.generate(**options)
+    np.testing.assert_array_equal(model.generate(np.int64(2), start=np.int64(0), seed=np.int64(3)), first)

@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.layers.copies import clone
+from tfgans.methods.octave.convert import to_octave
 from tfgans.methods.regan.model import ReGAN
 
 
@@ -104,3 +106,100 @@ def test_what_cannot_be_copied_is_refused():
     network = keras.Model(latents, Of(1)(latents), name="points")
     with pytest.raises(ConfigError, match="^points cannot be copied: Keras's copy has other weights"):
         GAN(network, toys.scalar_networks()[1], ema_decay=0.9)
+
+
+class Scaled(keras.layers.Layer):
+    """Multiplies by a number of which its configuration says nothing, in training or always."""
+
+    def __init__(self, factor=0.2, always=True, **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.always = factor, always
+
+    def call(self, inputs, training=False):
+        return self.factor * inputs if training or self.always else inputs
+
+    def get_config(self):
+        return super().get_config()
+
+
+class ScaledModel(keras.Model):
+    """The same as a model without a configuration of its own, for which Keras takes the defaults."""
+
+    def __init__(self, factor=0.2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.dense = factor, keras.layers.Dense(1)
+
+    def call(self, inputs, training=False):
+        return self.factor * self.dense(inputs)
+
+
+class Noisy(keras.layers.Layer):
+    """Adds noise, of a seed of its own or of none."""
+
+    def __init__(self, seeded=True, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = keras.random.SeedGenerator(1) if seeded else None
+
+    def call(self, inputs):
+        noise = keras.random.normal((2, 3), seed=self.seed) if self.seed else tf.random.normal((2, 3))
+        return inputs + noise
+
+
+def around(layer):
+    latents = keras.Input((2,))
+    hidden = layer(keras.layers.Dense(3, kernel_initializer="ones")(latents))
+    return keras.Model(latents, keras.layers.Dense(1, kernel_initializer="ones")(hidden), name="points")
+
+
+@pytest.mark.parametrize("layer", [Scaled(1.0), Scaled(1.0, always=False)], ids=["always", "training"])
+def test_a_copy_that_computes_something_else_is_refused(layer, tmp_path):
+    """A factor of 0.2 in place of 1: in the average, in a file, in octave networks."""
+    told = "Keras's copy computes something else: give Scaled a get_config with all that __init__ takes$"
+    with pytest.raises(ConfigError, match=f"^points cannot be copied: {told}"):
+        GAN(around(layer), toys.scalar_networks()[1], ema_decay=0.9)
+    with pytest.raises(ConfigError, match=f"^points cannot be written to .*: {told}"):
+        GAN(around(layer), toys.scalar_networks()[1]).save_generator(tmp_path / "generator.keras")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=f"^to_octave cannot copy points: {told}"):
+        to_octave(around(layer))
+
+
+def test_a_model_whose_arguments_keras_forgets_is_refused():
+    with pytest.raises(ConfigError, match="computes something else: give ScaledModel a get_config"):
+        GAN(ScaledModel(1.0), toys.scalar_networks()[1], latent_dim=2, ema_decay=0.9)
+
+
+@pytest.mark.parametrize(
+    "layer", [Scaled(0.2), Noisy(), Noisy(seeded=False)], ids=["default", "seed", "none"]
+)
+def test_layers_of_a_users_own_that_are_as_their_copies_are_not_refused(layer, tmp_path):
+    """Also what draws other numbers at every call. Nothing is moved by the look at it."""
+    network = around(layer)
+    before = [np.array(v) for v in network.variables]
+    model = GAN(network, toys.scalar_networks()[1], ema_decay=0.9)
+    model.save_generator(tmp_path / "generator.keras")
+    for old, new in zip(before, network.variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    for mine, copied in zip(network.weights, model.ema_generator.weights, strict=True):
+        np.testing.assert_array_equal(mine, copied)
+
+
+def test_a_layer_of_a_users_own_within_a_nested_model_is_copied():
+    """One that Keras can look up nowhere, as it is a class within a function."""
+
+    class Own(keras.layers.Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+        def get_config(self):
+            return super().get_config() | {"factor": self.factor}
+
+    inner = keras.Sequential([keras.Input((2,)), Own(3.0), keras.layers.Dense(2)])
+    latents = keras.Input((2,))
+    network = keras.Model(latents, keras.layers.Dense(1)(inner(latents)), name="points")
+    given = np.array([[1.0, -2.0]], "float32")
+    np.testing.assert_array_equal(clone(network, "no copy")(given), network(given))

@@ -209,3 +209,13 @@ def test_a_run_says_its_batch_size():
 
     assert built("batch_size=6") == 6
     assert built("FastGAN.perturbation_batch_size=10") == 10
+
+
+def test_a_batch_by_itself_tells_the_batch_size_as_fit_does():
+    """9 images of two discriminator steps: 4 of each."""
+    model = make(perturbation_batch_size=None, discriminator_steps=2)
+    images = np.random.default_rng(0).uniform(-1, 1, (9, 6, 6, 3)).astype("float32")
+    model.train_on_batch(images, np.arange(9) % 3)
+    assert model.perturbation_batch_size == 4 and model.perturbations["real"].shape == (4, 6, 6, 3)
+    model.train_on_batch(images[:4], np.arange(4) % 3)
+    assert int(model.step.numpy()) == 2

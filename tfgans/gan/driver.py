@@ -7,10 +7,12 @@ import tensorflow as tf
 
 from tfgans import distribute, environment, keras_internals, philox
 from tfgans.config import ConfigError
+from tfgans.gan import operation_gradients
 from tfgans.gan.hooks import hook
 from tfgans.gan.steps import KEPT_WHOLE, Looped, OneByOne, StepLogs, TracedOnce, counted
 
 environment.check()  # of whoever has not come here through `tfgans.GAN`
+operation_gradients.register()
 
 
 @keras_internals.never_built_by_fit  # it would take a batch out of the data for that
@@ -315,32 +317,3 @@ def mean_logs(logs):
 def stream_hash(seed, purpose):
     """A number for one purpose under one seed: the key of its random numbers."""
     return zlib.crc32(f"{seed}/{purpose}".encode()) + (seed << 32 & 0x7FFFFFFF00000000)
-
-
-def _register_slice_gradients():
-    """Makes slices that XLA compiles differentiable more than twice, as penalties and AdvAs together need.
-
-    There TensorFlow (2.21) writes a slice's gradient as an update of zeros, which has none registered.
-    """
-    slice_of = keras_internals.xla_operation("xla_dynamic_slice")
-    updated = keras_internals.xla_operation("xla_dynamic_update_slice")
-
-    def of_update(operation, gradient):
-        _, update, start = operation.inputs
-        rest = updated(input=gradient, update=tf.zeros_like(update), indices=start)
-        size = tf.constant(update.shape.as_list(), start.dtype)
-        return rest, slice_of(input=gradient, start_indices=start, size_indices=size), None
-
-    def of_slice(operation, gradient):
-        whole, start, _ = operation.inputs
-        zeros = tf.zeros_like(whole)
-        return updated(input=zeros, update=gradient, indices=start), None, None
-
-    for name, function in (("XlaDynamicUpdateSlice", of_update), ("XlaDynamicSlice", of_slice)):
-        try:
-            tf.RegisterGradient(name)(function)
-        except KeyError:
-            return  # TensorFlow has its own by now
-
-
-_register_slice_gradients()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import files, filling, philox
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, check_count
 from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
 from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
@@ -66,8 +66,12 @@ class Generation(
                 the generator was trained with, the last in StyleGAN2.
             truncation: `truncation` and `truncated_slots`, see the class.
         Returns: uint8 [count, H, W, C], or float32 points [count, D].
-        Raises: ConfigError if `labels`, `truncation`, `truncated_slots` or `style_layer` leave their range.
+        Raises: ConfigError if one of these leaves its range.
         """
+        given = {"count": count, "start": start or 0, "seed": seed or 0}
+        for name, value in given.items():
+            check_count(f"generate: {name}", value, least=0)
+        check_count("generate: batch_size", batch_size)
         truncation = Truncation(**truncation)
         bound, psi = self.truncations(truncation)
         layer = self.fed_layer(style_layer)

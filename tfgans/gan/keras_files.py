@@ -13,7 +13,7 @@ import keras
 from tfgans import files, readers
 from tfgans.errors import ConfigError
 from tfgans.keras_lookup import PACKAGE
-from tfgans.layers.copies import shared_inside
+from tfgans.layers import copies
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,11 @@ def save_network(network, path):
     class it does not know; for classes of tfgans that name says what to import. Classes of the user's own are
     named in the log: they must be known to Keras (`keras.saving.register_keras_serializable`) and imported.
 
-    Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it.
+    Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it;
+        or the class of which Keras would open one that computes something else.
     """
     path = Path(path)
-    _refuse_shared(network, path)
+    _refuse_changed(network, path)
     whole = path.with_name(f".{path.stem}.part{os.getpid()}.keras")
     try:
         with _refusing(network, path):
@@ -46,16 +47,19 @@ def save_network(network, path):
 
 def refuse_unwritable(network, path):
     """Raises what `save_network` would for this network, before there is anything to write."""
-    _refuse_shared(network, path)
+    _refuse_changed(network, path)
     with _refusing(network, path):
         keras.saving.serialize_keras_object(network)
 
 
-def _refuse_shared(network, path):
-    if shared := shared_inside(network):
+def _refuse_changed(network, path):
+    """Refuses a network that Keras would write, and then not open as it is."""
+    if shared := copies.shared_inside(network):
         raise ConfigError(
             f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
         )
+    if changed := copies.changed(network):
+        raise ConfigError(f"{network.name} cannot be written to {path}: {changed}")
 
 
 @contextlib.contextmanager

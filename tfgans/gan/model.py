@@ -14,6 +14,7 @@ from tfgans.config import (
     Positive,
     Seed,
     Within,
+    check_count,
     configurable,
 )
 from tfgans.gan.accounting import Accounting
@@ -113,8 +114,8 @@ class GAN(
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        latent_dim = _latent_dim(generator) if latent_dim is None else latent_dim
-        compatibility.check_networks(generator, discriminator, latent_dim)
+        compatibility.check_models(generator, discriminator)
+        latent_dim = compatibility.checked_latent_dim(generator, latent_dim)
         self.generator, self.discriminator = generator, discriminator
         self.latent_dim = latent_dim
         self.num_classes = num_classes
@@ -142,8 +143,8 @@ class GAN(
 
     def _build_networks(self):
         """Runs both networks symbolically, so that a subclassed network's weights exist before training."""
-        latents = keras.KerasTensor((2, self.latent_dim))
-        labels = keras.KerasTensor((2,), dtype="int32")
+        latents = keras.KerasTensor((compatibility.EXAMPLES, self.latent_dim))
+        labels = keras.KerasTensor((compatibility.EXAMPLES,), dtype="int32")
         for network in (self.generator, self.discriminator):
             if takes_labels(network, self.num_classes) and self.num_classes is None:
                 raise ConfigError(f"{network.name} takes labels: set GAN.num_classes to their number")
@@ -155,6 +156,7 @@ class GAN(
         given = f"the generator's output {shape}" + self._told_labels(self.discriminator)
         with compatibility.explained(f"the discriminator does not take {given}"):
             outputs = self.discriminate({"images": images, "labels": labels})
+        compatibility.check_images_taken(self.discriminator, shape)
         labelled = any(takes_labels(n, self.num_classes) for n in (self.generator, self.discriminator))
         compatibility.check_outputs(self.discriminator, outputs, self.num_classes, labelled)
         compatibility.check_built(self, self.generator, self.discriminator)
@@ -199,6 +201,7 @@ class GAN(
         Raises: ConfigError if optimizers do not fit, a method's loss cannot be computed in micro-batches, or one that
             keeps something for each weight that trains finds that others do.
         """
+        check_count("compile: steps_per_execution", steps_per_execution)
         networks = self.generator, self.discriminator
         compatibility.check_built(self, *networks)
         compatibility.check_places(self.kept_by_place(), self._trained_when_built, networks)
@@ -339,10 +342,3 @@ class GAN(
             self.generator.non_trainable_variables + self.discriminator.non_trainable_variables
         )
         self.step.assign_add(1)
-
-
-def _latent_dim(generator):
-    inputs = getattr(generator, "inputs", None)
-    if not inputs:
-        raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
-    return inputs[0].shape[-1]

@@ -1,9 +1,14 @@
 """Copies of networks."""
 
+import random
+
 import keras
+import numpy as np
 
 from tfgans import keras_internals
 from tfgans.config import ConfigError
+
+_ELSE = "Keras's copy computes something else"
 
 
 def clone(network, refusal):
@@ -12,21 +17,102 @@ def clone(network, refusal):
     What is frozen is frozen in it, too: `keras.models.clone_model` frees the layers within a layer, and weights. A
     layer that models nested in a functional one share stays one.
 
-    Raises: ConfigError, saying `refusal`, if Keras cannot copy it, or what it copies has other weights.
+    Raises: ConfigError, saying `refusal`, if Keras cannot copy it, or its copy has other weights or computes
+        something else, as where the `get_config` of a layer leaves out what the layer was made with.
     """
+    copy = _copied(network, refusal)
+    if _differs(copy, network):
+        raise ConfigError(f"{refusal}: {_ELSE}{_advice(network)}")
+    return copy
+
+
+def changed(network):
+    """How a copy that Keras makes of a network is another one, in words; None where it is not, or there is none."""
+    if not _own_classes(network):
+        return None
+    state = random.getstate()
+    try:
+        copy = _copied(network, "")
+    except ConfigError:
+        return None  # some that Keras does not copy it writes and opens
+    finally:
+        random.setstate(state)  # Keras draws the seeds of new layers from it
+    return _ELSE + _advice(network) if _differs(copy, network) else None
+
+
+def _copied(network, refusal):
     copy = _cloned(network, refusal)
     if _shapes(copy) != _shapes(network) and keras_internals.is_functional(network):
         copy = _cloned(network, refusal, recursive=True)  # a layer that nested models share stays one
     if _shapes(copy) != _shapes(network):
-        raise ConfigError(f"{refusal}: Keras's copy has other weights")
+        raise ConfigError(f"{refusal}: Keras's copy has other weights{_advice(network)}")
     copy.set_weights(network.get_weights())
     freeze_as(network, copy)
     return copy
 
 
+def _differs(copy, network):
+    """Whether a copy with a network's weights gives other numbers than the network, in inference or in training.
+
+    Keras takes a copy's arguments from `get_config`, and where a model has none of its own, it takes the defaults of
+    `__init__`. Only layers of a user's own are asked, and only networks of known sizes.
+    """
+    inputs = _example_inputs(network) if _own_classes(network) else None
+    if inputs is None:
+        return False
+    for training in (False, True):
+        first, again = (_outputs(network, network, inputs, training) for _ in range(2))
+        other = _outputs(copy, network, inputs, training)
+        # what draws from no seed of its own gives other numbers every time
+        if _far(other, first) and not _far(again, first):
+            return True
+    return False
+
+
+def _own_classes(network):
+    """{name: class} of the layers in a network, at any depth, that are neither Keras's nor ours."""
+    classes = {type(layer) for layer in keras_internals.layers_of(network)}
+    return {cls.__name__: cls for cls in classes if cls.__module__.split(".")[0] not in ("keras", "tfgans")}
+
+
+def _advice(network):
+    """What to do, in words, where a copy is not as the network; "" where nothing is known."""
+    names = " and ".join(sorted(_own_classes(network)))
+    return f": give {names} a get_config with all that __init__ takes" if names else ""
+
+
+def _example_inputs(network):
+    """[N, ...] numbers that a GAN calls a built network with, two items; None where sizes are not known."""
+    if getattr(network, "inputs", None):
+        kinds = [(tuple(x.shape), x.dtype) for x in network.inputs]
+    else:
+        shapes = (network.get_build_config() or {}).get("input_shape", (None, None))
+        shapes = shapes if isinstance(shapes[0], (tuple, list)) else [shapes]
+        kinds = [(shape, "int32" if len(shape) == 1 else "float32") for shape in shapes]  # [N] are labels
+    if any(None in shape[1:] for shape, _ in kinds):
+        return None
+    numbers = np.random.default_rng(0)
+    inputs = [keras.ops.cast(numbers.normal(size=(2, *shape[1:])), dtype) for shape, dtype in kinds]
+    return inputs if len(inputs) > 1 else inputs[0]
+
+
+def _outputs(network, state, inputs, training):
+    """All numbers that a network gives, with the weights and seeds of `state`; nothing is moved."""
+    pairs = zip(network.variables, state.variables, strict=True)
+    with keras.StatelessScope(state_mapping=[(own, value.value) for own, value in pairs]):
+        outputs = keras.tree.flatten(network(inputs, training=training))
+    return np.concatenate([keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")).ravel() for x in outputs])
+
+
+def _far(one, other):
+    return np.linalg.norm(one - other) > 1e-3 * np.linalg.norm(other)
+
+
 def _cloned(network, refusal, **options):
     try:
-        return keras.models.clone_model(network, **options)
+        # within nested models Keras looks them up by name
+        with keras.saving.custom_object_scope(_own_classes(network)):
+            return keras.models.clone_model(network, **options)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(f"{refusal}: give it a get_config") from error
 

@@ -82,10 +82,9 @@ class AdvAsGAN(GAN):
                 f"AdvAsGAN.advas_estimator = {advas_estimator!r} needs a discriminator that does not mix its samples"
             )
         self.advas_weight = 1.0 if advas_alone and advas_weight is None else advas_weight
-        self.advas_alone, self.advas_estimator = advas_alone, advas_estimator
+        self.advas_alone, self.advas_estimator, self.advas_norms = advas_alone, advas_estimator, advas_norms
         self.advas_loss = advas_loss or untruncated(self.discriminator_loss)
         self.detach_penalties, self.fresh_real_batch = detach_penalties, fresh_real_batch
-        self.advas_norms = advas_norms
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
         mixing = self.whole_batch_options("discriminator") if self.advas_weight != 0 else ()
@@ -94,6 +93,8 @@ class AdvAsGAN(GAN):
                 f"AdvAsGAN.advas_estimator = {self.advas_estimator!r} needs a discriminator's loss that is a mean "
                 f"over pairs of images, which it is not by {mixing[0]}"
             )
+        if self.advas_weight != 0 and not self.discriminator.trainable_variables:
+            raise ConfigError(f"AdvAsGAN needs weights that train in {self.discriminator.name}: it has none")
         super().compile(optimizer, discriminator_optimizer, **options)
 
     def expect_batch(self, count):

@@ -1,6 +1,7 @@
 """Networks and optimizers that cannot be a GAN's are refused when it is built or compiled, in one line."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import toys
@@ -9,6 +10,7 @@ from keras import layers
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
 from tfgans.methods.adapt.model import AdaptGAN
+from tfgans.methods.advas import AdvAsGAN
 from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.rggan.model import RGGAN
@@ -53,6 +55,26 @@ def two_outputs():
     return keras.Model(base.inputs, [base.outputs[0], base.outputs[0]], name="generator")
 
 
+def convolving():
+    parts = [layers.Conv2D(6, 3), layers.Flatten(), layers.Dense(1)]  # six: of three channels, two each
+    return keras.Sequential([keras.Input((8, 8, 1)), *parts], name="critic")
+
+
+def along_the_batch(function):
+    base = discriminator()
+    return keras.Model(base.inputs, function(base.outputs[0]), name="critic")
+
+
+def unsaid():
+    return keras.Sequential([layers.Lambda(lambda x: np.asarray(x))], name="generator")
+
+
+def in_halves():
+    latents = keras.Input((4,))
+    images = keras.ops.reshape(layers.Dense(128)(latents), (-1, 8, 8, 1))
+    return keras.Model(latents, images, name="generator")
+
+
 class Subclassed(keras.Model):
     """A generator without labels."""
 
@@ -64,6 +86,16 @@ class Subclassed(keras.Model):
         return keras.ops.reshape(self.inner(latents), (-1, 8, 8, 1))
 
 
+def test_losses_of_labels_and_predictions_are_refused():
+    """Keras's would take the real logits for labels."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    message = (
+        "^GAN.discriminator_loss takes logits of real and fake images, BinaryCrossentropy of Keras's labels"
+    )
+    with pytest.raises(ConfigError, match=message):
+        GAN(generator(), discriminator(), discriminator_loss=loss)
+
+
 BOTH = generator()
 NETWORKS = {
     "one for both": (lambda: (BOTH, BOTH), {}, "are one network, generator"),
@@ -71,6 +103,41 @@ NETWORKS = {
         lambda: (len, discriminator()),
         {"latent_dim": 4},
         "GAN.generator is a Keras model. Received: len",
+    ),
+    "a function without a size": (
+        lambda: (len, discriminator()),
+        {},
+        "GAN.generator is a Keras model. Received: len",
+    ),
+    "a class for a generator": (
+        lambda: (keras.Sequential, discriminator()),
+        {},
+        "GAN.generator is a Keras model. Received: Sequential",
+    ),
+    "other channels, which Keras lets through": (
+        lambda: (generator(shape=(8, 8, 3)), convolving()),
+        {},
+        r"^critic takes images \(8, 8, 1\), the generator makes \(8, 8, 3\)$",
+    ),
+    "one logit of all images": (
+        lambda: (generator(), along_the_batch(lambda x: keras.ops.mean(x, 0, keepdims=True))),
+        {},
+        r"^critic gives logits \[N, 1\] of N images. Received: \(1, 1\) of 2$",
+    ),
+    "two logits an image": (
+        lambda: (generator(), along_the_batch(lambda x: keras.ops.concatenate([x, x], 0))),
+        {},
+        r"Received: \(4, 1\) of 2$",
+    ),
+    "a shape that Keras cannot infer": (
+        lambda: (unsaid(), discriminator()),
+        {"latent_dim": 4},
+        "^the generator does not take latents: We could not automatically infer the shape of the Lambda's output",
+    ),
+    "two images a latent": (
+        lambda: (in_halves(), discriminator()),
+        {},
+        "^generator gives an image for each latent. Received: 4 of 2 latents$",
     ),
     "a class": (
         lambda: (generator(), keras.Sequential),
@@ -181,6 +248,10 @@ REFUSED = {
     "none": (lambda: (None, "sgd"), "compile: optimizer is an optimizer or the name of one. Received: None"),
     "a class": (lambda: ("sgd", OPTIMIZERS.Adam), "discriminator_optimizer is .* Received: Adam"),
     "an unknown name": (lambda: ("adamm", "sgd"), "compile: optimizer: Could not interpret .*adamm"),
+    "another dictionary": (
+        lambda: ({"generator": "sgd"}, "sgd"),
+        "optimizer is no configuration .* 'class_name'",
+    ),
     "a number": (lambda: (1e-3, "sgd"), "compile: optimizer: .*0.001"),
     "loss scaling": (
         lambda: (OPTIMIZERS.LossScaleOptimizer(OPTIMIZERS.SGD()), "sgd"),
@@ -206,6 +277,16 @@ def test_optimizers_that_cannot_be_are_refused_in_one_line(case, model):
     with pytest.raises(ConfigError, match=message) as error:
         model.compile(*make())
     assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=message):  # which looks at them, too
+        ReGAN(model.generator, model.discriminator).compile(*make())
+
+
+@pytest.mark.parametrize("steps", [0, -2, 1.5, "auto"])
+def test_steps_of_an_execution_are_counted(steps, model):
+    with pytest.raises(
+        ConfigError, match="^compile: steps_per_execution is an integer of at least 1. Received"
+    ):
+        model.compile("sgd", "sgd", steps_per_execution=steps)
 
 
 def test_optimizers_belong_to_one_model(model):
@@ -280,3 +361,32 @@ def test_a_schedule_goes_on_where_a_model_is_compiled_again():
     both[0].learning_rate = 0.3
     model.compile(*model.optimizers().values(), **halved)
     assert model.initial_rates["generator"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("frozen", ["generator", "discriminator"])
+def test_what_trains_stays_as_it_was_when_the_model_was_compiled(frozen):
+    """Frozen after a first fit, whose step would go on moving it; and before one, by a method that keeps places."""
+    images, message = (
+        np.zeros((4, 8, 8, 1), "float32"),
+        f"^other weights of {frozen} train than when .* compiled",
+    )
+    for cls, options in ((GAN, {}), (ReGAN, {"sparsity": 0.5, "warm_up_length": 0, "sparse_length": 1})):
+        model = cls(generator(), discriminator(), **options)
+        model.compile("sgd", "sgd")
+        if cls is GAN:
+            model.fit(images, verbose=0)
+        getattr(model, frozen).layers[-2 if frozen == "generator" else -1].trainable = False
+        for train in (model.fit, model.train_on_batch):
+            with pytest.raises(ConfigError, match=message):
+                train(images)
+        assert int(model.step.numpy()) == (cls is GAN)
+
+
+def test_advas_needs_a_discriminator_that_trains():
+    critic = discriminator()
+    critic.trainable = False
+    with pytest.raises(
+        ConfigError, match="^AdvAsGAN needs weights that train in discriminator: it has none$"
+    ):
+        AdvAsGAN(generator(), critic).compile("sgd", "sgd")
+    AdvAsGAN(generator(), critic, advas_weight=0.0).compile("sgd", "sgd")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, check_count
 from tfgans.data.scaling import to_float
-from tfgans.gan.fitting import sources
+from tfgans.gan.fitting import compatibility, sources
 from tfgans.gan.fitting.callbacks import FollowLabels, prepared
 from tfgans.gan.fitting.intake import Intake, narrowed, unpack
 from tfgans.gan.hooks import hook
@@ -68,7 +68,7 @@ class Fitting:
         Returns: Keras's `History`.
         Raises: ConfigError, before the first step, if something cannot be trained on.
         """
-        _refuse_uncompiled(self, "fit")
+        _refuse_unready(self, "fit")
         _refuse_validation(
             validation_split=validation_split,
             validation_data=validation_data,
@@ -76,6 +76,8 @@ class Fitting:
             validation_batch_size=validation_batch_size,
         )
         _refuse_weights(class_weight, sample_weight)
+        check_count("fit: epochs", epochs, least=0)
+        check_count("fit: initial_epoch", initial_epoch, least=0)
         _check_counts(batch_size, steps_per_epoch, self.steps_per_execution)
         intake = self.intake()
         callbacks = prepared(self, callbacks, FollowLabels(intake, steps_per_epoch))
@@ -105,11 +107,13 @@ class Fitting:
 
         Returns: the step's logs, their values in the order of their names, or a dictionary.
         """
-        _refuse_uncompiled(self, "train_on_batch")
+        _refuse_unready(self, "train_on_batch")
         _refuse_weights(class_weight, sample_weight)
         intake = self.intake()
         batch = tuple(part for part in sources.arrays(intake, x, y) if part is not None)
         data = sources.Batches(intake, tf.data.Dataset.from_tensors(batch), 1).get_tf_dataset()
+        if self.awaited_batch_sizes():
+            self.expect_batch(intake.images_of(batch[0].shape))
         self.make_train_function()
         self.reset_metrics()
         with intake.reporting():
@@ -159,11 +163,16 @@ class Fitting:
         return [{"images": images[i], "labels": labels[i]} for i in range(steps)]
 
 
-def _refuse_uncompiled(model, name):
+def _refuse_unready(model, name):
     if not model.compiled:
         raise ConfigError(
             f"{name}: a GAN is compiled first, with compile(optimizer, discriminator_optimizer)"
         )
+    compatibility.check_unchanged(
+        (model.optimizer, model.discriminator_optimizer),
+        (model.generator, model.discriminator),
+        (model.moved_by_own("generator"), model.moved_by_own("discriminator")),
+    )
 
 
 def _refuse_validation(**given):

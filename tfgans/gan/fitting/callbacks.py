@@ -43,6 +43,8 @@ def prepared(gan, callbacks, own):
 
 def _check(gan, callback):
     name = type(callback).__name__
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise ConfigError(f"fit: callbacks are Keras's, or subclasses of them. Received: {name}")
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_weights_only:
         raise ConfigError(f"ModelCheckpoint needs save_weights_only=True: {SAVING}")
     if isinstance(callback, keras.callbacks.TerminateOnNaN):

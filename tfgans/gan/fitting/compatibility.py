@@ -10,6 +10,7 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError, check_count
 
+EXAMPLES = 2  # images in the symbolic run of a network
 # Activations without negative values, by name.
 _NOT_NEGATIVE = ("sigmoid", "hard_sigmoid", "softmax", "relu", "relu6", "softplus", "exponential")
 # What a call adds is of one of several calls in a step, and not all of those are for the network's own update.
@@ -20,24 +21,30 @@ _BEFORE_THE_REASON = ("Exception encountered when calling", "Could not automatic
 _MOVING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D)
 
 
-def check_networks(generator, discriminator, latent_dim):
-    """Refuses networks and sizes that cannot be a GAN's, as far as that shows before they are run.
-
-    Raises: ConfigError naming the network or the option.
-    """
+def check_models(generator, discriminator):
+    """Refuses networks that are no Keras models, or one. Raises: ConfigError."""
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(network, keras.layers.Layer):
             shown = getattr(network, "__name__", type(network).__name__)
             raise ConfigError(f"GAN.{name} is a Keras model. Received: {shown}")
     if generator is discriminator:
         raise ConfigError(f"GAN.generator and GAN.discriminator are one network, {generator.name}")
-    check_count("GAN.latent_dim", latent_dim)
+
+
+def checked_latent_dim(generator, latent_dim):
+    """The size of latents that is given, or for None the generator's. Raises: ConfigError if it takes others."""
     inputs = getattr(generator, "inputs", None)
+    if latent_dim is None:
+        if not inputs:
+            raise ConfigError("GAN.latent_dim must be given: the generator does not tell its input's size")
+        latent_dim = inputs[0].shape[-1]
+    check_count("GAN.latent_dim", latent_dim)
     if inputs and tuple(inputs[0].shape[1:]) != (latent_dim,):
         raise ConfigError(
             f"GAN.latent_dim is {latent_dim}, but the first input of {generator.name} is [N, latents] of shape "
             f"{tuple(inputs[0].shape)}"
         )
+    return latent_dim
 
 
 @contextlib.contextmanager
@@ -47,7 +54,7 @@ def explained(what):
         yield
     except ConfigError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(f"{what}: {reason(error)}") from error
 
 
@@ -93,9 +100,26 @@ def check_images(generator, images):
     if shape is None or len(shape) < 2 or None in shape[1:]:
         found = type(images).__name__ if shape is None else tuple(shape)
         raise ConfigError(f"{generator.name} gives images [N, H, W, C] or points [N, D]. Received: {found}")
+    if shape[0] not in (None, EXAMPLES):
+        raise ConfigError(
+            f"{generator.name} gives an image for each latent. Received: {shape[0]} of {EXAMPLES} latents"
+        )
     activation = _last_activation(generator)
     if len(shape) == 4 and activation in _NOT_NEGATIVE:
         raise ConfigError(f"{generator.name} ends in {activation}, but images are in [-1, 1]: end in tanh")
+
+
+def check_images_taken(discriminator, shape):
+    """Refuses a discriminator for images of other sizes or channels, of which Keras (3.15) lets some through.
+
+    Args: shape: of one image.
+    """
+    inputs = getattr(discriminator, "inputs", None)
+    if not inputs or len(inputs[0].shape) != len(shape) + 1:
+        return  # what Keras makes fit, or refuses
+    wanted = tuple(inputs[0].shape[1:])
+    if any(size not in (None, other) for size, other in zip(wanted, shape, strict=True)):
+        raise ConfigError(f"{discriminator.name} takes images {wanted}, the generator makes {shape}")
 
 
 def check_outputs(discriminator, outputs, num_classes, labelled):
@@ -110,6 +134,10 @@ def check_outputs(discriminator, outputs, num_classes, labelled):
         )
     if len(adversarial) < 2 or adversarial[-1] != 1:
         raise ConfigError(f"{discriminator.name} gives logits [N, 1]. Received: {tuple(adversarial)}")
+    if adversarial[0] not in (None, EXAMPLES):
+        raise ConfigError(
+            f"{discriminator.name} gives logits [N, 1] of N images. Received: {tuple(adversarial)} of {EXAMPLES}"
+        )
     if "class" in outputs and outputs["class"].shape[-1] != num_classes:
         raise ConfigError(
             f"{discriminator.name} tells {outputs['class'].shape[-1]} classes apart, GAN.num_classes is {num_classes}"
@@ -155,6 +183,10 @@ def _made(name, given):
         raise ConfigError(f"compile: {name} is an optimizer or the name of one. Received: {shown}")
     try:
         optimizer = keras.optimizers.get(given)
+    except KeyError as error:
+        raise ConfigError(
+            f"compile: {name} is no configuration of an optimizer: it has no {error}"
+        ) from error
     except (ValueError, TypeError) as error:
         raise ConfigError(f"compile: {name}: {reason(error)}") from error
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or optimizer.loss_scale_factor is not None:
@@ -178,6 +210,19 @@ def check_free(both, networks, moved):
             raise ConfigError(
                 f"compile: other weights of {network.name} train than those its optimizer was built for: give a new "
                 "one"
+            )
+
+
+def check_unchanged(both, networks, moved):
+    """Refuses layers that were frozen or freed since their optimizers, two, were built: steps may know or not.
+
+    Raises: ConfigError naming the network.
+    """
+    for optimizer, network, own in zip(both, networks, moved, strict=True):
+        if {id(v) for v in keras_internals.trained_by(optimizer)} != {id(v) for v in own}:
+            raise ConfigError(
+                f"other weights of {network.name} train than when the model was compiled: compile it again, with new "
+                "optimizers"
             )
 
 

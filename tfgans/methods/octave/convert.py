@@ -14,7 +14,7 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, resampled, spectral
-from tfgans.layers.copies import freeze_as, shared_inside
+from tfgans.layers.copies import changed, freeze_as, shared_inside
 from tfgans.methods.octave import residual
 from tfgans.methods.octave.conv import low_channels
 from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
@@ -42,8 +42,8 @@ def to_octave(network, alpha=0.5):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
     if not 0.0 <= alpha < 1.0:
         raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
-    if shared := shared_inside(network):
-        raise ConfigError(f"to_octave cannot copy {network.name}: {shared}")
+    if found := shared_inside(network) or changed(network):
+        raise ConfigError(f"to_octave cannot copy {network.name}: {found}")
     whole = set()
     while True:
         try:

@@ -4,12 +4,12 @@ import contextlib
 import math
 import re
 
-import keras
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, philox, pruning, schedules
 from tfgans.config import ConfigError, Count, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN
+from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.methods.regan.mask import pruned_count, pruned_entries
 from tfgans.methods.regan.pair import Pair
 from tfgans.methods.regan.schedule import DENSE, SPARSE, WARM_UP, PhaseSchedule, Present
@@ -140,8 +140,7 @@ class ReGAN(Pair, GAN):
         return super().kept_by_place() + (("ReGAN.sparsity",) if self.sparsity else ())
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):
-        optimizer = keras.optimizers.get(optimizer)
-        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        optimizer, discriminator_optimizer = checked_optimizers(optimizer, discriminator_optimizer)
         given = {"generator": optimizer, "discriminator": discriminator_optimizer}
         if set(self.rates.values()) != {1.0}:
             schedules.check_settable("ReGAN", {name: given[name] for name in self.pruned_networks})
