@@ -227,7 +227,6 @@ def long_signatures(node, configurable=False):
         yield from long_signatures(child, decorated and isinstance(child, ast.ClassDef))
 
 
-@pytest.mark.slow
 def test_functions_take_few_arguments():
     found = {
         f"{path.relative_to(PACKAGE)}: {name}"

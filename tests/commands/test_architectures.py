@@ -214,8 +214,8 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
     out = tmp_path / "it's out"
     given = ["alphagan_generator.base_channels = 3"]
     with pytest.raises(ConfigError, match="^--steps says 7, --gin_param=train.steps=8 something else: "):
-        architectures.study(out, gin_file, ["train.steps=8"], count=2, steps=7, seed=5)
-    architectures.study(out, gin_file, given, count=2, steps=7, seed=5)
+        architectures.study(out, gin_file, ["train.steps=8"], count=2, flags={"steps": 7}, seed=5)
+    architectures.study(out, gin_file, given, count=2, flags={"steps": 7}, seed=5)
     for i, command in enumerate(trained.commands):
         flags = dict(
             flag.split("=", 1)
@@ -239,15 +239,17 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
         assert load_genotype(of("alphagan_generator.genotype")) == random_genotype((5, i))
     assert len(trained.commands) == 2
     with pytest.raises(ConfigError, match="^--batch_size says 6, --gin_param=batch_size=5 something else: "):
-        architectures.study(out, gin_file, ["batch_size=5"], count=2, images={"batch_size": 6})
-    architectures.study(tmp_path / "often", gin_file, ["train.evaluate_every=3"], count=2, steps=7, seed=5)
+        architectures.study(out, gin_file, ["batch_size=5"], count=2, flags={"batch_size": 6})
+    architectures.study(
+        tmp_path / "often", gin_file, ["train.evaluate_every=3"], count=2, flags={"steps": 7}, seed=5
+    )
     evaluated = [[flag for flag in command if "evaluate_every" in flag] for command in trained.commands[2:]]
     assert evaluated == [["--gin_param=train.evaluate_every=3"]] * 2
 
 
 def test_each_process_trains_on_the_images_named(gin_file, tmp_path, trained):
     named = {"data": "photos", "resolution": 16, "channels": 3, "batch_size": 6}
-    architectures.study(tmp_path / "out", gin_file, count=2, seed=5, images=named)
+    architectures.study(tmp_path / "out", gin_file, count=2, seed=5, flags=named)
     for command in trained.commands:
         assert {"--data=photos", "--resolution=16", "--channels=3", "--batch_size=6"} <= set(command)
 

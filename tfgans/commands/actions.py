@@ -261,12 +261,12 @@ def _architectures():
     if len(FLAGS.gin_file) > 1:
         raise ConfigError("architectures: one --gin_file says how to train; change it by --gin_param")
     thresholds = command_flags.thresholds(FLAGS)
-    options = {name: FLAGS[name].value for name in ("count", "steps", "seed", "metric", "jobs")}
+    options = {name: FLAGS[name].value for name in ("count", "seed", "metric", "jobs")}
     rows, problems = architectures.study(
         FLAGS.output_dir,
         FLAGS.gin_file[0],
         FLAGS.gin_param,
-        images=_flags_of_images(),
+        flags=_flags_of_images() | ({} if FLAGS.steps is None else {"steps": FLAGS.steps}),
         thresholds=thresholds,
         **options,
     )

@@ -21,7 +21,7 @@ _GENOTYPE = "alphagan_generator.genotype"
 _KINDS, _ROWS = ("normal", "up"), "architectures.jsonl"
 
 
-def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, jobs=1, images=None, **groups):
+def study(output_dir, gin_file, gin_params=(), count=20, seed=0, jobs=1, flags=None, **groups):
     """Draws architectures uniformly, trains each in a process of its own, and draws what tells good from bad.
 
     The folder gets `architecture_<i>/seed_<seed>/` (runs), `architecture_<i>/genotype.json`, `architectures.jsonl`
@@ -32,9 +32,8 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
     Args:
         gin_file: trains an `alphagan_generator` and evaluates it. gin_params: more bindings, for all of them.
         count: architectures, at least 2.
-        steps: generator updates of each; None: `train.steps`.
         jobs: runs at a time.
-        images: flags of `train` that say of which images the batches are, {"data": ..., "resolution": ..., ...}.
+        flags: of `train`, of all: `steps`, and those that say of which images the batches are, {"data": ..., ...}.
         groups: of `Groups`: `metric` or `thresholds`.
     Returns: `(rows, problems)`: those of `architectures.jsonl`, and a line for each run that was refused.
     Raises: ConfigError if nothing can be trained, the folder holds other architectures, or a group is empty;
@@ -45,7 +44,8 @@ def study(output_dir, gin_file, gin_params=(), count=20, steps=None, seed=0, job
     config.check_count("--jobs", jobs)
     if any(binding.replace(" ", "").startswith(f"{_GENOTYPE}=") for binding in gin_params):
         raise ConfigError(f"{_GENOTYPE} is what is drawn here: leave its --gin_param out")
-    output_dir = Path(files.expanded(output_dir))
+    output_dir, images = Path(files.expanded(output_dir)), dict(flags or {})
+    steps = images.pop("steps", None)
     _check_generator(Configuration("", gin_file, gin_params, steps, None, images))
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)

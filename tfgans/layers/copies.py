@@ -91,8 +91,9 @@ def _example_inputs(network):
         kinds = [(shape, "int32" if len(shape) == 1 else "float32") for shape in shapes]  # [N] are labels
     if any(None in shape[1:] for shape, _ in kinds):
         return None
-    numbers = np.random.default_rng(0)
-    inputs = [keras.ops.cast(numbers.normal(size=(2, *shape[1:])), dtype) for shape, dtype in kinds]
+    numbers = np.random.default_rng(0).random
+    # in [0, 1): whole numbers, such as labels, are 0, which is one of any number of classes
+    inputs = [keras.ops.cast(numbers(size=(2, *shape[1:])), dtype) for shape, dtype in kinds]
     return inputs if len(inputs) > 1 else inputs[0]
 
 
