@@ -143,6 +143,9 @@ class SearchRun(training.Run):
     def _open_files(self, stack):
         last = -1 if self.saved_step is None else self.saved_step
         self.history.keep(lambda row: row["step"] <= last)
+        for path in (self.folder / "genotypes").glob("step_*.json"):
+            if files.step_of(path) > last:  # by which `evaluate` would take that step for told
+                path.unlink()
         super()._open_files(stack)
 
     def _is_finished(self):
@@ -178,8 +181,7 @@ class SearchRun(training.Run):
         if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
             return
         mixing = self.mixing()
-        logs = getattr(self.model, "step_logs", {})
-        measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
+        measured = {k.removeprefix("search/"): v for k, v in self._logs().items() if k.startswith("search/")}
         found = self.genotype()
         own = [mixing[name] for name in self.model.generator.architecture_names]
         row = {"step": step, "entropy": float(entropy(own))} | measured
