@@ -215,6 +215,20 @@ def test_what_was_found_after_the_last_checkpoint_is_told_again(tmp_path, monkey
     assert [row["step"] for row in history(folder)] == [0, 2, 3, 4]
 
 
+def test_rows_fall_on_ends_of_executions_of_several_steps(gin_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(generation, "_export", short_runs.export_nothing)
+    bindings = ["build.steps_per_execution = 2"]
+    bindings += [f"train.{name} = 2" for name in ("steps", "save_every", "evaluate_every", "sample_every")]
+    bindings += ["train.log_every = 2"]
+    with pytest.raises(
+        ConfigError, match="search.note_every = 3 is not a multiple of build.steps_per_execution = 2"
+    ):
+        search(gin_file, tmp_path / "run", *bindings, "search.note_every = 3")
+    assert not (tmp_path / "run").exists()
+    search(gin_file, tmp_path / "run", *bindings)
+    assert [row["step"] for row in history(tmp_path / "run")] == [0, 2]
+
+
 @pytest.mark.slow
 def test_a_longer_search_that_was_killed_at_its_end_still_finds_its_own_genotype(
     gin_file, tmp_path, monkeypatch
