@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,19 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_network(network, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.keras"]
+
+
+def test_what_a_process_killed_in_the_middle_left_of_a_keras_file_goes(tmp_path):
+    def dies(path):
+        Path(path).write_bytes(b"PK")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    network = of_parts()
+    child = os.fork()
+    if not child:
+        network.save = dies
+        save_network(network, tmp_path / "generator.keras")
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
+    save_network(network, tmp_path / "generator.keras")
+    assert os.listdir(tmp_path) == ["generator.keras"]

@@ -1,5 +1,6 @@
 """What a run leaves in its folder: rows, checkpoints, pictures, curves, the generator."""
 
+import contextlib
 import pathlib
 import re
 import shutil
@@ -13,7 +14,7 @@ from short_runs import RING, STEPS, kill_and_resume, rows, run
 
 from tfgans import checkpoint, pictures
 from tfgans.data import Dataset, to_uint8
-from tfgans.run import after, build
+from tfgans.run import after, build, folder
 
 
 def test_what_a_run_leaves(whole):
@@ -171,3 +172,13 @@ def test_points(tmp_path, eagerly):
     paths = after.generate(tmp_path / "run", tmp_path / "out", 5)
     assert [p.name for p in paths] == ["latents.npz", "points.npy", "points.png"]
     assert np.load(paths[1]).shape == (5, 2)
+
+
+def test_what_killed_processes_left_half_written_goes_wherever_it_lies(tmp_path):
+    for place in (".", "checkpoints", "genotypes", "spectra_evaluate", "code/mine"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        for name in (".a.json.part77", "a.json"):
+            (tmp_path / place / name).touch()
+    with contextlib.ExitStack() as stack:
+        folder.take(stack, tmp_path)
+        assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"a.json", "train.lock"}

@@ -10,13 +10,14 @@ import short_runs
 from short_runs import history, search
 
 from tfgans import config
+from tfgans.checkpoint import Checkpoints
 from tfgans.commands import actions
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import generation
 from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
-from tfgans.run import build, searching, training
+from tfgans.run import build, callbacks, searching, training
 from tfgans.run.plan import Plan
 
 CONFIG = """
@@ -177,6 +178,55 @@ def test_refusals(gin_file, tmp_path):
     with pytest.raises(ConfigError, match="a search needs a generator that is a supernet"):
         searching.search(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_row_noted_after_a_kill_has_the_gap_of_its_step(gin_file, tmp_path, monkeypatch):
+    """A step that is evaluated and falls between two rows is noted after its evaluation, which may be long."""
+    folder = tmp_path / "run"
+    bindings = "search.note_every = 2", "train.evaluate_every = 3"
+    monkeypatch.setattr(generation, "_export", short_runs.export_nothing)
+    with monkeypatch.context() as context:
+        late = lambda self, *given: self.features and run_steps(folder) == 3  # noqa: E731
+        short_runs.crash_at(context, Evaluator, "__call__", late)
+        with pytest.raises(short_runs.Crash):
+            search(gin_file, folder, *bindings)
+    assert [row["step"] for row in history(folder)] == [0, 2]
+    search(gin_file, folder, *bindings)
+    logs = Checkpoints(folder / "checkpoints").load(3)[1]["logs"]
+    assert [row["step"] for row in history(folder)] == [0, 2, 3]
+    assert history(folder)[-1]["duality_gap"] == logs["search/duality_gap"]
+
+
+@pytest.mark.slow
+def test_what_was_found_after_the_last_checkpoint_is_told_again(tmp_path, monkeypatch):
+    """Without an evaluator an evaluation saves nothing."""
+    monkeypatch.setattr(generation, "_export", short_runs.export_nothing)
+    path, folder = tmp_path / "search.gin", tmp_path / "run"
+    path.write_text("\n".join(line for line in CONFIG.splitlines() if not line.startswith("Evaluator")))
+    bindings = [f"train.{name} = 4" for name in ("steps", "save_every", "sample_every")]
+    bindings += ["train.evaluate_every = 3", "search.note_every = 2"]
+    with monkeypatch.context() as context:
+        short_runs.crash_at(context, callbacks.StopOnSignal, "after", lambda _, step: step == 3)
+        with pytest.raises(short_runs.Crash):
+            search(path, folder, *bindings)
+    assert [row["step"] for row in history(folder)] == [0, 2, 3] and run_steps(folder) == 0
+    search(path, folder, *bindings)
+    assert [row["step"] for row in history(folder)] == [0, 2, 3, 4]
+
+
+def test_rows_fall_on_ends_of_executions_of_several_steps(gin_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(generation, "_export", short_runs.export_nothing)
+    bindings = ["build.steps_per_execution = 2"]
+    bindings += [f"train.{name} = 2" for name in ("steps", "save_every", "evaluate_every", "sample_every")]
+    bindings += ["train.log_every = 2"]
+    with pytest.raises(
+        ConfigError, match="search.note_every = 3 is not a multiple of build.steps_per_execution = 2"
+    ):
+        search(gin_file, tmp_path / "run", *bindings, "search.note_every = 3")
+    assert not (tmp_path / "run").exists()
+    search(gin_file, tmp_path / "run", *bindings)
+    assert [row["step"] for row in history(tmp_path / "run")] == [0, 2]
 
 
 @pytest.mark.slow

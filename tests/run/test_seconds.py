@@ -43,15 +43,20 @@ def test_a_run_ends_with_its_time(gin_file, tmp_path, one_second_a_step):
 
 
 @pytest.mark.slow
-def test_a_run_with_a_time_goes_on_where_it_was_killed(gin_file, tmp_path, one_second_a_step, monkeypatch):
+@pytest.mark.parametrize(
+    "more", [(), ("train.save_every=5",)], ids=["alone", "at_a_step_that_is_saved_anyway"]
+)
+def test_a_run_with_a_time_goes_on_where_it_was_killed(
+    gin_file, tmp_path, one_second_a_step, monkeypatch, more
+):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         seen = []
         crash_at(patch, Evaluator, "__call__", lambda *_: seen.append(0) or len(seen) == 3)
         with pytest.raises(Crash):
-            run(gin_file, folder, *TIMED)
+            run(gin_file, folder, *TIMED, *more)
     assert [row["step"] for row in rows(folder)] == [0, 3]  # it died evaluating step 5, which is saved
-    run(gin_file, folder, *TIMED)
+    run(gin_file, folder, *TIMED, *more)
     # The new process compiles again: its first step, the sixth, does not count.
     assert [(row["step"], row["train_seconds"]) for row in rows(folder)] == [(0, 0), (3, 2), (5, 4), (8, 6)]
 

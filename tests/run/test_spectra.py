@@ -56,6 +56,8 @@ def test_every_evaluation_leaves_figure_and_numbers(measured):
 def test_the_command_measures_it_too(measured, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(measured, folder)
+    (folder / "spectra_evaluate").mkdir()
+    (folder / "spectra_evaluate/.step_00000004.png.part999").touch()  # of an evaluation that was killed
     row = after.evaluate(folder, num_samples=20)
     assert row["spectrum_distance"] > 0 and row["command"] == "evaluate"
     assert spectra(folder) == spectra(measured)

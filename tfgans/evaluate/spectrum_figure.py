@@ -49,6 +49,7 @@ class SpectrumFigure:
             return
         numbers = spectrum.numbers(*spectra)
         self.folder.mkdir(parents=True, exist_ok=True)
+        files.remove_partial(self.folder)
         files.write_text(self.path(step).with_suffix(".json"), json.dumps(numbers) + "\n")
         self._draw(step, numbers)
 

@@ -3,14 +3,13 @@
 import contextlib
 import json
 import logging
-import os
 import shutil
 import zipfile
 from pathlib import Path
 
 import keras
 
-from tfgans import files, readers
+from tfgans import files, filling, readers
 from tfgans.errors import ConfigError
 from tfgans.keras_lookup import PACKAGE
 from tfgans.layers import copies
@@ -33,14 +32,13 @@ def save_network(network, path):
     """
     path = Path(path)
     _refuse_changed(network, path)
-    whole = path.with_name(f".{path.stem}.part{os.getpid()}.keras")
-    try:
+    files.remove_left(path)
+    with filling.part_of(path.parent, f".{path.name}.part") as part:
+        whole = part / "whole.keras"
         with _refusing(network, path):
             network.save(whole)
         with files.replacing(path) as file, zipfile.ZipFile(whole) as source:
             foreign = _copy(source, zipfile.ZipFile(file, "w"))
-    finally:
-        whole.unlink(missing_ok=True)
     if foreign:
         logger.info("%s holds classes to import before it is opened: %s", path, ", ".join(sorted(foreign)))
 

@@ -193,7 +193,8 @@ class GAN(
             jit_compile: compile gradients and images with XLA; same numbers to rounding. Refused where XLA cannot
                 compile for the processor.
             steps_per_execution: training steps between two looks of callbacks and of the divergence guard. On one
-                replica, those of a kind that follow each other are a loop on the device, with the same bits.
+                replica, those of a kind that follow each other are a loop on the device, with the same numbers,
+                to the bit or to rounding, see `steps.Looped`.
             accumulation_steps: micro-batches that the batch of every update is computed in, see `Accumulation`. It is
                 the update of the whole batch; an optimizer's own `gradient_accumulation_steps` is another thing: its
                 steps but the last move no weight, but averages, spectral vectors, schedules, counts and, in turn, the

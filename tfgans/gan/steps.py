@@ -56,10 +56,10 @@ class OneByOne:
 class Looped:
     """As `OneByOne`, but a loop on the device: the host calls once, however many steps it asks for.
 
-    The step is a function of TensorFlow's of its own, so that its numbers are those of single steps to the bit, but
-    for StyleGAN2's networks: of these TensorFlow orders some sums otherwise. Single steps as such a function have the
-    same bits there, too, and compile by half longer. It is for one replica: with several, TensorFlow (2.21) fails in
-    such a loop.
+    The step is a function of TensorFlow's of its own, so that its numbers are mostly those of single steps, to the
+    bit: of StyleGAN2's and ProGAN's networks, FastGAN's step and AlphaGAN's search, for instance, TensorFlow orders
+    some sums otherwise there. Single steps as such a function have the same bits, too, and compile by half longer. It
+    is for one replica: with several, TensorFlow (2.21) fails in such a loop.
     """
 
     def __init__(self, step, takes_data=True):

@@ -1,5 +1,6 @@
 """What a training run writes into its folder besides checkpoints: rows of metrics, pictures, TensorBoard's events."""
 
+import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,8 +23,8 @@ def take(stack, folder):
         stack.enter_context(checkpoint.Lock(folder))
     except OSError as error:
         raise cannot_be_trained_in(folder, error) from error
-    for name in (".", "checkpoints", "samples", "spectra"):
-        files.remove_partial(folder / name)
+    for place, *_ in os.walk(folder):
+        files.remove_partial(place)
 
 
 def refuse_other_bytes(folder):

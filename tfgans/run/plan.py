@@ -51,8 +51,12 @@ class Plan:
     def check(self, steps_per_execution):
         """Refuses numbers of steps that fall inside an execution of several."""
         for name in ("steps", "log_every", "save_every", "evaluate_every", "sample_every"):
-            value = getattr(self, name)
-            if value % steps_per_execution:
-                raise ConfigError(
-                    f"train.{name} = {value} is not a multiple of build.steps_per_execution = {steps_per_execution}"
-                )
+            check_multiple(f"train.{name}", getattr(self, name), steps_per_execution)
+
+
+def check_multiple(name, value, steps_per_execution):
+    """Raises ConfigError for a number of steps that falls inside an execution of several."""
+    if value % steps_per_execution:
+        raise ConfigError(
+            f"{name} = {value} is not a multiple of build.steps_per_execution = {steps_per_execution}"
+        )

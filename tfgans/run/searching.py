@@ -16,7 +16,7 @@ from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
 from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.run import callbacks, classes, training
-from tfgans.run.plan import Plan
+from tfgans.run.plan import Plan, check_multiple
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def search(
         model_dir: the search's folder.
         retrain_gin_file: what trains the genotype, a file or several, for the flags that are told at the end.
         retrain_gin_params: bindings besides, such as `("train.steps=625000",)`.
-        note_every: steps between two rows of `search.jsonl`.
+        note_every: steps between two rows of `search.jsonl`. With `build.steps_per_execution` it is a multiple of
+            that, or 1, which notes every execution.
     Returns: the flags with which `train` trains what was found, or None without `retrain_gin_file`.
     Raises: as `training.train`.
     """
@@ -74,6 +75,8 @@ class SearchRun(training.Run):
 
     def __init__(self, model_dir, plan, note_every=1):
         super().__init__(model_dir, plan)
+        if note_every > 1:
+            check_multiple("search.note_every", note_every, self.model.steps_per_execution)
         self.note_every = note_every
         self.history = files.JsonLines(self.folder / "search.jsonl")
         self._notes = None  # the rows of `history`, once they are read
@@ -143,6 +146,9 @@ class SearchRun(training.Run):
     def _open_files(self, stack):
         last = -1 if self.saved_step is None else self.saved_step
         self.history.keep(lambda row: row["step"] <= last)
+        for path in (self.folder / "genotypes").glob("step_*.json"):
+            if files.step_of(path) > last:  # by which `evaluate` would take that step for told
+                path.unlink()
         super()._open_files(stack)
 
     def _is_finished(self):
@@ -178,8 +184,7 @@ class SearchRun(training.Run):
         if not self.is_chief or any(row["step"] == step for row in self._rows()[-1:]):
             return
         mixing = self.mixing()
-        logs = getattr(self.model, "step_logs", {})
-        measured = {k.removeprefix("search/"): v for k, v in logs.items() if k.startswith("search/")}
+        measured = {k.removeprefix("search/"): v for k, v in self._logs().items() if k.startswith("search/")}
         found = self.genotype()
         own = [mixing[name] for name in self.model.generator.architecture_names]
         row = {"step": step, "entropy": float(entropy(own))} | measured

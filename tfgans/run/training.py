@@ -229,13 +229,13 @@ class Run:
         if self.is_chief:
             curves = self.folder / "train", plan.log_every, self._images_per_step(), plan.histograms
             watchers += [shown.TrainingCurves(*curves, self.output.trackers.curves), bar]
+        if plan.evaluate_every_seconds is not None:  # before what saves: it has its step saved, too
+            watchers.append(callbacks.EverySeconds(plan.evaluate_every_seconds, self.about, self.evaluate))
         watchers += [
             callbacks.Every(plan.save_every, self.save),
             callbacks.Every(plan.evaluate_every, self.evaluate),
             callbacks.Every(plan.sample_every, self.draw_samples),
         ]
-        if plan.evaluate_every_seconds is not None:
-            watchers.append(callbacks.EverySeconds(plan.evaluate_every_seconds, self.about, self.evaluate))
         if plan.seconds is not None:
             watchers.append(callbacks.StopAfterSeconds(plan.seconds, self.about, self._end_at))
         return [*watchers, *self.watchers(), self.signals]
