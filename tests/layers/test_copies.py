@@ -8,6 +8,7 @@ import toys
 
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.gan.keras_files import save_network
 from tfgans.layers.copies import clone
 from tfgans.methods.octave.convert import to_octave
 from tfgans.methods.regan.model import ReGAN
@@ -203,3 +204,38 @@ def test_a_layer_of_a_users_own_within_a_nested_model_is_copied():
     network = keras.Model(latents, keras.layers.Dense(1)(inner(latents)), name="points")
     given = np.array([[1.0, -2.0]], "float32")
     np.testing.assert_array_equal(clone(network, "no copy")(given), network(given))
+
+
+class Conditional(keras.Model):
+    """Takes labels, which Keras, which builds models by numbers alone, cannot build it with."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.classes, self.dense = keras.layers.Embedding(3, 2), keras.layers.Dense(1)
+
+    def call(self, inputs):
+        latents, labels = inputs
+        return self.dense(latents + tf.gather(self.classes(tf.range(3)), labels))
+
+
+class BuiltConditional(Conditional):
+    def build_from_config(self, config):
+        self([keras.KerasTensor((2, 2)), keras.KerasTensor((2,), "int32")])
+
+
+def test_models_of_ones_own_that_take_labels_have_an_average(tmp_path):
+    """Three weights: the classes', and the dense layer's two. Keras opens a file of it with fewer, without a word."""
+    networks = [cls(name="points") for cls in (Conditional, BuiltConditional)]
+    discriminator = toys.scalar_networks()[1]
+    for network in networks:
+        options = dict(latent_dim=2, num_classes=3, ema_decay=0.9)
+        model = GAN(network, keras.models.clone_model(discriminator), **options)
+        given = [np.array([[1.0, -2.0]] * 3, "float32"), np.arange(3)]
+        assert len(model.ema_generator.weights) == 3
+        np.testing.assert_array_equal(model.ema_generator(given), network(given))
+    path = tmp_path / "generator.keras"
+    with pytest.raises(ConfigError, match="with other weights: .*, or Conditional a build_from_config that"):
+        save_network(networks[0], path)
+    save_network(networks[1], path)
+    opened = keras.models.load_model(path, custom_objects={"BuiltConditional": BuiltConditional})
+    np.testing.assert_array_equal(opened(given), networks[1](given))

@@ -1,6 +1,7 @@
 """Copies of networks."""
 
 import random
+import warnings
 
 import keras
 import numpy as np
@@ -20,35 +21,57 @@ def clone(network, refusal):
     Raises: ConfigError, saying `refusal`, if Keras cannot copy it, or its copy has other weights or computes
         something else, as where the `get_config` of a layer leaves out what the layer was made with.
     """
-    copy = _copied(network, refusal)
+    copy = _remade(network, refusal)
+    if _shapes(copy) != _shapes(network):
+        _build(copy, network)
+    if _shapes(copy) != _shapes(network):
+        raise ConfigError(f"{refusal}: Keras's copy has other weights{_advice(network)}")
+    _follow(copy, network)
     if _differs(copy, network):
         raise ConfigError(f"{refusal}: {_ELSE}{_advice(network)}")
     return copy
 
 
 def changed(network):
-    """How a copy that Keras makes of a network is another one, in words; None where it is not, or there is none."""
+    """How a network that Keras makes of its file is another one, in words; None where it is not, or is not known."""
     if not _own_classes(network):
         return None
     state = random.getstate()
     try:
-        copy = _copied(network, "")
+        copy = _remade(network, "")
     except ConfigError:
         return None  # some that Keras does not copy it writes and opens
     finally:
         random.setstate(state)  # Keras draws the seeds of new layers from it
+    if _shapes(copy) != _shapes(network):
+        name = type(network).__name__
+        called = (
+            "" if keras_internals.is_functional(network) else f", or {name} a build_from_config that calls it"
+        )
+        return f"Keras would open it with other weights{_advice(network)}{called}"
+    _follow(copy, network)
     return _ELSE + _advice(network) if _differs(copy, network) else None
 
 
-def _copied(network, refusal):
+def _remade(network, refusal):
+    """What Keras makes of a network's configuration, as its copy and of a file; perhaps with other weights."""
     copy = _cloned(network, refusal)
     if _shapes(copy) != _shapes(network) and keras_internals.is_functional(network):
         copy = _cloned(network, refusal, recursive=True)  # a layer that nested models share stays one
-    if _shapes(copy) != _shapes(network):
-        raise ConfigError(f"{refusal}: Keras's copy has other weights{_advice(network)}")
+    return copy
+
+
+def _build(copy, network):
+    """Calls a copy, so that its layers get weights; Keras builds a subclassed model by numbers, not by labels."""
+    kinds = _example_kinds(network)
+    if kinds is not None and not keras_internals.is_functional(network):
+        inputs = [keras.KerasTensor((2, *shape[1:]), dtype) for shape, dtype in kinds]
+        copy(inputs if len(inputs) > 1 else inputs[0])
+
+
+def _follow(copy, network):
     copy.set_weights(network.get_weights())
     freeze_as(network, copy)
-    return copy
 
 
 def _differs(copy, network):
@@ -81,15 +104,21 @@ def _advice(network):
     return f": give {names} a get_config with all that __init__ takes" if names else ""
 
 
-def _example_inputs(network):
-    """[N, ...] numbers that a GAN calls a built network with, two items; None where sizes are not known."""
+def _example_kinds(network):
+    """[(shape, dtype)] of what a GAN calls a built network with; None where sizes are not known."""
     if getattr(network, "inputs", None):
         kinds = [(tuple(x.shape), x.dtype) for x in network.inputs]
     else:
         shapes = (network.get_build_config() or {}).get("input_shape", (None, None))
         shapes = shapes if isinstance(shapes[0], (tuple, list)) else [shapes]
         kinds = [(shape, "int32" if len(shape) == 1 else "float32") for shape in shapes]  # [N] are labels
-    if any(None in shape[1:] for shape, _ in kinds):
+    return None if any(None in shape[1:] for shape, _ in kinds) else kinds
+
+
+def _example_inputs(network):
+    """Two items of numbers for each input of a network, a list if it has several; None where sizes are not known."""
+    kinds = _example_kinds(network)
+    if kinds is None:
         return None
     numbers = np.random.default_rng(0).random
     # in [0, 1): whole numbers, such as labels, are 0, which is one of any number of classes
@@ -112,7 +141,10 @@ def _far(one, other):
 def _cloned(network, refusal, **options):
     try:
         # within nested models Keras looks them up by name
-        with keras.saving.custom_object_scope(_own_classes(network)):
+        with keras.saving.custom_object_scope(_own_classes(network)), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of models that Keras cannot build: whoever asked looks at the weights
             return keras.models.clone_model(network, **options)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(f"{refusal}: give it a get_config") from error
