@@ -12,6 +12,9 @@ from tfgans.evaluate.spectrum_figure import SpectrumFigure
 from tfgans.run import shown
 from tfgans.run.trackers import Trackers
 
+# What training and evaluations write files into, of a run's folder.
+_WRITTEN = ("checkpoints", "samples", "spectra", "spectra_evaluate", "genotypes", "code")
+
 
 def take(stack, folder):
     """Makes the folder, locks it until `stack` ends, and removes what earlier processes left half written.
@@ -23,8 +26,10 @@ def take(stack, folder):
         stack.enter_context(checkpoint.Lock(folder))
     except OSError as error:
         raise cannot_be_trained_in(folder, error) from error
-    for place, *_ in os.walk(folder):
-        files.remove_partial(place)
+    files.remove_partial(folder)
+    for name in _WRITTEN:  # and no other: whatever else lies in the folder is not ours
+        for place, *_ in os.walk(folder / name):
+            files.remove_partial(place)
 
 
 def refuse_other_bytes(folder):
