@@ -101,6 +101,27 @@ def test_noise_belongs_to_the_code(styled):
     assert np.abs(images.astype(int) - styled.show(codes)).mean() > 3
 
 
+def test_styles_are_shown_without_noise_and_with_it_in_any_order():
+    """As after a projection: TensorFlow looked for the noise that the call before had not."""
+    generator = stylegan2_generator(8, latent_dim=8, style_dim=8, mapping_layers=2, max_channels=8)
+    model = GAN(generator, stylegan2_discriminator(8, max_channels=8), seed=3)
+    synthesis = generator.get_layer("synthesis")
+    for layer in synthesis.convolutions:
+        layer.noise.strength.assign(0.7)
+    plain = model.in_w(model.codes_at([0, 1]))
+    own = (np.broadcast_to(layer.noise.own_noise, (2, *s)) for layer, s in _noisy(synthesis))
+    noisy = dataclasses.replace(plain, noise=tuple(np.asarray(part, np.float32) for part in own))
+    other = dataclasses.replace(noisy, noise=tuple(-part for part in noisy.noise))
+    expected = model.show(plain)
+    np.testing.assert_array_equal(model.show(noisy), expected)
+    assert np.any(model.show(other) != expected)
+    np.testing.assert_array_equal(model.show(plain), expected)
+
+
+def _noisy(synthesis):
+    return zip(synthesis.convolutions, synthesis.noise_shapes, strict=True)
+
+
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_a_walk_meets_its_key_pictures_and_closes(styled, space):
     keys = styled.codes_at([3, 1, 3, 8], seed=1)

@@ -118,7 +118,7 @@ class CodeGeneration:
 
     def _renderer_of(self, codes):
         if codes.space == "w":
-            return _of_styles
+            return _of_styles_and_noise if codes.noise else _of_styles
         mixes = codes.labels is not None and codes.labels.ndim == 2
         return _of_mixed_classes if mixes else renderer
 
@@ -194,7 +194,13 @@ def _of_mixed_classes(gan, generator):
 
 def _of_styles(gan, generator):
     _, synthesis = style_layers(generator)
-    return lambda styles, *noise: _seen(synthesis(styles, list(noise) or None))
+    return lambda styles: _seen(synthesis(styles))
+
+
+def _of_styles_and_noise(gan, generator):
+    """Apart from `_of_styles`: TensorFlow cannot trace a function again with more arguments than at first."""
+    _, synthesis = style_layers(generator)
+    return lambda styles, *noise: _seen(synthesis(styles, list(noise)))
 
 
 def _seen(images):
