@@ -122,6 +122,15 @@ def _noisy(synthesis):
     return zip(synthesis.convolutions, synthesis.noise_shapes, strict=True)
 
 
+@pytest.mark.parametrize("options", [{"truncation": 0.5}, {"style_layer": 2}])
+def test_styles_do_not_depend_on_the_other_pictures(options):
+    generator = stylegan2_generator(8, latent_dim=64, style_dim=64, max_channels=8)
+    model = GAN(generator, stylegan2_discriminator(8, max_channels=8))
+    whole = model.codes_at(np.arange(100), **options).values
+    for chosen in ([20], [99], [3, 17, 4], [*range(9, -1, -1)], [*range(30, 80)]):
+        np.testing.assert_array_equal(model.codes_at(chosen, **options).values, whole[chosen])
+
+
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_a_walk_meets_its_key_pictures_and_closes(styled, space):
     keys = styled.codes_at([3, 1, 3, 8], seed=1)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.data.scaling import to_uint8
-from tfgans.gan.styles import Truncation, in_batches, style_layers
+from tfgans.gan.styles import Truncation, style_layers
 from tfgans.layers.embedding import mixed_classes
 
 BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
@@ -91,8 +91,12 @@ class CodeGeneration:
             return codes
         options = dataclasses.asdict(truncation or Truncation())
         arrays = [codes.values, *([] if codes.labels is None else [codes.labels])]
-        values = in_batches(lambda *part: self._in_w(part, weights, style_layer, options), BLOCK, *arrays)
-        return dataclasses.replace(codes, space="w", values=values, labels=None)
+        styles = lambda *part: self._in_w(part, weights, style_layer, options)  # noqa: E731
+        values = [  # in batches of one size, as `show` has them, for the same reason
+            _filled_up(styles, [part[start : start + BLOCK] for part in arrays], BLOCK)
+            for start in range(0, len(codes), BLOCK)
+        ]
+        return dataclasses.replace(codes, space="w", values=np.concatenate(values), labels=None)
 
     def _in_w(self, part, weights, style_layer, options):
         latents, labels = part if len(part) == 2 else (*part, None)
@@ -168,7 +172,7 @@ def _filled_up(render, parts, size):
     """What `render` makes of the rows of arrays, in a batch of `size`."""
     count = len(parts[0])
     index = np.minimum(np.arange(size), count - 1)
-    return render(*(tf.constant(part[index]) for part in parts)).numpy()[:count]
+    return np.asarray(render(*(tf.constant(part[index]) for part in parts)))[:count]
 
 
 def renderer(gan, generator):
