@@ -263,6 +263,10 @@ def test_projections_that_cannot_be():
             lambda: ProjectionOptions(pixel_weight=float("inf")),
             "ProjectionOptions.pixel_weight is a number of at least 0. Received: inf",
         ),
+        (
+            lambda: Projector(plain, ProjectionOptions(pixel_weight=0.0, feature_weight=0.0)),
+            "nothing to make small: pixel_weight is 0, and feature_weight, too",
+        ),
         (lambda: Projector(plain, labels=[0]), "the model has no classes"),
         (lambda: Projector(conditional(), labels=[3]), r"labels are in \[0, 3\). Received: \[3\]"),
         (
@@ -272,6 +276,25 @@ def test_projections_that_cannot_be():
     ):
         with pytest.raises(ConfigError, match=said):
             make()
+
+
+@pytest.mark.parametrize(
+    "options, steps",
+    [
+        ({"pixel_weight": 1e300}, 0),
+        ({"space": "z", "feature_weight": 1e300}, 0),
+        ({"noise_weight": 1e300}, 5),
+    ],
+)
+def test_losses_beyond_numbers_are_refused(options, steps):
+    """At once where the first code shows it."""
+    model, calls = styled(), []
+    options = ProjectionOptions(steps=5, candidates=2, draws=4, **options)
+    with pytest.raises(
+        ConfigError, match="losses are finite: give it smaller weights.*Received: .* = (inf|nan)"
+    ):
+        Projector(model, options)(model.generate(1, seed=0)[0], stepped=lambda: calls.append(1))
+    assert len(calls) == steps
 
 
 @pytest.mark.slow
