@@ -74,6 +74,23 @@ def test_pixels_do_not_depend_on_the_other_pictures():
         np.testing.assert_array_equal(model.show(model.codes_at(chosen)), images[chosen])
 
 
+@pytest.mark.parametrize("seeds", [[-1], [], [0.5], [[1, 2]], 3, ["a"], [2**63], [True], None])
+def test_numbers_of_pictures_are_numbers(plain, seeds):
+    with pytest.raises(ConfigError, match="numbers of pictures are integers from 0"):
+        plain.codes_at(seeds)
+    assert plain.codes_at(np.array([2**63 - 1], np.uint64)).seeds.tolist() == [2**63 - 1]
+
+
+@pytest.mark.parametrize("value", ["a", True, np.nan, np.inf, [0.5]])
+def test_truncations_are_numbers(plain, styled, value):
+    for model, said in ((plain, "truncation is a bound above 0"), (styled, "truncation is psi")):
+        with pytest.raises(ConfigError, match=said):
+            model.generate(1, seed=0, truncation=value)
+    for slots in (2.5, "a", True):
+        with pytest.raises(ConfigError, match=r"truncated_slots is in \[1, 4\]. Received: "):
+            styled.generate(1, seed=0, truncation=0.5, truncated_slots=slots)
+
+
 def test_truncated_codes_are_styles(styled):
     codes = styled.codes_at([4, 70], seed=2, truncation=0.5, truncated_slots=2)
     assert codes.space == "w" and codes.labels is None

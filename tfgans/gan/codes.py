@@ -59,16 +59,16 @@ class CodeGeneration:
         `generate(n, seed=seed)`.
 
         Args:
-            seeds: the numbers k, integers from 0 [N].
+            seeds: the numbers k, integers from 0 [N], at least one.
             labels: classes to go round: picture k gets number k modulo their count; None draws them, from k, too.
             seed: of the stream.
             style_layer, truncation: see `Generation`. Truncated or fed by another layer, the codes are in `w`.
-        Raises: ConfigError as `generate`.
+        Raises: ConfigError as `generate`, and for numbers that are none.
         """
         truncation = Truncation(**truncation)
         bound, psi = self.truncations(truncation)
         layer = self.fed_layer(style_layer)
-        seeds = np.asarray(seeds, np.int64)
+        seeds = _checked_numbers(seeds)
         values = rows_at(seeds, lambda start: self.latents_at(start, BLOCK, seed, bound))
         codes = Codes("z", values, self._labels_of_seeds(seeds, labels, seed), (), seeds)
         return codes if psi is None and layer is None else self.in_w(codes, weights, layer, truncation)
@@ -159,6 +159,17 @@ def _check_labels(codes, model):
     if outside:
         received = f"shares of {labels.shape[1]}" if labels.ndim == 2 else f"{labels.min()} to {labels.max()}"
         raise ConfigError(f"labels of the codes are of classes in [0, {classes}). Received: {received}")
+
+
+def _checked_numbers(seeds):
+    """Numbers of pictures as int64 [N]. Raises: ConfigError for other things."""
+    numbers = np.asarray(seeds)
+    fits = numbers.ndim == 1 and numbers.size and numbers.dtype.kind in "iu"
+    if not fits or np.any(numbers.astype(np.int64) < 0):  # larger ones than int64 has are below 0 then
+        raise ConfigError(
+            f"numbers of pictures are integers from 0 [N], at least one. Received: {seeds!r:.80}"
+        )
+    return numbers.astype(np.int64)
 
 
 def rows_at(places, block_at):
