@@ -80,3 +80,23 @@ def test_what_was_there_makes_room_by_renaming_alone(tmp_path, monkeypatch):
             filling.put([part / "images"], [tmp_path / "images"], part)
         assert names(tmp_path / "images") == ["2"]
     assert names(tmp_path) == ["images", "mine"]
+
+
+def test_a_part_goes_at_the_end_though_it_is_still_written_into(tmp_path, monkeypatch):
+    """As by Ctrl-C while `generate` writes thousands of images: the next one came before the folder was empty."""
+    monkeypatch.setattr(files, "_ending", threading.Event())
+    monkeypatch.setattr(files, "open_parts", set())
+    begun = threading.Event()
+
+    def write():
+        with filling.part_of(tmp_path, ".a.part") as part:
+            for number in range(10**9):
+                with files.replacing(part / f"{number}.png") as file:
+                    file.write(b"image")
+                if number == 300:
+                    begun.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    assert begun.wait(60)
+    files.remove_open()
+    assert names(tmp_path) == []

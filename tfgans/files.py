@@ -110,9 +110,17 @@ def remove_open():
     _ending.set()
     for part in list(open_parts):
         if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
+            _remove_written(part)
         else:
             part.unlink(missing_ok=True)
+
+
+def _remove_written(folder):
+    """Removes a folder that another thread goes on writing into, under a name that it does not know."""
+    away = folder.with_name(f"{folder.name}_left")  # which `filling.part_of` would remove, too
+    with contextlib.suppress(OSError):
+        folder = folder.rename(away)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_if_ending():

@@ -344,3 +344,16 @@ def test_what_is_no_run_or_cannot_be_read_is_one_line_and_nothing_is_written(tmp
         with pytest.raises(ConfigError, match="--output is a file in a folder that is there. Received: "):
             run_page.write(tmp_path, wrong)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["operative.gin"]
+
+
+def test_a_page_takes_the_place_of_a_page_alone(tmp_path, monkeypatch):
+    """`--output=runs/mine/operative.gin` left a page there, and a run that nothing could open."""
+    monkeypatch.setattr(run_page, "page", lambda folder: "<!DOCTYPE html>new")
+    (tmp_path / "operative.gin").write_text(RING)
+    with pytest.raises(ConfigError, match="operative.gin is there already, and is not a page of report"):
+        run_page.write(tmp_path, tmp_path / "operative.gin")
+    assert (tmp_path / "operative.gin").read_text() == RING
+    (tmp_path / "empty").touch()
+    for name in (None, "empty", "report.html"):
+        written = run_page.write(tmp_path, name and tmp_path / name)
+        assert written.read_text() == "<!DOCTYPE html>new"

@@ -74,6 +74,23 @@ def test_pixels_do_not_depend_on_the_other_pictures():
         np.testing.assert_array_equal(model.show(model.codes_at(chosen)), images[chosen])
 
 
+@pytest.mark.parametrize("seeds", [[-1], [], [0.5], [[1, 2]], 3, ["a"], [2**63], [True], None])
+def test_numbers_of_pictures_are_numbers(plain, seeds):
+    with pytest.raises(ConfigError, match="numbers of pictures are integers from 0"):
+        plain.codes_at(seeds)
+    assert plain.codes_at(np.array([2**63 - 1], np.uint64)).seeds.tolist() == [2**63 - 1]
+
+
+@pytest.mark.parametrize("value", ["a", True, np.nan, np.inf, [0.5]])
+def test_truncations_are_numbers(plain, styled, value):
+    for model, said in ((plain, "truncation is a bound above 0"), (styled, "truncation is psi")):
+        with pytest.raises(ConfigError, match=said):
+            model.generate(1, seed=0, truncation=value)
+    for slots in (2.5, "a", True):
+        with pytest.raises(ConfigError, match=r"truncated_slots is in \[1, 4\]. Received: "):
+            styled.generate(1, seed=0, truncation=0.5, truncated_slots=slots)
+
+
 def test_truncated_codes_are_styles(styled):
     codes = styled.codes_at([4, 70], seed=2, truncation=0.5, truncated_slots=2)
     assert codes.space == "w" and codes.labels is None
@@ -99,6 +116,36 @@ def test_noise_belongs_to_the_code(styled):
     expected = to_uint8(synthesis(tf.constant(styles), [tf.constant(part) for part in noise]).numpy())
     assert np.abs(images.astype(int) - expected).max() <= 1
     assert np.abs(images.astype(int) - styled.show(codes)).mean() > 3
+
+
+def test_styles_are_shown_without_noise_and_with_it_in_any_order():
+    """As after a projection: TensorFlow looked for the noise that the call before had not."""
+    generator = stylegan2_generator(8, latent_dim=8, style_dim=8, mapping_layers=2, max_channels=8)
+    model = GAN(generator, stylegan2_discriminator(8, max_channels=8), seed=3)
+    synthesis = generator.get_layer("synthesis")
+    for layer in synthesis.convolutions:
+        layer.noise.strength.assign(0.7)
+    plain = model.in_w(model.codes_at([0, 1]))
+    own = (np.broadcast_to(layer.noise.own_noise, (2, *s)) for layer, s in _noisy(synthesis))
+    noisy = dataclasses.replace(plain, noise=tuple(np.asarray(part, np.float32) for part in own))
+    other = dataclasses.replace(noisy, noise=tuple(-part for part in noisy.noise))
+    expected = model.show(plain)
+    np.testing.assert_array_equal(model.show(noisy), expected)
+    assert np.any(model.show(other) != expected)
+    np.testing.assert_array_equal(model.show(plain), expected)
+
+
+def _noisy(synthesis):
+    return zip(synthesis.convolutions, synthesis.noise_shapes, strict=True)
+
+
+@pytest.mark.parametrize("options", [{"truncation": 0.5}, {"style_layer": 2}])
+def test_styles_do_not_depend_on_the_other_pictures(options):
+    generator = stylegan2_generator(8, latent_dim=64, style_dim=64, max_channels=8)
+    model = GAN(generator, stylegan2_discriminator(8, max_channels=8))
+    whole = model.codes_at(np.arange(100), **options).values
+    for chosen in ([20], [99], [3, 17, 4], [*range(9, -1, -1)], [*range(30, 80)]):
+        np.testing.assert_array_equal(model.codes_at(chosen, **options).values, whole[chosen])
 
 
 @pytest.mark.parametrize("space", ["z", "w"])

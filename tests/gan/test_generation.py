@@ -137,6 +137,8 @@ def test_points_are_given_as_they_are():
     points = model.generate(3, seed=0)
     assert points.dtype == np.float32 and points.shape == (3, 1)
     np.testing.assert_allclose(points, 2 * model.latents_at(0, 3, seed=0) + 0.5, atol=1e-6)
+    none = model.generate(0, seed=0)
+    assert none.dtype == np.float32 and none.shape == (0, 1)
 
 
 def test_an_interpolation_of_points_writes_no_pictures_of_images(monkeypatch, tmp_path):

@@ -226,6 +226,25 @@ def test_layers_of_every_size_of_maps_are_looked_at():
     assert len(DiscriminatorDistance(conditional()).layers) == 1 and len(discriminator.inputs) == 2
 
 
+def test_each_code_goes_its_way_alone():
+    """Whatever others are beside it, also with minibatch deviation, which shows a discriminator all at once."""
+    model = styled()
+    options = ProjectionOptions(space="z", steps=20, candidates=4, code_noise=0.0)
+    target = tf.constant(to_float(model.show(model.codes_at([9]))))
+    codes = model.codes_at([9, 3, 5, 8])
+    ways, losses = [], []
+    for which in ([0, 1, 2, 3], [2]):
+        descent = Projector(model, options)._descent(len(which), model.generator)
+        losses.append(descent.judge_others(codes.rows(which), target)["features"])
+        descent.begin(codes.rows(which))
+        descent.run(target, (4, 7), 1, lambda: None)
+        ways.append(descent.codes().values)
+    assert losses[0][0] < 1e-4 < 0.01 < losses[0][2]  # the image is that of the first one
+    assert losses[0][2] == pytest.approx(losses[1][0], rel=1e-5)
+    assert np.abs(ways[1] - codes.values[2]).max() > 0.1
+    np.testing.assert_allclose(ways[0][2], ways[1][0], atol=1e-4)
+
+
 def test_projections_that_cannot_be():
     model, plain = styled(), GAN(*toys.image_networks())
     for make, said in (
@@ -244,6 +263,10 @@ def test_projections_that_cannot_be():
             lambda: ProjectionOptions(pixel_weight=float("inf")),
             "ProjectionOptions.pixel_weight is a number of at least 0. Received: inf",
         ),
+        (
+            lambda: Projector(plain, ProjectionOptions(pixel_weight=0.0, feature_weight=0.0)),
+            "nothing to make small: pixel_weight is 0, and feature_weight, too",
+        ),
         (lambda: Projector(plain, labels=[0]), "the model has no classes"),
         (lambda: Projector(conditional(), labels=[3]), r"labels are in \[0, 3\). Received: \[3\]"),
         (
@@ -253,6 +276,25 @@ def test_projections_that_cannot_be():
     ):
         with pytest.raises(ConfigError, match=said):
             make()
+
+
+@pytest.mark.parametrize(
+    "options, steps",
+    [
+        ({"pixel_weight": 1e300}, 0),
+        ({"space": "z", "feature_weight": 1e300}, 0),
+        ({"noise_weight": 1e300}, 5),
+    ],
+)
+def test_losses_beyond_numbers_are_refused(options, steps):
+    """At once where the first code shows it."""
+    model, calls = styled(), []
+    options = ProjectionOptions(steps=5, candidates=2, draws=4, **options)
+    with pytest.raises(
+        ConfigError, match="losses are finite: give it smaller weights.*Received: .* = (inf|nan)"
+    ):
+        Projector(model, options)(model.generate(1, seed=0)[0], stepped=lambda: calls.append(1))
+    assert len(calls) == steps
 
 
 @pytest.mark.slow

@@ -107,6 +107,9 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
     for number in range(4):
         Image.fromarray(images_of([0])[0]).save(folder / "flat" / f"{number}.png")
     (folder / "cats.keras").mkdir()
+    (folder / "generator.keras").write_bytes(
+        (tmp_path / "data/single.npz").read_bytes()
+    )  # a zip as any other
     output = str(tmp_path / "own.keras")
     for source, options, message in (
         (folder / "plain.npz", {}, "plain.npz has no labels: a folder has a folder a class"),
@@ -132,6 +135,11 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(data, tmp_path):
         (data / "train.npz", {"gin_params": ["GAN.seed=1"]}, "nothing used these bindings: GAN.seed"),
         (data / "train.npz", {"output": "own.h5"}, "--output is a file whose name ends in .keras.*own.h5"),
         (data / "train.npz", {"output": str(folder / "cats.keras")}, "cannot be written: it is a folder"),
+        (
+            data / "train.npz",
+            {"output": str(folder / "generator.keras")},
+            "generator.keras is there already, and is not a classifier",
+        ),
         (
             data / "train.npz",
             {"output": "/no/such/own.keras"},

@@ -75,6 +75,8 @@ Z = np.zeros((2, 8), "float32")
         (dict(space="z", latents=Z[0]), "latents are finite numbers with 2 axes"),
         (dict(space="z", latents=Z + np.nan), "latents are finite numbers"),
         (dict(space="z", latents=Z.astype(int)), "latents are finite numbers"),
+        (dict(space="z", latents=Z.astype(float) + 1e39), "latents are finite numbers"),  # not in float32
+        (dict(space="z", latents=Z, labels=np.array([0, 2**32])), "labels are of classes that int32 holds"),
         (dict(space="z", latents=Z, labels=np.zeros(2)), r"labels are integers \[N\]"),
         (dict(space="z", latents=Z, labels=np.zeros(3, int)), "of different numbers of pictures"),
         (dict(space="z", latents=Z, labels=np.zeros(2, int)), "has no classes, and the codes have labels"),
@@ -123,6 +125,7 @@ def test_directions_are_read_as_they_were_written(styled, classes, tmp_path):
         (dict(vectors=np.zeros((0, 4))), r"there are \[0, 4\] numbers and 2 values"),
         (dict(values=np.ones(3)), r"there are \[2, 4\] numbers and 3 values"),
         (dict(deviations=np.array([1.0, np.inf])), "they are not finite numbers"),
+        (dict(deviations=np.array([1.0, 1e39])), "they are not finite numbers"),
         (dict(slots=np.array([0, 1])), "space is z, or w with slots, and it says 'z'"),
         (dict(slots=np.array([0.0, 1.0])), "slots are two integers"),
     ],

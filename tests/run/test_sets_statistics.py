@@ -107,3 +107,10 @@ def test_statistics_that_cannot_be_saved_are_refused_before_images_are_looked_at
         ConfigError, match="^--save is a file whose name ends in .npz, .* Received: .*/stats$"
     ):
         sets.between("nowhere", None, None, save=tmp_path / "stats")
+    images, statistics = tmp_path / "images.npz", tmp_path / "statistics.npz"
+    np.savez(images, images=np.zeros((2, 4, 4, 1), np.uint8))
+    np.savez(statistics, mu=np.zeros(2), sigma=np.eye(2))
+    with pytest.raises(ConfigError, match="images.npz is there already, and is not statistics"):
+        sets.between("nowhere", None, None, save=images)
+    with pytest.raises(ConfigError, match="nowhere"):  # statistics are replaced
+        sets.between("nowhere", None, None, save=statistics)

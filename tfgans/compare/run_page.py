@@ -15,7 +15,7 @@ from tfgans.compare.tables import NOTHING, Table, number
 from tfgans.config import ConfigError
 from tfgans.evaluate.features import NoFeatures
 from tfgans.evaluate.metrics import made_in_training
-from tfgans.run.places import require_place
+from tfgans.run.places import refuse_other_file, require_place
 
 _SECONDS = {"train": "training", "compile": "compiling", "eval": "evaluating"}
 _COSTS = {
@@ -40,7 +40,7 @@ def write(model_dir, output=None):
     Args:
         model_dir: the run's folder; it may be half finished, without an evaluator, of points, or diverged.
         output: the file; None: `report.html` in the folder.
-    Raises: ConfigError if that is no run, or its files cannot be read.
+    Raises: ConfigError if that is no run, its files cannot be read, or another file than a page is there.
     """
     folder = Path(files.expanded(model_dir))
     if not (folder / "operative.gin").exists():
@@ -49,11 +49,17 @@ def write(model_dir, output=None):
     if not output.parent.is_dir() or output.is_dir():
         raise ConfigError(f"--output is a file in a folder that is there. Received: {output}")
     require_place(output.parent, output)
+    refuse_other_file(output, output, "a page of report", _is_page)
     text = page(folder)
     files.remove_left(output)
     with files.replacing(output) as file:
         file.write(text.encode("utf-8", "replace"))
     return output
+
+
+def _is_page(path):
+    with open(path, "rb") as file:
+        return file.read(15) == b"<!DOCTYPE html>"
 
 
 def page(folder):

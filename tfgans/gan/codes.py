@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError
 from tfgans.data.scaling import to_uint8
-from tfgans.gan.styles import Truncation, in_batches, style_layers
+from tfgans.gan.styles import Truncation, style_layers
 from tfgans.layers.embedding import mixed_classes
 
 BLOCK = 64  # latents are drawn in blocks of this many, so that any part of a stream can be drawn alone
@@ -59,16 +59,16 @@ class CodeGeneration:
         `generate(n, seed=seed)`.
 
         Args:
-            seeds: the numbers k, integers from 0 [N].
+            seeds: the numbers k, integers from 0 [N], at least one.
             labels: classes to go round: picture k gets number k modulo their count; None draws them, from k, too.
             seed: of the stream.
             style_layer, truncation: see `Generation`. Truncated or fed by another layer, the codes are in `w`.
-        Raises: ConfigError as `generate`.
+        Raises: ConfigError as `generate`, and for numbers that are none.
         """
         truncation = Truncation(**truncation)
         bound, psi = self.truncations(truncation)
         layer = self.fed_layer(style_layer)
-        seeds = np.asarray(seeds, np.int64)
+        seeds = _checked_numbers(seeds)
         values = rows_at(seeds, lambda start: self.latents_at(start, BLOCK, seed, bound))
         codes = Codes("z", values, self._labels_of_seeds(seeds, labels, seed), (), seeds)
         return codes if psi is None and layer is None else self.in_w(codes, weights, layer, truncation)
@@ -91,8 +91,12 @@ class CodeGeneration:
             return codes
         options = dataclasses.asdict(truncation or Truncation())
         arrays = [codes.values, *([] if codes.labels is None else [codes.labels])]
-        values = in_batches(lambda *part: self._in_w(part, weights, style_layer, options), BLOCK, *arrays)
-        return dataclasses.replace(codes, space="w", values=values, labels=None)
+        styles = lambda *part: self._in_w(part, weights, style_layer, options)  # noqa: E731
+        values = [  # in batches of one size, as `show` has them, for the same reason
+            _filled_up(styles, [part[start : start + BLOCK] for part in arrays], BLOCK)
+            for start in range(0, len(codes), BLOCK)
+        ]
+        return dataclasses.replace(codes, space="w", values=np.concatenate(values), labels=None)
 
     def _in_w(self, part, weights, style_layer, options):
         latents, labels = part if len(part) == 2 else (*part, None)
@@ -118,7 +122,7 @@ class CodeGeneration:
 
     def _renderer_of(self, codes):
         if codes.space == "w":
-            return _of_styles
+            return _of_styles_and_noise if codes.noise else _of_styles
         mixes = codes.labels is not None and codes.labels.ndim == 2
         return _of_mixed_classes if mixes else renderer
 
@@ -157,6 +161,17 @@ def _check_labels(codes, model):
         raise ConfigError(f"labels of the codes are of classes in [0, {classes}). Received: {received}")
 
 
+def _checked_numbers(seeds):
+    """Numbers of pictures as int64 [N]. Raises: ConfigError for other things."""
+    numbers = np.asarray(seeds)
+    fits = numbers.ndim == 1 and numbers.size and numbers.dtype.kind in "iu"
+    if not fits or np.any(numbers.astype(np.int64) < 0):  # larger ones than int64 has are below 0 then
+        raise ConfigError(
+            f"numbers of pictures are integers from 0 [N], at least one. Received: {seeds!r:.80}"
+        )
+    return numbers.astype(np.int64)
+
+
 def rows_at(places, block_at):
     """Rows at some places of the endless array whose block from `start` is `block_at(start)`."""
     blocks, which = np.unique(places // BLOCK, return_inverse=True)
@@ -168,7 +183,7 @@ def _filled_up(render, parts, size):
     """What `render` makes of the rows of arrays, in a batch of `size`."""
     count = len(parts[0])
     index = np.minimum(np.arange(size), count - 1)
-    return render(*(tf.constant(part[index]) for part in parts)).numpy()[:count]
+    return np.asarray(render(*(tf.constant(part[index]) for part in parts)))[:count]
 
 
 def renderer(gan, generator):
@@ -194,7 +209,13 @@ def _of_mixed_classes(gan, generator):
 
 def _of_styles(gan, generator):
     _, synthesis = style_layers(generator)
-    return lambda styles, *noise: _seen(synthesis(styles, list(noise) or None))
+    return lambda styles: _seen(synthesis(styles))
+
+
+def _of_styles_and_noise(gan, generator):
+    """Apart from `_of_styles`: TensorFlow cannot trace a function again with more arguments than at first."""
+    _, synthesis = style_layers(generator)
+    return lambda styles, *noise: _seen(synthesis(styles, list(noise)))
 
 
 def _seen(images):

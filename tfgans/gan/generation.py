@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgans import files, filling, philox
-from tfgans.config import ConfigError, check_count
+from tfgans.config import ConfigError, Positive, check_count
 from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
 from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
@@ -88,7 +88,8 @@ class Generation(
                 parts.append(
                     self._render_truncated(latents, chosen, weights, psi, truncation.truncated_slots, layer)
                 )
-        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), np.uint8)
+        kind = np.float32 if len(self.sample_shape) == 1 else np.uint8
+        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), kind)
 
     def stream_of(self, seed, weights=None, labels=None):
         """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it.
@@ -128,8 +129,8 @@ class Generation(
 
     def latents_at(self, start, count, seed=None, truncation=None):
         """Latents [count, latent_dim] from position `start` of a stream; `truncation` bounds their values."""
-        if truncation is not None and not truncation > 0:
-            raise ConfigError(f"truncation is a bound above 0. Received: {truncation}")
+        if truncation is not None and not Positive.allows(truncation):
+            raise ConfigError(f"truncation is a bound above 0. Received: {truncation!r}")
         return self._at(start, count, lambda key: _normal(key, self.latent_dim, truncation), seed, "latents")
 
     def labels_at(self, offset, count, labels, start, seed=None):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgans.gan.label_draws import takes_labels
+from tfgans.layers.state import mixes_samples
 
 _SMALLEST = 1e-8  # of a squared length that is divided by
 
@@ -14,7 +15,8 @@ class DiscriminatorDistance:
     At each size of its maps the last layer counts. The channels at each position are brought to length 1; the
     distance is the squared difference, averaged over positions, summed over channels and averaged over layers, in
     [0, 4]. LPIPS weighs channels by what people found alike; here all weigh the same. The discriminator is as in
-    inference and does not move.
+    inference and does not move, and sees each image alone: where it looks at a batch together, as minibatch deviation
+    does, one after the other.
 
     Args:
         model: a `GAN`.
@@ -28,12 +30,25 @@ class DiscriminatorDistance:
         outputs = _last_maps(model.discriminator) if used else {}
         self.layers = list(outputs)
         self._network = keras.Model(model.discriminator.inputs, list(outputs.values())) if outputs else None
+        self._mixes = bool(outputs) and mixes_samples(self._network, training=False)
 
     def features(self, images, labels=None):
         """What `of` compares, for images [N, H, W, C] in [-1, 1], and labels [N] or None."""
         inputs = [images, labels] if self.labelled else [images]
-        maps = tf.nest.flatten(self._network(inputs, training=False))
+        one_by_one = self._mixes and images.shape[0] != 1
+        maps = self._maps_one_by_one(inputs) if one_by_one else self._maps(inputs)
         return [_unit(tf.cast(found, tf.float32)) for found in maps]
+
+    def _maps(self, inputs):
+        return tf.nest.flatten(self._network(inputs, training=False))
+
+    def _maps_one_by_one(self, inputs):
+        kinds = [tf.as_dtype(output.dtype) for output in self._network.outputs]
+        inputs = [tf.convert_to_tensor(part) for part in inputs]
+        maps = tf.map_fn(
+            lambda one: self._maps([part[None] for part in one]), inputs, fn_output_signature=kinds
+        )
+        return [found[:, 0] for found in maps]
 
     def of(self, first, second):
         """Distances [N] of what `features` gave for two batches, of which one may have one image."""

@@ -96,7 +96,8 @@ class Projector:
         labels: classes, an index or name each, for images in turn; None: the class is found, too. It is that of the
             latent that goes on; in w that whose mean style's image comes nearest.
     Attributes: `space`, and `distance`, a `DiscriminatorDistance`.
-    Raises: ConfigError, one line, if the generator has no such space, makes points or has no classes.
+    Raises: ConfigError, one line, if the generator has no such space, makes points or has no classes, or if nothing
+        is compared.
     """
 
     def __init__(self, model, options=None, labels=None):
@@ -110,6 +111,13 @@ class Projector:
         self.labels = None if labels is None else model.class_indices(labels)
         used = self.options.feature_weight > 0 and not model.discriminator_is_untrained
         self.distance = DiscriminatorDistance(model, used)
+        if not self.options.pixel_weight and not self.distance.layers:
+            what = (
+                "no features are there to be compared"
+                if self.options.feature_weight
+                else "feature_weight, too"
+            )
+            raise ConfigError(f"projection has nothing to make small: pixel_weight is 0, and {what}")
         self._descents = {}
 
     @property
@@ -129,7 +137,7 @@ class Projector:
             every: steps from one code of the history to the next.
             stepped: called after each step.
         Returns: `Projected`.
-        Raises: ConfigError if the image has another shape.
+        Raises: ConfigError if the image has another shape, or losses leave what float32 holds.
         """
         if tuple(image.shape) != tuple(self.model.sample_shape):
             wanted = list(self.model.sample_shape)
@@ -141,13 +149,15 @@ class Projector:
                 done = max(1, round(_SCOUTING * steps))
                 scouts = self._descent(len(start), generator)
                 scouts.begin(start)
+                _finite_losses(scouts, target)
                 seen = scouts.run(target, (0, done), every, stepped)
-                best = int(np.argmin(scouts.judge(target)["all"]))
+                best = int(np.argmin(_finite_losses(scouts, target)["all"]))
                 start, *history = (codes.rows(slice(best, best + 1)) for codes in [scouts.codes(), *seen])
             descent = self._descent(1, generator)
             descent.begin(start)
+            _finite_losses(descent, target)
             history += descent.run(target, (done, steps), every, stepped)
-            losses = {name: float(found[0]) for name, found in descent.judge(target).items()}
+            losses = {name: float(found[0]) for name, found in _finite_losses(descent, target).items()}
             codes = descent.codes()
             label = None if descent.labels is None else int(descent.labels.numpy()[0])
         history = Codes.joined([*history, dataclasses.replace(codes, noise=())])
@@ -224,6 +234,19 @@ class Projector:
         if given is not None:
             order = _in_turn(order, drawn.labels)
         return dataclasses.replace(drawn.rows(order[: options.candidates]), seeds=None)
+
+
+def _finite_losses(descent, target):
+    """What `Descent.judge` finds. Raises: ConfigError if it is not finite: no code could be told from another."""
+    losses = descent.judge(target)
+    for name, found in losses.items():
+        wrong = found[~np.isfinite(found)]
+        if wrong.size:
+            raise ConfigError(
+                "a projection's losses are finite: give it smaller weights or a lower learning rate. "
+                f"Received: {name} = {wrong[0]}"
+            )
+    return losses
 
 
 def _in_turn(order, labels):

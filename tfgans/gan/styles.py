@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError, check_count
+from tfgans.config import ConfigError, Count, Share, check_count
 from tfgans.data.scaling import to_uint8
 from tfgans.layers.embedding import mixed_classes
 
@@ -89,13 +89,13 @@ class StyleGeneration:
             self.require_styles("truncated_slots")
             if truncation is None:
                 raise ConfigError("truncated_slots says where to truncate: give truncation too")
-            if not 1 <= slots <= self.style_slots:
-                raise ConfigError(f"truncated_slots is in [1, {self.style_slots}]. Received: {slots}")
+            if not Count.allows(slots) or slots > self.style_slots:
+                raise ConfigError(f"truncated_slots is in [1, {self.style_slots}]. Received: {slots!r}")
         if not self.style_slots:
             return truncation, None
-        if truncation is not None and not 0.0 <= truncation <= 1.0:
+        if truncation is not None and not Share.allows(truncation):
             raise ConfigError(
-                f"truncation is psi, in [0, 1], where the generator has styles. Received: {truncation}"
+                f"truncation is psi, in [0, 1], where the generator has styles. Received: {truncation!r}"
             )
         # Rounding would change bits in mean_w + 1 (w - mean_w).
         return None, None if truncation == 1.0 else truncation

@@ -103,16 +103,18 @@ def _crosses_samples(node):
     return any(axis % rank == 0 for axis in (axes if isinstance(axes, (tuple, list)) else [axes]))
 
 
-def mixes_samples(network):
-    """Whether any layer of a network mixes the samples of a batch in training mode.
+def mixes_samples(network, training=True):
+    """Whether any layer of a network mixes the samples of a batch, in training or in inference mode.
 
-    That is batch norms, ours or Keras's, operations of `keras.ops` along the batch, and layers with a true attribute
-    `mixes_samples`: of a layer of a user's own nothing else tells it.
+    That is, in training, batch norms, ours or Keras's, and always operations of `keras.ops` along the batch and
+    layers with a true attribute `mixes_samples`: of a layer of a user's own nothing else tells it.
     """
     layers = keras_internals.layers_of(network)
     return _operates_along_batch(layers) or any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        or getattr(layer, "mixes_samples", False)
-        or (getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance"))
-        for layer in layers
+        getattr(layer, "mixes_samples", False) or (training and _is_batch_norm(layer)) for layer in layers
     )
+
+
+def _is_batch_norm(layer):
+    ours = getattr(layer, "depends_on_batch", False) and hasattr(layer, "moving_variance")
+    return ours or isinstance(layer, keras.layers.BatchNormalization)

@@ -13,6 +13,7 @@ from tfgans.data import Dataset
 from tfgans.evaluate import classifier
 from tfgans.run import build
 from tfgans.run.flag_bindings import source_of
+from tfgans.run.places import refuse_other_file
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def _writable(output):
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         why = "it is a folder" if path.is_dir() else f"{path.parent} is no folder that can be written to"
         raise ConfigError(f"--output={output} cannot be written: {why}")
+    refuse_other_file(path, f"--output={output}", "a classifier", classifier.read_about)
     return path
 
 

@@ -117,7 +117,7 @@ def load(path, model):
 def _directions(arrays):
     vectors, values, deviations = (arrays[name] for name in ("vectors", "values", "deviations"))
     numbers = (vectors, values, deviations)
-    if not all(part.dtype.kind == "f" and np.all(np.isfinite(part)) for part in numbers):
+    if not all(map(latents.are_numbers, numbers)):
         raise ValueError("they are not finite numbers")
     if (
         vectors.ndim != 2

@@ -59,7 +59,10 @@ def _codes(arrays):
     labels = arrays.get("labels")
     if labels is not None and (labels.dtype.kind not in "iu" or labels.ndim != 1):
         raise ValueError("labels are integers [N]")
-    labels = labels.astype(np.int32) if labels is not None else None
+    if labels is not None:
+        labels, given = labels.astype(np.int32), labels
+        if np.any(labels != given):
+            raise ValueError("labels are of classes that int32 holds")
     if "shares" in arrays:
         labels = _floats(arrays, "shares", 2)
     names = sorted((name for name in arrays if name.startswith("noise_")), key=lambda name: int(name[6:]))
@@ -71,6 +74,12 @@ def _codes(arrays):
 
 def _floats(arrays, name, rank):
     array = arrays[name]
-    if array.dtype.kind != "f" or array.ndim != rank or not np.all(np.isfinite(array)):
+    if array.ndim != rank or not are_numbers(array):
         raise ValueError(f"{name} are finite numbers with {rank} axes")
     return array.astype(np.float32)
+
+
+def are_numbers(array):
+    """Whether all of an array are numbers that are finite in float32, too."""
+    with np.errstate(over="ignore"):
+        return array.dtype.kind == "f" and bool(np.all(np.isfinite(array.astype(np.float32))))

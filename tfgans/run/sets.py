@@ -18,7 +18,7 @@ from tfgans.evaluate.frechet import Moments, frechet_distance, save_arrays
 from tfgans.evaluate.statistics import Statistics, cached_reference
 from tfgans.run import build
 from tfgans.run.flag_bindings import refuse_binding, source_of
-from tfgans.run.places import require_place
+from tfgans.run.places import refuse_other_file, require_place
 
 logger = logging.getLogger(__name__)
 
@@ -263,6 +263,11 @@ def _check_save(path):
         raise ConfigError(
             f"--save is a file whose name ends in .npz, by which it is read again. Received: {path}"
         )
+    refuse_other_file(place, f"--save={path}", "statistics", _has_statistics)
+
+
+def _has_statistics(path):
+    return {"mu", "sigma"} <= set(readers.read_npz(path, "statistics", ()))
 
 
 def _save(path, statistics, features, shape):
