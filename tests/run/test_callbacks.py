@@ -54,6 +54,13 @@ def test_every_counts_updates_across_restarts(start, per_execution, interval, ex
     assert seen == expected
 
 
+def test_updates_are_counted_as_made_where_the_data_ends_within_an_execution():
+    model, seen, about = make(steps_per_execution=4), [], {}
+    watchers = callbacks.Every(1, seen.append), callbacks.CostMeter(about, batch_size=4)
+    model.fit(toys.images(4 * 7), batch_size=4, epochs=2, verbose=0, callbacks=list(watchers))
+    assert seen == [0, 4, 7, 11, 14] and about["real_images"] == 14 * 4
+
+
 def test_divergence_is_noticed_before_what_comes_after_it():
     model, saved = make(), []
     watch = callbacks.StopWhenDiverged()
