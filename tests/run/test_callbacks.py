@@ -1,5 +1,6 @@
 """What happens between steps: when, with which numbers, and that it can be repeated after a crash."""
 
+import json
 import os
 import signal
 import types
@@ -120,6 +121,19 @@ def test_curves_are_means_over_the_interval(tmp_path):
         np.testing.assert_allclose(values(tmp_path, name), expected, rtol=1e-6)
     np.testing.assert_allclose(values(tmp_path, "learning_rate/generator"), [1e-3] * 2, rtol=1e-6)
     np.testing.assert_allclose(values(tmp_path, "learning_rate/discriminator"), [2e-3] * 2, rtol=1e-6)
+
+
+def test_a_point_is_of_all_its_updates_where_the_run_was_stopped_among_them(tmp_path):
+    model, seen, about = make(), [], {}
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
+    for steps in (4, 1, 1):  # a process each
+        fit(model, steps, record, shown.TrainingCurves(tmp_path, 3, images_per_step=4, about=about))
+        about = json.loads(json.dumps(about))  # as a checkpoint has it
+    for name in seen[0]:
+        expected = [np.mean([logs[name] for logs in part]) for part in (seen[:3], seen[3:])]
+        np.testing.assert_allclose(values(tmp_path, name), expected, rtol=1e-6)
 
 
 def test_images_a_second_leave_out_what_other_callbacks_do(tmp_path):
