@@ -176,3 +176,19 @@ def test_golden_embedding(golden):
     rows = layer(data["e_y"], training=True)
     np.testing.assert_allclose(np.sum(rows * data["e_h"], 1, keepdims=True), data["e_proj"], atol=1e-12)
     np.testing.assert_allclose(layer.u, data["e_u1"], atol=1e-12)
+
+
+def test_a_kernel_of_zeros_is_left_as_it_is_and_normalised_when_it_is_not_zero():
+    layer, inputs = SpectralDense(2, kernel_initializer="zeros"), tf.constant([[1.0, 2.0, 3.0]])
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, training=True)
+    np.testing.assert_array_equal(outputs, [[0.0, 0.0]])
+    # as if sigma were 1, a constant: x_i for each output
+    np.testing.assert_array_equal(tape.gradient(outputs, layer.kernel), [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    np.testing.assert_array_equal(layer(inputs), [[0.0, 0.0]])
+    # one entry, where the vectors of the kernel before had nothing
+    for kernel in ([[4.0, 0.0], [0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0], [0.0, -5.0]]):
+        layer.kernel.assign(kernel)
+        for _ in range(2):
+            outputs = layer(inputs, training=True)
+        np.testing.assert_allclose(outputs, [[1.0, 0.0]] if kernel[0][0] else [[0.0, -3.0]], rtol=1e-6)

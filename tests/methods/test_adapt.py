@@ -100,6 +100,32 @@ def test_the_balance_rule(arrays, compiled):
             np.testing.assert_array_equal(~mask.numpy(), expected.astype(bool), err_msg=case)
 
 
+def test_a_gap_that_is_closed_counts_as_a_discriminator_that_is_too_weak():
+    dead, half = [3.0, 3.0, 3.0], [1.0, 0.0, 2.0]  # (after, before, real)
+    for rows, expected in (([dead], 1.0), ([dead, half], 0.75), ([half], 0.5), ([[4.0, 3.0, 3.0]], 1.0)):
+        assert float(balance_ratio(tf.constant(rows, tf.float64))) == expected
+
+
+def test_a_discriminator_that_tells_nothing_apart_grows_denser():
+    """Its units are off: the ratio was 0 / 0, which is what a run ends by."""
+    layers = keras.layers
+    hidden = layers.Dense(6, activation="relu", bias_initializer=keras.initializers.Constant(-99.0))
+    discriminator = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), hidden, layers.Dense(1)])
+    model = AdaptGAN(toys.image_networks()[0], discriminator, **OPTIONS)
+    model.compile("sgd", "sgd", run_eagerly=True)
+    logs = fit(model, 0, 4)
+    assert [log["adapt/balance_ratio"] for log in logs] == [1.0] * 4
+    assert float(model.adapt_density.numpy()) == pytest.approx(0.55)
+
+
+def test_a_spectrally_normalised_layer_of_which_all_is_pruned_trains_on():
+    model = make(**OPTIONS)
+    model.adapt_masks["discriminator"][1].assign(np.ones(model._kernels("discriminator")[1].shape, bool))
+    logs = fit(model, 0, 2)
+    assert not model._kernels("discriminator")[1].numpy().any()
+    assert all(np.isfinite(value) for log in logs for value in log.values())
+
+
 def test_entries_without_a_gradient_do_not_grow():
     """Three are to grow, and one has a gradient; of several kernels, the greatest gradients of all."""
     found = masks.grown(

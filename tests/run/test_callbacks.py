@@ -1,5 +1,6 @@
 """What happens between steps: when, with which numbers, and that it can be repeated after a crash."""
 
+import json
 import os
 import signal
 import types
@@ -52,6 +53,13 @@ def test_every_counts_updates_across_restarts(start, per_execution, interval, ex
     model.step.assign(start)
     fit(model, 6, callbacks.Every(interval, seen.append))
     assert seen == expected
+
+
+def test_updates_are_counted_as_made_where_the_data_ends_within_an_execution():
+    model, seen, about = make(steps_per_execution=4), [], {}
+    watchers = callbacks.Every(1, seen.append), callbacks.CostMeter(about, batch_size=4)
+    model.fit(toys.images(4 * 7), batch_size=4, epochs=2, verbose=0, callbacks=list(watchers))
+    assert seen == [0, 4, 7, 11, 14] and about["real_images"] == 14 * 4
 
 
 def test_divergence_is_noticed_before_what_comes_after_it():
@@ -113,6 +121,19 @@ def test_curves_are_means_over_the_interval(tmp_path):
         np.testing.assert_allclose(values(tmp_path, name), expected, rtol=1e-6)
     np.testing.assert_allclose(values(tmp_path, "learning_rate/generator"), [1e-3] * 2, rtol=1e-6)
     np.testing.assert_allclose(values(tmp_path, "learning_rate/discriminator"), [2e-3] * 2, rtol=1e-6)
+
+
+def test_a_point_is_of_all_its_updates_where_the_run_was_stopped_among_them(tmp_path):
+    model, seen, about = make(), [], {}
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(dict(model.step_logs))
+    )
+    for steps in (4, 1, 1):  # a process each
+        fit(model, steps, record, shown.TrainingCurves(tmp_path, 3, images_per_step=4, about=about))
+        about = json.loads(json.dumps(about))  # as a checkpoint has it
+    for name in seen[0]:
+        expected = [np.mean([logs[name] for logs in part]) for part in (seen[:3], seen[3:])]
+        np.testing.assert_allclose(values(tmp_path, name), expected, rtol=1e-6)
 
 
 def test_images_a_second_leave_out_what_other_callbacks_do(tmp_path):

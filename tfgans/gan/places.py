@@ -14,9 +14,18 @@ class BatchPlaces:
 
         `build_model` says so for a run, and `fit` for its first batch. Methods that keep something for each of them
         extend this; a number that they were given by name stays.
-        Raises: ConfigError if it cannot be cut into replicas and micro-batches.
+        Raises: ConfigError if it cannot be cut into replicas and micro-batches, or as `check_batch` does.
         """
         self.check_shares(count)
+        self.check_batch(count)
+
+    @hook
+    def check_batch(self, count):
+        """Raises ConfigError if a discriminator step cannot take `count` real images, over all replicas.
+
+        `fit` asks this of every size of a batch: before the first step where it is known then, else when it comes.
+        Methods extend it.
+        """
 
     @hook
     def awaited_batch_sizes(self):
@@ -39,6 +48,14 @@ class BatchPlaces:
             raise ConfigError(
                 f"{self.awaited_batch_sizes()[0]} is not set: it is the images of a discriminator step"
             )
+
+
+def check_room(name, places, count):
+    """Refuses a batch of `count` images where the parameter `name` says that there are fewer `places`, or None."""
+    if places is not None and count > places:
+        raise ConfigError(
+            f"{name} = {places}, but a batch holds {count} images: give the largest, where the first is not"
+        )
 
 
 def of_replica(name, count):

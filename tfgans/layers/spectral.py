@@ -7,7 +7,8 @@
 
 Departures from the paper: as in PyTorch's `spectral_norm`, sigma is written with the stored v, not with one
 recomputed from u, so that a forward without iteration is a plain function of the kernel. Unlike there, v
-starts as unit(W^T u), so that sigma is not near zero before the first iteration.
+starts as unit(W^T u), so that sigma is not near zero before the first iteration. A kernel of zeros, such as one of
+which all is pruned, is left as it is, where PyTorch has 0 / 0, and u and v find their way when it is no longer.
 """
 
 import keras
@@ -23,8 +24,10 @@ _EPSILON = 1e-12
 
 
 def _unit(vector):
+    """The vector at length 1; all entries alike for one of zeros, from which an iteration could not go on."""
     length = tf.sqrt(tf.reduce_sum(tf.square(vector)))
-    return vector / tf.maximum(length, _EPSILON)
+    alike = tf.fill(vector.shape, tf.constant(vector.shape.num_elements() ** -0.5, vector.dtype))
+    return tf.where(length > 0.0, vector / tf.maximum(length, _EPSILON), alike)
 
 
 class SpectralKernel:
@@ -74,7 +77,9 @@ class SpectralKernel:
             u = _unit(tf.stop_gradient(mapped))
             self.u.assign(tf.reshape(u, (-1,)))
         # A product with 1 / sigma has a gradient of fewer operations than a quotient by sigma.
-        kernel = self._value(self.kernel) * tf.math.reciprocal(tf.reduce_sum(mapped * u))
+        sigma = tf.reduce_sum(mapped * u)
+        sigma = tf.where(sigma == 0.0, tf.ones_like(sigma), sigma)
+        kernel = self._value(self.kernel) * tf.math.reciprocal(sigma)
         return tf.cast(gated_kernel(self.kernel, kernel), self.compute_dtype)
 
     def save_own_variables(self, store):

@@ -97,8 +97,8 @@ class AdvAsGAN(GAN):
             raise ConfigError(f"AdvAsGAN needs weights that train in {self.discriminator.name}: it has none")
         super().compile(optimizer, discriminator_optimizer, **options)
 
-    def expect_batch(self, count):
-        super().expect_batch(count)
+    def check_batch(self, count):
+        super().check_batch(count)
         shares = self.distribute_strategy.num_replicas_in_sync * self.accumulation_steps
         if self.advas_weight != 0 and self.advas_estimator != "biased":
             self._check_groups(count // shares, shares)

@@ -11,9 +11,9 @@ and a class-conditional model of any kind may be used.
 import tensorflow as tf
 
 from tfgans import checkpoint, distribute, losses, philox
-from tfgans.config import ConfigError, Count, NotNegative, OneOf, configurable
+from tfgans.config import Count, NotNegative, OneOf, configurable
 from tfgans.gan import GAN, batch_size
-from tfgans.gan.places import of_replica
+from tfgans.gan.places import check_room, of_replica
 
 _SMALLEST_NORM = 1e-8
 
@@ -83,6 +83,11 @@ class FastGAN(GAN):
         if self.perturbation_batch_size is None:
             self.perturbation_batch_size = count
             self._add_perturbations()
+
+    def check_batch(self, count):
+        super().check_batch(count)
+        if self.perturbation_radius:
+            check_room("FastGAN.perturbation_batch_size", self.perturbation_batch_size, count)
 
     def _add_perturbations(self):
         """The weights that hold the perturbations, if there are any."""
@@ -183,13 +188,8 @@ class FastGAN(GAN):
     def _read(self, count):
         """This replica's perturbations of the first `count` places of the batch."""
         self.require_places()
-        for variable in self.perturbations.values():
-            if isinstance(count, int) and count > variable.shape[0]:
-                replicas = distribute.num_replicas()
-                raise ConfigError(
-                    f"FastGAN.perturbation_batch_size = {self.perturbation_batch_size}, but a batch holds "
-                    f"{count * replicas} images"
-                )
+        if isinstance(count, int):
+            self.check_batch(count * distribute.num_replicas())
         return {name: tf.convert_to_tensor(v.value)[:count] for name, v in self.perturbations.items()}
 
     def _write(self, perturbations):

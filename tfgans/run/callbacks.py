@@ -27,7 +27,7 @@ class StepCallback(keras.callbacks.Callback):
         self.at_start(self.step)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += self.model.steps_per_execution
+        self.step = int(self.model.step.numpy())  # the data may have ended within an execution
         self.after(self.step)
 
     def at_start(self, step):
@@ -151,11 +151,13 @@ class CostMeter(StepCallback):
         self.about, self.batch_size = about, batch_size
 
     def at_start(self, step):
+        self._counted = step
         for name in ("real_images", "generator_flops", "training_flops"):
             self.about.setdefault(name, 0)
 
     def after(self, step):
-        for done in range(step - self.model.steps_per_execution, step):
+        first, self._counted = self._counted, step
+        for done in range(first, step):
             self.model.choose_step(done)
             for name, value in self.model.step_cost(self.batch_size, done, self.model.step_logs).items():
                 self.about[name] += value

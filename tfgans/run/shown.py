@@ -20,37 +20,46 @@ class TrainingCurves(StepCallback):
         images_per_step: real images that one update sees.
         histograms: also write a histogram of every weight.
         tell: function (step, {tag: float}) that gets every point, too.
+        about: dictionary saved with the run, whose `curve`, what the next point is the mean of so far, goes on.
     """
 
-    def __init__(self, folder, interval, images_per_step, histograms=False, tell=lambda step, values: None):
+    def __init__(
+        self,
+        folder,
+        interval,
+        images_per_step,
+        histograms=False,
+        tell=lambda step, values: None,
+        about=None,
+    ):
         super().__init__()
         self.folder, self.interval, self.tell = Path(folder), interval, tell
+        self.about = {} if about is None else about
         self.images_per_step, self.histograms = images_per_step, histograms
 
     def at_start(self, step):
         forget_events_from(self.folder, step + 1)
         self._writer = tf.summary.create_file_writer(str(self.folder))
-        self._begin(step)
-
-    def _begin(self, step):
-        self._values, self._first, self._seconds = {}, step, 0.0
+        self.about.setdefault("curve", _curve(step))
 
     def on_train_batch_begin(self, batch, logs=None):
         self._began = time.perf_counter()
 
     def after(self, step):
-        self._seconds += time.perf_counter() - self._began  # without what other callbacks do
+        curve = self.about["curve"]
+        curve["seconds"] += time.perf_counter() - self._began  # without what other callbacks do
         for name, value in self.model.step_logs.items():
-            self._values.setdefault(name, []).append(value)  # some updates are not made in every step
+            total, count = curve["sums"].get(name, (0.0, 0))
+            curve["sums"][name] = total + value, count + 1  # some updates are not made in every step
         if step % self.interval == 0:
-            self._write(step)
-            self._begin(step)
+            self._write(step, curve)
+            self.about["curve"] = _curve(step)
 
-    def _write(self, step):
-        point = {name: sum(values) / len(values) for name, values in self._values.items()}
+    def _write(self, step, curve):
+        point = {name: total / count for name, (total, count) in curve["sums"].items()}
         for name, optimizer in self.model.optimizers().items():
             point[f"learning_rate/{name}"] = float(tf.convert_to_tensor(optimizer.learning_rate))
-        point["images_per_second"] = (step - self._first) * self.images_per_step / self._seconds
+        point["images_per_second"] = (step - curve["first"]) * self.images_per_step / curve["seconds"]
         self.tell(step, point)
         with self._writer.as_default(step=step):
             for name, value in point.items():
@@ -63,6 +72,11 @@ class TrainingCurves(StepCallback):
 
     def on_train_end(self, logs=None):
         self._writer.close()
+
+
+def _curve(step):
+    """Nothing yet of the point that comes after `step`."""
+    return {"first": step, "seconds": 0.0, "sums": {}}
 
 
 class SampleGrid:

@@ -228,7 +228,7 @@ class Run:
         ]
         if self.is_chief:
             curves = self.folder / "train", plan.log_every, self._images_per_step(), plan.histograms
-            watchers += [shown.TrainingCurves(*curves, self.output.trackers.curves), bar]
+            watchers += [shown.TrainingCurves(*curves, self.output.trackers.curves, self.about), bar]
         if plan.evaluate_every_seconds is not None:  # before what saves: it has its step saved, too
             watchers.append(callbacks.EverySeconds(plan.evaluate_every_seconds, self.about, self.evaluate))
         watchers += [

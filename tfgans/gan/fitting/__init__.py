@@ -132,7 +132,7 @@ class Fitting:
             seed=self.seed,
             steps_done=lambda: int(self.step.numpy()),
         )
-        intake.accumulation_steps = self.accumulation_steps
+        intake.accumulation_steps, intake.check_batch = self.accumulation_steps, self.check_batch
         return intake
 
     @hook

@@ -57,10 +57,12 @@ class Intake:
         strategy: what the model trains under.
         float_type: of images that are floats.
         seed: of the order of arrays. steps_done: function that gives the number of training steps made so far.
-    Attributes: accumulation_steps: micro-batches that each replica's images are cut into, 1 unless it is set.
+    Attributes:
+        accumulation_steps: micro-batches that each replica's images are cut into, 1 unless it is set.
+        check_batch: function of the images of a discriminator step, over all replicas, that refuses them; or None.
     """
 
-    accumulation_steps = 1
+    accumulation_steps, check_batch = 1, None
 
     def __init__(
         self, sample_shape, num_classes, steps, strategy, float_type="float32", seed=0, steps_done=lambda: 0
@@ -100,6 +102,8 @@ class Intake:
                 f"a batch of {count} has too few images for a training step, which takes "
                 f"{self.told_least} = {self.least}"
             )
+        if self.check_batch is not None:
+            self.check_batch(count // self.least * self.shares)
 
     def images_of(self, shape):
         """Images of a discriminator step, over all replicas, that a batch of images of this shape gives."""
@@ -220,7 +224,7 @@ class Intake:
         def prepare(index, element):
             images, labels = unpack(element)
             batch = images, labels if labelled else None
-            return self.laid_out(*(batch if seen else self.watched(index, *batch)))
+            return self.laid_out(*batch) if seen else self.sized(self.laid_out(*self.watched(index, *batch)))
 
         data = data.enumerate().map(prepare)
         if data.element_spec["images"].shape[1] is None:
@@ -245,13 +249,10 @@ class Intake:
             self.look_at_labels(labels.reshape(-1, *labels.shape[leading:]), int(np.prod(count)), int(index))
             return np.int32(0)
 
-        def on_host(function, *tensors):
-            return tf.numpy_function(guarded(function, lambda: np.int32(0)), tensors, tf.int32)
-
         due = tf.logical_or(index < FIRST_BATCHES, not (known and pixels))
-        done = [tf.cond(due, lambda: on_host(look, images), lambda: 0)]
+        done = [tf.cond(due, lambda: _on_host(look, images), lambda: 0)]
         if labels is not None:
-            done.append(on_host(look_at_labels, labels, tf.shape(images)[:leading], index))
+            done.append(_on_host(look_at_labels, labels, tf.shape(images)[:leading], index))
         with tf.control_dependencies(done):
             return tf.identity(images), None if labels is None else tf.identity(labels)
 
@@ -270,6 +271,21 @@ class Intake:
         labels = _first(tf.reshape(labels, [-1]), 0, self.steps * _size(images, 1))
         labels = tf.reshape(labels, [self.steps, _size(images, 1)])
         return batch | {"labels": tf.cast(_first(labels, 1, each), tf.int32)}
+
+    def sized(self, batch):
+        """A batch that is laid out; one whose size is known only now is refused if the model cannot take it."""
+        images = batch["images"]
+        if self.check_batch is None or images.shape[1] is not None:
+            return batch
+
+        def check(count):
+            with self.keeping():
+                if count:  # others are left out
+                    self.check_batch(int(count))
+            return np.int32(0)
+
+        with tf.control_dependencies([_on_host(check, tf.shape(images)[1])]):
+            return batch | {"images": tf.identity(images)}
 
     def placed(self, data):
         """Batches that are laid out, in the form in which every replica takes its own part of them."""
@@ -291,6 +307,10 @@ class Intake:
         if known is not None:
             data = data.map(lambda batch: _with_size(batch, known // self.replicas))
         return self.strategy.distribute_datasets_from_function(lambda context: data)
+
+
+def _on_host(function, *tensors):
+    return tf.numpy_function(guarded(function, lambda: np.int32(0)), tensors, tf.int32)
 
 
 def _size(tensor, axis):

@@ -140,6 +140,8 @@ def _of_arrays(intake, images, labels, batch_size, steps_per_epoch, shuffle):
     intake.expect(1)
     intake.look(images)
     full, rest = divmod(len(images), batch_size)
+    if full and rest >= intake.least:
+        intake.check_size(rest)
     given, order = [a for a in (images, labels) if a is not None], Order(len(images), intake, shuffle)
 
     def generate():
@@ -251,7 +253,7 @@ def distributed(intake, data):
     if len(specs) != distribute.local_replicas(intake.strategy)[1]:
         raise ConfigError(f"the data is distributed among {len(specs)} replicas, the model is not")
     one = copy.copy(intake)
-    one.replicas = 1  # what one of them takes
+    one.replicas, one.check_batch = 1, None  # what one of them takes
     for spec in specs:
         labelled = one.check_spec(spec)
         shape = unpack(spec)[0].shape
@@ -263,6 +265,8 @@ def distributed(intake, data):
                 ".batch(n, drop_remainder=True), or give fit the data before it is distributed"
             )
         total += math.prod(count)
+    total = total * intake.replicas // len(specs)  # of other workers' replicas, too
+    intake.check_size(total)
     images, labels = unpack(next(iter(data)))
     for value in intake.strategy.experimental_local_results(images):
         intake.look(value.numpy().reshape(-1, *intake.sample_shape))

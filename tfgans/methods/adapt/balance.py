@@ -12,12 +12,18 @@ LEAST = 0.05  # density
 def balance_ratio(measurements):
     """The mean of (b - a) / (c - a), near 1 where the discriminator is too weak: a scalar.
 
+    A gap c - a of exactly 0, of a discriminator that says the same of everything, counts as closed: as 1.
+
     Args:
         measurements: [n, 3] of (b, a, c): the discriminator's mean output for the same latents after and before an
             update of the generator, and for real images.
     """
     b, a, c = tf.unstack(measurements, axis=1)
-    return tf.reduce_mean((b - a) / (c - a))
+    gap = c - a
+    there = gap != 0.0
+    return tf.reduce_mean(
+        tf.where(there, (b - a) / tf.where(there, gap, tf.ones_like(gap)), tf.ones_like(gap))
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,7 +46,8 @@ class AdaptGAN(GAN):
 
     The paper and its code differ, and this is as the code: an exchange counts the present entries, which Bernoulli
     draws and ties leave a little off the density. Departures: a density below what the draws gave grows nothing,
-    where the code fails; entries whose gradient is exactly 0 are not grown.
+    where the code fails; entries whose gradient is exactly 0 are not grown; a gap of exactly 0 counts as closed, by a
+    discriminator that is too weak, where the code has 0 / 0 and adjusts nothing while that is in its mean.
 
     Args:
         generator_density, discriminator_density: share of the kernels' entries at the beginning; 1 masks nothing,

@@ -34,6 +34,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     The data holds one batch an element, [1, N, H, W, C]: in the order of `batches_of`, those of the training half
     and then of the validation half of each outer step. Its masters are `launch/search.py` and `tfgans.run.searching`.
+    Of an outer step that the data of `fit` end within, the updates made stay; the next epoch begins that step anew.
     Everything is saved and restored exactly, alpha too. The logs have the measured gap and its two terms on one
     validation batch (`search/duality_gap`, `search/minmax`, `search/maxmin`), the mean entropy of the edges
     (`search/entropy`), and the losses of the test part (`test/d/...`, `test/g/...`).

@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 from tfgans import distribute
-from tfgans.config import ConfigError, Count, Within, configurable
+from tfgans.config import Count, Within, configurable
 from tfgans.gan import GAN, batch_size
-from tfgans.gan.places import of_replica
+from tfgans.gan.places import check_room, of_replica
 from tfgans.methods.augmented.adaptive import OFF, Adaptive, Controller
 
 
@@ -63,6 +63,11 @@ class APAGAN(Adaptive, GAN):
             self.pseudo_batch_size = count
             self._add_pseudo()
 
+    def check_batch(self, count):
+        super().check_batch(count)
+        if self.apa is not None:
+            check_room("APAGAN.pseudo_batch_size", self.pseudo_batch_size, count)
+
     def _add_pseudo(self):
         """The weights that hold the pseudo images, and their labels, if any are mixed in."""
         if self.apa is None:
@@ -94,12 +99,9 @@ class APAGAN(Adaptive, GAN):
     def _mixed(self, index, batch):
         """A real batch with pseudo images in it."""
         self.require_places()
-        count, size = batch_size(batch), self.pseudo["images"].shape[0]
-        if isinstance(count, int) and count > size:
-            raise ConfigError(
-                f"APAGAN.pseudo_batch_size = {self.pseudo_batch_size}, but a batch holds "
-                f"{count * distribute.num_replicas()} images"
-            )
+        count = batch_size(batch)
+        if isinstance(count, int):
+            self.check_batch(count * distribute.num_replicas())
         chosen = self.random_uniform(count, (), f"apa/{index}") < self.apa.value()
         mixed = {}
         for name, variable in self.pseudo.items():
