@@ -85,8 +85,8 @@ def test_means_of_logs_count_every_step():
     logs = StepLogs()
     logs.names = {"a": ("x",), "b": ("x", "y")}
     both = [("a", tf.constant([6.0]), 3), ("b", tf.constant([4.0, 8.0]), 2)]
-    assert logs.record(both) == logs.last == {"x": 2.0, "y": 4.0}
-    assert logs.record([("a", tf.constant([5.0]), 1)]) == {"x": 2.5, "y": 4.0}
+    assert logs.record(both, 3) == logs.last == {"x": 2.0, "y": 4.0}
+    assert logs.record([("a", tf.constant([5.0]), 1)], 1) == {"x": 2.5, "y": 4.0}
     assert logs.last == {"x": 5.0} and logs.counts == {"x": 6, "y": 2}
     logs.reset()
-    assert logs.record([("b", tf.constant([1.0, 3.0]), 1)]) == {"x": 1.0, "y": 3.0}
+    assert logs.record([("b", tf.constant([1.0, 3.0]), 1)], 1) == {"x": 1.0, "y": 3.0}

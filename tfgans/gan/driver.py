@@ -56,6 +56,11 @@ class Driver(keras.Model):
         return self._logs.last
 
     @property
+    def steps_made(self):
+        """Training steps of the last execution: `steps_per_execution`, or fewer where the data ended."""
+        return self._logs.steps
+
+    @property
     @hook
     def batches_per_step(self):
         """Real batches that the data holds for one training step; methods that need more extend this."""
@@ -239,7 +244,7 @@ class Driver(keras.Model):
                     break
             if not totals:
                 raise self.end_of_data()
-            return self._logs.record(totals)
+            return self._logs.record(totals, sum(done for *_, done in totals))
 
         self.train_function = train_function
         return train_function

@@ -122,18 +122,23 @@ class StepLogs:
         names: {kind of step: names of its logs, sorted}.
         last: {name: mean} of the steps that `record` was told last.
         counts: {name: steps} since `reset`.
+        steps: how many training steps `record` was told last.
     """
 
     def __init__(self):
-        self.names, self.last = {}, {}
+        self.names, self.last, self.steps = {}, {}, 0
         self.reset()
 
     def reset(self):
         """An epoch begins."""
         self._sums, self.counts = {}, {}
 
-    def record(self, totals):
-        """Takes [(kind, the sums of its logs' values [len(names)], number of steps)]; returns means since `reset`."""
+    def record(self, totals, steps):
+        """Takes what an execution of so many training steps gave; returns means since `reset`.
+
+        Args: totals: [(kind, the sums of its logs' values [len(names)], number of values)].
+        """
+        self.steps = steps
         sums, counts = {}, {}
         for kind, total, count in totals:
             for name, value in zip(self.names[kind], total.numpy(), strict=True):

@@ -27,7 +27,7 @@ class StepCallback(keras.callbacks.Callback):
         self.at_start(self.step)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step = int(self.model.step.numpy())  # the data may have ended within an execution
+        self.step += self.model.steps_made  # fewer than an execution has where the data ended within it
         self.after(self.step)
 
     def at_start(self, step):

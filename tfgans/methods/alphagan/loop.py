@@ -76,9 +76,10 @@ class OuterLoop:
                 if done < count:
                     break
                 totals.append((kind, total, done))
-            if not any(phase_of(variant) == "end" for (variant, _), *_ in totals):
+            steps = sum(done for (variant, _), _, done in totals if phase_of(variant) == "end")
+            if not steps:
                 raise self.end_of_data()
-            return self._logs.record(totals)
+            return self._logs.record(totals, steps)
 
         self.train_function = train_function
         return train_function
