@@ -215,7 +215,9 @@ def odd_strides(images):
 
 def odd_pools(images):
     x = keras.layers.MaxPooling2D(2, strides=3)(of_one_pixel(8)(images))
-    return of_one_pixel(4)(keras.layers.AveragePooling2D((1, 4), padding="same")(of_one_pixel(4)(x)))
+    x = keras.layers.AveragePooling2D((1, 4), padding="same")(of_one_pixel(4)(x))
+    whole = keras.layers.AveragePooling2D(12)(of_one_pixel(4)(images))  # the low maps are smaller than that
+    return [of_one_pixel(4)(x), of_one_pixel(4)(whole)]
 
 
 def across_channels(images):
@@ -248,7 +250,7 @@ def in_double_precision(images):
         (joined_spectral_channels, 3),
         (called_with_other_maps, 0),
         (odd_strides, 3),
-        (odd_pools, 2),
+        (odd_pools, 3),
         (across_channels, 0),
         (of_ones_own, 0),
         (in_double_precision, 2),
