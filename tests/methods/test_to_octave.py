@@ -170,8 +170,17 @@ def test_what_cannot_be_swapped_is_refused():
 
     with pytest.raises(ConfigError, match="functional"):
         to_octave(Subclassed())
-    with pytest.raises(ConfigError, match="alpha"):
-        to_octave(users_network(), 1.0)
+    for alpha in (1.0, "0.5", None):
+        with pytest.raises(ConfigError, match=r"^to_octave: alpha is a number in \[0, 1\). Received: "):
+            to_octave(users_network(), alpha)
+
+    class Otherwise(keras.Model):
+        def call(self, inputs, training=False):
+            return 2.0 * super().call(inputs, training=training)
+
+    image = keras.Input((4, 4, 2))
+    with pytest.raises(ConfigError, match="without a call of its own. Received: Otherwise"):
+        to_octave(Otherwise(image, of_one_pixel(2)(image)), 0.0)
 
 
 # Octave convolutions of maps that are constant over each image are plain ones where kernels have one pixel: means and

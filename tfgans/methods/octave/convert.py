@@ -16,7 +16,7 @@ from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, resampled, spectral
 from tfgans.layers.copies import changed, freeze_as, shared_inside
 from tfgans.methods.octave import residual
-from tfgans.methods.octave.conv import low_channels
+from tfgans.methods.octave.conv import ALPHA, low_channels
 from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
 from tfgans.methods.octave.soft import SoftOctaveConv2D, SoftOctaveConv2DTranspose, SpectralSoftOctaveConv2D
 
@@ -32,7 +32,7 @@ def to_octave(network, alpha=0.5):
     A layer with weights that is called several times stays one: it takes one tensor unless all calls are alike.
 
     Args:
-        network: a functional Keras model; models nested in it are copied as they are.
+        network: a functional Keras model without a `call` of its own; models nested in it are copied as they are.
         alpha: share of low channels, in [0, 1); 0 is the network itself.
     Returns: a functional model with inputs and outputs of the same structure and shapes.
     Raises: ConfigError if the network is not functional, has blocks with `recompute`, a layer that Keras cannot copy
@@ -40,8 +40,11 @@ def to_octave(network, alpha=0.5):
     """
     if not keras_internals.is_functional(network):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
-    if not 0.0 <= alpha < 1.0:
-        raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
+    if keras_internals.calls_otherwise(network):
+        raise ConfigError(
+            f"to_octave takes a functional Keras model without a call of its own. Received: {type(network).__name__}"
+        )
+    ALPHA.check("to_octave: alpha", alpha)
     if found := shared_inside(network) or changed(network):
         raise ConfigError(f"to_octave cannot copy {network.name}: {found}")
     whole = set()
