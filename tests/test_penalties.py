@@ -153,12 +153,18 @@ def test_clip_weights():
     np.testing.assert_array_equal(layer.kernel, np.float32([[-0.01, 0.005], [0.01, 0.01]]))
 
 
-@pytest.mark.parametrize("limit", [0.0, -1.0])
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), "0.1", None])
 def test_clip_limit_is_positive(limit):
-    with pytest.raises(ConfigError, match=f"limit is positive. Received: {limit}"):
+    with pytest.raises(ConfigError, match=f"limit is a number above 0. Received: {limit!r}"):
         clip_weights([], limit)
 
 
-def test_target_is_not_negative():
-    with pytest.raises(ConfigError, match="target is at least 0. Received: -1.0"):
-        gradient_penalty(linear, POINTS, POINTS, tf.ones((2, 1)), target=-1.0)
+@pytest.mark.parametrize("target", [-1.0, float("nan"), "1", None])
+def test_target_is_not_negative(target):
+    with pytest.raises(ConfigError, match=f"target is a number of at least 0. Received: {target!r}"):
+        gradient_penalty(linear, POINTS, POINTS, tf.ones((2, 1)), target=target)
+
+
+def test_a_critic_that_stops_the_gradient_is_refused():
+    with pytest.raises(ConfigError, match="a critic with one by its images: this one stops it"):
+        r1_penalty(lambda images: linear(tf.round(tf.stop_gradient(images))), POINTS)

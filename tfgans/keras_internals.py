@@ -93,6 +93,11 @@ def is_functional(network):
     return isinstance(network, _imported("keras.src.models.functional", "Functional"))
 
 
+def calls_otherwise(network):
+    """Whether a functional Keras model is of a class with a `call` of its own, and so more than its graph."""
+    return type(network).call is not _imported("keras.src.models.functional", "Functional").call
+
+
 def run_graph(network, inputs, call):
     """Runs a functional model with `call(layer, *args, **kwargs)` in the place of each layer's call."""
     return of(network, "_run_through_graph")(inputs, call_fn=call)

@@ -3,12 +3,12 @@
 `critic` maps images to logits [N, 1]. It is called as it is given: the caller chooses training mode and
 enters `tfgans.layers.state.frozen_state` so that the extra pass moves no statistics. Images are [N, H, W, C]
 or points [N, D]. Every penalty is a scalar without a weight, computed in float32 or wider, and can be
-differentiated again.
+differentiated again. ConfigError is raised for a critic through which no gradient comes back to the images.
 """
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, NotNegative, Positive
 
 _SMALLEST_SQUARE = 1e-12  # keeps the derivatives of the square root finite where a gradient vanishes
 
@@ -23,8 +23,7 @@ def gradient_penalty(critic, real, fake, mix, target=1.0, one_sided=False):
         one_sided: penalise only norms above the target (their section 4, Petzka et al., 2018).
     Departure: a norm under 1e-6 counts as 1e-6 and has no gradient, where the square root has none.
     """
-    if target < 0.0:
-        raise ConfigError(f"gradient_penalty: target is at least 0. Received: {target}")
+    NotNegative.check("gradient_penalty: target", target)
     mix, fake = tf.cast(mix, real.dtype), tf.cast(fake, real.dtype)
     points = mix * real + (1.0 - mix) * fake
     norms = tf.sqrt(tf.maximum(_squared_gradient_norms(critic, points), _SMALLEST_SQUARE))
@@ -79,8 +78,7 @@ def clip_weights(variables, limit):
 
     Raises: ConfigError if `limit` is not positive.
     """
-    if not limit > 0.0:
-        raise ConfigError(f"clip_weights: limit is positive. Received: {limit}")
+    Positive.check("clip_weights: limit", limit)
     for variable in variables:
         variable.assign(tf.clip_by_value(tf.convert_to_tensor(variable), -limit, limit))
 
@@ -91,7 +89,10 @@ def _squared_gradient_norms(critic, images):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         logits = tf.reduce_sum(critic(images))
-    return squared_norms(tape.gradient(logits, images))
+    gradient = tape.gradient(logits, images)
+    if gradient is None:
+        raise ConfigError("a penalty on gradients takes a critic with one by its images: this one stops it")
+    return squared_norms(gradient)
 
 
 def squared_norms(gradient):

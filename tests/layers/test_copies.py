@@ -239,3 +239,64 @@ def test_models_of_ones_own_that_take_labels_have_an_average(tmp_path):
     save_network(networks[1], path)
     opened = keras.models.load_model(path, custom_objects={"BuiltConditional": BuiltConditional})
     np.testing.assert_array_equal(opened(given), networks[1](given))
+
+
+def tripled(x):
+    return 3.0 * x
+
+
+def relu(x):
+    return tripled(x)
+
+
+def maps(activation):
+    return keras.Sequential(
+        [keras.Input((2, 2, 2)), keras.layers.Conv2D(4, 1, activation=activation), keras.layers.Conv2D(1, 1)],
+        name="maps",
+    )
+
+
+@pytest.mark.parametrize("function", [tripled, tf.math.square])
+def test_functions_with_names_are_copied(function):
+    network, image = maps(function), np.random.default_rng(0).normal(size=(1, 2, 2, 2)).astype("float32")
+    np.testing.assert_array_equal(clone(network, "no copy")(image), network(image))
+    functional = keras.Model(network.inputs, keras.layers.Lambda(function)(network.outputs[0]))
+    np.testing.assert_array_equal(clone(functional, "no copy")(image), function(network(image)))
+    np.testing.assert_array_equal(to_octave(functional, 0.0)(image), function(network(image)))
+
+
+def test_a_lambda_is_refused_by_name():
+    network = maps(lambda x: 2.0 * x)
+    advice = f"write a function with a name in place of the lambda in {network.layers[0].name}$"
+    with pytest.raises(ConfigError, match=f"^no copy: {advice}"):
+        clone(network, "no copy")
+    with pytest.raises(ConfigError, match=advice):
+        to_octave(keras.Model(network.inputs, network.outputs))
+
+
+def test_two_functions_of_one_name_are_refused():
+    def tripled(x):
+        return 3.5 * x
+
+    network = maps(tripled)
+    network.add(keras.layers.Activation(globals()["tripled"]))
+    with pytest.raises(
+        ConfigError, match="^maps has two functions of the name tripled, one of them in activation"
+    ):
+        clone(network, "no copy")
+
+
+def test_an_activation_that_keras_takes_for_its_own_is_refused(tmp_path):
+    """Keras copies it as `keras.activations.relu`: 0 in place of -3."""
+    network = maps(relu)
+    told = (
+        f"Keras takes the activation relu of {network.layers[0].name} for its own relu: give it another name$"
+    )
+    with pytest.raises(ConfigError, match=f"^no copy: {told}"):
+        clone(network, "no copy")
+    with pytest.raises(ConfigError, match=f"^to_octave cannot copy .*: {told}"):
+        to_octave(keras.Model(network.inputs, network.outputs))
+    with pytest.raises(ConfigError, match=f"^maps cannot be written to .*: {told}"):
+        save_network(network, tmp_path / "maps.keras")
+    assert not list(tmp_path.iterdir())
+    assert clone(maps(keras.activations.relu), "no copy").layers[0].activation is keras.activations.relu

@@ -162,7 +162,12 @@ def test_fir_phase_does_not_shift_the_image():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: NearestUpsampling2D(0), "factor is at least 1. Received: 0"),
+        (
+            lambda: NearestUpsampling2D(0),
+            "NearestUpsampling2D: factor is an integer of at least 1. Received: 0",
+        ),
+        (lambda: NearestUpsampling2D(1.5), "factor is an integer of at least 1. Received: 1.5"),
+        (lambda: AverageDownsampling2D("2"), "factor is an integer of at least 1. Received: '2'"),
         (lambda: FIRUpsampling2D(taps=(1,)), "at least 2 taps with a sum other than 0. Received: (1,)"),
         (lambda: FIRDownsampling2D(taps=(1, -1)), "a sum other than 0. Received: (1, -1)"),
         (lambda: average_pool(np.ones((1, 3, 4, 1))), "takes multiples of it. Received: 3 x 4"),

@@ -258,7 +258,7 @@ def test_initial_kernel_has_each_blocks_own_fan_in():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: OctaveConv2D(8, 3, alpha=1.0), "alpha is in"),
+        (lambda: OctaveConv2D(8, 3, alpha=1.0), "alpha is a number in"),
         (lambda: OctaveConv2D(8, 3, alpha=0.1), "none of 8 filters low"),
         (lambda: OctaveConv2D(8, 3, padding="valid"), "padding 'same'"),
         (lambda: OctaveConv2D(8, 3, groups=2), "one group"),

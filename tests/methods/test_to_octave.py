@@ -170,8 +170,17 @@ def test_what_cannot_be_swapped_is_refused():
 
     with pytest.raises(ConfigError, match="functional"):
         to_octave(Subclassed())
-    with pytest.raises(ConfigError, match="alpha"):
-        to_octave(users_network(), 1.0)
+    for alpha in (1.0, "0.5", None):
+        with pytest.raises(ConfigError, match=r"^to_octave: alpha is a number in \[0, 1\). Received: "):
+            to_octave(users_network(), alpha)
+
+    class Otherwise(keras.Model):
+        def call(self, inputs, training=False):
+            return 2.0 * super().call(inputs, training=training)
+
+    image = keras.Input((4, 4, 2))
+    with pytest.raises(ConfigError, match="without a call of its own. Received: Otherwise"):
+        to_octave(Otherwise(image, of_one_pixel(2)(image)), 0.0)
 
 
 # Octave convolutions of maps that are constant over each image are plain ones where kernels have one pixel: means and
@@ -215,7 +224,9 @@ def odd_strides(images):
 
 def odd_pools(images):
     x = keras.layers.MaxPooling2D(2, strides=3)(of_one_pixel(8)(images))
-    return of_one_pixel(4)(keras.layers.AveragePooling2D((1, 4), padding="same")(of_one_pixel(4)(x)))
+    x = keras.layers.AveragePooling2D((1, 4), padding="same")(of_one_pixel(4)(x))
+    whole = keras.layers.AveragePooling2D(12)(of_one_pixel(4)(images))  # the low maps are smaller than that
+    return [of_one_pixel(4)(x), of_one_pixel(4)(whole)]
 
 
 def across_channels(images):
@@ -248,7 +259,7 @@ def in_double_precision(images):
         (joined_spectral_channels, 3),
         (called_with_other_maps, 0),
         (odd_strides, 3),
-        (odd_pools, 2),
+        (odd_pools, 3),
         (across_channels, 0),
         (of_ones_own, 0),
         (in_double_precision, 2),

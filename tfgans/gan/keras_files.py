@@ -28,7 +28,7 @@ def save_network(network, path):
     named in the log: they must be known to Keras (`keras.saving.register_keras_serializable`) and imported.
 
     Raises: ConfigError naming the layer, if one cannot say how it is made again (`get_config`), or several share it;
-        or the class of which Keras would open one that computes something else.
+        or the class or function of which Keras would open one that computes something else.
     """
     path = Path(path)
     _refuse_changed(network, path)
@@ -56,7 +56,7 @@ def _refuse_changed(network, path):
         raise ConfigError(
             f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
         )
-    if changed := copies.changed(network):
+    if changed := copies.mistaken(network) or copies.changed(network):
         raise ConfigError(f"{network.name} cannot be written to {path}: {changed}")
 
 

@@ -1,6 +1,7 @@
 """Copies of networks."""
 
 import random
+import types
 import warnings
 
 import keras
@@ -98,6 +99,56 @@ def _own_classes(network):
     return {cls.__name__: cls for cls in classes if cls.__module__.split(".")[0] not in ("keras", "tfgans")}
 
 
+def named_code(network):
+    """Inside it Keras finds a network's own classes, and the functions that its layers call, by their names.
+
+    Raises: ConfigError if two of the functions have one name.
+    """
+    return keras.saving.custom_object_scope(_own_functions(network) | _own_classes(network))
+
+
+def mistaken(network):
+    """Which activation of a user's own Keras copies as its own of the same name, in words, or None."""
+    for layer, key, function in _functions(network):
+        own = function.__module__.split(".")[0] not in ("keras", "tensorflow", "tfgans")
+        if own and key != "function" and hasattr(keras.activations, function.__name__):
+            name = function.__name__
+            return (
+                f"Keras takes the activation {name} of {layer.name} for its own {name}: give it another name"
+            )
+    return None
+
+
+def _own_functions(network):
+    """{name: function} of the functions in a network's layers that are not Keras's."""
+    found = {}
+    for layer, _, function in _functions(network):
+        name = function.__name__
+        if name == "<lambda>" or function.__module__.startswith("keras."):
+            continue  # Keras copies none, or knows it
+        if found.setdefault(name, function) is not function:
+            raise ConfigError(
+                f"{network.name} has two functions of the name {name}, one of them in {layer.name}"
+            )
+    return found
+
+
+def _functions(network):
+    """(layer, attribute, function) of the functions that a network's layers have been given."""
+    for layer in keras_internals.layers_of(network):
+        for key in ("activation", "recurrent_activation", "function"):
+            if isinstance(function := getattr(layer, key, None), types.FunctionType):
+                yield layer, key, function
+
+
+def what_to_give(network):
+    """What to do, in words, where Keras cannot copy a network or layer."""
+    for layer, _, function in _functions(network):
+        if function.__name__ == "<lambda>":
+            return f"write a function with a name in place of the lambda in {layer.name}"
+    return "give it a get_config"
+
+
 def _advice(network):
     """What to do, in words, where a copy is not as the network; "" where nothing is known."""
     names = " and ".join(sorted(_own_classes(network)))
@@ -139,15 +190,16 @@ def _far(one, other):
 
 
 def _cloned(network, refusal, **options):
+    if found := mistaken(network):
+        raise ConfigError(f"{refusal}: {found}")
+    names = named_code(network)
     try:
-        # within nested models Keras looks them up by name
-        with keras.saving.custom_object_scope(_own_classes(network)), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of models that Keras cannot build: whoever asked looks at the weights
+        with names, warnings.catch_warnings():
+            # of models that Keras cannot build: whoever asked looks at the weights
+            warnings.simplefilter("ignore")
             return keras.models.clone_model(network, **options)
     except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConfigError(f"{refusal}: give it a get_config") from error
+        raise ConfigError(f"{refusal}: {what_to_give(network)}") from error
 
 
 def _shapes(network):

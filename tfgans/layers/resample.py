@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, Count
 from tfgans.layers.custom import custom_gradient
 from tfgans.layers.fir import LARGEST_PRODUCT, along_sides, separable_upfirdn2d
 from tfgans.layers.statistics import widen
@@ -79,8 +79,7 @@ class _Parameterless(keras.layers.Layer):
 
     def __init__(self, factor=2, **kwargs):
         super().__init__(**kwargs)
-        if factor < 1:
-            raise ConfigError(f"{type(self).__name__}: factor is at least 1. Received: {factor}")
+        Count.check(f"{type(self).__name__}: factor", factor)
         self.factor = factor
 
     def get_config(self):

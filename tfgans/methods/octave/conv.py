@@ -19,9 +19,11 @@ for each of the four blocks, of which only the sums matter.
 import keras
 import tensorflow as tf
 
-from tfgans.config import ConfigError
+from tfgans.config import ConfigError, Within
 from tfgans.layers.resample import average_pool, upsample_nearest
 from tfgans.layers.resampled import enlarged, fits
+
+ALPHA = Within("[0, 1)")  # of the channels that are low
 
 
 def low_channels(alpha, channels):
@@ -39,8 +41,7 @@ class _Octave:
 
     def __init__(self, filters, kernel_size, alpha=0.5, strides=1, padding="same", **kwargs):
         name = type(self).__name__
-        if not 0.0 <= alpha < 1.0:
-            raise ConfigError(f"{name}: alpha is in [0, 1). Received: {alpha}")
+        ALPHA.check(f"{name}: alpha", alpha)
         if alpha and not low_channels(alpha, filters):
             raise ConfigError(f"{name}: alpha = {alpha} leaves none of {filters} filters low; use 0 for that")
         if padding != "same" or kwargs.get("data_format") == "channels_first" or kwargs.get("groups", 1) != 1:

@@ -14,9 +14,9 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, resampled, spectral
-from tfgans.layers.copies import changed, freeze_as, shared_inside
+from tfgans.layers.copies import changed, freeze_as, mistaken, named_code, shared_inside, what_to_give
 from tfgans.methods.octave import residual
-from tfgans.methods.octave.conv import low_channels
+from tfgans.methods.octave.conv import ALPHA, low_channels
 from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
 from tfgans.methods.octave.soft import SoftOctaveConv2D, SoftOctaveConv2DTranspose, SpectralSoftOctaveConv2D
 
@@ -32,7 +32,7 @@ def to_octave(network, alpha=0.5):
     A layer with weights that is called several times stays one: it takes one tensor unless all calls are alike.
 
     Args:
-        network: a functional Keras model; models nested in it are copied as they are.
+        network: a functional Keras model without a `call` of its own; models nested in it are copied as they are.
         alpha: share of low channels, in [0, 1); 0 is the network itself.
     Returns: a functional model with inputs and outputs of the same structure and shapes.
     Raises: ConfigError if the network is not functional, has blocks with `recompute`, a layer that Keras cannot copy
@@ -40,14 +40,18 @@ def to_octave(network, alpha=0.5):
     """
     if not keras_internals.is_functional(network):
         raise ConfigError(f"to_octave takes a functional Keras model. Received: {type(network).__name__}")
-    if not 0.0 <= alpha < 1.0:
-        raise ConfigError(f"to_octave: alpha is in [0, 1). Received: {alpha}")
-    if found := shared_inside(network) or changed(network):
+    if keras_internals.calls_otherwise(network):
+        raise ConfigError(
+            f"to_octave takes a functional Keras model without a call of its own. Received: {type(network).__name__}"
+        )
+    ALPHA.check("to_octave: alpha", alpha)
+    if found := shared_inside(network) or mistaken(network) or changed(network):
         raise ConfigError(f"to_octave cannot copy {network.name}: {found}")
     whole = set()
     while True:
         try:
-            return _converted(network, alpha, whole)
+            with named_code(network):
+                return _converted(network, alpha, whole)
         except _CalledOtherwise as met:
             whole.add(id(met.layer))
 
@@ -182,7 +186,7 @@ def _from_config(layer, config, name):
     try:
         return type(layer).from_config(config() | {"name": name})
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise ConfigError(f"to_octave cannot copy {layer.name}: give it a get_config") from error
+        raise ConfigError(f"to_octave cannot copy {layer.name}: {what_to_give(layer)}") from error
 
 
 def _config_apart(layer):

@@ -55,7 +55,10 @@ def stay_halves(layer, *sizes):
 
     Args: sizes: shapes [N, H, W, C] of the high and of the low maps that it takes.
     """
-    high, low = (layer.compute_output_shape(size)[1:3] for size in sizes)
+    try:
+        high, low = (layer.compute_output_shape(size)[1:3] for size in sizes)
+    except ValueError:
+        return False  # Keras's, of a window that is larger than the low maps
     return all(long == 2 * short for long, short in zip(high, low, strict=True))
 
 
