@@ -41,8 +41,8 @@ FAULTS = [
     Fault(
         "run: cost of a step too far",
         "tfgans/run/callbacks.py",
-        "range(step - self.model.steps_per_execution, step)",
-        "range(step - self.model.steps_per_execution + 1, step + 1)",
+        "for done in range(first, step):",
+        "for done in range(first + 1, step + 1):",
         "tests/run/test_counts.py -k meter",
     ),
     Fault(
@@ -121,5 +121,26 @@ FAULTS = [
         "named_weights(network, scheduled_state(network))",
         "named_weights(network)",
         "tests/run/test_transfer.py -k a_schedule_sets",
+    ),
+    Fault(
+        "callbacks: an execution is whole wherever the data end",
+        "tfgans/run/callbacks.py",
+        "self.step += self.model.steps_made",
+        "self.step += self.model.steps_per_execution",
+        "tests/run/test_callbacks.py -k within_an_execution",
+    ),
+    Fault(
+        "curves: a point begins anew with each process",
+        "tfgans/run/shown.py",
+        'self.about.setdefault("curve", _curve(step))',
+        'self.about["curve"] = _curve(step)',
+        "tests/run/test_callbacks.py -k stopped_among_them",
+    ),
+    Fault(
+        "auto: a batch that replicas cannot share",
+        "tfgans/run/auto.py",
+        "return max(min(batch, count // steps) // shares, 1) * shares",
+        "return max(min(batch, count // steps), 1)",
+        "tests/run/test_auto.py -k can_be_cut",
     ),
 ]

@@ -106,8 +106,8 @@ FAULTS = [
     Fault(
         "ADAPT: the balance is measured against the fakes before",
         "tfgans/methods/adapt/balance.py",
-        "tf.reduce_mean((b - a) / (c - a))",
-        "tf.reduce_mean((b - a) / (c - b))",
+        "gap, one = c - a, tf.ones_like(a)",
+        "gap, one = c - b, tf.ones_like(a)",
         "tests/methods/test_adapt.py -k balance_rule",
     ),
     Fault(

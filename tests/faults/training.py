@@ -216,4 +216,32 @@ FAULTS = [
         "pass\n            return",
         "tests/gan/test_accumulation.py -k same_dropout",
     ),
+    Fault(
+        "resized images: TensorFlow's own gradient",
+        "tfgans/gan/operation_gradients.py",
+        'in ("ResizeBilinear", "ResizeBicubic",',
+        'in ("ResizeBicubic",',
+        "tests/gan/test_operation_gradients.py -k bilinear_up_sampling",
+    ),
+    Fault(
+        "maxima: TensorFlow's own second gradient",
+        "tfgans/gan/operation_gradients.py",
+        'in ("MaxPoolGrad", "MaxPool3DGrad")',
+        "in ()",
+        "tests/gan/test_operation_gradients.py -k three_orders",
+    ),
+    Fault(
+        "styles: in batches of as many as are asked for",
+        "tfgans/gan/codes.py",
+        "_filled_up(styles, [part[start : start + BLOCK] for part in arrays], BLOCK)",
+        "np.asarray(styles(*(tf.constant(part[start : start + BLOCK]) for part in arrays)))",
+        "tests/gan/test_codes.py -k other_pictures",
+    ),
+    Fault(
+        "projection: the discriminator sees all candidates at once",
+        "tfgans/gan/perceptual.py",
+        "one_by_one = self._mixes and images.shape[0] != 1",
+        "one_by_one = False",
+        "tests/gan/test_projection.py -k alone",
+    ),
 ]

@@ -19,11 +19,8 @@ def balance_ratio(measurements):
             update of the generator, and for real images.
     """
     b, a, c = tf.unstack(measurements, axis=1)
-    gap = c - a
-    there = gap != 0.0
-    return tf.reduce_mean(
-        tf.where(there, (b - a) / tf.where(there, gap, tf.ones_like(gap)), tf.ones_like(gap))
-    )
+    gap, one = c - a, tf.ones_like(a)
+    return tf.reduce_mean(tf.where(gap != 0.0, (b - a) / tf.where(gap != 0.0, gap, one), one))
 
 
 @dataclasses.dataclass(frozen=True)
