@@ -27,6 +27,14 @@ def cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def same_draws():
+    """What a file's own fixtures draw, too, depends on no test before."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def clean_state():
     """gin and Keras keep global state: a test must not see what another one left, and draws the same each time."""

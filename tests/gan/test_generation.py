@@ -1,5 +1,7 @@
 """Streams of latents, truncation, interpolation, and the files a generator is handed over in."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -235,3 +237,13 @@ def test_what_is_no_count_is_refused_and_the_stream_stays_where_it_is(model, opt
     with pytest.raises(ConfigError, match=message):
         model.generate(**options)
     np.testing.assert_array_equal(model.generate(np.int64(2), start=np.int64(0), seed=np.int64(3)), first)
+
+
+def test_what_are_no_latents_is_refused(model):
+    for shape in ((3, model.latent_dim + 1), (model.latent_dim,), (1, model.latent_dim, 1)):
+        told = f"latents of {model.generator.name} are [N, {model.latent_dim}]. Received: {list(shape)}"
+        with pytest.raises(ConfigError, match=f"^{re.escape(told)}$"):
+            model.render(np.zeros(shape))
+    labelled = GAN(*toys.image_networks(num_classes=3), num_classes=3)
+    with pytest.raises(ConfigError, match="takes labels .*, and none were given"):
+        labelled.render(np.zeros((2, labelled.latent_dim)))

@@ -15,7 +15,7 @@ from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
-from tfgans.gan.label_draws import LabelDraws
+from tfgans.gan.label_draws import LabelDraws, takes_labels
 from tfgans.gan.paths import PathGeneration
 from tfgans.gan.styles import StyleGeneration, Truncation
 from tfgans.gan.walks import WalkGeneration
@@ -150,10 +150,25 @@ class Generation(
         return np.concatenate(blocks)[start - first * BLOCK :][:count]
 
     def render(self, latents, labels=None, weights=None):
-        """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D]."""
+        """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D].
+
+        Raises: ConfigError if these are no latents of the generator, or it takes labels and gets none.
+        """
+        latents = self.checked_latents(latents)
+        if labels is None and takes_labels(self.generator, self.num_classes):
+            raise ConfigError(f"{self.generator.name} takes labels [N], and none were given")
         labels = None if labels is None else tf.constant(labels, tf.int32)
         with self.shown(weights) as generator:
-            return self._compiled(renderer, generator)(tf.constant(latents, tf.float32), labels).numpy()
+            return self._compiled(renderer, generator)(latents, labels).numpy()
+
+    def checked_latents(self, latents):
+        """Latents as float32 [N, latent_dim]. Raises: ConfigError if they have another shape."""
+        latents = tf.convert_to_tensor(latents)
+        if latents.shape.rank != 2 or latents.shape[1] != self.latent_dim:
+            raise ConfigError(
+                f"latents of {self.generator.name} are [N, {self.latent_dim}]. Received: {list(latents.shape)}"
+            )
+        return tf.cast(latents, tf.float32)
 
     def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
         if psi is None and layer is None:

@@ -44,14 +44,14 @@ class StyleGeneration:
             the same count always the same.
         """
         self.require_styles("styles")
-        truncation = Truncation(**truncation)
+        latents, truncation = self.checked_latents(latents), Truncation(**truncation)
         _, psi = self.truncations(truncation)
         mapping, _ = style_layers(self._shown(weights))
         layer = self.fed_layer(style_layer)
         options = {"truncation": psi, "truncated_slots": truncation.truncated_slots, "style_layer": layer}
         if labels is None and getattr(mapping, "num_classes", None):
             labels = self.labels_at(0, len(latents), None, 0, 0)
-        return mapped(mapping, tf.constant(latents, tf.float32), labels, **options, training=False).numpy()
+        return mapped(mapping, latents, labels, **options, training=False).numpy()
 
     def render_styles(self, styles, weights=None):
         """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
