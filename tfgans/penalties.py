@@ -8,8 +8,9 @@ differentiated again. ConfigError is raised for a critic through which no gradie
 
 import tensorflow as tf
 
-from tfgans.config import ConfigError, NotNegative, Positive
+from tfgans.config import ConfigError, NotNegative, Within
 
+_LIMIT = Within("(0, inf]")
 _SMALLEST_SQUARE = 1e-12  # keeps the derivatives of the square root finite where a gradient vanishes
 
 
@@ -76,9 +77,9 @@ def orthogonal_penalty(kernels):
 def clip_weights(variables, limit):
     """Clips every variable to [-limit, limit], in place (Arjovsky et al., 2017, Algorithm 1).
 
-    Raises: ConfigError if `limit` is not positive.
+    Raises: ConfigError if `limit` is not positive; infinity clips nothing.
     """
-    Positive.check("clip_weights: limit", limit)
+    _LIMIT.check("clip_weights: limit", limit)
     for variable in variables:
         variable.assign(tf.clip_by_value(tf.convert_to_tensor(variable), -limit, limit))
 
