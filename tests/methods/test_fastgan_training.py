@@ -152,7 +152,7 @@ def test_the_batch_size_is_that_of_the_data():
         return model
 
     whole = toys.values(trained(images, 4, y=labels, batch_size=8))
-    told = trained(images, expected=(4, 9), y=labels, batch_size=8)  # what is said first stays
+    told = trained(images, expected=(4, 3), y=labels, batch_size=8)  # what is said first stays
     toys.assert_same(toys.values(told), whole)
     flat = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
     stepped = flat.map(
@@ -208,7 +208,9 @@ def test_a_run_says_its_batch_size():
         return build.build_model()[0].perturbation_batch_size
 
     assert built("batch_size=6") == 6
-    assert built("FastGAN.perturbation_batch_size=10") == 10
+    assert built("batch_size=6", "FastGAN.perturbation_batch_size=10") == 10
+    with pytest.raises(ConfigError, match="perturbation_batch_size = 10, but a batch holds 12 images"):
+        built("batch_size=12", "FastGAN.perturbation_batch_size=10")
 
 
 def test_a_batch_by_itself_tells_the_batch_size_as_fit_does():
