@@ -32,7 +32,7 @@ def strategy(kind: OneOf(*KINDS) = "auto", virtual_devices: Count | None = None,
     if virtual_devices:
         _split_cpu(virtual_devices)
     if kind == "auto":
-        kind = _detect()
+        kind = _detect(tf.config.list_logical_devices)
     if kind == "one_device":
         return tf.distribute.get_strategy()
     if kind == "mirrored":
@@ -48,20 +48,21 @@ def foreseen_replicas(kind, virtual_devices=1):
 
     A TPU's are not known: 1.
     """
-    gpus, together = len(tf.config.list_physical_devices("GPU")), workers()
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if kind == "auto":
+        kind = _detect(tf.config.list_physical_devices)
     if kind == "mirrored":
         return gpus or virtual_devices
-    if kind == "multi_worker" or (kind == "auto" and together > 1):
-        return max(together, 1) * max(gpus, 1)
-    return max(gpus, 1) if kind == "auto" and not os.environ.get("TPU_NAME") else 1
+    return max(workers(), 1) * max(gpus, 1) if kind == "multi_worker" else 1
 
 
-def _detect():
+def _detect(list_devices):
+    """The kind that `auto` stands for; `list_devices` is asked last: a worker uses no device before it is one."""
     if workers() > 1:
         return "multi_worker"
     if os.environ.get("TPU_NAME"):
         return "tpu"
-    return "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "one_device"
+    return "mirrored" if len(list_devices("GPU")) > 1 else "one_device"
 
 
 def _split_cpu(count):

@@ -41,8 +41,8 @@ FAULTS = [
     Fault(
         "run: cost of a step too far",
         "tfgans/run/callbacks.py",
-        "for done in range(first, step):",
-        "for done in range(first + 1, step + 1):",
+        "range(step - self.model.steps_made, step)",
+        "range(step - self.model.steps_made + 1, step + 1)",
         "tests/run/test_counts.py -k meter",
     ),
     Fault(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from slopes import gradient
 
 from tfgans.methods.advas import AdvAsGAN
 
@@ -30,15 +31,8 @@ def exact(product, weights, x):
     return first, 2.0 * second @ first
 
 
-def slope_of(function, x):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = function(x)
-    return tape.gradient(value, x)
-
-
 def squared_slope(function):
-    return lambda x: tf.reduce_sum(tf.square(slope_of(function, x)))
+    return lambda x: tf.reduce_sum(tf.square(gradient(function, x)))
 
 
 def check_three_orders(operation, product, x, weights, compiled):
@@ -50,7 +44,7 @@ def check_three_orders(operation, product, x, weights, compiled):
 
     def slopes(images):
         second = squared_slope(cubes)
-        return slope_of(cubes, images), slope_of(second, images), slope_of(squared_slope(second), images)
+        return gradient(cubes, images), gradient(second, images), gradient(squared_slope(second), images)
 
     run = slopes if compiled is None else tf.function(slopes, **compiled)
     found = [np.asarray(each, np.float64).reshape(-1) for each in run(tf.constant(x, tf.float32))]
@@ -114,7 +108,7 @@ def test_maxima_in_bfloat16_and_of_given_margins_have_second_derivatives(margins
             / 2
         )
 
-    slopes = tf.function(lambda x: slope_of(squared_slope(halves), x), **compiled)(tf.constant(image))
+    slopes = tf.function(lambda x: gradient(squared_slope(halves), x), **compiled)(tf.constant(image))
     assert slopes[0, 2, 2, 0] == 2 * 9 * 18
 
 
@@ -126,7 +120,7 @@ def test_softsign_has_right_derivatives_of_three_orders(compiled):
     def slopes(points):
         total = lambda x: tf.reduce_sum(tf.nn.softsign(x))  # noqa: E731
         second = squared_slope(total)
-        return slope_of(total, points), slope_of(second, points), slope_of(squared_slope(second), points)
+        return gradient(total, points), gradient(second, points), gradient(squared_slope(second), points)
 
     run = slopes if compiled is None else tf.function(slopes, **compiled)
     size, sign = 1.0 + np.abs(x), np.sign(x)

@@ -12,7 +12,7 @@ from tfgans.run import build, callbacks
 class Metered:
     """A model whose step number s costs s + 1 images if it was chosen, at a batch size of 1."""
 
-    steps_per_execution, step_logs, chosen = 2, {"log": 1.0}, None
+    steps_made, step_logs, chosen = 2, {"log": 1.0}, None
 
     def choose_step(self, step):
         self.chosen = step

@@ -91,12 +91,10 @@ class CodeGeneration:
             return codes
         options = dataclasses.asdict(truncation or Truncation())
         arrays = [codes.values, *([] if codes.labels is None else [codes.labels])]
-        styles = lambda *part: self._in_w(part, weights, style_layer, options)  # noqa: E731
-        values = [  # in batches of one size, as `show` has them, for the same reason
-            _filled_up(styles, [part[start : start + BLOCK] for part in arrays], BLOCK)
-            for start in range(0, len(codes), BLOCK)
-        ]
-        return dataclasses.replace(codes, space="w", values=np.concatenate(values), labels=None)
+        values = _in_full_batches(
+            lambda *part: self._in_w(part, weights, style_layer, options), arrays, BLOCK
+        )
+        return dataclasses.replace(codes, space="w", values=np.concatenate(list(values)), labels=None)
 
     def _in_w(self, part, weights, style_layer, options):
         latents, labels = part if len(part) == 2 else (*part, None)
@@ -117,8 +115,7 @@ class CodeGeneration:
         arrays = [codes.values, *([] if codes.labels is None else [codes.labels]), *codes.noise]
         with self.shown(weights) as generator:
             render = self._compiled(self._renderer_of(codes), generator)
-            for start in range(0, len(codes), batch_size):
-                yield _filled_up(render, [part[start : start + batch_size] for part in arrays], batch_size)
+            yield from _in_full_batches(render, arrays, batch_size)
 
     def _renderer_of(self, codes):
         if codes.space == "w":
@@ -179,11 +176,13 @@ def rows_at(places, block_at):
     return drawn[which, places % BLOCK]
 
 
-def _filled_up(render, parts, size):
-    """What `render` makes of the rows of arrays, in a batch of `size`."""
-    count = len(parts[0])
-    index = np.minimum(np.arange(size), count - 1)
-    return np.asarray(render(*(tf.constant(part[index]) for part in parts)))[:count]
+def _in_full_batches(render, arrays, size):
+    """Yields what `render` makes of the rows of arrays, all in batches of `size`, the last one filled up."""
+    for start in range(0, len(arrays[0]), size):
+        parts = [array[start : start + size] for array in arrays]
+        count = len(parts[0])
+        index = np.minimum(np.arange(size), count - 1)
+        yield np.asarray(render(*(tf.constant(part[index]) for part in parts)))[:count]
 
 
 def renderer(gan, generator):

@@ -56,7 +56,7 @@ def _refuse_changed(network, path):
         raise ConfigError(
             f"{network.name} cannot be written to {path}: {shared}, and Keras could not open it"
         )
-    if changed := copies.mistaken(network) or copies.changed(network):
+    if changed := copies.changed(network):
         raise ConfigError(f"{network.name} cannot be written to {path}: {changed}")
 
 

@@ -35,6 +35,8 @@ def clone(network, refusal):
 
 def changed(network):
     """How a network that Keras makes of its file is another one, in words; None where it is not, or is not known."""
+    if found := _mistaken(network):
+        return found
     if not _own_classes(network):
         return None
     state = random.getstate()
@@ -85,10 +87,11 @@ def _differs(copy, network):
     if inputs is None:
         return False
     for training in (False, True):
-        first, again = (_outputs(network, network, inputs, training) for _ in range(2))
-        other = _outputs(copy, network, inputs, training)
+        first = _outputs(network, network, inputs, training)
+        if not _far(_outputs(copy, network, inputs, training), first):
+            continue
         # what draws from no seed of its own gives other numbers every time
-        if _far(other, first) and not _far(again, first):
+        if not _far(_outputs(network, network, inputs, training), first):
             return True
     return False
 
@@ -107,7 +110,7 @@ def named_code(network):
     return keras.saving.custom_object_scope(_own_functions(network) | _own_classes(network))
 
 
-def mistaken(network):
+def _mistaken(network):
     """Which activation of a user's own Keras copies as its own of the same name, in words, or None."""
     for layer, key, function in _functions(network):
         own = function.__module__.split(".")[0] not in ("keras", "tensorflow", "tfgans")
@@ -190,7 +193,7 @@ def _far(one, other):
 
 
 def _cloned(network, refusal, **options):
-    if found := mistaken(network):
+    if found := _mistaken(network):
         raise ConfigError(f"{refusal}: {found}")
     names = named_code(network)
     try:

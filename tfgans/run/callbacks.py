@@ -151,13 +151,11 @@ class CostMeter(StepCallback):
         self.about, self.batch_size = about, batch_size
 
     def at_start(self, step):
-        self._counted = step
         for name in ("real_images", "generator_flops", "training_flops"):
             self.about.setdefault(name, 0)
 
     def after(self, step):
-        first, self._counted = self._counted, step
-        for done in range(first, step):
+        for done in range(step - self.model.steps_made, step):
             self.model.choose_step(done)
             for name, value in self.model.step_cost(self.batch_size, done, self.model.step_logs).items():
                 self.about[name] += value

@@ -201,12 +201,12 @@ def check_free(both, networks, moved):
     for optimizer, network, own in zip(both, networks, moved, strict=True):
         if not optimizer.built:
             continue
-        built = {id(v) for v in keras_internals.trained_by(optimizer)}
-        if not built <= {id(v) for v in network.variables}:
+        built = keras_internals.trained_by(optimizer)
+        if not {id(v) for v in built} <= {id(v) for v in network.variables}:
             raise ConfigError(
                 f"compile: the optimizer of {network.name} belongs to another model: give a new one"
             )
-        if built != {id(v) for v in own}:
+        if _others_train(optimizer, own):
             raise ConfigError(
                 f"compile: other weights of {network.name} train than those its optimizer was built for: give a new "
                 "one"
@@ -219,11 +219,16 @@ def check_unchanged(both, networks, moved):
     Raises: ConfigError naming the network.
     """
     for optimizer, network, own in zip(both, networks, moved, strict=True):
-        if {id(v) for v in keras_internals.trained_by(optimizer)} != {id(v) for v in own}:
+        if _others_train(optimizer, own):
             raise ConfigError(
                 f"other weights of {network.name} train than when the model was compiled: compile it again, with new "
                 "optimizers"
             )
+
+
+def _others_train(optimizer, own):
+    """Whether an optimizer was built for other weights than it is to move."""
+    return {id(v) for v in keras_internals.trained_by(optimizer)} != {id(v) for v in own}
 
 
 def check_places(names, trained, networks):

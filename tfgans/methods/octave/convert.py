@@ -14,7 +14,7 @@ import keras
 from tfgans import keras_internals
 from tfgans.config import ConfigError
 from tfgans.layers import blocks, norms, resample, resampled, spectral
-from tfgans.layers.copies import changed, freeze_as, mistaken, named_code, shared_inside, what_to_give
+from tfgans.layers.copies import changed, freeze_as, named_code, shared_inside, what_to_give
 from tfgans.methods.octave import residual
 from tfgans.methods.octave.conv import ALPHA, low_channels
 from tfgans.methods.octave.maps import Maps, joined, merged, poolable, stay_halves
@@ -45,7 +45,7 @@ def to_octave(network, alpha=0.5):
             f"to_octave takes a functional Keras model without a call of its own. Received: {type(network).__name__}"
         )
     ALPHA.check("to_octave: alpha", alpha)
-    if found := shared_inside(network) or mistaken(network) or changed(network):
+    if found := shared_inside(network) or changed(network):
         raise ConfigError(f"to_octave cannot copy {network.name}: {found}")
     whole = set()
     while True:

@@ -1,7 +1,15 @@
-"""Derivatives of an augmentation to third order, against finite differences."""
+"""Gradients, and derivatives of an augmentation to third order, against finite differences."""
 
 import numpy as np
 import tensorflow as tf
+
+
+def gradient(function, x):
+    """Of a function's value, a scalar, by x."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return tape.gradient(value, x)
 
 
 def assert_derivatives_of(augment, images, random):
@@ -12,12 +20,6 @@ def assert_derivatives_of(augment, images, random):
         random: a generator of numpy's, for the loss and the direction of the differences.
     """
     direction, weights = random.normal(size=(2, *images.shape))
-
-    def gradient(function, x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            value = function(x)
-        return tape.gradient(value, x)
 
     def first(x):
         return tf.reduce_sum(weights * tf.sin(augment(x)))
