@@ -230,3 +230,23 @@ def test_what_is_refused():
         AugmentPipe("color").operations((8, 8, 5))
     with pytest.raises(ConfigError, match="hue is a number of at least 0 or None. Received: -1"):
         AugmentPipe(hue=-1)
+
+
+@pytest.mark.parametrize("probability", [0, 1, np.float64(0.25), tf.constant(0.25, tf.float64)])
+def test_a_probability_is_any_number(probability):
+    """0 and 1 are whole numbers, and a function of the step is float64: each is as the float32 number."""
+    pipe, random = AugmentPipe("bgc"), np.random.default_rng(0)
+    draws = {
+        name: tf.constant(random.random((5, *shape)), tf.float32)
+        for name, shape in pipe.draw_shapes((8, 8, 3)).items()
+    }
+    found, expected = (pipe.transforms(draws, p, (8, 8, 3)) for p in (probability, float(probability)))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, name)
+    gates, uniform, normal = (tf.constant(random.random((5, n)), tf.float32) for n in (8, 6, 4))
+    found, expected = (
+        geometric.random_map(gates, uniform, normal, p, 8, 8) for p in (probability, float(probability))
+    )
+    np.testing.assert_array_equal(found, expected)
+    moved = np.any(expected != np.eye(3, dtype="float32"), (1, 2))
+    assert np.all(moved) if probability == 1 else not np.all(moved)

@@ -90,3 +90,11 @@ def test_what_a_pipeline_cannot_take_is_refused():
         make(ADAGAN, ada_pipe=AugmentPipe("bgcf"))
     with pytest.raises(ConfigError, match="ada_pipe is an object"):
         make(ADAGAN, ada_pipe="bgc")
+
+
+def test_p_may_be_float64_as_a_step_over_a_number_is():
+    model = make(ADAGAN, ada_probability=lambda step: (step + 1) / 4, ada_speed=INFINITE)
+    p = model.present_ada_probability()
+    assert p.dtype == tf.float32 and float(p) == 0.25
+    (batch,) = model.split_batch(tf.constant(toys.images(8)))
+    assert model.augmented(batch)["images"].shape == (8, 8, 8, 1)

@@ -16,10 +16,10 @@ class Chosen:
     def opened(self, gate):
         """1 where an operation is done, else 0."""
         value = self.draws[f"{gate}_gate"][:, 0]
-        return tf.cast(value < tf.cast(self._limit(gate), value.dtype), value.dtype)
+        return tf.cast(value < self._limit(gate, tf.cast(self.probability, value.dtype)), value.dtype)
 
-    def _limit(self, gate):
-        multipliers, probability = self.pipe.multipliers, tf.convert_to_tensor(self.probability)
+    def _limit(self, gate, probability):
+        multipliers = self.pipe.multipliers
         if gate in ("rotate", "rotate2"):
             return 1.0 - tf.sqrt(tf.clip_by_value(1.0 - multipliers["rotate"] * probability, 0.0, 1.0))
         if gate.startswith("band"):

@@ -99,8 +99,9 @@ def random_map(gates, uniform, normal, probability, height, width):
         probability: scalar of at least 0; above 1 is like 1.
         height, width: of the images, in pixels.
     """
+    probability = tf.cast(probability, gates.dtype)
     once = 1.0 - tf.sqrt(tf.maximum(1.0 - probability, 0.0))
-    limits = [once if "rotation" in name else tf.convert_to_tensor(probability) for name in GATES]
+    limits = [once if "rotation" in name else probability for name in GATES]
     opened = gates < tf.stack(limits)
     done = dict(zip(GATES, tf.unstack(tf.cast(opened, uniform.dtype), axis=1), strict=True))
     flipped, quarters, down, right, first, second = tf.unstack(uniform, axis=1)

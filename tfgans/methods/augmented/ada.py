@@ -66,7 +66,7 @@ class ADAGAN(Adaptive, Augmenting, GAN):
         if self.ada is not None:
             return self.ada.value()
         p = self.ada_probability
-        return tf.convert_to_tensor(p(self.step.value) if callable(p) else p, tf.float32)
+        return tf.cast(p(self.step.value) if callable(p) else p, tf.float32)
 
     def discriminator_step(self, real):
         logs = super().discriminator_step(real)
