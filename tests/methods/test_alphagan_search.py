@@ -184,6 +184,16 @@ def test_rates_follow_their_schedules():
     np.testing.assert_allclose(rates[:, 3:], [[b, 1] for b in (1, 1, 1, 0.5, 0.5, 0.5)], rtol=1e-5)
 
 
+def test_schedules_of_a_users_own_may_be_float64():
+    model = make(generator_schedule=lambda step: 1 - step / 10)
+    model.learning_rate_schedule = StepDecay(2)
+    model.step.assign(2)
+    factors = {name: float(factor) for name, factor in model.learning_rate_factors().items()}
+    assert factors["generator"] == pytest.approx(0.8 * 0.5) and factors["test_generator"] == pytest.approx(
+        0.5
+    )
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -54,6 +54,20 @@ def test_golden_schedules(name, golden):
         assert float(model.average_decay(512)) == pytest.approx(decay, abs=1e-7)
 
 
+def test_a_schedule_of_a_users_own_may_be_float64():
+    """1 - step / 10 of an int64 step is. At step 2 it is 0.8, times what the burn-in has."""
+    model = R3GAN(*toys.image_networks(batch_norm=False), last_rate_share=0.25, burn_in=64)
+    options = dict(learning_rate_schedule=lambda step: 1 - step / 10)
+    model.compile(MovingAdam(1e-2, 0.0, 0.9), MovingAdam(1e-2, 0.0, 0.9), **options)
+    model.step.assign(2)
+    model.images_seen.assign(32)
+    model.set_learning_rates()
+    moved = float(model.moved(1.0, 0.25))
+    assert 0.25 < moved < 1.0
+    for optimizer in model.optimizers().values():
+        assert float(optimizer.learning_rate) == pytest.approx(1e-2 * 0.8 * moved, rel=1e-6)
+
+
 def test_adam_with_a_beta_2_that_moves_by_hand():
     """beta_2 of 0.9, 0.95 and 0.99: each corrects the bias by its own power, as PyTorch's Adam does."""
     weight, optimizer = keras.Variable(np.ones(2), dtype="float64"), MovingAdam(0.5, 0.0, 0.9)

@@ -1,5 +1,7 @@
 """Learning rates that a schedule decides."""
 
+import tensorflow as tf
+
 from tfgans.gan.hooks import hook
 
 
@@ -48,9 +50,14 @@ class LearningRates:
         """The schedule's factor at this step, or None; methods that change the rates extend this."""
         if self.learning_rate_schedule is None:
             return None
-        return self.learning_rate_schedule(self.schedule_step())
+        return factor_of(self.learning_rate_schedule, self.schedule_step())
 
     @hook
     def schedule_step(self):
         """The number of updates that the learning-rate schedule is asked for; methods that start anew extend this."""
         return self.step.value
+
+
+def factor_of(schedule, step):
+    """What a schedule gives, float32: of a step, which is int64, a function of a user's own may make float64."""
+    return tf.cast(schedule(step), tf.float32)

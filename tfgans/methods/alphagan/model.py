@@ -9,6 +9,7 @@ from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, On
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.average import clone
 from tfgans.gan.fitting.compatibility import checked_optimizers
+from tfgans.gan.learning_rates import factor_of
 from tfgans.layers.state import frozen_state
 from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
@@ -191,8 +192,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
 
     def learning_rate_factors(self):
         given, step = super().learning_rate_factors(), self.step.value
-        generator = 1.0 if self.generator_schedule is None else self.generator_schedule(step)
-        test = 1.0 if self.test_schedule is None else self.test_schedule(step)
+        generator = 1.0 if self.generator_schedule is None else factor_of(self.generator_schedule, step)
+        test = 1.0 if self.test_schedule is None else factor_of(self.test_schedule, step)
         own = {"generator": generator, "test_generator": test, "test_discriminator": test}
         names = [name for name in self.optimizers() if name not in self.architecture_optimizers]
         return {name: own.get(name, 1.0) * given.get(name, 1.0) for name in names}
