@@ -82,6 +82,8 @@ def test_phases_by_hand():
     assert timeline(PhaseSchedule(1, 1, 1, unit=3), 11) == list("wwwsssdddss")
     assert timeline(PhaseSchedule(1, 2, 0), 5) == list("wssss")
     assert timeline(PhaseSchedule(2, 2, 2, late_start=True), 10) == list("ww") + ["sw"] + list("ssddssd")
+    lengths = (1, 2, 0), (0, 1, 3), (0, 2, 1, 3, True), (0, 5, 0)
+    assert [PhaseSchedule(*each).first_dense for each in lengths] == [0, 1, 9, None]
     begins = PhaseSchedule(1, 1, 1, unit=3)
     assert [s for s in range(12) if begins.begins(s)] == [0, 3, 6, 9]
     assert [s for s in range(12) if PhaseSchedule(1, 2, 0).begins(s)] == [0, 1]

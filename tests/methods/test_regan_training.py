@@ -270,6 +270,21 @@ def assert_pair(model, sparse, dense):
             np.testing.assert_array_equal(value, weight, err_msg=name)
 
 
+@pytest.mark.parametrize("dense_length, expected", [(1, ("sparse", "dense")), (0, ("sparse",))])
+def test_there_is_no_dense_generator_before_the_first_dense_step(dense_length, expected):
+    """Without a warm-up: it was a generator of zeros, which runs handed over and images were made with."""
+    model = make(warm_up_length=0, sparse_length=2, dense_length=dense_length)
+    for step in range(2):
+        fit(model, step, step + 1)
+        assert model.part_names() == ("sparse",)
+    with pytest.raises(ConfigError, match="has the generators sparse. Received: --generator=dense"):
+        model.use_part("dense")
+    fit(model, 2, 3)
+    assert model.part_names() == expected
+    if dense_length:
+        assert_pair(model, [v.numpy() for v in model.kept_weights], weights_of(model.generator))
+
+
 def test_a_pruned_discriminator_alone_makes_no_pair():
     model = make(pruned_networks="discriminator", warm_up_length=0)
     fit(model, 0, 1)

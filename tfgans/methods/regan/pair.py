@@ -12,7 +12,7 @@ class Pair:
 
     The generator, averaged if there is an average, of the present phase and the one kept are the pair: one of a
     sparse phase, whose masked entries are set to 0 (with momentum they may not be), and one of a dense phase or the
-    warm-up.
+    warm-up. Without a warm-up there is no dense one before the first dense phase.
     """
 
     def _add_kept(self):
@@ -43,7 +43,9 @@ class Pair:
             or self.pruning_schedule.phase(step - 1) == WARM_UP
         ):
             return others
-        return (*others, "sparse", "dense")
+        first_dense = self.pruning_schedule.first_dense
+        was_dense = first_dense is not None and first_dense < step
+        return (*others, "sparse", *(("dense",) if was_dense else ()))
 
     def part(self, name):
         if name not in ("sparse", "dense"):

@@ -50,6 +50,13 @@ class PhaseSchedule:
         """The number of the first training step that is in a sparse phase."""
         return self.warm_up * self.unit
 
+    @property
+    def first_dense(self):
+        """The number of the first training step that is in the warm-up or in a dense phase; None if none ever is."""
+        if self.warm_up:
+            return 0
+        return (self.sparse + self.late_start) * self.unit if self.dense else None
+
     def begins(self, step):
         """Whether step number `step` is the first of its phase."""
         return step == 0 or self.phase(step) != self.phase(step - 1)
