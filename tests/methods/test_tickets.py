@@ -8,6 +8,11 @@ import toys
 
 from tfgans import checkpoint
 from tfgans.config import ConfigError
+from tfgans.methods import compose
+from tfgans.methods.octave.model import OctaveGAN
+from tfgans.methods.octave.networks import octave_discriminator, octave_generator
+from tfgans.methods.octave.schedule import ramp
+from tfgans.methods.octave.soft import soft_layers
 from tfgans.methods.tickets import TicketGAN
 from tfgans.schedules import LinearDecay
 
@@ -91,6 +96,40 @@ def test_rewinding(keep):
     for name, optimizer in model.optimizers().items():
         for variable, value in zip(optimizer.variables, fresh[name], strict=True):
             np.testing.assert_array_equal(variable, value)
+
+
+def test_weights_given_before_the_first_update_are_those_to_go_back_to():
+    """As of a run that begins with another's; they were lost to those drawn at first."""
+    model = make(ticket_rounds=1, round_length=1)
+    other = toys.image_networks(batch_norm=False, seed=7)
+    given = [network.get_weights() for network in other]
+    model.generator.set_weights(given[0])
+    model.discriminator.set_weights(given[1])
+    fit(model, 0, 1)
+    model.choose_step(1)
+    model.find_ticket()
+    model.rewind()
+    for weights, expected in zip((model.generator, model.discriminator), given, strict=True):
+        left = [(np.array(w), value) for w, value in zip(weights.weights, expected, strict=True)]
+        assert all(np.all((w == value) | (w == 0)) and np.any(w == value) for w, value in left)
+    pruned = sum(np.sum(mask) for mask in model.ticket_masks)
+    assert pruned == 9 == sum(np.sum((w == 0) & (v != 0)) for w, v in zip(
+        model.generator.get_weights(), given[0], strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [(OctaveGAN, TicketGAN), (TicketGAN, OctaveGAN)])
+def test_what_another_method_sets_by_its_schedule_is_not_rewound(order):
+    """Step 1, which begins the second round, has betas of 0.2 and 0.8: in one order it had 1 and 1."""
+    sizes = dict(resolution=16, channels=1, base_channels=2)
+    networks = octave_generator(latent_dim=2, **sizes), octave_discriminator(**sizes)
+    schedules = dict(beta_schedule=ramp, beta_steps=10, ticket_rounds=1, round_length=1, ema_decay=0.9)
+    model = compose(*order)(*networks, **schedules)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), run_eagerly=True)
+    for high in (0.1, 0.2, 0.3):
+        model.fit(np.zeros((2, 16, 16, 1), "float32"), batch_size=2, verbose=0)
+        for network in (model.generator, model.discriminator, model.ema_generator):
+            for layer in soft_layers(network):
+                np.testing.assert_allclose(layer.betas, [[high, 1 - high]] * 2, rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from tfgans import checkpoint, distribute, optimizers, pruning
 from tfgans.config import ConfigError, Count, Natural, Within, configurable
 from tfgans.gan import GAN
 from tfgans.gan.average import clone
+from tfgans.layers.state import scheduled_state
 
 
 @configurable
@@ -16,10 +17,10 @@ class TicketGAN(GAN):
 
     A run is `ticket_rounds` + 1 trainings one after the other, each of `round_length` generator updates. After each
     but the last, the `round_sparsity` of the generator's remaining convolution weights that are least in magnitude,
-    over all of its convolutions together, are pruned for good; the weights that are left go back to their initial
-    values, and so does the discriminator; optimizers start anew. Two rounds of 10 % leave 81 % of them ("ST@20 %"),
-    six 53 % ("ST@46 %"). Dense layers, biases and norms are never pruned. The last training goes on as long as the
-    run does.
+    over all of its convolutions together, are pruned for good; the weights that are left go back to what they were
+    before the first update, drawn or another run's, and so does the discriminator; optimizers start anew. Two rounds
+    of 10 % leave 81 % of them ("ST@20 %"), six 53 % ("ST@46 %"). Dense layers, biases and norms are never pruned.
+    The last training goes on as long as the run does.
 
     The round follows from the number of updates done, and masks and initial values are weights of the model: a run
     goes on exactly. `learning_rate_schedule` starts anew with each round; what other methods count goes on. Of the
@@ -63,8 +64,26 @@ class TicketGAN(GAN):
         self.initial_weights = {}
         for name in ["generator"] + ["discriminator"] * (not keep_discriminator):
             self.initial_weights[name] = [
-                self.add_like(v, f"initial_{name}", value=v) for v in getattr(self, name).weights
+                self.add_like(v, f"initial_{name}", value=v) for v in self.rewound_weights(name)
             ]
+
+    def rewound_weights(self, name):
+        """The weights of a network that are rewound: all but what a method sets by the number of updates done."""
+        network = getattr(self, name)
+        scheduled = {id(weight) for weight in scheduled_state(network)}
+        return [weight for weight in network.weights if id(weight) not in scheduled]
+
+    def make_train_function(self, force=False):
+        if self.ticket_rounds and not int(self.step.numpy()):
+            self.keep_beginning()
+        return super().make_train_function(force)
+
+    def keep_beginning(self):
+        """Takes the present weights for those to go back to: they may have been given after the model was made."""
+        with self.distribute_strategy.scope():
+            for name, initial in self.initial_weights.items():
+                for first, weight in zip(initial, self.rewound_weights(name), strict=True):
+                    first.assign(tf.convert_to_tensor(weight.value))
 
     def kept_by_place(self):
         return super().kept_by_place() + (("TicketGAN.ticket_rounds",) if self.ticket_rounds else ())
@@ -139,7 +158,7 @@ class TicketGAN(GAN):
     def rewind(self):
         """Sets weights back to where they began, pruned ones to 0, and makes the optimizers new."""
         for name, initial in self.initial_weights.items():
-            distribute.update_each(getattr(self, name).weights, initial, lambda _, first: tf.identity(first))
+            distribute.update_each(self.rewound_weights(name), initial, lambda _, first: tf.identity(first))
         kernels = [self.generator.trainable_variables[i] for i in self.convolutions]
         distribute.update_each(kernels, self.ticket_masks, pruning.zeroed)
         self.begin_average()
