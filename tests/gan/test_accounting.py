@@ -102,14 +102,16 @@ def test_weights_share_a_networks_products():
     generator, discriminator = stacks(2)
     for network in (generator, discriminator):
         shares = cost.weight_macs(network)
-        assert sum(shares) == cost.macs(network)
+        assert sum(shares) == cost.macs(network) and shares[-1] == 0
         assert all(
             (share > 0) == (len(v.shape) > 1)
-            for share, v in zip(shares, network.trainable_variables, strict=True)
+            for share, v in zip(shares[:-1], network.trainable_variables, strict=True)
         )
     by_path = {
         v.path: share
-        for v, share in zip(discriminator.trainable_variables, cost.weight_macs(discriminator), strict=True)
+        for v, share in zip(
+            discriminator.trainable_variables, cost.weight_macs(discriminator)[:-1], strict=True
+        )
     }
     assert sorted(by_path.values()) == [0, 0, 0, 0, 3 * 64, 3 * 64, 9 * 9 * 64, 9 * 9 * 64]
 
@@ -127,6 +129,18 @@ def test_the_cost_of_a_step_by_hand():
         "training_flops": 2 * 16 * (5 * macs[0] + 14 * macs[1]),
     }
     assert planned_cost(model, 16, 10) == {name: 10 * value for name, value in model.step_cost(16, 0).items()}
+
+
+def test_frozen_layers_cost_what_others_do():
+    """A network costs as much whether its last layer trains or not."""
+    networks = stacks(1)
+    whole = GAN(*networks).step_cost(16, 0)
+    for network in networks:
+        network.layers[-1].trainable = False
+    frozen = cost.weight_macs(networks[0])
+    assert frozen[-1] > 0 and sum(frozen) == cost.macs(networks[0])
+    assert len(frozen) == len(networks[0].trainable_variables) + 1
+    assert GAN(*networks).step_cost(16, 0) == whole
 
 
 @pytest.mark.slow

@@ -70,18 +70,20 @@ def layer_costs(network, inputs=None):
 
 
 def weight_macs(network, inputs=None):
-    """Multiply-accumulates of one forward of one sample by trainable variable, in the network's order.
+    """Multiply-accumulates of one forward of one sample by trainable variable, in the network's order, and the rest.
 
-    A layer's go to its own variables of two axes or more (kernels), in proportion to their sizes where there are
-    several; all else has 0. Arguments and errors are those of `layer_costs`.
+    A layer's go to its own trainable variables of two axes or more (kernels), in proportion to their sizes where
+    there are several; all other variables have 0. The rest, the last number, are those of layers without such, as
+    frozen ones are. All add up to `macs`. Arguments and errors are those of `layer_costs`.
     """
     rows, totals = _layer_totals(network, inputs)
-    seen, given = set(), {}
+    seen, given, rest = set(), {}, 0
     for layer, _ in rows:
         kernels = [v for v in _own_variables(layer, seen) if len(v.shape) > 1]
         size = sum(map(_size, kernels))
         given |= {id(v): totals[id(layer)][0] * _size(v) / size for v in kernels}
-    return [given.get(id(v), 0) for v in network.trainable_variables]
+        rest += 0 if kernels else totals[id(layer)][0]
+    return [*(given.get(id(v), 0) for v in network.trainable_variables), rest]
 
 
 def _layer_totals(network, inputs):

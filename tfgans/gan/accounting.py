@@ -90,7 +90,7 @@ class Accounting:
         }
 
     def macs_of(self, name):
-        """A network's multiply-accumulates by trainable variable, in this kind of step; 0 if they cannot be known."""
+        """A network's multiply-accumulates in this kind of step, as `cost.weight_macs` has them; 0 if not known."""
         if not hasattr(self, "_macs_found"):
             self._macs_found = {}
         key = name, self.variant
