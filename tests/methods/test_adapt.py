@@ -288,6 +288,34 @@ def test_compiled_is_eager(discriminator_steps):
         np.testing.assert_allclose(states[1][name], value, atol=1e-4, err_msg=name)
 
 
+def test_weights_given_before_the_first_update_are_pruned_before_it():
+    """As of a run that begins with another's: the average had masked entries until an event, if ever."""
+    options = dict(
+        generator_density=0.3, discriminator_density=0.3, exchange_every=0, adjust_every=0, ema_decay=0.5
+    )
+    model = AdaptGAN(*toys.image_networks(batch_norm=False), **options)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01), run_eagerly=True)
+    networks = {"generator": [model.generator, model.ema_generator], "discriminator": [model.discriminator]}
+    for network in sum(networks.values(), []):
+        network.set_weights([np.full_like(w, 0.01) for w in network.get_weights()])
+
+    def masked():
+        pairs = [
+            (network.trainable_variables[place].numpy(), mask.numpy())
+            for name, both in networks.items()
+            for network in both
+            for place, mask in zip(model.adapt_places[name], model.adapt_masks[name], strict=True)
+        ]
+        assert all(np.all(value[~mask] != 0.0) for value, mask in pairs)
+        return np.concatenate([value[mask] for value, mask in pairs])
+
+    assert np.all(masked() == np.float32(0.01))
+    seen = []
+    look = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.append(masked()))
+    model.fit(toys.images(8), batch_size=8, verbose=0, callbacks=[look])
+    assert len(seen[0]) > 100 and not seen[0].any() and not masked().any()
+
+
 @pytest.mark.slow
 def test_dense_networks_are_the_base():
     off, base = make(generator_density=1.0, discriminator_density=1.0), make(cls=GAN)

@@ -155,6 +155,15 @@ class AdaptGAN(GAN):
             kernels = self._kernels(name, self.ema_generator)
             distribute.update_each(kernels, self.adapt_masks[name], pruning.zeroed)
 
+    def make_train_function(self, force=False):
+        if not int(
+            self.step.numpy()
+        ):  # weights may have been given after the masks were drawn, another run's
+            with self.distribute_strategy.scope():
+                for name in self.adapt_places:
+                    self._prune(name, average=True)
+        return super().make_train_function(force)
+
     def update_discriminator(self, gradients, regularizer=False):
         if "discriminator" not in self.adapt_places:
             super().update_discriminator(gradients, regularizer)
