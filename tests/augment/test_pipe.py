@@ -250,3 +250,16 @@ def test_a_probability_is_any_number(probability):
     np.testing.assert_array_equal(found, expected)
     moved = np.any(expected != np.eye(3, dtype="float32"), (1, 2))
     assert np.all(moved) if probability == 1 else not np.all(moved)
+
+
+@pytest.mark.parametrize("side, equal", [(1, False), (2, False), (3, False), (4, True), (5, True)])
+def test_what_a_probability_of_0_leaves_of_small_images(side, equal):
+    """An image of ones is mirrored by at most a side less one pixel, and 0 beyond, where the filters read 6."""
+    pipe, images = AugmentPipe("geom"), np.ones((2, side, side, 1))
+    draws = {
+        n: tf.fill([2, *s], tf.constant(0.5, tf.float64))
+        for n, s in pipe.draw_shapes((side, side, 1)).items()
+    }
+    seen = pipe(tf.constant(images), pipe.transforms(draws, 0, (side, side, 1)))
+    error = np.abs(seen - images).max()
+    assert error < 1e-6 if equal else 0.01 < error < 1.0

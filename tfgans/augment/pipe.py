@@ -52,8 +52,9 @@ class AugmentPipe:
     the last is no colour.
 
     All is affine in the images. Images pass through the resampling at any probability: at 0 they come out equal to
-    1e-6. A flip, too, is exact to about 1e-2 only, as the filter is not symmetric: all as published. How far images
-    are mirrored is of the whole batch, as published, too; the differences that makes are below 1e-4.
+    1e-6, but for sides of 1 to 3 pixels, which have too few to mirror. A flip, too, is exact to about 1e-2 only, as
+    the filter is not symmetric. How far images are mirrored is of the whole batch; the differences that makes are
+    below 1e-4. All that is as published.
 
     Args:
         operations: some of `blit`, `geom`, `color`, `filter`, `noise`, `cutout`, joined by commas, or `bg`, `bgc`,
