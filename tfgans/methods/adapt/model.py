@@ -156,9 +156,8 @@ class AdaptGAN(GAN):
             distribute.update_each(kernels, self.adapt_masks[name], pruning.zeroed)
 
     def make_train_function(self, force=False):
-        if not int(
-            self.step.numpy()
-        ):  # weights may have been given after the masks were drawn, another run's
+        # Weights may have been given after the masks were drawn, another run's.
+        if not int(self.step.numpy()):
             with self.distribute_strategy.scope():
                 for name in self.adapt_places:
                     self._prune(name, average=True)
