@@ -225,8 +225,14 @@ def test_rows_fall_on_ends_of_executions_of_several_steps(gin_file, tmp_path, mo
     ):
         search(gin_file, tmp_path / "run", *bindings, "search.note_every = 3")
     assert not (tmp_path / "run").exists()
-    search(gin_file, tmp_path / "run", *bindings)
-    assert [row["step"] for row in history(tmp_path / "run")] == [0, 2]
+    search(gin_file, tmp_path / "run", *bindings, "AlphaGAN.warm_up_steps = 0")
+    rows = history(tmp_path / "run")
+    assert [row["step"] for row in rows] == [0, 2]
+    shares = [
+        np.array(values) for values in rows[1]["mixing"].values()
+    ]  # not a mean over both steps, as it was
+    entropy = np.concatenate([-(s * np.log(s)).sum(1) for s in shares]).mean()
+    assert rows[1]["entropy"] == pytest.approx(entropy, abs=2e-6) and "duality_gap" in rows[1]
 
 
 @pytest.mark.slow

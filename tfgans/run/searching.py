@@ -31,9 +31,11 @@ def search(
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
     It is a training run, with the options of `train`, and its folder has what a training run's has. In addition there
-    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, their entropy and the
-    measured duality gap), `genotypes/step_<n>.json` for every evaluation (each can be trained), `architecture.png`
-    and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and `genotype.png`.
+    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, the mean entropy of
+    the generator's edges in nats, and the measured duality gap, with `build.steps_per_execution` a mean over those
+    steps of the execution that have one), `genotypes/step_<n>.json` for every evaluation (each can be trained),
+    `architecture.png` and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and
+    `genotype.png`.
 
     Args:
         model_dir: the search's folder.
@@ -187,10 +189,11 @@ class SearchRun(training.Run):
         measured = {k.removeprefix("search/"): v for k, v in self._logs().items() if k.startswith("search/")}
         found = self.genotype()
         own = [mixing[name] for name in self.model.generator.architecture_names]
-        row = {"step": step, "entropy": float(entropy(own))} | measured
+        # What is logged is a mean over an execution, its entropy as well: here that of this mixing.
+        row = {"step": step} | measured | {"entropy": float(entropy(own))}
         row |= {
             "genotype": json.loads(found.text()),
-            "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
+            "mixing": {k: np.round(np.asarray(v, float), 6).tolist() for k, v in mixing.items()},
         }
         self._notes = [*self._rows(), row]
         self.history.append(row)
