@@ -235,6 +235,22 @@ def test_heat_map_of_one_step_and_of_a_discriminator():
     assert curves.draw_architecture_heat_map(rows, pools, dots_per_inch=30).size
 
 
+def test_edges_that_mix_by_raw_weights_have_no_entropy_and_are_told_as_raw(monkeypatch):
+    """The released code's first cell of D: its weights, next to 0, were drawn as an entropy of less than nothing."""
+    raw, shares = np.array([[0.001, -0.002, 0.001]]), np.array([[0.25, 0.75]])
+    drawn, titles = [], []
+    plain = curves._entropies
+    monkeypatch.setattr(curves, "_entropies", lambda panels: drawn.append(plain(panels)) or drawn[-1])
+    column = curves._draw_column
+    told = lambda *given: titles.extend(panel[0] for panel in given[3]) or column(*given)  # noqa: E731
+    monkeypatch.setattr(curves, "_draw_column", told)
+    pools = {"discriminator_channels_raise": ("a", "b", "c"), "discriminator_normal_2": ("d", "e")}
+    curves.draw_architecture_heat_map([[raw, shares]] * 2, pools, dots_per_inch=30)
+    expected = (-0.25 * np.log(0.25) - 0.75 * np.log(0.75)) / np.log(2)
+    np.testing.assert_allclose(np.concatenate([found for found in drawn if len(found)]), [[expected] * 2])
+    assert titles == ["discriminator_channels_raise, edge 0, raw weights", "discriminator_normal_2, edge 0"]
+
+
 @pytest.mark.parametrize(("length", "steps"), [(0, None), (2, [1])])
 def test_heat_map_refuses_what_does_not_fit(length, steps):
     with pytest.raises(ConfigError, match="as many steps as entries, at least one"):
