@@ -230,6 +230,13 @@ def test_all_losses_of_ours_but_that_of_pairs_are_sums():
     assert is_sum(lambda real, fake: 1e4 * losses.hinge_discriminator(real, fake))
 
 
+def test_data_too_short_for_an_outer_step_are_told_in_batches():
+    """It said that no batch had the one image that a step takes."""
+    model = make(discriminator_steps=2)
+    with pytest.raises(ConfigError, match="no training step: one takes 10 batches, and the data has fewer"):
+        model.fit(data(model, 0, 1).take(1), shuffle=False, verbose=0)
+
+
 def test_a_generator_without_shares_of_its_operations_is_refused_before_it_is_searched():
     """The gap's logs have the entropy of `mixing`: it was missed at the end of the first outer step."""
     generator, discriminator = toys.image_networks()
