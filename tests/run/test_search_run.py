@@ -16,7 +16,8 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import generation
-from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
+from tfgans.methods.alphagan.spaces.autogan.genotype import Genotype, load_genotype
+from tfgans.methods.alphagan.spaces.autogan.supernet import GeneratorSupernet, Supernet
 from tfgans.run import build, callbacks, searching, training
 from tfgans.run.plan import Plan
 
@@ -178,6 +179,35 @@ def test_refusals(gin_file, tmp_path):
     with pytest.raises(ConfigError, match="a search needs a generator that is a supernet"):
         searching.search(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "bindings", "said"),
+    [
+        (
+            (GeneratorSupernet, "draw"),
+            (),
+            "needs more of alphagan_supernet, .*Supernet tells: it has no draw$",
+        ),
+        ((Supernet, "mixing_of"), ("build.methods = [@RandomSearchGAN]",), "it has no mixing_of$"),
+        ((Genotype, "line"), (), "what alphagan_supernet.genotype gives, .*Record tells: it has no line$"),
+    ],
+)
+def test_a_supernet_of_ones_own_that_lacks_what_a_search_needs_is_refused_before_it(
+    lacking, bindings, said, gin_file, tmp_path, monkeypatch
+):
+    """It ended in a traceback, of random search after all its steps."""
+    monkeypatch.delattr(*lacking)
+    build.prepare([gin_file], bindings)
+    with pytest.raises(ConfigError, match=said):
+        searching.search(str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_that_chooses_nothing_at_its_end_needs_no_candidates(gin_file, monkeypatch):
+    monkeypatch.delattr(Supernet, "mixing_of")
+    build.prepare([gin_file], ())
+    searching._check_supernets(build.build_model()[0])
 
 
 @pytest.mark.slow

@@ -15,10 +15,16 @@ from tfgans.data import Dataset
 from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
 from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
+from tfgans.methods.alphagan.records import Record
 from tfgans.run import callbacks, classes, training
 from tfgans.run.plan import Plan, check_multiple
 
 logger = logging.getLogger(__name__)
+
+# What a search asks supernets and genotypes for.
+_OF_SUPERNETS = ("architecture_variables", "architecture_names", "architecture_operations", "mixing", "named")
+_OF_CANDIDATES = ("random_genotype", "mixing_of")
+_OF_GENOTYPES = ("text", "save", "line", "table")
 
 
 @configurable
@@ -90,6 +96,7 @@ class SearchRun(training.Run):
             raise ConfigError(
                 "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
+        _check_supernets(self.model)
         dataset = Dataset()
         if self.model.on_halves:
             self.halves = dataset.halves()
@@ -265,6 +272,24 @@ class SearchRun(training.Run):
         told = [sign * value if math.isfinite(value) else None for value in scores]  # JSON has no infinity
         files.write_text(self.folder / "candidates.json", json.dumps(told) + "\n")
         return found
+
+
+def _check_supernets(model):
+    """Raises ConfigError, before a search, for supernets of one's own that lack something that it asks them for."""
+    generator, discriminator = model.generator, model.discriminator
+    needed = [(generator, (*_OF_SUPERNETS, "genotype", "draw", *_OF_CANDIDATES * _has_candidates(model)))]
+    if hasattr(discriminator, "architecture_variables"):
+        needed.append((discriminator, _OF_SUPERNETS))
+    for network, names in needed:
+        _check_has(network, network.name, names, "tfgans.methods.alphagan.spaces.autogan.supernet.Supernet")
+    found = genotype_of(generator, discriminator)
+    _check_has(found, f"what {generator.name}.genotype gives", _OF_GENOTYPES, f"{Record.__module__}.Record")
+
+
+def _check_has(thing, told, names, model):
+    lacking = [name for name in names if not hasattr(thing, name)]
+    if lacking:
+        raise ConfigError(f"a search needs more of {told}, as {model} tells: it has no {', '.join(lacking)}")
 
 
 def _has_candidates(model):
