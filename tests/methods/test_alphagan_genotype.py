@@ -119,6 +119,10 @@ def changed(**fields):
         (json.dumps(changed(skip_2=None)), "skip_2 has 1 operations. Received: None"),
         (json.dumps(changed(normal="a\nb")), "normal has one list for each of 3 cells. Received: a b"),
         (json.dumps({"a\nb": 1}), "skip_2 and skip_3. Received: a b"),
+        (
+            json.dumps(changed(normal=[["Sep_conv_3x3"] * 3] * 3)),
+            "Received: 'Sep_conv_3x3'$",
+        ),  # it was cut off
         ("[" * 100000, "cannot be read as a genotype: it is nested too deeply"),
         ("\ud800", "cannot be read as a genotype: Expecting value"),
         ("9" * 5000, "cannot be read as a genotype: Exceeds the limit"),
@@ -139,6 +143,11 @@ def test_wrong_files_are_refused_in_one_line(text, message, tmp_path):
 def test_unknown_names_are_refused(name):
     with pytest.raises(ConfigError, match="alphaGAN_s, alphaGAN_l or a JSON file that exists. Received: "):
         load_genotype(name)
+
+
+def test_what_a_genotype_is_made_of_in_python_is_told_in_one_line():
+    with pytest.raises(ConfigError, match="skip_2 has 1 operations. Received: a b$"):
+        Genotype(**changed(skip_2="a\nb"))
 
 
 def test_largest_weight_is_chosen_and_the_first_of_equals():
