@@ -280,8 +280,8 @@ class Driver(keras.Model):
                 "enough"
             )
         return ConfigError(
-            "an epoch has no training step: the data has ended, or no batch has the "
-            f"{self.intake().told_least} images that one takes"
+            "an epoch has no training step: the data has ended, or no batch has as many images as one takes, "
+            f"{self.intake().told_least}"
         )
 
     def _replicated_step(self, kind):
