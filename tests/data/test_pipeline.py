@@ -231,7 +231,7 @@ def test_a_batch_that_replicas_cannot_share_or_that_is_larger_than_the_set_is_re
     with pytest.raises(ConfigError) as caught:
         archive(tmp_path, batch_size=24).batches(2, 0)
     assert str(caught.value) == (
-        "too few images for one step: 23, but it takes 48 (batch_size 24 x discriminator_steps 2), "
+        "too few images for one step: 23, but it takes 48 (batch_size 24 x 2 real batches), "
         "and batch_size is at most the number of images"
     )
     smaller = min(archive(tmp_path, batch_size=12).halves(), key=lambda half: half.num_examples)
@@ -255,7 +255,7 @@ def test_fewer_images_than_a_step_takes_come_again_within_it(tmp_path, caplog, s
         alike += (shown[5:8] == shown[:3]).all()
     assert alike < 30  # of 300: one in 60
     assert len(orders) > 100 and (np.bincount(places) > 30).all()  # of 120 whole orders; 60 on average
-    told = f"has 5 images and a step takes {taken} (batch_size 4 x discriminator_steps {steps})"
+    told = f"has 5 images and a step takes {taken} (batch_size 4 x {steps} real batches)"
     assert told in caplog.text and f"it sees them {often}" in caplog.text
 
 

@@ -119,6 +119,10 @@ def changed(**fields):
         (json.dumps(changed(skip_2=None)), "skip_2 has 1 operations. Received: None"),
         (json.dumps(changed(normal="a\nb")), "normal has one list for each of 3 cells. Received: a b"),
         (json.dumps({"a\nb": 1}), "skip_2 and skip_3. Received: a b"),
+        (
+            json.dumps(changed(normal=[["Sep_conv_3x3"] * 3] * 3)),
+            "Received: 'Sep_conv_3x3'$",
+        ),  # it was cut off
         ("[" * 100000, "cannot be read as a genotype: it is nested too deeply"),
         ("\ud800", "cannot be read as a genotype: Expecting value"),
         ("9" * 5000, "cannot be read as a genotype: Exceeds the limit"),
@@ -139,6 +143,11 @@ def test_wrong_files_are_refused_in_one_line(text, message, tmp_path):
 def test_unknown_names_are_refused(name):
     with pytest.raises(ConfigError, match="alphaGAN_s, alphaGAN_l or a JSON file that exists. Received: "):
         load_genotype(name)
+
+
+def test_what_a_genotype_is_made_of_in_python_is_told_in_one_line():
+    with pytest.raises(ConfigError, match="skip_2 has 1 operations. Received: a b$"):
+        Genotype(**changed(skip_2="a\nb"))
 
 
 def test_largest_weight_is_chosen_and_the_first_of_equals():
@@ -233,6 +242,22 @@ def test_heat_map_of_one_step_and_of_a_discriminator():
     rows = [[np.full((1, 3), 1 / 3), np.full((1, 2), 0.5)]] * 2
     pools = {"channels_raise": ("a", "b", "c"), "normal_1": ("d", "e")}
     assert curves.draw_architecture_heat_map(rows, pools, dots_per_inch=30).size
+
+
+def test_edges_that_mix_by_raw_weights_have_no_entropy_and_are_told_as_raw(monkeypatch):
+    """The released code's first cell of D: its weights, next to 0, were drawn as an entropy of less than nothing."""
+    raw, shares = np.array([[0.001, -0.002, 0.001]]), np.array([[0.25, 0.75]])
+    drawn, titles = [], []
+    plain = curves._entropies
+    monkeypatch.setattr(curves, "_entropies", lambda panels: drawn.append(plain(panels)) or drawn[-1])
+    column = curves._draw_column
+    told = lambda *given: titles.extend(panel[0] for panel in given[3]) or column(*given)  # noqa: E731
+    monkeypatch.setattr(curves, "_draw_column", told)
+    pools = {"discriminator_channels_raise": ("a", "b", "c"), "discriminator_normal_2": ("d", "e")}
+    curves.draw_architecture_heat_map([[raw, shares]] * 2, pools, dots_per_inch=30)
+    expected = (-0.25 * np.log(0.25) - 0.75 * np.log(0.75)) / np.log(2)
+    np.testing.assert_allclose(np.concatenate([found for found in drawn if len(found)]), [[expected] * 2])
+    assert titles == ["discriminator_channels_raise, edge 0, raw weights", "discriminator_normal_2, edge 0"]
 
 
 @pytest.mark.parametrize(("length", "steps"), [(0, None), (2, [1])])

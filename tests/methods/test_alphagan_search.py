@@ -4,14 +4,16 @@ import keras
 import numpy as np
 import pytest
 import replicas
+import searches
 import supernets
 import tensorflow as tf
 import toys
 from searches import BATCH, changed, data, fit, make, run_phase, weights
 
-from tfgans import checkpoint
+from tfgans import checkpoint, losses
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
+from tfgans.methods.alphagan.gap import is_sum
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
 from tfgans.schedules import CosineAnnealing, StepDecay
@@ -214,6 +216,35 @@ def test_bad_options(options, message):
 def test_a_generator_that_is_no_supernet_is_refused():
     with pytest.raises(ConfigError, match="a generator that is a supernet"):
         AlphaGAN(*toys.image_networks())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda real, fake: tf.reduce_mean(tf.nn.softplus(fake - real)),
+        lambda real, fake: tf.reduce_mean(real * fake),
+    ],
+)
+def test_a_discriminators_loss_that_is_no_sum_of_two_parts_is_refused(loss):
+    """Alpha's gradient was that of some other loss, of fakes beside real logits of 0."""
+    with pytest.raises(
+        ConfigError, match="sums of a real and a fake part, .*: GAN.discriminator_loss is none"
+    ):
+        AlphaGAN(searches.supernet(), searches.critic(), discriminator_loss=loss)
+
+
+def test_all_losses_of_ours_but_that_of_pairs_are_sums():
+    found = [getattr(losses, name) for name in vars(losses) if name.endswith("_discriminator")]
+    assert [loss.__name__ for loss in found if not is_sum(loss)] == ["relativistic_discriminator"]
+    assert len(found) > 6
+    assert is_sum(lambda real, fake: 1e4 * losses.hinge_discriminator(real, fake))
+
+
+def test_data_too_short_for_an_outer_step_are_told_in_batches():
+    """It said that no batch had the one image that a step takes."""
+    model = make(discriminator_steps=2)
+    with pytest.raises(ConfigError, match="no training step: one takes 10 batches, and the data has fewer"):
+        model.fit(data(model, 0, 1).take(1), shuffle=False, verbose=0)
 
 
 def test_a_generator_without_shares_of_its_operations_is_refused_before_it_is_searched():

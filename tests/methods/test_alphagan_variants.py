@@ -215,6 +215,7 @@ def test_gumbel_noise_is_in_every_forward_of_a_searched_discriminator():
     for options, phases in (
         ({}, ("discriminator", "test_generator", "architecture")),
         ({"single_level_weight": 1.0}, ("both_players", "test_discriminator", "gap")),
+        ({"joint_batch": True}, ("discriminator", "test_discriminator")),
     ):
         model, seen = make(gumbel=True, discriminator=discriminator, **options), []
         call_options = model.call_options

@@ -16,7 +16,8 @@ from tfgans.config import ConfigError
 from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.gan import generation
-from tfgans.methods.alphagan.spaces.autogan.genotype import load_genotype
+from tfgans.methods.alphagan.spaces.autogan.genotype import Genotype, load_genotype
+from tfgans.methods.alphagan.spaces.autogan.supernet import GeneratorSupernet, Supernet
 from tfgans.run import build, callbacks, searching, training
 from tfgans.run.plan import Plan
 
@@ -180,6 +181,35 @@ def test_refusals(gin_file, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("lacking", "bindings", "said"),
+    [
+        (
+            (GeneratorSupernet, "draw"),
+            (),
+            "needs more of alphagan_supernet, .*Supernet tells: it has no draw$",
+        ),
+        ((Supernet, "mixing_of"), ("build.methods = [@RandomSearchGAN]",), "it has no mixing_of$"),
+        ((Genotype, "line"), (), "what alphagan_supernet.genotype gives, .*Record tells: it has no line$"),
+    ],
+)
+def test_a_supernet_of_ones_own_that_lacks_what_a_search_needs_is_refused_before_it(
+    lacking, bindings, said, gin_file, tmp_path, monkeypatch
+):
+    """It ended in a traceback, of random search after all its steps."""
+    monkeypatch.delattr(*lacking)
+    build.prepare([gin_file], bindings)
+    with pytest.raises(ConfigError, match=said):
+        searching.search(str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_that_chooses_nothing_at_its_end_needs_no_candidates(gin_file, monkeypatch):
+    monkeypatch.delattr(Supernet, "mixing_of")
+    build.prepare([gin_file], ())
+    searching._check_supernets(build.build_model()[0])
+
+
 @pytest.mark.slow
 def test_a_row_noted_after_a_kill_has_the_gap_of_its_step(gin_file, tmp_path, monkeypatch):
     """A step that is evaluated and falls between two rows is noted after its evaluation, which may be long."""
@@ -225,8 +255,14 @@ def test_rows_fall_on_ends_of_executions_of_several_steps(gin_file, tmp_path, mo
     ):
         search(gin_file, tmp_path / "run", *bindings, "search.note_every = 3")
     assert not (tmp_path / "run").exists()
-    search(gin_file, tmp_path / "run", *bindings)
-    assert [row["step"] for row in history(tmp_path / "run")] == [0, 2]
+    search(gin_file, tmp_path / "run", *bindings, "AlphaGAN.warm_up_steps = 0")
+    rows = history(tmp_path / "run")
+    assert [row["step"] for row in rows] == [0, 2]
+    shares = [
+        np.array(values) for values in rows[1]["mixing"].values()
+    ]  # not a mean over both steps, as it was
+    entropy = np.concatenate([-(s * np.log(s)).sum(1) for s in shares]).mean()
+    assert rows[1]["entropy"] == pytest.approx(entropy, abs=2e-6) and "duality_gap" in rows[1]
 
 
 @pytest.mark.slow

@@ -242,8 +242,8 @@ class Dataset(Reference):
             part = "" if self._half[0] is None else " in a half of them"
             raise ConfigError(
                 f"too few images for one step: {self.num_examples}{part}, but it takes "
-                f"{self.batch_size * discriminator_steps} (batch_size {self.batch_size} x discriminator_steps "
-                f"{discriminator_steps}), and batch_size is at most the number of images"
+                f"{self.batch_size * discriminator_steps} (batch_size {self.batch_size} x "
+                f"{discriminator_steps} real batches), and batch_size is at most the number of images"
             )
         if self.batch_size % replicas:
             raise ConfigError(

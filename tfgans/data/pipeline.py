@@ -69,7 +69,7 @@ class Batches:
         if self.turns > 1 and (self.shape, count) not in told:
             told.add((self.shape, count))
             taken = steps * batch_size
-            line = "%s has %d images and a step takes %d (batch_size %d x discriminator_steps %d): it sees them %s"
+            line = "%s has %d images and a step takes %d (batch_size %d x %d real batches): it sees them %s"
             often = "more than once" if taken < 2 * count else "several times"
             logger.warning(line, title, count, taken, batch_size, steps, often)
 

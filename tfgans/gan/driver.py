@@ -273,9 +273,15 @@ class Driver(keras.Model):
         """What to raise where the data has no batch left: the epoch's end, or an error if it had no step at all."""
         if self._logs.counts:
             return StopIteration()
+        batches = sum(self.batches_of(int(self.step.numpy()))) // self.batches_per_step
+        if batches > 1:
+            return ConfigError(
+                f"an epoch has no training step: one takes {batches} batches, and the data has fewer that are large "
+                "enough"
+            )
         return ConfigError(
-            "an epoch has no training step: the data has ended, or no batch has the "
-            f"{self.intake().told_least} images that one takes"
+            "an epoch has no training step: the data has ended, or no batch has as many images as one takes, "
+            f"{self.intake().told_least}"
         )
 
     def _replicated_step(self, kind):

@@ -97,11 +97,15 @@ class Forwards:
 
     @hook
     def discriminate_both(self, real, fake):
-        """The outputs for real and fake images, in one batch or two (`joint_batch`)."""
+        """The outputs for real and fake images, in one batch or two (`joint_batch`).
+
+        What all images of a batch share (`shared_entries`), such as noise, one batch has from the real images'.
+        """
         if not self.joint_batch:
             return self.discriminate(real, training=True), self.discriminate(fake, training=True)
         images = [tf.cast(batch["images"], real["images"].dtype) for batch in (real, fake)]
         both = {"images": tf.concat(images, 0), "labels": None}
+        both |= {name: x for name, x in real.items() if name.partition("/")[0] in self.shared_entries()}
         if real["labels"] is not None and fake["labels"] is not None:
             both["labels"] = tf.concat([real["labels"], fake["labels"]], 0)
         outputs = self.discriminate(both, training=True)

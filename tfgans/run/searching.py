@@ -15,10 +15,16 @@ from tfgans.data import Dataset
 from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
 from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
+from tfgans.methods.alphagan.records import Record
 from tfgans.run import callbacks, classes, training
 from tfgans.run.plan import Plan, check_multiple
 
 logger = logging.getLogger(__name__)
+
+# What a search asks supernets and genotypes for.
+_OF_SUPERNETS = ("architecture_variables", "architecture_names", "architecture_operations", "mixing", "named")
+_OF_CANDIDATES = ("random_genotype", "mixing_of")
+_OF_GENOTYPES = ("text", "save", "line", "table")
 
 
 @configurable
@@ -31,9 +37,11 @@ def search(
     """Searches as long as `train.steps` says; a folder that holds a part of the same search is taken up there.
 
     It is a training run, with the options of `train`, and its folder has what a training run's has. In addition there
-    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, their entropy and the
-    measured duality gap), `genotypes/step_<n>.json` for every evaluation (each can be trained), `architecture.png`
-    and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and `genotype.png`.
+    are `search.jsonl` (for every noted step the genotype, the operations' weights on each edge, the mean entropy of
+    the generator's edges in nats, and the measured duality gap, with `build.steps_per_execution` a mean over those
+    steps of the execution that have one), `genotypes/step_<n>.json` for every evaluation (each can be trained),
+    `architecture.png` and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and
+    `genotype.png`.
 
     Args:
         model_dir: the search's folder.
@@ -88,6 +96,7 @@ class SearchRun(training.Run):
             raise ConfigError(
                 "a search needs a generator that is a supernet: include 'gin_configs/networks/alphagan_supernet.gin'"
             )
+        _check_supernets(self.model)
         dataset = Dataset()
         if self.model.on_halves:
             self.halves = dataset.halves()
@@ -187,10 +196,11 @@ class SearchRun(training.Run):
         measured = {k.removeprefix("search/"): v for k, v in self._logs().items() if k.startswith("search/")}
         found = self.genotype()
         own = [mixing[name] for name in self.model.generator.architecture_names]
-        row = {"step": step, "entropy": float(entropy(own))} | measured
+        # What is logged is a mean over an execution, its entropy as well: here that of this mixing.
+        row = {"step": step} | measured | {"entropy": float(entropy(own))}
         row |= {
             "genotype": json.loads(found.text()),
-            "mixing": {k: np.round(np.asarray(v), 6).tolist() for k, v in mixing.items()},
+            "mixing": {k: np.round(np.asarray(v, float), 6).tolist() for k, v in mixing.items()},
         }
         self._notes = [*self._rows(), row]
         self.history.append(row)
@@ -262,6 +272,24 @@ class SearchRun(training.Run):
         told = [sign * value if math.isfinite(value) else None for value in scores]  # JSON has no infinity
         files.write_text(self.folder / "candidates.json", json.dumps(told) + "\n")
         return found
+
+
+def _check_supernets(model):
+    """Raises ConfigError, before a search, for supernets of one's own that lack something that it asks them for."""
+    generator, discriminator = model.generator, model.discriminator
+    needed = [(generator, (*_OF_SUPERNETS, "genotype", "draw", *_OF_CANDIDATES * _has_candidates(model)))]
+    if hasattr(discriminator, "architecture_variables"):
+        needed.append((discriminator, _OF_SUPERNETS))
+    for network, names in needed:
+        _check_has(network, network.name, names, "tfgans.methods.alphagan.spaces.autogan.supernet.Supernet")
+    found = genotype_of(generator, discriminator)
+    _check_has(found, f"what {generator.name}.genotype gives", _OF_GENOTYPES, f"{Record.__module__}.Record")
+
+
+def _check_has(thing, told, names, model):
+    lacking = [name for name in names if not hasattr(thing, name)]
+    if lacking:
+        raise ConfigError(f"a search needs more of {told}, as {model} tells: it has no {', '.join(lacking)}")
 
 
 def _has_candidates(model):

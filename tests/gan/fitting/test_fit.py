@@ -160,7 +160,7 @@ def test_distributed_data_of_one_size_trains_as_it_is():
     assert seen(model) == [[[0, 1], [2, 3]], [[4, 5], [6, 7]], [[8, 9], [10, 11]]]
     for data, message in [
         (whole.batch(4), "batches of one size"),
-        (whole.batch(3, drop_remainder=True), "a multiple of discriminator_steps"),
+        (whole.batch(3, drop_remainder=True), "a multiple of a step's real batches"),
         (whole.map(lambda x: x * 300).batch(4, drop_remainder=True), "float images are in"),
     ]:
         with pytest.raises(ConfigError, match=message):

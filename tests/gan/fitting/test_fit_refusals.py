@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import toys
 from noted import (
     BATCHES,
     FOUR_STEPS,
@@ -17,7 +18,9 @@ from noted import (
     sliced,
 )
 
+from tfgans import losses
 from tfgans.config import ConfigError
+from tfgans.gan import GAN
 from tfgans.gan.fitting.intake import FIRST_BATCHES
 
 NO_STEP, TOO_FEW = "an epoch has no training step", "has too few images"
@@ -91,6 +94,19 @@ def test_what_cannot_be_trained_on_is_refused_before_the_first_step(case):
     with pytest.raises(ConfigError, match=message) as error:
         model.fit(make(), verbose=0, **options)
     assert model.seen == [] and "\n" not in str(error.value)
+
+
+def test_what_a_step_of_pairs_takes_is_not_told_as_discriminator_steps():
+    """It was told as discriminator_steps x replicas = 2 x 1, of a model with one discriminator step."""
+    of_pairs = dict(
+        discriminator_loss=losses.relativistic_discriminator, generator_loss=losses.relativistic_generator
+    )
+    model = GAN(*toys.image_networks(), **of_pairs)
+    model.compile("sgd", "sgd")
+    with pytest.raises(
+        ConfigError, match="1 has too few .*, which takes real batches x replicas = 2 x 1 = 2$"
+    ):
+        model.fit(pixels(1), verbose=0)
 
 
 def test_steps_of_an_epoch_are_whole_executions():

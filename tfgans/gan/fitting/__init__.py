@@ -37,10 +37,10 @@ class Fitting:
     ):
         """Trains on any data. One batch of it makes one training step, that is one generator update.
 
-        Each batch holds the real images of all discriminator steps and replicas. The remainder rule: of a batch,
-        discriminator_steps x replicas x accumulation_steps x k images are used, with the largest k for which they are
-        there, and the rest is dropped; a batch too small for k = 1 is dropped whole. An epoch without any step is an
-        error.
+        Each batch holds the real images of all discriminator steps and replicas, and where losses are of pairs those
+        of the generator's. The remainder rule: of a batch, real batches x replicas x accumulation_steps x k images
+        are used, with the largest k for which they are there, and the rest is dropped; a batch too small for k = 1 is
+        dropped whole. An epoch without any step is an error.
 
         Images are [N, H, W, C]: floats in [-1, 1], or pixels in [0, 255] of any integer type, which are scaled by
         `images / 127.5 - 1`. Points [N, D] are floats of any range. Labels are [N] or [N, 1], integers in

@@ -1,8 +1,9 @@
 """The batches that a training step takes, and how data of other layouts becomes them.
 
-The remainder rule: each batch of n images makes one step. Of its images, discriminator_steps x replicas x
-accumulation_steps x k are used, with the largest k for which they are there, and the rest is dropped; a batch too
-small for k = 1 is dropped whole.
+The remainder rule: each batch of n images makes one step. Of its images, real batches x replicas x accumulation_steps
+x k are used, with the largest k for which they are there, and the rest is dropped; a batch too small for k = 1 is
+dropped whole. The real batches of a step are `GAN.batches_per_step`: discriminator_steps, and one more where losses
+are of pairs.
 """
 
 import contextlib
@@ -91,9 +92,9 @@ class Intake:
     def told_least(self):
         """What `least` is made of, in words."""
         if self.accumulation_steps == 1:
-            return f"discriminator_steps x replicas = {self.steps} x {self.replicas}"
+            return f"real batches x replicas = {self.steps} x {self.replicas}"
         numbers = f"{self.steps} x {self.replicas} x {self.accumulation_steps}"
-        return f"discriminator_steps x replicas x accumulation_steps = {numbers}"
+        return f"real batches x replicas x accumulation_steps = {numbers}"
 
     def check_size(self, count):
         """Refuses a batch of `count` images that makes no step."""

@@ -261,8 +261,8 @@ def distributed(intake, data):
         if None in count or math.prod(count) % one.least:
             several = " x accumulation_steps" if one.accumulation_steps > 1 else ""
             raise ConfigError(
-                f"distributed data comes in batches of one size, a multiple of discriminator_steps{several}: write "
-                ".batch(n, drop_remainder=True), or give fit the data before it is distributed"
+                f"distributed data comes in batches of one size, a multiple of a step's real batches{several}: "
+                "write .batch(n, drop_remainder=True), or give fit the data before it is distributed"
             )
         total += math.prod(count)
     total = total * intake.replicas // len(specs)  # of other workers' replicas, too

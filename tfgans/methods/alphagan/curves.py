@@ -28,7 +28,8 @@ def draw_architecture_heat_map(history, operations, steps=None, dots_per_inch=11
 
     Args:
         history: for each time, the rows of probabilities [edges, operations] of every architecture weight, a list
-            in the order of `operations`.
+            in the order of `operations`. Rows that are none, as of edges that mix by raw weights, are drawn with
+            what is below 0 as 0, are told as raw, and have no entropy.
         operations: names of the columns of each weight by its name: a supernet's `architecture_operations`. Names
             that begin with `normal`, `latents` or `discriminator` are drawn in columns of their own.
         steps: when that was, rising; 0, 1, 2 ... by default.
@@ -44,8 +45,9 @@ def draw_architecture_heat_map(history, operations, steps=None, dots_per_inch=11
     panels = {kind: [] for kind in _KINDS}
     for index, (name, pool) in enumerate(operations.items()):
         values = np.stack([np.asarray(entry[index]) for entry in history])  # [time, edges, operations]
+        raw = "" if _are_shares(values) else ", raw weights"
         panels[_kind(name)] += [
-            (f"{name}, edge {row}", pool, values[:, row]) for row in range(values.shape[1])
+            (f"{name}, edge {row}{raw}", pool, values[:, row]) for row in range(values.shape[1])
         ]
     columns = [column for kind in _KINDS for column in _columns(panels[kind], _PANELS[kind])]
     heights = [sum(_inches(panel) for panel in column) + 0.5 for column in columns]
@@ -141,10 +143,9 @@ def _draw_column(figure, page, left, panels, steps, top):
 def _draw_entropy(axes, panels, steps):
     """Entropy of the rows over that of the uniform distribution: mean, lowest and highest of each kind of edge."""
     for kind, (colour, label) in _KINDS.items():
-        chosen = [panel for panel in panels[kind] if len(panel[1]) > 1]
-        if not chosen:
+        shares = _entropies(panels[kind])
+        if not len(shares):
             continue
-        shares = np.stack([_entropy(values) / np.log(len(pool)) for _, pool, values in chosen])
         axes.fill_between(steps, shares.min(0), shares.max(0), color=colour, alpha=0.16, linewidth=0)
         axes.plot(steps, shares.mean(0), color=colour, linewidth=2, label=label)
     axes.set_xlabel("outer step")
@@ -153,6 +154,17 @@ def _draw_entropy(axes, panels, steps):
     axes.margins(x=0.0)
     axes.grid(alpha=0.15)
     axes.legend(frameon=False)
+
+
+def _entropies(panels):
+    """[edges, time]: entropies of the edges that have more than one operation and mix by shares, over the largest."""
+    chosen = [(pool, values) for _, pool, values in panels if len(pool) > 1 and _are_shares(values)]
+    return np.array([_entropy(values) / np.log(len(pool)) for pool, values in chosen])
+
+
+def _are_shares(values):
+    """Whether the last axis holds probabilities, to the digits that a search keeps of them."""
+    return bool((values >= 0).all() and np.allclose(values.sum(-1), 1.0, atol=1e-4))
 
 
 def _entropy(probabilities):

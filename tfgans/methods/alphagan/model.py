@@ -11,7 +11,7 @@ from tfgans.gan.average import clone
 from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.gan.learning_rates import factor_of
 from tfgans.layers.state import frozen_state
-from tfgans.methods.alphagan.gap import Gap, entropy
+from tfgans.methods.alphagan.gap import Gap, entropy, is_sum
 from tfgans.methods.alphagan.loop import OuterLoop
 from tfgans.methods.alphagan.players import Players
 from tfgans.methods.alphagan.single_level import SingleLevel
@@ -69,8 +69,8 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         architecture_weight_decay: alpha times this is added to its gradient.
         generator_schedule: function of outer steps done (`tfgans.schedules`), one more factor on the rate of G.
         test_schedule: the same for the rates of G-bar and D-bar.
-    Raises: ConfigError if a value leaves its range, the generator is no supernet, an optimizer has a schedule, or
-        another method is lazy at a single level.
+    Raises: ConfigError if a value leaves its range, the generator is no supernet, the discriminator's loss is no sum
+        of a real and a fake part, an optimizer has a schedule, or another method is lazy at a single level.
     """
 
     replaces = ("train_step",)
@@ -120,6 +120,11 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
         if self.of_pairs:
             raise ConfigError(
                 "AlphaGAN needs losses that are sums of a real and a fake part: GAN.generator_loss is of pairs"
+            )
+        if not is_sum(self.discriminator_loss):
+            raise ConfigError(
+                "AlphaGAN needs losses that are sums of a real and a fake part, of which the architecture takes the "
+                "fake one's gradient: GAN.discriminator_loss is none"
             )
 
     def compile(self, optimizer="adam", discriminator_optimizer="adam", **options):

@@ -42,7 +42,7 @@ def read_record(path, cls, what, required, optional=()):
         try:
             record = cls(**fields)
         except ConfigError as error:
-            raise ConfigError(f"{path}: {readers.reason(error)}") from error
+            raise ConfigError(f"{path}: {error}") from error  # a line, to its end: that has what was received
     inputs.note(path, record.text())
     return record
 
@@ -65,6 +65,22 @@ def named(value, cls, published, kind, read):
     value = files.expanded(value) if isinstance(value, (str, os.PathLike)) else value
     names = f"{'one of ' * (len(published) > 1)}{', '.join(published)}"
     raise ConfigError(f"{kind} is {names} or a JSON file that exists. Received: {readers.one_line(value)}")
+
+
+def checked_operations(owner, names, count, allowed):
+    """The names of an owner's operations as a tuple.
+
+    Raises: ConfigError, in one line, if they are not as many as `count`, or one is not among those allowed.
+    """
+    if not isinstance(names, (list, tuple)) or len(names) != count:
+        raise ConfigError(f"genotype: {owner} has {count} operations. Received: {readers.one_line(names)}")
+    for name in names:
+        if not isinstance(name, str) or name not in allowed:
+            raise ConfigError(
+                f"genotype: {owner}: an operation is one of {', '.join(allowed)}. Received: "
+                f"{readers.one_line(repr(name))}"
+            )
+    return tuple(names)
 
 
 def aligned(rows):

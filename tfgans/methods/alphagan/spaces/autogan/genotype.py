@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, named, read_record
+from tfgans.methods.alphagan.records import (
+    Record,
+    aligned,
+    checked_operations,
+    drawn,
+    largest,
+    named,
+    read_record,
+)
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.operations import NORMAL, UP
+from tfgans.readers import one_line
 
 _COUNTS = {"normal": 3, "up": 2}  # edges of a cell
 _SKIPS = {"skip_2": 1, "skip_3": 2}
@@ -32,7 +41,9 @@ class Genotype(Record):
         for field, count in _COUNTS.items():
             cells = getattr(self, field)
             if not isinstance(cells, (list, tuple)) or len(cells) != len(space.CELLS):
-                raise ConfigError(f"genotype: {field} has one list for each of 3 cells. Received: {cells}")
+                raise ConfigError(
+                    f"genotype: {field} has one list for each of 3 cells. Received: {one_line(cells)}"
+                )
             checked = tuple(_checked(f"{field}, cell {i}", field, c, count) for i, c in enumerate(cells, 1))
             object.__setattr__(self, field, checked)
         for field, count in _SKIPS.items():
@@ -71,15 +82,7 @@ class Genotype(Record):
 
 def _checked(owner, kind, names, count):
     """The names as a tuple, if there are as many as there should be, all of a kind."""
-    if not isinstance(names, (list, tuple)) or len(names) != count:
-        raise ConfigError(f"genotype: {owner} has {count} operations. Received: {names}")
-    for name in names:
-        allowed = NORMAL if kind == "normal" else UP
-        if not isinstance(name, str) or name not in allowed:
-            raise ConfigError(
-                f"genotype: {owner}: an operation is one of {', '.join(allowed)}. Received: {name!r}"
-            )
-    return tuple(names)
+    return checked_operations(owner, names, count, NORMAL if kind == "normal" else UP)
 
 
 GENOTYPES = {

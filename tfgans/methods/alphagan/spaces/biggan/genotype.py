@@ -3,8 +3,17 @@
 from dataclasses import dataclass
 
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, named, read_record
+from tfgans.methods.alphagan.records import (
+    Record,
+    aligned,
+    checked_operations,
+    drawn,
+    largest,
+    named,
+    read_record,
+)
 from tfgans.methods.alphagan.spaces.biggan import space
+from tfgans.readers import one_line
 
 _EDGES = {"normal": ("first", "second"), "up": ("main path", "shortcut")}
 
@@ -26,8 +35,13 @@ class BigGANGenotype(Record):
         for field, allowed in (("normal", space.NORMAL_OPERATIONS), ("up", space.UP_OPERATIONS)):
             blocks = getattr(self, field)
             if not isinstance(blocks, (list, tuple)) or len(blocks) != len(space.BLOCKS):
-                raise ConfigError(f"genotype: {field} has one list for each of 3 blocks. Received: {blocks}")
-            checked = tuple(_checked(f"{field}, block {i}", allowed, b) for i, b in enumerate(blocks, 1))
+                raise ConfigError(
+                    f"genotype: {field} has one list for each of 3 blocks. Received: {one_line(blocks)}"
+                )
+            checked = tuple(
+                checked_operations(f"{field}, block {i}", block, 2, allowed)
+                for i, block in enumerate(blocks, 1)
+            )
             object.__setattr__(self, field, checked)
 
     def group(self, name):
@@ -47,17 +61,6 @@ class BigGANGenotype(Record):
             for row, edge in enumerate(names):
                 rows.append((f"{field}[{row}]", edge, *(block[row] for block in getattr(self, field))))
         return aligned(rows)
-
-
-def _checked(owner, allowed, names):
-    if not isinstance(names, (list, tuple)) or len(names) != 2:
-        raise ConfigError(f"genotype: {owner} has 2 operations. Received: {names}")
-    for name in names:
-        if name not in allowed:
-            raise ConfigError(
-                f"genotype: {owner}: an operation is one of {', '.join(allowed)}. Received: {name!r}"
-            )
-    return tuple(names)
 
 
 GENOTYPES = {

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tfgans.config import ConfigError
-from tfgans.methods.alphagan.records import Record, aligned, drawn, largest, read_record
+from tfgans.methods.alphagan.records import Record, aligned, checked_operations, drawn, largest, read_record
 from tfgans.methods.alphagan.spaces.stylegan2 import space
+from tfgans.readers import one_line
 
 _REQUIRED = ("normal", "up", "latents")
 
@@ -31,7 +32,9 @@ class StyleGAN2Genotype(Record):
 
     def __post_init__(self):
         if not isinstance(self.normal, (list, tuple)) or len(self.normal) < 2:
-            raise ConfigError(f"genotype: normal lists at least 2 operations. Received: {self.normal}")
+            raise ConfigError(
+                f"genotype: normal lists at least 2 operations. Received: {one_line(self.normal)}"
+            )
         maps = len(self.normal)
         latents = (space.NUM_LATENTS,) * (2 * maps) if self.latents is None else self.latents
         searched = maps - 1 if self.discriminator_normal or self.discriminator_down else 0
@@ -132,23 +135,17 @@ def micro_genotype(normal, up, resolution, latents=None):
 
 
 def _checked(field, kind, names, count):
-    if not isinstance(names, (list, tuple)) or len(names) != count:
-        raise ConfigError(f"genotype: {field} has {count} operations. Received: {names}")
-    for name in names:
-        if not isinstance(name, str) or name not in space.POOLS[kind]:
-            allowed = ", ".join(space.POOLS[kind])
-            raise ConfigError(f"genotype: {field}: an operation is one of {allowed}. Received: {name!r}")
-    return tuple(names)
+    return checked_operations(field, names, count, space.POOLS[kind])
 
 
 def _checked_latents(latents, count):
     if not isinstance(latents, (list, tuple)) or len(latents) != count:
-        raise ConfigError(f"genotype: latents has {count} numbers. Received: {latents}")
+        raise ConfigError(f"genotype: latents has {count} numbers. Received: {one_line(latents)}")
     for number in latents:
         whole = isinstance(number, int) and not isinstance(number, bool)
         if not whole or not 1 <= number <= space.NUM_LATENTS:
             raise ConfigError(
-                f"genotype: latents: a number is from 1 to {space.NUM_LATENTS}. Received: {number!r}"
+                f"genotype: latents: a number is from 1 to {space.NUM_LATENTS}. Received: {one_line(repr(number))}"
             )
     return tuple(latents)
 
