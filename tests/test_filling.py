@@ -67,6 +67,33 @@ def test_a_folder_that_is_new_goes_if_nothing_came_of_it(tmp_path):
     assert names(tmp_path / "new") == ["a"]
 
 
+def test_of_folders_that_are_new_the_empty_go_with_a_part(tmp_path):
+    """Those above it stayed."""
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ValueError), filling.part_of(tmp_path / "there" / "new" / "newer", ".part"):
+        raise ValueError
+    assert names(tmp_path / "there") == []
+    with pytest.raises(ValueError), filling.part_of(tmp_path / "there" / "new" / "newer", ".part") as part:
+        (part.parent.parent / "mine").write_text("mine")
+        raise ValueError
+    assert names(tmp_path / "there" / "new") == ["mine"]
+
+
+def test_a_new_folder_goes_when_the_process_ends_at_once(tmp_path):
+    """As by Ctrl-C before anything was made: `generate` and the others left an empty folder."""
+    child = os.fork()
+    if not child:
+        try:
+            with filling.part_of(tmp_path / "new" / "newer", ".part") as part:
+                (part / "half").write_text("")
+                files.remove_open()
+                os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert names(tmp_path) == []
+
+
 def test_what_was_there_makes_room_by_renaming_alone(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1").write_text("old")

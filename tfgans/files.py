@@ -18,6 +18,7 @@ from tfgans import readers
 logger = logging.getLogger(__name__)
 
 open_parts = set()  # what this process is in the middle of writing: files, and folders of `filling`
+new_folders = set()  # that `in_folder` made: they go, empty, with what was to be written into them
 _ending = threading.Event()
 
 
@@ -113,6 +114,26 @@ def remove_open():
             _remove_written(part)
         else:
             part.unlink(missing_ok=True)
+    _remove_empty(list(new_folders))
+
+
+@contextlib.contextmanager
+def in_folder(folder):
+    """Makes a folder, and those above it, for the length of the block; of new ones the empty go at its end."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    new_folders.update(new)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        _remove_empty(new)
+        new_folders.difference_update(new)
+
+
+def _remove_empty(folders):
+    for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        with contextlib.suppress(OSError):  # there is something in it, or it was never made
+            folder.rmdir()
 
 
 def _remove_written(folder):

@@ -15,33 +15,30 @@ from tfgans import files
 def part_of(folder, name):
     """A folder in `folder`, which is made, for what is not whole yet; its name begins with `name`.
 
-    It goes at the end, and with it `folder` if that is new and empty; so does what a process that was killed left.
-    What one that lives is making stays.
+    It goes at the end, and with it `folder`, and those above it, if they are new and empty; so does what a process
+    that was killed left. What one that lives is making stays.
     """
     folder = Path(folder)
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{glob.escape(name)}*"):
-        with contextlib.suppress(OSError), _locked(left):  # another has it, or the file system has no locks
-            shutil.rmtree(left, ignore_errors=True)
-    part = None
-    try:
+    with files.in_folder(folder):
+        for left in folder.glob(f"{glob.escape(name)}*"):
+            with (
+                contextlib.suppress(OSError),
+                _locked(left),
+            ):  # another has it, or the file system has no locks
+                shutil.rmtree(left, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=name, dir=folder))
         files.open_parts.add(part)
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(OSError):
-                stack.enter_context(_locked(part))
-            yield part
-    except BaseException:
-        files.wait_if_ending()
-        raise
-    finally:
-        if part is not None:
+        try:
+            with contextlib.ExitStack() as stack:
+                with contextlib.suppress(OSError):
+                    stack.enter_context(_locked(part))
+                yield part
+        except BaseException:
+            files.wait_if_ending()
+            raise
+        finally:
             shutil.rmtree(part, ignore_errors=True)
             files.open_parts.discard(part)
-        if new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if it is still empty
 
 
 @contextlib.contextmanager

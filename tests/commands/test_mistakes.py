@@ -17,6 +17,8 @@ from tfgans import checkpoint
     [
         (["--no_such_flag=1"], "no_such_flag"),
         (["--gin_params=GAN.seed=1"], "Unknown command line flag 'gin_params'. Did you mean: gin_param"),
+        (["--model_dir="], "flag --model_dir=: it is a path, and this one is empty"),
+        (["--initialize_from="], "flag --initialize_from=: it is a path, and this one is empty"),
         (["--steps=many"], "flag --steps=many: not an integer"),
         (["--steps=0"], "flag --steps=0: 0 is not a positive integer"),
         (["--steps=1e3"], "flag --steps=1e3: not an integer"),

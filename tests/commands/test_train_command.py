@@ -212,6 +212,12 @@ def test_a_folder_of_own_images_trains(call, images, tmp_path):
     assert code == 0 and json.loads(out)["step"] == 2
     left = "nothing is left to train: 2 updates are done; a larger --steps goes on from there"
     assert err.startswith(f"resumed at step 2\n{left}\ndone: ")
+    files[1], digits = f"--model_dir={tmp_path / 'other'}", "--gin_param=Evaluator.features=@DigitsFeatures()"
+    code, out, err = call(
+        "train", *files, *flags, digits
+    )  # which say nothing of these: evaluate alone would fail
+    assert code == 0 and "features" not in json.loads(out)
+    assert err.endswith(" --gin_param='Evaluator.features=@InceptionFeatures()'\n")
 
 
 def test_folders_that_cannot_be_used_say_why(refused, images, tmp_path):

@@ -209,6 +209,13 @@ def test_runs_are_grouped_and_set_against_each_other(tmp_path, monkeypatch):
     assert first.split()[:2] == ["fast", "5.25"] and first.endswith("2 finished")
 
 
+def test_a_table_of_runs_that_nothing_measured_has_dashes():
+    """It ended in a traceback once all were trained."""
+    nothing = {"label": "mine", "summary": {}, "counts": {"finished": 2, "failed": 0}, "suspicious": 0}
+    result = {"settings": {"primary_metric": "fid"}, "metrics": {}, "configurations": [nothing]}
+    assert comparison.table(result).splitlines()[1].split() == ["mine", "-", "-", "-", "2", "finished"]
+
+
 def test_a_page_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch, capsys):
     for seed, fid in enumerate((10.0, 12.0)):
         make_run(tmp_path / "runs" / f"seed_{seed}", seed, 0.9, [100.0, 20.0, fid])
@@ -334,6 +341,8 @@ def test_a_configuration_is_of_files_and_bindings(text, message):
         ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"]},
          "different numbers of steps: grid 2000, quickstart 1000. Give --steps"),
         ({"gin_files": ["gin_configs/data/digits.gin"]}, "digits: nothing evaluates: bind Evaluator.features"),
+        ({"gin_params": ["Dataset.source='photos'", "num_classes=2"]},
+         "^quickstart: nothing evaluates: the features of a digits classifier say nothing about photos; "),
         ({"gin_files": ["gin_configs/compare/grid.gin", "gin_configs/quickstart.gin"], "steps": 10},
          "^different features, whose numbers do not compare: grid points, quickstart digits_classifier$"),
         ({"gin_files": ["gin_configs/compare/digits.gin", "--gin_file=gin_configs/compare/digits.gin "

@@ -222,7 +222,12 @@ def test_other_refusals(source):
         f"Dataset.num_classes = 3, but {source} has no labels; set it to None"
     )
     np.savez(source[4:], images=np.zeros((2, 4, 4), np.uint8), labels=np.array([-1, 0]))
-    assert "must be 0 to 0 (Dataset.num_classes = None). Received: -1 to 0" in message(source)
+    assert message(source) == f"labels of {source} must be 0 or more. Received: -1 to 0"
+    assert "must be 0 to 1 (Dataset.num_classes = 2). Received: -1 to 0" in message(source, num_classes=2)
+    np.savez(source[4:], images=np.zeros((2, 4, 4), np.uint8), labels=np.array([-1, -1]))
+    assert message(source) == f"labels of {source} must be 0 or more. Received: -1 to -1"  # was "0 to -1"
+    np.savez(source[4:], images=np.zeros((2, 4, 4), np.uint8), labels=np.array([0, 2**63], np.uint64))
+    assert message(source) == f"labels of {source} must be below 2**31. Received: 0 to {2**63}"  # was below 0
 
 
 SHAPES = {

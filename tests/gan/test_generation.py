@@ -247,3 +247,33 @@ def test_what_are_no_latents_is_refused(model):
     labelled = GAN(*toys.image_networks(num_classes=3), num_classes=3)
     with pytest.raises(ConfigError, match="takes labels .*, and none were given"):
         labelled.render(np.zeros((2, labelled.latent_dim)))
+    with pytest.raises(ConfigError, match="^labels were given, but the model has no classes$"):
+        model.render(np.zeros((2, model.latent_dim)), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("latents", "received"),
+    [
+        ([["a"] * 4] * 2, "string"),
+        ([[1.0, 2.0], [3.0]], r"\[\[1.0, 2.0\], \[3.0\]\]"),
+        (None, "None"),
+        (np.full((2, 4), 1j), "complex128"),
+        ([[0.0, np.nan, 1.0, 0.0]], "nan"),
+        (np.float64([[0.0, 1e300, 1.0, 0.0]]), r"1e\+300"),
+    ],
+)
+def test_latents_that_are_no_numbers_are_refused(model, latents, received):
+    """They gave TensorFlow's lines, or pictures of nothing."""
+    with pytest.raises(ConfigError, match=f"^latents of .*Received: {received}$"):
+        model.render(latents)
+
+
+@pytest.mark.parametrize(
+    "labels", [[0], [0, 1, 2], 1, [[0], [1]], [[0], [1, 2]], [-1, 0], [0, 3], [0.5, 0], ["a", "b"]]
+)
+def test_labels_that_are_no_classes_are_refused(labels):
+    """-1 was a class of its own on a CPU; the others gave TensorFlow's lines."""
+    model = GAN(*toys.image_networks(num_classes=3), num_classes=3)
+    with pytest.raises(ConfigError, match="^labels .*Received: "):
+        model.render(np.zeros((2, model.latent_dim)), labels)
+    assert model.render(np.zeros((0, model.latent_dim)), []).shape == (0, *model.sample_shape)

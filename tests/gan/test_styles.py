@@ -295,3 +295,15 @@ def test_files_hold_what_the_model_makes(model, monkeypatch, tmp_path):
             assert np.abs(shown - wanted).max() < 8 and np.abs(shown - wanted).mean() < 1
     np.testing.assert_array_equal(expected[0], row[0])
     np.testing.assert_array_equal(expected[3], row[-1])
+
+
+@pytest.mark.parametrize("shape", [(2, SLOTS, 7), (2, SLOTS + 1, 8), (SLOTS, 8), (2, 8, 8, 1)])
+def test_styles_of_another_shape_are_refused(model, shape):
+    told = rf"^styles of {model.generator.name} are \[N, {SLOTS}, 8\]. Received: \[{', '.join(map(str, shape))}\]$"
+    with pytest.raises(ConfigError, match=told):
+        model.render_styles(np.zeros(shape, "float32"))
+    with pytest.raises(ConfigError, match="^styles of .* are finite in float32. Received: inf$"):
+        model.render_styles(np.full((1, SLOTS, 8), np.inf))
+    np.testing.assert_array_equal(
+        model.render_styles(np.zeros((1, SLOTS, 8))), images_of(model, np.zeros((1, 8)))
+    )

@@ -43,6 +43,14 @@ def test_average_and_sum_by_hand():
     )
 
 
+@pytest.mark.parametrize("resample", [average_pool, upsample_nearest])
+@pytest.mark.parametrize("factor", [0, -1, 1.5, "2", None, True])
+def test_factors_that_are_none_are_refused(resample, factor):
+    told = f"^{resample.__name__}: factor is an integer of at least 1. Received: {factor!r}$"
+    with pytest.raises(ConfigError, match=told):
+        resample(tf.constant(IMAGES), factor)
+
+
 def test_sum_is_float32_under_mixed_precision():
     ones = np.ones((1, 32, 32, 1), "float32")  # a running sum in bfloat16 stops at 256
     assert float(GlobalSumPooling2D(dtype="mixed_bfloat16")(ones)[0, 0]) == 1024.0

@@ -318,3 +318,23 @@ def test_a_run_goes_on_with_moved_data_and_not_with_changed(images, tmp_path, mo
     assert contents(folder) == before
     take(images, 4, "train.accept_changed_data=True")
     assert [entry["step"] for entry in kept(folder)["history"]] == [0, 3]
+
+
+def test_a_run_that_lost_its_configuration_says_so_and_is_still_of_its_data(folder, images, caplog):
+    """It went on with any configuration, and any data, without a word."""
+    new = started(folder, images)
+    new.check()
+    new.write(0)
+    (folder / "operative.gin").unlink()
+    started(folder, images, batch=8).check()
+    assert not caplog.records  # nothing was trained
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "step_00000002.npz").write_bytes(b"")
+    started(folder, images, batch=8).check()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{folder} has checkpoints and has lost its operative.gin: they are taken for the present configuration's"
+    )
+    save(images / "03.png", 200)
+    with pytest.raises(ConfigError, match="have changed, in .*: 1 changed"):
+        started(folder, images).check()

@@ -49,16 +49,19 @@ def _train():
     metrics = training.train(FLAGS.model_dir)
     if metrics is not None:  # several workers: one of them has it
         print(build.to_json(metrics))
-        _close()
+        _close("features" in metrics)
 
 
-def _close():
-    """Says what lies in the folder of a run that has ended, and which commands can follow."""
+def _close(measured):
+    """Says what lies in the folder of a run that has ended, and which commands can follow.
+
+    Args: measured: whether its evaluations measured something; else the command that does names features for it.
+    """
     from tfgans import config
     from tfgans.run import summary
 
     features = None
-    if not config.is_bound("Evaluator", "features"):
+    if not measured:
         used = config.bindings_of(config.operative())
         points = used.get("Dataset.source") in ("'ring'", "'grid'")
         features = "@PointFeatures()" if points else "@InceptionFeatures()"
@@ -66,6 +69,7 @@ def _close():
 
 
 def _search():
+    from tfgans import config
     from tfgans.run import build
 
     _prepare_training()
@@ -73,7 +77,7 @@ def _search():
 
     retraining = searching.search(FLAGS.model_dir)
     print(build.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
-    _close()
+    _close(config.is_bound("Evaluator", "features"))
     if retraining:
         words = shlex.join([*retraining, *_flags_of_data()])
         print(f"train what was found: {call('train')} {words}", file=sys.stderr)

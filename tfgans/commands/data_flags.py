@@ -25,9 +25,12 @@ def fid():
         None,
         "Brings both sets to this size first, as training does: 64 or 64x128.",
     )
-    flags.DEFINE_string("save", None, "An .npz file for the statistics of the first set.")
-    flags.DEFINE_string(
-        "pictures", None, "A folder for pictures of both sets, as evaluate --pictures draws them."
+    flags.DEFINE(PathParser(), "save", None, "An .npz file for the statistics of the first set.")
+    flags.DEFINE(
+        PathParser(),
+        "pictures",
+        None,
+        "A folder for pictures of both sets, as evaluate --pictures draws them.",
     )
     flags.DEFINE_multi_string("gin_param", [], "One binding, such as InceptionFeatures.batch_size=16.")
 
@@ -40,7 +43,7 @@ def classifier():
         "tfds:cifar10.",
         required=True,
     )
-    flags.DEFINE_string("output", None, "The file to write; its name ends in .keras.", required=True)
+    flags.DEFINE(PathParser(), "output", None, "The file to write; its name ends in .keras.", required=True)
     flags.DEFINE_string(
         "test_data",
         None,

@@ -15,6 +15,8 @@ class PathParser(flags.ArgumentParser):
     syntactic_help = "a path"
 
     def parse(self, argument):
+        if not argument:  # as --model_dir=$RUN is where RUN is not set: it would be the working directory
+            raise ValueError("it is a path, and this one is empty")
         return expanded(argument)
 
 
@@ -47,6 +49,10 @@ def define_float(name, default, about, lower=None, upper=None):
 
 def define_folder(name, about):
     flags.DEFINE(PathParser(), name, None, about, required=True)
+
+
+def define_paths(name, about):
+    flags.DEFINE_multi(PathParser(), flags.ArgumentSerializer(), name, [], about)
 
 
 def gin_flags(required=True, about="Configuration file; may be given several times."):
@@ -216,9 +222,7 @@ def compare():
     flags.DEFINE_alias("configuration", "gin_file")
     define_folder("output_dir", "Folder of the runs and of the page.")
     flags.DEFINE_multi_string("label", [], "Name of each configuration, in their order.")
-    flags.DEFINE_multi_string(
-        "from_runs", [], "Compare finished runs instead: a model_dir, or a folder of such; repeatable."
-    )
+    define_paths("from_runs", "Compare finished runs instead: a model_dir, or a folder of such; repeatable.")
     _data_flag()
     _batch_flags()
     flags.DEFINE_integer("seeds", 5, "Runs of each configuration, with seeds from 0.")

@@ -9,6 +9,7 @@ from tfgans.commands.flags import (
     PathParser,
     define_float,
     define_folder,
+    define_paths,
     langevin_flags,
     run_flags,
 )
@@ -133,7 +134,7 @@ def _style_flags():
 
 def project():
     run_flags()
-    flags.DEFINE_multi_string("image", [], "An image, or a folder of images; may be given several times.")
+    define_paths("image", "An image, or a folder of images; may be given several times.")
     flags.register_validator("image", bool, message="Flag --image must have a value.")
     define_folder("output_dir", "Folder to write to; each image gets a folder of its own name in it.")
     flags.DEFINE_bool("overwrite", False, "Replace what an earlier project left in output_dir.")

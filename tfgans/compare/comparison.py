@@ -236,7 +236,8 @@ def table(comparison):
     width = max(len(configuration["label"]) for configuration in comparison["configurations"])
     lines = [f"{'':{width}}  {name + ' (last)':>12}   95 % interval          best  runs"]
     for configuration in ranking(comparison):
-        last, best = (configuration["summary"][name][at] for at in ("last", "best"))
+        summary = configuration["summary"].get(name, {})  # empty where nothing was measured
+        last, best = (summary.get(at, {"mean": None, "t_interval": None}) for at in ("last", "best"))
         interval = "-" if last["t_interval"] is None else " to ".join(f"{x:.4g}" for x in last["t_interval"])
         mean, mean_of_best = ("-" if x is None else f"{x:.4g}" for x in (last["mean"], best["mean"]))
         ended = ", ".join(f"{count} {kind}" for kind, count in configuration["counts"].items() if count)

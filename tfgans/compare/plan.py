@@ -12,6 +12,7 @@ import gin
 from tfgans import config
 from tfgans.compare import named_files
 from tfgans.config import ConfigError
+from tfgans.data import Dataset
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build, flag_bindings
 
@@ -70,7 +71,7 @@ class Configuration:
         if steps is None and seconds is None:
             self.steps = self._number("train.steps", None)
         self.multiple = self._number("build.steps_per_execution", 1)
-        self.features = getattr(Evaluator().features, "name", None)
+        self.features = _measured_in(Evaluator())
         self.text = gin.config_str()
         self.contents = named_files.contents(self._given)
         self.length, self.bindings = [], []
@@ -123,6 +124,21 @@ class Configuration:
     def digest(self):
         """Changes when anything that the configuration says does; what its files say is in `contents`."""
         return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
+
+
+def _measured_in(evaluator):
+    """The name of the features that a configuration is measured in, or None.
+
+    Raises: ConfigError if they say nothing about its data, and there are no other metrics.
+    """
+    name = getattr(evaluator.features, "name", None)
+    if hasattr(evaluator.features, "unsuited"):
+        dataset = Dataset()
+        reason = evaluator.features.unsuited(dataset)
+        evaluator.suit(dataset)
+        if not evaluator.metrics:
+            raise ConfigError(f"nothing evaluates: {reason}; Evaluator.features = @InceptionFeatures() does")
+    return name
 
 
 def refuse_different_features(measured):

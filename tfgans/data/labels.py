@@ -127,6 +127,8 @@ def number_of_classes(labels, names, num_classes, source, use_labels=True):
             f"{source} has {known} classes ({listed(list(names))}), and Dataset.num_classes = {num_classes}: set "
             f"num_classes = {known} (Dataset.num_classes and GAN.num_classes), or choose some with Dataset.classes"
         )
+    if lowest < 0 and num_classes is None:
+        raise ConfigError(f"labels of {source} must be 0 or more. Received: {lowest} to {highest}")
     if lowest < 0 or highest >= allowed:
         hint = "; labels begin at 0: subtract 1" if lowest == 1 and highest == allowed else ""
         raise ConfigError(

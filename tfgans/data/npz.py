@@ -7,6 +7,7 @@ import numpy as np
 from tfgans import readers
 from tfgans.config import ConfigError
 from tfgans.data.items import ArrayItems
+from tfgans.data.labels import as_int32
 from tfgans.files import expanded
 
 
@@ -54,7 +55,7 @@ class Npz:
                 f"npz file {self.path}: labels must be integers [{count}]. "
                 f"Received: {labels.dtype} {list(labels.shape)}"
             )
-        return labels.reshape(count).astype(np.int64)
+        return as_int32(labels.reshape(count), f"npz:{self.path}").astype(np.int64)
 
     def _class_names(self, arrays):
         names = arrays.get("class_names")

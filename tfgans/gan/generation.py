@@ -13,6 +13,7 @@ from tfgans.config import ConfigError, Positive, check_count
 from tfgans.gan.codes import BLOCK, CodeGeneration, renderer
 from tfgans.gan.directions import DirectionGeneration
 from tfgans.gan.driver import stream_hash
+from tfgans.gan.given import checked_floats, checked_labels
 from tfgans.gan.hooks import hook
 from tfgans.gan.keras_files import save_network
 from tfgans.gan.label_draws import LabelDraws, takes_labels
@@ -88,8 +89,11 @@ class Generation(
                 parts.append(
                     self._render_truncated(latents, chosen, weights, psi, truncation.truncated_slots, layer)
                 )
-        kind = np.float32 if len(self.sample_shape) == 1 else np.uint8
-        return np.concatenate(parts) if parts else np.zeros((0, *self.sample_shape), kind)
+        return np.concatenate(parts) if parts else self._no_pictures()
+
+    def _no_pictures(self):
+        """Pictures of none: TensorFlow's convolutions of none have another number of channels."""
+        return np.zeros((0, *self.sample_shape), np.float32 if len(self.sample_shape) == 1 else np.uint8)
 
     def stream_of(self, seed, weights=None, labels=None):
         """`generate(count)` going on from call to call in a stream of its own, as evaluation takes it.
@@ -152,23 +156,22 @@ class Generation(
     def render(self, latents, labels=None, weights=None):
         """Images for given latents [N, latent_dim] and labels [N]: uint8 [N, H, W, C], or points [N, D].
 
-        Raises: ConfigError if these are no latents of the generator, or it takes labels and gets none.
+        Raises: ConfigError if these are no latents of the generator or no classes, or it takes labels and gets none.
         """
         latents = self.checked_latents(latents)
         if labels is None and takes_labels(self.generator, self.num_classes):
             raise ConfigError(f"{self.generator.name} takes labels [N], and none were given")
-        labels = None if labels is None else tf.constant(labels, tf.int32)
+        labels = None if labels is None else tf.constant(checked_labels(self, labels, len(latents)))
         with self.shown(weights) as generator:
-            return self._compiled(renderer, generator)(latents, labels).numpy()
+            return (
+                self._compiled(renderer, generator)(latents, labels).numpy()
+                if len(latents)
+                else self._no_pictures()
+            )
 
     def checked_latents(self, latents):
-        """Latents as float32 [N, latent_dim]. Raises: ConfigError if they have another shape."""
-        latents = tf.convert_to_tensor(latents)
-        if latents.shape.rank != 2 or latents.shape[1] != self.latent_dim:
-            raise ConfigError(
-                f"latents of {self.generator.name} are [N, {self.latent_dim}]. Received: {list(latents.shape)}"
-            )
-        return tf.cast(latents, tf.float32)
+        """Latents as float32 [N, latent_dim]. Raises: ConfigError if they are none."""
+        return checked_floats(latents, f"latents of {self.generator.name}", (self.latent_dim,))
 
     def _render_truncated(self, latents, labels, weights, psi, truncated_slots, layer=None):
         if psi is None and layer is None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfgans.config import ConfigError, Count, Share, check_count
 from tfgans.data.scaling import to_uint8
+from tfgans.gan.given import checked_floats, checked_labels
 from tfgans.layers.embedding import mixed_classes
 
 
@@ -42,6 +43,7 @@ class StyleGeneration:
 
         Args: labels: [N], of a mapping that takes them, or shares of classes [N, num_classes]; None draws some, for
             the same count always the same.
+        Raises: ConfigError as `render`, and if the generator has no styles.
         """
         self.require_styles("styles")
         latents, truncation = self.checked_latents(latents), Truncation(**truncation)
@@ -49,14 +51,37 @@ class StyleGeneration:
         mapping, _ = style_layers(self._shown(weights))
         layer = self.fed_layer(style_layer)
         options = {"truncation": psi, "truncated_slots": truncation.truncated_slots, "style_layer": layer}
-        if labels is None and getattr(mapping, "num_classes", None):
+        if labels is not None:
+            labels = self._checked_classes(labels, len(latents))
+        elif getattr(mapping, "num_classes", None):
             labels = self.labels_at(0, len(latents), None, 0, 0)
         return mapped(mapping, latents, labels, **options, training=False).numpy()
 
+    def _checked_classes(self, labels, count):
+        """Labels [count], or shares of the classes [count, num_classes]. Raises: ConfigError if they are neither."""
+        if not self.num_classes or np.ndim(labels) != 2:
+            return checked_labels(self, labels, count)
+        shares = checked_floats(labels, "shares of the classes", (self.num_classes,))
+        if len(shares) != count:
+            raise ConfigError(
+                f"shares of the classes are [{count}, {self.num_classes}]. Received: {len(shares)} rows"
+            )
+        return shares
+
     def render_styles(self, styles, weights=None):
-        """Images uint8 [N, H, W, C] for styles [N, slots, style_dim]."""
+        """Images uint8 [N, H, W, C] for styles [N, slots, style_dim].
+
+        Raises: ConfigError if these are no styles of the generator, or it has none.
+        """
+        self.require_styles("styles")
+        shape = self.style_slots, style_layers(self.generator)[0].style_dim
+        styles = checked_floats(styles, f"styles of {self.generator.name}", shape)
         with self.shown(weights) as generator:
-            return self._compiled(_style_renderer, generator)(tf.constant(styles)).numpy()
+            return (
+                self._compiled(_style_renderer, generator)(styles).numpy()
+                if len(styles)
+                else self._no_pictures()
+            )
 
     def require_images(self, what):
         """Raises ConfigError, naming what is of images (`a walk is`), if the generator makes points."""

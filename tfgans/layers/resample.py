@@ -16,7 +16,11 @@ from tfgans.layers.statistics import widen
 
 
 def upsample_nearest(images, factor=2):
-    """Repeats each pixel `factor` times in both directions."""
+    """Repeats each pixel `factor` times in both directions.
+
+    Raises: ConfigError if `factor` is no integer of at least 1.
+    """
+    Count.check("upsample_nearest: factor", factor)
 
     @custom_gradient
     def forward(images):
@@ -61,7 +65,11 @@ def _double(images, axis):
 
 
 def average_pool(images, factor=2):
-    """Mean of each `factor` x `factor` square; height and width must be multiples of it."""
+    """Mean of each `factor` x `factor` square.
+
+    Raises: ConfigError if `factor` is no integer of at least 1, or height or width is no multiple of it.
+    """
+    Count.check("average_pool: factor", factor)
     height, width, _ = images.shape[1:]
     if height % factor or width % factor:
         raise ConfigError(f"average pooling by {factor} takes multiples of it. Received: {height} x {width}")

@@ -68,10 +68,14 @@ class Identity:
     def check(self, accept_changed_data=False):
         """Raises ConfigError if the folder's run is of another configuration or, unless accepted, of other data."""
         text = self.folder / "operative.gin"
-        if not text.exists():
-            return
         self._kept = read(self.folder)
-        self._refuse_other_configuration(readers.read_text(text, "the run's configuration"))
+        if text.exists():
+            self._refuse_other_configuration(readers.read_text(text, "the run's configuration"))
+        elif any((self.folder / "checkpoints").glob("step_*.npz")):
+            logger.warning(
+                "%s has checkpoints and has lost its operative.gin: they are taken for the present configuration's",
+                self.folder,
+            )
         if self._kept is None:
             return
         kept = _contents_of(self._kept)

@@ -20,8 +20,10 @@ def refuse_other_file(path, name, what, is_ours):
     Args:
         path: where a command will write, with the `name` by which a message calls it.
         what: that is replaced, in words. is_ours: `is_ours(path)` says whether the file there is that; it may raise.
-    Raises: ConfigError if there is a file of another kind, that is not empty.
+    Raises: ConfigError if there is a file of another kind, that is not empty, or a device or a pipe.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise ConfigError(f"{name} is a device or a pipe, which would be replaced: give the name of a file")
     if not os.path.isfile(path) or not os.path.getsize(path):
         return
     try:

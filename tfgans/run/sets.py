@@ -186,13 +186,10 @@ def _without_split(text):
 
 
 def _place_for_pictures(folder, second):
-    """Makes the folder; returns the `Evidence` to fill. Raises: ConfigError if that cannot be."""
+    """The `Evidence` to fill. Raises: ConfigError if pictures of it cannot be written into a folder."""
     if second is None:
         raise ConfigError("--pictures shows two sets of images: name the second one, too")
-    try:
-        os.makedirs(files.expanded(folder), exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--pictures={folder} cannot be written to: {error}") from error
+    require_place(files.expanded(folder), f"--pictures={folder}")
     return Evidence()
 
 
