@@ -21,10 +21,8 @@ def part_of(folder, name):
     folder = Path(folder)
     with files.in_folder(folder):
         for left in folder.glob(f"{glob.escape(name)}*"):
-            with (
-                contextlib.suppress(OSError),
-                _locked(left),
-            ):  # another has it, or the file system has no locks
+            # Not if another has it, or the file system has no locks.
+            with contextlib.suppress(OSError), _locked(left):
                 shutil.rmtree(left, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=name, dir=folder))
         files.open_parts.add(part)

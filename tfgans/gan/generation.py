@@ -162,12 +162,10 @@ class Generation(
         if labels is None and takes_labels(self.generator, self.num_classes):
             raise ConfigError(f"{self.generator.name} takes labels [N], and none were given")
         labels = None if labels is None else tf.constant(checked_labels(self, labels, len(latents)))
+        if not len(latents):
+            return self._no_pictures()
         with self.shown(weights) as generator:
-            return (
-                self._compiled(renderer, generator)(latents, labels).numpy()
-                if len(latents)
-                else self._no_pictures()
-            )
+            return self._compiled(renderer, generator)(latents, labels).numpy()
 
     def checked_latents(self, latents):
         """Latents as float32 [N, latent_dim]. Raises: ConfigError if they are none."""

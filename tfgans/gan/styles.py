@@ -76,12 +76,10 @@ class StyleGeneration:
         self.require_styles("styles")
         shape = self.style_slots, style_layers(self.generator)[0].style_dim
         styles = checked_floats(styles, f"styles of {self.generator.name}", shape)
+        if not len(styles):
+            return self._no_pictures()
         with self.shown(weights) as generator:
-            return (
-                self._compiled(_style_renderer, generator)(styles).numpy()
-                if len(styles)
-                else self._no_pictures()
-            )
+            return self._compiled(_style_renderer, generator)(styles).numpy()
 
     def require_images(self, what):
         """Raises ConfigError, naming what is of images (`a walk is`), if the generator makes points."""
