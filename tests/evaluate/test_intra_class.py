@@ -266,11 +266,13 @@ def test_random_search_can_choose_by_it(tmp_path):
     model = types.SimpleNamespace(num_candidates=2, seed=3)
     model.streams_of_classes = lambda seed: of_class_in(real + seed, labels)
     model.paths = lambda seed: None  # of points
-    model.final_genotype = lambda score: (types.SimpleNamespace(), [score(stream(real))] * 2)
+    model.candidates = lambda: [types.SimpleNamespace(text=lambda: "{}")] * 2
+    model.final_genotype = lambda score: (types.SimpleNamespace(), [score(stream(real)) for _ in range(2)])
     search = types.SimpleNamespace(model=model, evaluator=evaluator(tmp_path), dataset=Points(real, labels))
     search.plan, search.folder = Plan(1, best_metric="intra_fid", best_is_highest=False), tmp_path
     SearchRun._final_genotype(search)
-    scores = json.loads((tmp_path / "candidates.json").read_text())
+    told = json.loads((tmp_path / "candidates.json").read_text())
+    scores = [row[told["chosen_by"]] for row in told["candidates"]]
     assert scores == pytest.approx([27.0, 27.0], abs=1e-4)  # moved by 3 in each of 3 coordinates
 
 

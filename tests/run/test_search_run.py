@@ -293,13 +293,18 @@ def test_random_search_hands_over_the_best_candidate(gin_file, tmp_path):
     plain = tmp_path / "random.gin"
     plain.write_text(text)
     search(str(plain), tmp_path / "run", *(b for b in bindings if not b.startswith("AlphaGAN")))
-    scores = json.loads((tmp_path / "run" / "candidates.json").read_text())
+    told = json.loads((tmp_path / "run" / "candidates.json").read_text())
+    assert (told["chosen_by"], told["higher_is_better"]) == ("fid", False)
+    scores = [row["fid"] for row in told["candidates"]]
     assert len(scores) == 3 and all(score > 0 for score in scores)
+    assert all(row["features"] and row["num_samples"] for row in told["candidates"])
     found = load_genotype(str(tmp_path / "run" / "genotype.json"))
     pools = ("conv_1x1", "conv_3x3"), ("deconv", "nearest")
     from tfgans.methods.alphagan.spaces.autogan.genotype import random_genotype
 
     assert found == random_genotype((0, int(np.argmin(scores))), *pools)
+    for index, row in enumerate(told["candidates"]):
+        assert json.loads(random_genotype((0, index), *pools).text()) == row["genotype"]
 
 
 RANDOM = ("build.methods = [@RandomSearchGAN]", "RandomSearchGAN.num_candidates = 2", "train.steps = 1")
@@ -325,14 +330,20 @@ def test_what_candidates_cannot_be_chosen_by_is_refused_before_the_search(change
     assert not saved.exists() or [p.name for p in saved.iterdir()] == ["step_00000000.npz"]
 
 
-def test_candidates_without_a_value_stand_as_null(tmp_path):
+def test_candidates_are_told_with_what_they_were_chosen_by_and_null_where_that_is_not_known(tmp_path):
     model = types.SimpleNamespace(num_candidates=3, seed=0, paths=lambda seed: None)
-    model.streams_of_classes = lambda seed: None
-    model.final_genotype = lambda score: ("the second", [score(None) for _ in range(3)])
+    model.streams_of_classes, scores = lambda seed: None, []
+    model.candidates = lambda: [types.SimpleNamespace(text=lambda i=i: f'["up {i}"]') for i in range(3)]
+    model.final_genotype = lambda score: ("the second", scores.extend(score(None) for _ in range(3)))
     values = iter([None, 2.0, 3.0])
     run = types.SimpleNamespace(model=model, dataset=None, folder=tmp_path)
-    run.evaluator = lambda *_: {"inception_score": next(values)}
+    run.evaluator = lambda *_: {"inception_score": next(values), "features": "points"}
     run.plan = Plan(1, best_metric="inception_score")
     assert searching.SearchRun._final_genotype(run) == "the second"
-    text = (tmp_path / "candidates.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail) == [None, 2.0, 3.0]
+    assert scores == [float("inf"), -2.0, -3.0]  # less is better for the model
+    told = json.loads((tmp_path / "candidates.json").read_text(), parse_constant=pytest.fail)
+    rows = [
+        {"genotype": [f"up {i}"], "inception_score": value, "features": "points"}
+        for i, value in enumerate([None, 2.0, 3.0])
+    ]
+    assert told == {"chosen_by": "inception_score", "higher_is_better": True, "candidates": rows}

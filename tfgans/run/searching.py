@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import math
 import os
 
 import numpy as np
@@ -16,7 +15,7 @@ from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
 from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
 from tfgans.methods.alphagan.records import Record
-from tfgans.run import callbacks, classes, training
+from tfgans.run import build, callbacks, classes, training
 from tfgans.run.plan import Plan, check_multiple
 
 logger = logging.getLogger(__name__)
@@ -41,7 +40,8 @@ def search(
     the generator's edges in nats, and the measured duality gap, with `build.steps_per_execution` a mean over those
     steps of the execution that have one), `genotypes/step_<n>.json` for every evaluation (each can be trained),
     `architecture.png` and `duality_gap.png` (the weights and the gap over time), and at the end `genotype.json` and
-    `genotype.png`.
+    `genotype.png`. Random search tells in `candidates.json` what it has chosen by, and of each candidate the genotype
+    and the row of its metrics.
 
     Args:
         model_dir: the search's folder.
@@ -254,23 +254,26 @@ class SearchRun(training.Run):
     def _final_genotype(self):
         if not _has_candidates(self.model):
             return self.genotype()
-        more = self.plan.best_is_highest or higher_is_better(self.plan.best_metric)
-        sign = -1.0 if more else 1.0
+        name = self.plan.best_metric
+        more = self.plan.best_is_highest or higher_is_better(name)
         # The gap is of architectures drawn anew, the same for all candidates.
         evaluator = self.evaluator.evaluator if isinstance(self.evaluator, WithDualityGap) else self.evaluator
+        measured = []
 
         def score(generate):
             of_class = self.model.streams_of_classes(self.model.seed)
             paths = self.model.paths(self.model.seed)
-            measured = evaluator(generate, self.dataset, of_class, paths)
+            measured.append(evaluator(generate, self.dataset, of_class, paths))
             bar.update()
-            value = _value_of_choice(self.plan.best_metric, measured)
-            return sign * value if value is not None else float("inf")
+            value = _value_of_choice(name, measured[-1])
+            return float("inf") if value is None else -value if more else value
 
         with progress.Bar("candidates", self.model.num_candidates) as bar:
-            found, scores = self.model.final_genotype(score)
-        told = [sign * value if math.isfinite(value) else None for value in scores]  # JSON has no infinity
-        files.write_text(self.folder / "candidates.json", json.dumps(told) + "\n")
+            found, _ = self.model.final_genotype(score)
+        genotypes = [{"genotype": json.loads(each.text())} for each in self.model.candidates()]
+        rows = [of | row for of, row in zip(genotypes, measured, strict=True)]
+        told = {"chosen_by": name, "higher_is_better": more, "candidates": rows}
+        files.write_text(self.folder / "candidates.json", build.to_json(told) + "\n")
         return found
 
 

@@ -57,6 +57,11 @@ class RandomSearchGAN(GAN):
         mixing = [batch[name] for name in names] if names[0] in batch else self.shown_mixing
         return options if mixing is None else options | {"mixing": mixing}
 
+    def candidates(self):
+        """The genotypes that `final_genotype` chooses from, always the same."""
+        seeds = [(self.candidate_seed, index) for index in range(self.num_candidates)]
+        return [self.generator.random_genotype(seed) for seed in seeds]
+
     def final_genotype(self, score):
         """The best of the candidates, the first of equals, and the scores of all.
 
@@ -64,10 +69,7 @@ class RandomSearchGAN(GAN):
             score: function of `generate(count)` -> number, of which less is better; nan or infinity if it has none.
         Raises: ConfigError if none of them has a finite score.
         """
-        candidates = [
-            self.generator.random_genotype((self.candidate_seed, i)) for i in range(self.num_candidates)
-        ]
-        scores = []
+        candidates, scores = self.candidates(), []
         try:
             for candidate in candidates:
                 self.shown_mixing, self._renderers = self.generator.mixing_of(candidate), {}
