@@ -75,6 +75,15 @@ def test_the_resolution_is_a_power_of_two_within_bounds(folder, sizes, resolutio
     assert values["batch_size"] == 3  # no more than there are
 
 
+@pytest.mark.parametrize(("large", "resolution"), [(2, 64), (3, 128)])
+def test_the_resolution_is_one_that_half_of_the_images_reach(folder, caplog, large, resolution):
+    """Of six: with three of 128 pixels half reach 128, though the mean of the middle two is 114."""
+    caplog.set_level("INFO", "tfgans")
+    draw(folder, [(100, 100)] * (6 - large) + [(128, 128)] * large)
+    assert found()["resolution"] == resolution
+    assert f"as half of the images have {(100, 128)[large // 3]} pixels or more" in caplog.text
+
+
 def test_gray_images_and_classes(folder):
     draw(folder, [(32, 32)] * 10, "L", "images/cat")
     draw(folder, [(32, 32)] * 11, "L", "images/dog")

@@ -118,6 +118,7 @@ def test_a_tracker_that_comes_later_is_told_what_lies_there(noted, gin_file, tmp
     assert noted("start") == [] and [row["step"] for row in rows(tmp_path / "run")] == [0, 2]
     run(gin_file, tmp_path / "run", BOUND)
     assert [step for step, _ in noted("eval")] == [0, 2, 4, 6] == [step for step, _ in noted("samples")]
+    assert noted("real") == [(0, (tmp_path / "run/samples/real.png").read_bytes())]
 
 
 @pytest.mark.slow
@@ -133,6 +134,7 @@ def test_what_fails_costs_the_run_nothing_and_is_told_later(noted, gin_file, tmp
     monkeypatch.setattr(NotedTracker, "broken", False)
     run(gin_file, tmp_path / "run", BOUND, "train.steps = 8")
     assert [step for step, _ in noted("eval")] == [0, 2, 4, 6, 8] == [step for step, _ in noted("samples")]
+    assert [step for step, _ in noted("real")] == [0]
 
 
 @pytest.mark.slow

@@ -80,8 +80,8 @@ class Images:
 
     @property
     def side(self):
-        """The median of the shorter sides."""
-        return int(np.median([min(size) for size, _ in self.seen]))
+        """The largest number of pixels that half of the images have in their shorter side."""
+        return sorted(min(size) for size, _ in self.seen)[len(self.seen) // 2]
 
     @property
     def shape(self):

@@ -28,7 +28,8 @@ def draw(run, step):
         with run.output.writer.as_default(step=step):
             tf.summary.image("real", picture[None])
         run.output.writer.flush()
-        run.output.trackers.picture(step, "real", path)
+    # Also of what lies there already: a tracker that came later has not been told of it.
+    run.output.trackers.picture(0 if same else step, "real", path)
 
 
 def page(batches, num_examples, num_classes, count, modes=None):
