@@ -15,6 +15,7 @@ from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset, manifest
 from tfgans.data.decode import BadImage
 from tfgans.data.folder import Folder
+from tfgans.data.joined import JoinedItems
 from tfgans.data.packed import Packed
 from tfgans.data.shards import Records, Shard, write_records
 
@@ -140,6 +141,42 @@ def test_tensorflow_datasets(tmp_path):
     assert_same_batches(found, expected)
     assert found.contents() == expected.contents() and found._origin.splits == ("train", "test")
     assert Packed(tmp_path / "x").open("test").labels.tolist() == [-1, -1]
+    both = {"split": "test+train", "evaluation_split": "train+test", "use_labels": False} | options
+    found = Dataset(f"packed:{tmp_path}/x", **both)
+    expected = Dataset("tfds:few_pictures", data_dir=folder, **both)
+    assert_same_batches(found, expected)
+    assert found.fingerprint() == expected.fingerprint() and found.reference_size() == 6
+    assert found.reference_split() == "train+test"
+
+
+def test_sums_of_splits(tmp_path):
+    origin = Packed(packed("digits", tmp_path / "x", images_per_shard=1000).removeprefix("packed:"))
+    both, parts = origin.open("test+train"), [origin.open(split) for split in ("test", "train")]
+    assert len(both) == 1797 and both.checked and both.class_names == list("0123456789")
+    np.testing.assert_array_equal(both.labels, np.concatenate([part.labels for part in parts]))
+    for values, *each in zip(both.facts(), *(part.facts() for part in parts), strict=True):
+        np.testing.assert_array_equal(values, np.concatenate(each))
+    indices = np.array([1796, 0, 358, 359, 7])
+    assert [row.tobytes() for row in both.digests(indices)] == [both.digest(i) for i in indices]
+    for i, part, place in ((0, 0, 0), (358, 0, 358), (359, 1, 0), (1796, 1, 1437)):
+        part = parts[part]
+        assert both.name(i) == part.name(place) and both.digest(i) == part.digest(place)
+        assert both.header(i) == part.header(place) and both.content(i) == part.content(place)
+        np.testing.assert_array_equal(both.pixels(i, 1), part.pixels(place, 1))
+        with both.read(i) as image, part.read(place) as expected:
+            np.testing.assert_array_equal(image, expected)
+    for split in ("train+valid", "train+train", "train+", "train[:50%]"):
+        with pytest.raises(
+            ConfigError, match="has no split .* Allowed: train, test, or several of them joined by"
+        ):
+            Dataset(f"packed:{tmp_path}/x", split=split)
+
+
+def test_splits_that_are_joined_have_the_same_classes():
+    one, other = (ArrayItems(np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, int), [name]) for name in "ab")
+    with pytest.raises(ConfigError, match=r"x: splits that are joined .* Received: \['a'\] and \['b'\]"):
+        JoinedItems([one, other], "x")
+    assert JoinedItems([one, ArrayItems(one.images)], "x").labels is None
 
 
 USES = {

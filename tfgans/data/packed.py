@@ -16,6 +16,7 @@ from tfgans.config import ConfigError, sides, size_words
 from tfgans.data import manifest
 from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
+from tfgans.data.joined import JoinedItems
 from tfgans.data.plain import pixels
 from tfgans.data.recoding import Form
 from tfgans.data.shards import Records
@@ -31,8 +32,11 @@ class Packed:
     packed for. A set that was packed without a resolution holds the images as they were and may be used at any. One
     that was packed at a resolution is used at that where none is asked for; at a smaller one its images are resized
     once more, which gives other bits than the originals would, as do fewer channels; a larger one, another crop,
-    `random_area`, and colours or alpha that were not packed, which need the originals, are refused.
+    `random_area`, and colours or alpha that were not packed, which need the originals, are refused. Sums of splits,
+    such as `train+test`, have the images of one after those of the other, as TensorFlow Datasets has them.
     """
+
+    takes_slices = True  # of which sums alone
 
     def __init__(self, path):
         self.path = expanded(path)
@@ -49,8 +53,15 @@ class Packed:
         return self._size and Form(self._size, about["crop"], about["channels"], about["background"])
 
     def open(self, split):
-        about = self.manifest.splits[split]
-        return PackedItems(self.path, about)
+        """The images of a split, or of a sum of them. Raises: ConfigError if one of it is not there, or is twice."""
+        names = split.split("+")
+        if not set(names) <= set(self.splits) or len(set(names)) < len(names):
+            raise ConfigError(
+                f"{self.path} has no split {split!r}. Allowed: {', '.join(self.splits)}, or "
+                "several of them joined by +"
+            )
+        parts = [PackedItems(self.path, self.manifest.splits[name]) for name in names]
+        return parts[0] if len(parts) == 1 else JoinedItems(parts, self.path)
 
     def check_use(self, resolution, crop, random_area, background, channels):
         """Raises ConfigError for a use for which the images as they were would be needed."""
