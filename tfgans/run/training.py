@@ -37,7 +37,8 @@ def train(model_dir, **options):
         model_dir: the run's folder.
         options: of `Plan`, in the place of what the configuration says.
     Returns: the metrics of the last evaluation, or None.
-    Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
+    Raises: ConfigError before anything is written if something cannot be run, after the first evaluation if it has no
+        `train.best_metric`; `Diverged`; `Interrupted`.
     """
     with build.explained():
         plan = Plan(**options)
