@@ -220,6 +220,16 @@ def total(terms):
     return sum(tf.cast(term, wide) for term in terms)
 
 
+def is_sum(discriminator_loss):
+    """Whether a loss is a sum of a part of the real logits and one of the fake ones, judged by a few logits."""
+    one, other = tf.constant([[0.3], [-1.4]]), tf.constant([[-0.6], [1.7]])
+    both, crossed = (
+        [float(discriminator_loss(*logits)) for logits in pairs]
+        for pairs in (((one, one), (other, other)), ((one, other), (other, one)))
+    )
+    return not abs(sum(both) - sum(crossed)) > 1e-4 * max(1.0, *map(abs, both + crossed))
+
+
 def check(name, loss, *logits):
     """Calls a loss once, with logits of 0: one that does not take them is refused before any training.
 

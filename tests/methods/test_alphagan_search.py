@@ -13,7 +13,6 @@ from searches import BATCH, changed, data, fit, make, run_phase, weights
 from tfgans import checkpoint, losses
 from tfgans.config import ConfigError
 from tfgans.gan import GAN
-from tfgans.methods.alphagan.gap import is_sum
 from tfgans.methods.alphagan.model import AlphaGAN
 from tfgans.methods.alphagan.spaces.autogan.search_discriminator import alphagan_search_discriminator
 from tfgans.schedules import CosineAnnealing, StepDecay
@@ -235,9 +234,9 @@ def test_a_discriminators_loss_that_is_no_sum_of_two_parts_is_refused(loss):
 
 def test_all_losses_of_ours_but_that_of_pairs_are_sums():
     found = [getattr(losses, name) for name in vars(losses) if name.endswith("_discriminator")]
-    assert [loss.__name__ for loss in found if not is_sum(loss)] == ["relativistic_discriminator"]
+    assert [loss.__name__ for loss in found if not losses.is_sum(loss)] == ["relativistic_discriminator"]
     assert len(found) > 6
-    assert is_sum(lambda real, fake: 1e4 * losses.hinge_discriminator(real, fake))
+    assert losses.is_sum(lambda real, fake: 1e4 * losses.hinge_discriminator(real, fake))
 
 
 def test_data_too_short_for_an_outer_step_are_told_in_batches():

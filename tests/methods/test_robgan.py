@@ -181,3 +181,17 @@ def test_published_loss():
 def test_bad_options_are_refused_by_name(options, message):
     with pytest.raises(ConfigError, match=message):
         RobGAN(*toys.image_networks(), **options)
+
+
+def test_a_discriminators_loss_that_is_no_sum_of_two_parts_is_refused():
+    """It was attacked by some other loss, of real images beside fakes' logits of 0."""
+
+    def of_products(real, fake):
+        return tf.reduce_mean(real * fake)
+
+    networks = toys.image_networks()
+    with pytest.raises(ConfigError, match="a sum of a real and a fake part: GAN.discriminator_loss is none"):
+        RobGAN(*networks, discriminator_loss=of_products)
+    for off in ("attack_steps", "attack_radius"):
+        RobGAN(*networks, discriminator_loss=of_products, **{off: 0})
+    RobGAN(*networks, discriminator_loss=losses.hinge_discriminator)

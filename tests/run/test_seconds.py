@@ -7,6 +7,7 @@ from tfgans import checkpoint
 from tfgans.config import ConfigError
 from tfgans.evaluate.evaluator import Evaluator
 from tfgans.run import build, callbacks
+from tfgans.run.plan import Plan
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -67,3 +68,13 @@ def test_times_out_of_range(gin_file, tmp_path):
         with pytest.raises(ConfigError, match="a number above 0 or None"):
             run(gin_file, tmp_path / "run", binding)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["seconds", "evaluate_every_seconds"])
+def test_seconds_are_refused_for_several_workers_by_their_name(name):
+    """Seconds between evaluations were told as `train.seconds`, which nobody had given."""
+    plan = Plan(8, **{name: 2.5})
+    plan.check_workers(1)
+    with pytest.raises(ConfigError, match=f"^train.{name} is for one worker: .* Received: 2.5 for 2 workers"):
+        plan.check_workers(2)
+    Plan(8).check_workers(2)

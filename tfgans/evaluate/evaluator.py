@@ -43,12 +43,14 @@ class Evaluator:
 
     All samples count for the Frechet distance, the Inception score and the coverage of classes and
     modes. Of features themselves only max(kernel_samples, neighbour_samples) vectors a side are kept, in
-    float32, so memory does not grow with the number of samples.
+    float32, so memory does not grow with the number of samples; but `fid_infinity` keeps those of all generated
+    samples, and `copying` those of up to 50,000 training images.
 
     Args:
         features: an extractor of `features.py`, e.g. `@DigitsFeatures()`; with `@NoFeatures()` the metrics are those
             of images alone, and others among `metrics` are left out.
-        num_samples: samples to generate, at least 2 and at least `inception_splits`, at most 100,000,000.
+        num_samples: samples to generate, at least 2, with the metric `inception_score` at least `inception_splits`,
+            at most 100,000,000.
         batch_size: samples asked of `generate` at a time.
         metrics: names of `tfgans.evaluate.metrics`, such as `["fid", "kid", "spectrum"]`, and metrics of one's own:
             functions of the features of real images, float32 [n, F], and of generated ones, [m, F], from up to

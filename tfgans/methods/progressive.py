@@ -48,8 +48,8 @@ class ProgressiveGAN(GAN):
         same_latents: the generator step takes the latents (and all else drawn with them) of the discriminator's
             last one, as that code does; False draws new ones, as the base.
     Without same_latents, and with stage_steps of 0 up to the last stage and no fade, it is the base.
-    Raises: ConfigError if a value leaves its range, the networks do not grow or do not have the same stages, or
-        another method keeps images between steps.
+    Raises: ConfigError if a value leaves its range, the networks do not grow or do not have the same stages; in
+        `compile`, if another method keeps images between steps.
     """
 
     replaces = ("update_discriminator", "update_generator")

@@ -29,7 +29,7 @@ class RobGAN(GAN):
         attack_steps: steps of projected gradient ascent; 0 attacks nothing and is the base.
         attack_radius: largest change of a pixel, in units of images in [-1, 1]; 0 is the base.
         attack_step_size: change of a pixel in one step, in the same units.
-    Raises: ConfigError if a value leaves its range.
+    Raises: ConfigError if a value leaves its range, or the discriminator's loss is no such sum.
     """
 
     def __init__(
@@ -48,6 +48,11 @@ class RobGAN(GAN):
             raise ConfigError(
                 "RobGAN attacks the real part of the discriminator's loss: GAN.generator_loss is of pairs, which "
                 "have no such part"
+            )
+        if attack_steps and attack_radius and not losses.is_sum(self.discriminator_loss):
+            raise ConfigError(
+                "RobGAN attacks the real part of the discriminator's loss, which is to be a sum of a real and a fake "
+                "part: GAN.discriminator_loss is none"
             )
 
     def training_passes(self):

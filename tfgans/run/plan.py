@@ -23,7 +23,8 @@ class Plan:
         histograms: write histograms of the weights to TensorBoard.
         seconds: end the run sooner, at the first step after so many seconds of training, compilation and
             evaluations not counted; None for no limit. Such a run does not repeat exactly.
-        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not.
+        evaluate_every_seconds: evaluate after every so many of those seconds, too; None for not. Both are refused for
+            several workers.
         duality_gap: `@DualityGap()` adds the duality gap to each evaluation; None for not.
         accept_changed_data: go on with data that are not what the folder's run was trained on, see `identity`.
         initialize_from: another run's folder, a checkpoint, a Keras file of a generator or a pickle of NVIDIA's,
@@ -47,6 +48,15 @@ class Plan:
     accept_changed_data: bool = False
     initialize_from: FilePath | None = None
     trackers: Several(Instance("@WandbTracker()")) = ()
+
+    def check_workers(self, count):
+        """Refuses seconds for several workers, whose clocks differ."""
+        for name in ("seconds", "evaluate_every_seconds"):
+            if getattr(self, name) and count > 1:
+                raise ConfigError(
+                    f"train.{name} is for one worker: several would not get there at the same step. "
+                    f"Received: {getattr(self, name)} for {count} workers"
+                )
 
     def check(self, steps_per_execution):
         """Refuses numbers of steps that fall inside an execution of several."""

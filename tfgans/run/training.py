@@ -37,7 +37,8 @@ def train(model_dir, **options):
         model_dir: the run's folder.
         options: of `Plan`, in the place of what the configuration says.
     Returns: the metrics of the last evaluation, or None.
-    Raises: ConfigError before anything is written if something cannot be run; `Diverged`; `Interrupted`.
+    Raises: ConfigError before anything is written if something cannot be run, after the first evaluation if it has no
+        `train.best_metric`; `Diverged`; `Interrupted`.
     """
     with build.explained():
         plan = Plan(**options)
@@ -78,8 +79,7 @@ class Run:
             self.folder, self.model, plan.num_samples_shown, self.dataset.modes, plan.trackers
         )
         self.is_chief = distribute.worker_index(self.strategy) == 0
-        if (plan.seconds or plan.evaluate_every_seconds) and distribute.workers() > 1:
-            raise ConfigError("train.seconds is for one worker: several would not stop at the same step")
+        plan.check_workers(distribute.workers())
         plan.check(self.model.steps_per_execution)
         self.about, self.saved_step, self.finished = {}, None, False
         self.origin = self._initialize()

@@ -56,16 +56,6 @@ class Gap:
         return self.discriminator_loss(*outputs)
 
 
-def is_sum(discriminator_loss):
-    """Whether a loss is a sum of a part of the real logits and one of the fake ones, judged by a few logits."""
-    one, other = tf.constant([[0.3], [-1.4]]), tf.constant([[-0.6], [1.7]])
-    both, crossed = (
-        [float(discriminator_loss(*logits)) for logits in pairs]
-        for pairs in (((one, one), (other, other)), ((one, other), (other, one)))
-    )
-    return not abs(sum(both) - sum(crossed)) > 1e-4 * max(1.0, *map(abs, both + crossed))
-
-
 def entropy(mixing):
     """Mean entropy of the rows of a mixing, in nats: a scalar."""
     rows = tf.concat([-tf.reduce_sum(p * tf.math.log(tf.maximum(p, 1e-30)), -1) for p in mixing], 0)

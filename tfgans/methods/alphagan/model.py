@@ -4,14 +4,14 @@ import contextlib
 
 import tensorflow as tf
 
-from tfgans import config, distribute, optimizers, philox, schedules
+from tfgans import config, distribute, losses, optimizers, philox, schedules
 from tfgans.config import ConfigError, Count, Function, Natural, NotNegative, OneOf, Within, configurable
 from tfgans.gan import GAN, batch_size
 from tfgans.gan.average import clone
 from tfgans.gan.fitting.compatibility import checked_optimizers
 from tfgans.gan.learning_rates import factor_of
 from tfgans.layers.state import frozen_state
-from tfgans.methods.alphagan.gap import Gap, entropy, is_sum
+from tfgans.methods.alphagan.gap import Gap, entropy
 from tfgans.methods.alphagan.loop import OuterLoop
 from tfgans.methods.alphagan.players import Players
 from tfgans.methods.alphagan.single_level import SingleLevel
@@ -121,7 +121,7 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             raise ConfigError(
                 "AlphaGAN needs losses that are sums of a real and a fake part: GAN.generator_loss is of pairs"
             )
-        if not is_sum(self.discriminator_loss):
+        if not losses.is_sum(self.discriminator_loss):
             raise ConfigError(
                 "AlphaGAN needs losses that are sums of a real and a fake part, of which the architecture takes the "
                 "fake one's gradient: GAN.discriminator_loss is none"
