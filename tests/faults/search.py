@@ -34,8 +34,8 @@ FAULTS = [
     Fault(
         "random search: candidate_seed is ignored",
         "tfgans/methods/alphagan/random_search.py",
-        "random_genotype((self.candidate_seed, i))",
-        "random_genotype((0, i))",
+        "(self.candidate_seed, index)",
+        "(0, index)",
         "tests/methods/test_architecture_options.py -k candidates",
     ),
     Fault(
