@@ -248,10 +248,10 @@ def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):
 
 
 def test_each_process_trains_on_the_images_named(gin_file, tmp_path, trained):
-    named = {"data": "photos", "resolution": 16, "channels": 3, "batch_size": 6}
+    named = {"data": "digits", "resolution": 16, "channels": 1, "batch_size": 6}
     architectures.study(tmp_path / "out", gin_file, count=2, seed=5, flags=named)
     for command in trained.commands:
-        assert {"--data=photos", "--resolution=16", "--channels=3", "--batch_size=6"} <= set(command)
+        assert {"--data=digits", "--resolution=16", "--channels=1", "--batch_size=6"} <= set(command)
 
 
 @pytest.mark.slow
