@@ -133,10 +133,8 @@ def _measured_in(evaluator):
     """
     name = getattr(evaluator.features, "name", None)
     if hasattr(evaluator.features, "unsuited"):
-        dataset = Dataset()
-        reason = evaluator.features.unsuited(dataset)
-        evaluator.suit(dataset)
-        if not evaluator.metrics:
+        reason = evaluator.suit(Dataset())
+        if reason and not evaluator.metrics:
             raise ConfigError(f"nothing evaluates: {reason}; Evaluator.features = @InceptionFeatures() does")
     return name
 

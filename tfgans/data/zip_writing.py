@@ -41,21 +41,24 @@ def write_zip(content, form, output, skip, overwrite):
         )
     channels = _channels(content, form)
     recoder = Recoder(content.items, _form(content, form, channels), content.sizes, all(content.grays))
-    with files.in_folder(output.parent):
-        files.remove_left(output)
-        bad, names, numbers = {}, [], range(len(content.items))
-        with files.replacing(output) as file, zipfile.ZipFile(file, "w") as archive:
-            with progress.Bar(f"packing {content.title}", len(numbers), "image") as bar:
-                for i, found in zip(numbers, each(recoder.image, numbers, bar), strict=True):
-                    if isinstance(found, BadImage):
-                        bad[i] = found
-                        continue
-                    names.append((f"{i // 1000:05}/img{i:08}.png", i))
-                    _add(archive, names[-1][0], png(found, level=0))
-            if not skip or not names:
-                content.refuse(bad)
-            pairs = None if content.labels is None else [[name, int(content.labels[i])] for name, i in names]
-            _add(archive, stylegan_labels.FILE, json.dumps({"labels": pairs}).encode())
+    files.remove_left(output)
+    bad, names, numbers = {}, [], range(len(content.items))
+    with (
+        files.in_folder(output.parent),
+        files.replacing(output) as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
+        with progress.Bar(f"packing {content.title}", len(numbers), "image") as bar:
+            for i, found in zip(numbers, each(recoder.image, numbers, bar), strict=True):
+                if isinstance(found, BadImage):
+                    bad[i] = found
+                    continue
+                names.append((f"{i // 1000:05}/img{i:08}.png", i))
+                _add(archive, names[-1][0], png(found, level=0))
+        if not skip or not names:
+            content.refuse(bad)
+        pairs = None if content.labels is None else [[name, int(content.labels[i])] for name, i in names]
+        _add(archive, stylegan_labels.FILE, json.dumps({"labels": pairs}).encode())
     return {"images": len(names), "skipped": len(bad)}
 
 

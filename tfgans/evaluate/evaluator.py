@@ -142,6 +142,7 @@ class Evaluator:
         """Leaves out the metrics of features that say nothing about a data set, with one line in the log; it names
         those, too, that were left out because there are no features.
 
+        Returns: why the features say nothing about them; None if they do, or were asked for whatever it is.
         Raises: ConfigError if the data have no `second_split`.
 
         For runs, whose features may come from a file that was written for other data. Who hands features to an
@@ -156,12 +157,13 @@ class Evaluator:
             )
         reason = self.features.unsuited(dataset) if hasattr(self.features, "unsuited") else None
         if reason is None:
-            return
+            return None
         asked = f"{type(self.features).__name__}.any_images = True"
         left = ", ".join(self._leave_features_out())
         line = "%s: %s left out; Evaluator.features = @InceptionFeatures() has them, or bind %s"
         if left:
             logger.warning(line, reason, left, asked)
+        return reason
 
     def _leave_features_out(self):
         """Goes on without features; returns the names of the metrics that are left out."""

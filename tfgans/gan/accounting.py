@@ -99,7 +99,7 @@ class Accounting:
                 self._macs_found[key] = self.measured(name, cost.weight_macs)
             except ConfigError as error:
                 logger.warning("floating-point operations of the %s are not counted: %s", name, error)
-                self._macs_found[key] = [0] * len(getattr(self, name).trainable_variables)
+                self._macs_found[key] = [0] * (len(getattr(self, name).trainable_variables) + 1)
         return self._macs_found[key]
 
 

@@ -270,8 +270,8 @@ class SearchRun(training.Run):
 
         with progress.Bar("candidates", self.model.num_candidates) as bar:
             found, _ = self.model.final_genotype(score)
-        genotypes = [{"genotype": json.loads(each.text())} for each in self.model.candidates()]
-        rows = [of | row for of, row in zip(genotypes, measured, strict=True)]
+        pairs = zip(self.model.candidates(), measured, strict=True)
+        rows = [{"genotype": json.loads(genotype.text())} | row for genotype, row in pairs]
         told = {"chosen_by": name, "higher_is_better": more, "candidates": rows}
         files.write_text(self.folder / "candidates.json", build.to_json(told) + "\n")
         return found

@@ -83,6 +83,20 @@ def checked_operations(owner, names, count, allowed):
     return tuple(names)
 
 
+def checked_lists(field, part, lists, parts, count, allowed):
+    """The operations of a field in each of its parts, such as `cell` 1, 2 and 3, as tuples in a tuple.
+
+    Raises: ConfigError, in one line, if there is not a list for each, and as `checked_operations`.
+    """
+    if not isinstance(lists, (list, tuple)) or len(lists) != len(parts):
+        raise ConfigError(
+            f"genotype: {field} has one list for each of {len(parts)} {part}s. Received: {readers.one_line(lists)}"
+        )
+    return tuple(
+        checked_operations(f"{field}, {part} {i}", names, count, allowed) for i, names in enumerate(lists, 1)
+    )
+
+
 def aligned(rows):
     """Rows of texts as a table, the first one its head."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

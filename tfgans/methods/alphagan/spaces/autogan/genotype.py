@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from tfgans.config import ConfigError
 from tfgans.methods.alphagan.records import (
     Record,
     aligned,
+    checked_lists,
     checked_operations,
     drawn,
     largest,
@@ -14,9 +14,8 @@ from tfgans.methods.alphagan.records import (
 )
 from tfgans.methods.alphagan.spaces.autogan import space
 from tfgans.methods.alphagan.spaces.autogan.operations import NORMAL, UP
-from tfgans.readers import one_line
 
-_COUNTS = {"normal": 3, "up": 2}  # edges of a cell
+_EDGES = {"normal": (3, NORMAL), "up": (2, UP)}  # how many a cell has, and what may lie on them
 _SKIPS = {"skip_2": 1, "skip_3": 2}
 
 
@@ -38,16 +37,11 @@ class Genotype(Record):
     skip_3: tuple
 
     def __post_init__(self):
-        for field, count in _COUNTS.items():
-            cells = getattr(self, field)
-            if not isinstance(cells, (list, tuple)) or len(cells) != len(space.CELLS):
-                raise ConfigError(
-                    f"genotype: {field} has one list for each of 3 cells. Received: {one_line(cells)}"
-                )
-            checked = tuple(_checked(f"{field}, cell {i}", field, c, count) for i, c in enumerate(cells, 1))
+        for field, (count, allowed) in _EDGES.items():
+            checked = checked_lists(field, "cell", getattr(self, field), space.CELLS, count, allowed)
             object.__setattr__(self, field, checked)
         for field, count in _SKIPS.items():
-            object.__setattr__(self, field, _checked(field, "up", getattr(self, field), count))
+            object.__setattr__(self, field, checked_operations(field, getattr(self, field), count, UP))
 
     def operation(self, edge):
         """Name of the operation on an edge of `space.EDGES`."""
@@ -78,11 +72,6 @@ class Genotype(Record):
         rows.append(("skip[0]", "cell 1's node 1 -> 4", "", self.skip_2[0], f"{self.skip_3[0]} (x4)"))
         rows.append(("skip[1]", "cell 2's node 1 -> 4", "", "", self.skip_3[1]))
         return aligned(rows)
-
-
-def _checked(owner, kind, names, count):
-    """The names as a tuple, if there are as many as there should be, all of a kind."""
-    return checked_operations(owner, names, count, NORMAL if kind == "normal" else UP)
 
 
 GENOTYPES = {
@@ -123,7 +112,7 @@ def load_genotype(name_or_path):
         Genotype,
         GENOTYPES,
         "a genotype",
-        lambda path: read_record(path, Genotype, what, (*_COUNTS, *_SKIPS)),
+        lambda path: read_record(path, Genotype, what, (*_EDGES, *_SKIPS)),
     )
 
 

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-from tfgans.config import ConfigError
 from tfgans.methods.alphagan.records import (
     Record,
     aligned,
-    checked_operations,
+    checked_lists,
     drawn,
     largest,
     named,
     read_record,
 )
 from tfgans.methods.alphagan.spaces.biggan import space
-from tfgans.readers import one_line
 
 _EDGES = {"normal": ("first", "second"), "up": ("main path", "shortcut")}
 
@@ -33,15 +31,7 @@ class BigGANGenotype(Record):
 
     def __post_init__(self):
         for field, allowed in (("normal", space.NORMAL_OPERATIONS), ("up", space.UP_OPERATIONS)):
-            blocks = getattr(self, field)
-            if not isinstance(blocks, (list, tuple)) or len(blocks) != len(space.BLOCKS):
-                raise ConfigError(
-                    f"genotype: {field} has one list for each of 3 blocks. Received: {one_line(blocks)}"
-                )
-            checked = tuple(
-                checked_operations(f"{field}, block {i}", block, 2, allowed)
-                for i, block in enumerate(blocks, 1)
-            )
+            checked = checked_lists(field, "block", getattr(self, field), space.BLOCKS, 2, allowed)
             object.__setattr__(self, field, checked)
 
     def group(self, name):
