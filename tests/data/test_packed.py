@@ -15,7 +15,6 @@ from tfgans.config import ConfigError
 from tfgans.data import ArrayItems, Dataset, manifest
 from tfgans.data.decode import BadImage
 from tfgans.data.folder import Folder
-from tfgans.data.joined import JoinedItems
 from tfgans.data.packed import Packed
 from tfgans.data.shards import Records, Shard, write_records
 
@@ -172,11 +171,24 @@ def test_sums_of_splits(tmp_path):
             Dataset(f"packed:{tmp_path}/x", split=split)
 
 
-def test_splits_that_are_joined_have_the_same_classes():
-    one, other = (ArrayItems(np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, int), [name]) for name in "ab")
+def test_splits_that_are_joined_have_the_same_classes(tmp_path):
+    from tfgans.data.looking import look_at
+    from tfgans.data.packing import Options, pack
+    from tfgans.data.recoding import Form
+
+    class Mine:
+        splits = ("a", "b", "unlabelled")
+
+        def open(self, split):
+            labels = None if split == "unlabelled" else np.zeros(2, int)
+            return ArrayItems(np.zeros((2, 4, 4, 1), np.uint8), labels, None if labels is None else [split])
+
+    looked = [look_at(Mine(), split, "Mine", Form()) for split in Mine.splits]
+    pack(looked, Form(), "Mine", tmp_path / "x", Options())
     with pytest.raises(ConfigError, match=r"x: splits that are joined .* Received: \['a'\] and \['b'\]"):
-        JoinedItems([one, other], "x")
-    assert JoinedItems([one, ArrayItems(one.images)], "x").labels is None
+        Packed(tmp_path / "x").open("a+b")
+    both = Packed(tmp_path / "x").open("a+unlabelled")
+    assert both.labels is None and both.class_names is None and len(both) == 4
 
 
 USES = {

@@ -126,6 +126,16 @@ def write_index(path, arrays, names):
     return Shard(path.name, len(names), path.stat().st_size, hash_of(path))
 
 
+def read_indices(folder, splits):
+    """The arrays of the indices of some splits, one after the other. Raises: ConfigError as `read_index`."""
+    found = [read_index(folder, split) for split in splits]
+    if len(found) == 1:
+        return found[0]
+    names = [name for name in found[0] if all(name in arrays for arrays in found)]
+    joined = {name: np.concatenate([arrays[name] for arrays in found]) for name in names}
+    return joined | {"ends": np.flatnonzero(joined["names"] == 0)}
+
+
 def read_index(folder, split):
     """The arrays of an index. Raises: ConfigError if it is not as it was written."""
     path = Path(folder) / split.index.file

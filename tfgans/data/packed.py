@@ -16,7 +16,6 @@ from tfgans.config import ConfigError, sides, size_words
 from tfgans.data import manifest
 from tfgans.data.decode import BadImage, colour, from_array, open_image
 from tfgans.data.items import Items
-from tfgans.data.joined import JoinedItems
 from tfgans.data.plain import pixels
 from tfgans.data.recoding import Form
 from tfgans.data.shards import Records
@@ -60,8 +59,7 @@ class Packed:
                 f"{self.path} has no split {split!r}. Allowed: {', '.join(self.splits)}, or "
                 "several of them joined by +"
             )
-        parts = [PackedItems(self.path, self.manifest.splits[name]) for name in names]
-        return parts[0] if len(parts) == 1 else JoinedItems(parts, self.path)
+        return PackedItems(self.path, [self.manifest.splits[name] for name in names])
 
     def check_use(self, resolution, crop, random_area, background, channels):
         """Raises ConfigError for a use for which the images as they were would be needed."""
@@ -105,14 +103,27 @@ class Packed:
 
 
 class PackedItems(Items):
-    """The images of a split."""
+    """The images of some splits, one after the other; they have labels if all splits do.
+
+    Raises: ConfigError if splits with labels have other classes, or files are not as they were written.
+    """
 
     checked = True
 
-    def __init__(self, folder, split):
-        self.records, self.kind = Records(folder, split.shards), split.records
-        self._index = manifest.read_index(folder, split)
-        self.labels, self.class_names = self._index.get("labels"), split.class_names
+    def __init__(self, folder, splits):
+        self.records = Records(folder, [shard for split in splits for shard in split.shards])
+        self._is_raw = np.repeat(
+            [split.records == manifest.RAW for split in splits], [s.images for s in splits]
+        )
+        self._index = manifest.read_indices(folder, splits)
+        self.labels = self._index.get("labels")
+        first, *others = (split.class_names for split in splits)
+        different = [names for names in others if names != first]
+        if different and self.labels is not None:
+            raise ConfigError(
+                f"{folder}: splits that are joined have the same classes. Received: {first} and {different[0]}"
+            )
+        self.class_names = None if different else first
 
     def __len__(self):
         return len(self.records)
@@ -142,19 +153,17 @@ class PackedItems(Items):
         return record
 
     def encoded(self, i):
-        return None if self.kind == manifest.RAW else self.content(i)
+        return None if self._is_raw[i] else self.content(i)
 
     def read(self, i):
         record = self.content(i)
-        return (
-            open_image(io.BytesIO(record)) if self.kind != manifest.RAW else from_array(self._raw(i, record))
-        )
+        return from_array(self._raw(i, record)) if self._is_raw[i] else open_image(io.BytesIO(record))
 
     def pixels(self, i, channels):
         if not self._index["plain"][i] or channels != (1 if self._index["gray"][i] else 3):
             return None
         record = self.content(i)
-        return pixels(record) if self.kind != manifest.RAW else self._raw(i, record)
+        return self._raw(i, record) if self._is_raw[i] else pixels(record)
 
     def _raw(self, i, record):
         height, width = self._index["sizes"][i].tolist()
