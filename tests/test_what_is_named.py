@@ -8,8 +8,8 @@ import sys
 import tomllib
 
 import pytest
-from absl import flags
 from configurations import ROOT, commands
+from defined_flags import defined
 
 from tfgans import config
 from tfgans.commands.actions import COMMANDS
@@ -59,12 +59,8 @@ def texts():
 @functools.cache
 def flags_of(command):
     """The names of a command's flags, each `--no` among them."""
-    before = set(flags.FLAGS)
-    COMMANDS[command][0]()
-    own = set(flags.FLAGS) - before
-    found = own | {f"no{name}" for name in own if flags.FLAGS[name].boolean}
-    flags.FLAGS.remove_flag_values(own)
-    return found | {"help"}
+    with defined(command) as own:
+        return {*own, "help"} | {f"no{name}" for name, flag in own.items() if flag.boolean}
 
 
 @functools.cache

@@ -7,10 +7,11 @@ import types
 import numpy as np
 import pytest
 from absl import flags
+from defined_flags import defined
 
 from tfgans import files, inputs
-from tfgans.commands import flags as command_flags
-from tfgans.commands import picture_flags
+from tfgans.commands.actions import COMMANDS
+from tfgans.commands.flags import PathParser
 from tfgans.compare import collect, run
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
@@ -40,32 +41,17 @@ def test_only_a_tilde_at_the_start_is_replaced(home):
         assert files.expanded(path) == path
 
 
-@pytest.mark.parametrize("command", ["train", "search", "evaluate", "generate", "compare", "architectures"])
-def test_flags_that_name_folders(home, monkeypatch, command):
-    values = flags.FlagValues()
-    monkeypatch.setattr(flags, "FLAGS", values)
-    for define in (
-        "DEFINE",
-        "DEFINE_alias",
-        "DEFINE_string",
-        "DEFINE_integer",
-        "DEFINE_float",
-        "DEFINE_bool",
-        "DEFINE_list",
-        "DEFINE_enum",
-    ):
-        original = getattr(flags, define)
-        monkeypatch.setattr(flags, define, lambda *a, of=original, **k: of(*a, **k | {"flag_values": values}))
-    monkeypatch.setattr(
-        flags,
-        "DEFINE_multi_string",
-        lambda *a, of=flags.DEFINE_multi_string, **k: of(*a, flag_values=values, **k),
-    )
-    monkeypatch.setattr(flags, "register_validator", lambda *a, **k: None)
-    getattr(picture_flags if command == "generate" else command_flags, command)()
-    folders = [name for name in values if re.search("_dir$", name)]
-    values(["command", *(f"--{name}=~/runs/a" for name in folders)])
-    assert folders and [values[name].value for name in folders] == [f"{home}/runs/a"] * len(folders)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_flags_that_name_paths(home, command):
+    with defined(command) as found:
+        paths = {name: flag for name, flag in found.items() if isinstance(flag.parser, PathParser)}
+        named = {name for name in found if re.search("_dir$|^output$|^from_runs$", name)}
+        for flag in paths.values():
+            flag.parse("~/runs/a")
+            assert flag.value in (f"{home}/runs/a", [f"{home}/runs/a"])
+            with pytest.raises(flags.IllegalFlagValueError, match="empty"):
+                flag.parse("")
+    assert named <= set(paths) and (named or command in ("describe", "doctor", "fid"))
 
 
 @pytest.mark.parametrize(
