@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import test_style
 import toys
 
 from tfgans import checkpoint, pruning
@@ -20,6 +21,7 @@ from tfgans.methods.regularized import R1GAN
 from tfgans.methods.rggan import thresholds as masks
 from tfgans.methods.rggan.model import RGGAN
 from tfgans.methods.rggan.switch import Switch, sparse_next
+from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.networks.resnet import resnet_discriminator, resnet_generator
 from tfgans.optimizers import TorchAdam
 
@@ -325,3 +327,30 @@ def test_a_spectral_discriminator_that_recomputes_is_refused_when_built(spectral
     with pytest.raises(ConfigError, match="^RGGAN: a .* without recompute, which it has in block$"):
         RGGAN(*networks)
     RGGAN(*networks, threshold_weight=0.0)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_methods_of_styles_make_is_masked(first):
+    """In whatever order they are named: mixed styles hid masks of a method named after, path lengths all masks."""
+    methods = (PathLengthGAN, StyleMixingGAN)
+    methods = (RGGAN, *methods) if first else (*methods, RGGAN)
+    model = compose(*methods)(*test_style.networks(4), threshold_weight=1e-6, mixing_probability=1.0)
+    latents, kernels = model.draw_latents(2), model.thresholds["generator"].kernels()
+    directions = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32"))
+
+    def made():
+        return model.path_lengths(latents, directions).numpy(), model.synthesize(latents, True).numpy()
+
+    dense = made()
+    for kernel, threshold in zip(kernels, model.thresholds["generator"].values, strict=True):
+        threshold.assign(tf.ones_like(threshold) * np.median(np.abs(kernel)))
+    sparse = made()
+    for layer, pruned in zip(
+        model.thresholds["generator"].layers, model.thresholds["generator"].pruned(), strict=True
+    ):
+        layer.kernel.assign(tf.where(pruned, 0.0, tf.convert_to_tensor(layer.kernel.value)))
+    for threshold in model.thresholds["generator"].values:
+        threshold.assign(tf.zeros_like(threshold))
+    for mine, theirs, without in zip(sparse, made(), dense, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+        assert np.abs(mine - without).max() > 1e-2

@@ -18,7 +18,7 @@ from tfgans.methods.lazy import lazy_adam
 from tfgans.methods.regularized import R1GAN
 from tfgans.methods.style import PathLengthGAN, StyleMixingGAN
 from tfgans.networks.stylegan2 import stylegan2_generator
-from tfgans.networks.stylegan2_parts import mix_styles
+from tfgans.networks.stylegan2_parts import StyleMapping, mix_styles
 
 SIZES = {"resolution": 8, "base_channels": 4, "max_channels": 8, "latent_dim": 6, "style_dim": 5}
 
@@ -85,15 +85,12 @@ def test_path_lengths_against_golden(golden, jit_compile):
         )
 
 
-def test_gradient_of_path_lengths_by_finite_differences():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    generator, discriminator = networks(resolution=4)
-    model = PathLengthGAN(generator, discriminator, path_length_weight=1.5, path_length_decay=0.3)
+def assert_slope_of_path_lengths(model, weight):
+    """The gradient of weight and interval times the penalty along a random direction; what it was taken at."""
     random = np.random.default_rng(1)
     latents = {"latents": tf.constant(random.normal(size=(3, 6)))}
     directions, mean = tf.constant(random.normal(size=(3, 4, 4, 3))), tf.constant(0.2, tf.float64)
-    variables = generator.trainable_variables
+    variables = model.generator.trainable_variables
     along = [random.normal(size=v.shape) for v in variables]
     start = [v.numpy() for v in variables]
 
@@ -102,19 +99,70 @@ def test_gradient_of_path_lengths_by_finite_differences():
             variable.assign(value + distance * direction)
         return float(model.path_length_gradients(latents, directions, mean)[0])
 
-    expected = 1.5 * 4 * (penalty(1e-5) - penalty(-1e-5)) / 2e-5
+    expected = weight * 4 * (penalty(1e-5) - penalty(-1e-5)) / 2e-5
     penalty(0.0)
     _, _, gradients = model.path_length_gradients(latents, directions, mean)
     found = sum(np.sum(g * d) for g, d in zip(gradients, along, strict=True))
     assert abs(expected) > 1e-2 and found == pytest.approx(expected, rel=1e-6)
+    return (latents, directions, mean), gradients
+
+
+def test_gradient_of_path_lengths_by_finite_differences():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    model = PathLengthGAN(*networks(resolution=4), path_length_weight=1.5, path_length_decay=0.3)
+    given, gradients = assert_slope_of_path_lengths(model, 1.5)
     model.compile(accumulation_steps=6, run_eagerly=True)  # of three images, three micro-batches
-    penalty, moved, in_parts = model.accumulated_path_length_gradients(latents, directions, mean)
-    value, whole, _ = model.path_length_gradients(latents, directions, mean)
+    penalty, moved, in_parts = model.accumulated_path_length_gradients(*given)
+    value, whole, _ = model.path_length_gradients(*given)
     assert float(penalty) == pytest.approx(float(value)) and float(moved) == pytest.approx(float(whole))
     model.extras = ("path_length",)
     assert model.training_passes()["generator"] == 4 + 8 / 2  # of half a batch, the lengths twice
     for one, other in zip(gradients, in_parts, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
+class OwnSynthesis(keras.layers.Layer):
+    """A user's: two style slots, no noise, and a norm of Keras's."""
+
+    num_slots, noise_shapes, adds = 2, (), False
+
+    def build(self, shape):
+        self.first, self.norm, self.last = (
+            keras.layers.Dense(6),
+            keras.layers.LayerNormalization(),
+            keras.layers.Dense(48),
+        )
+        for layer, size in ((self.first, shape[-1]), (self.norm, 6), (self.last, 6)):
+            layer.build((None, size))
+
+    def call(self, styles, noise=None):
+        x = self.norm(self.first(styles[:, 0] + 0.3 * styles[:, 1] ** 2))
+        if self.adds:
+            self.add_loss(keras.ops.mean(x))
+        return keras.ops.reshape(self.last(keras.ops.tanh(x)), (-1, 4, 4, 3))
+
+
+def own_generator():
+    keras.utils.set_random_seed(0)
+    latents = keras.Input((6,))
+    mapping = StyleMapping(5, 2, (2, 2), name="mapping")
+    return keras.Model(latents, OwnSynthesis(name="synthesis")(mapping(latents)), name="own")
+
+
+def test_gradient_of_path_lengths_through_a_norm_of_keras():
+    """Keras takes moments that stop a gradient of a gradient: it was off by half a per cent."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    assert_slope_of_path_lengths(PathLengthGAN(own_generator(), networks(4)[1], path_length_decay=0.3), 2.0)
+
+
+def test_a_synthesis_that_adds_a_loss_is_refused():
+    generator, discriminator = own_generator(), networks(4)[1]
+    model = StyleMixingGAN(generator, discriminator)
+    generator.get_layer("synthesis").adds = True
+    with pytest.raises(ConfigError, match="synthesis of own adds a loss in its call"):
+        model.synthesize(model.draw_latents(2), training=True)
 
 
 @pytest.mark.slow

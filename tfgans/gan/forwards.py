@@ -55,11 +55,22 @@ class Forwards:
     @hook
     def synthesize(self, latents, training=False, generator=None):
         """The generator's images for what `draw_latents` gave."""
-        generator = generator or self.generator
+        network = generator or self.generator
         inputs = latents["latents"]
-        if takes_labels(generator, self.num_classes):
+        if takes_labels(network, self.num_classes):
             inputs = [inputs, latents["labels"]]
-        return _called(generator, inputs, training, self.call_options(generator, latents))
+        with self.generator_forward(training, generator):
+            return network(inputs, training=training, **self.call_options(network, latents))
+
+    @hook
+    @contextlib.contextmanager
+    def generator_forward(self, training=False, generator=None):
+        """What surrounds a forward of the generator, or of layers of it that a method calls by themselves.
+
+        Methods in whose forwards the generator is another than it is by itself, such as masked, extend this.
+        """
+        with _forward_of(generator or self.generator, training):
+            yield
 
     @hook
     def discriminate(self, batch, training=False):
@@ -68,7 +79,8 @@ class Forwards:
         if takes_labels(self.discriminator, self.num_classes):
             inputs = [inputs, batch["labels"]]
         options = self.call_options(self.discriminator, batch)
-        outputs = _called(self.discriminator, inputs, training, options)
+        with _forward_of(self.discriminator, training):
+            outputs = self.discriminator(inputs, training=training, **options)
         return outputs if isinstance(outputs, dict) else {"adversarial": outputs}
 
     @hook
@@ -114,13 +126,13 @@ class Forwards:
         return tuple({name: parts[i] for name, parts in halves.items()} for i in range(2))
 
 
-def _called(network, inputs, training, options):
-    """What a network gives, whose gradients have right gradients. Raises: ConfigError if its call adds losses."""
+@contextlib.contextmanager
+def _forward_of(network, training):
+    """Around a forward whose gradients have right gradients. Raises: ConfigError if the network adds losses in it."""
     with differentiable_moments():
-        outputs = network(inputs, training=training, **options)
+        yield
     if training:
         compatibility.check_added(network)
-    return outputs
 
 
 def batch_size(batch):

@@ -26,10 +26,12 @@ class Styled:
         """Styles [N, slots, style_dim], mixed if the latents have `mixing_latents`. Moves the mean of w once."""
         mapping = (generator or self.generator).get_layer("mapping")
         labels = latents.get("labels")
-        codes = mapped(mapping, latents["latents"], labels, training=training)
-        if "mixing_latents" not in latents:
-            return codes
-        return mix_styles(codes, mapped(mapping, latents["mixing_latents"], labels), latents["crossover"])
+        with self.generator_forward(training, generator):
+            codes = mapped(mapping, latents["latents"], labels, training=training)
+            if "mixing_latents" not in latents:
+                return codes
+            others = mapped(mapping, latents["mixing_latents"], labels)
+        return mix_styles(codes, others, latents["crossover"])
 
     def style_images(self, codes, latents, training=False, generator=None):
         """Images of styles, with the latents' noise, or the layers' fixed noise if they have none."""
@@ -37,7 +39,8 @@ class Styled:
         names = [f"{_NOISE}{index}" for index in range(len(synthesis.noise_shapes))]
         noise = [latents[name] for name in names if name in latents]
         options = {"training": training} if keras_internals.takes_training(synthesis) else {}
-        return synthesis(codes, noise or None, **options)
+        with self.generator_forward(training, generator):
+            return synthesis(codes, noise or None, **options)
 
     def synthesize(self, latents, training=False, generator=None):
         if "mixing_latents" not in latents and f"{_NOISE}0" not in latents:

@@ -132,10 +132,12 @@ class RGGAN(GAN):
             return contextlib.nullcontext()
         return gated(getattr(self, name), self.thresholds[name].gates(self.straight_through))
 
-    def synthesize(self, latents, training=False, generator=None):
+    @contextlib.contextmanager
+    def generator_forward(self, training=False, generator=None):
         trains = training and (generator is None or generator is self.generator)
-        with self._masked("generator", trains):  # others are masked in place, see `presented`
-            return super().synthesize(latents, training, generator)
+        # Others are masked in place, see `presented`.
+        with super().generator_forward(training, generator), self._masked("generator", trains):
+            yield
 
     def discriminate(self, batch, training=False):
         with self._masked("discriminator"):
