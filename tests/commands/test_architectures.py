@@ -9,6 +9,7 @@ import sys
 import gin
 import numpy as np
 import pytest
+from data_records import record
 from short_runs import ROOT
 
 from tfgans.commands import architectures
@@ -50,6 +51,7 @@ class Trained:
 
     def __init__(self, monkeypatch):
         self.folders, self.commands, self.values, self.stop_after = [], [], {}, math.inf
+        self.row = {}  # what else the rows say
         monkeypatch.setattr(processes.Runner, "_train", lambda runner, run: self(runner, run))
 
     def __call__(self, runner, run):
@@ -70,7 +72,7 @@ class Trained:
             "fid": value,
             "inception_score": 9.0,
             "train_seconds": 0.1,
-        }
+        } | self.row
         if value is not None:
             (run.folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
         run.ended(0 if value is not None else 2)
@@ -193,6 +195,50 @@ def test_a_study_goes_on_and_adds(gin_file, tmp_path, trained):
         architectures.study(out, gin_file, count=2, seed=6)
 
 
+def test_what_earlier_calls_measured_otherwise_is_no_group(gin_file, tmp_path, trained):
+    """An evaluation's images or features may change between two calls: what is trained is not measured again."""
+    out = tmp_path / "out"
+    architectures.study(out, gin_file, count=2, seed=5)
+    trained.row = {"num_samples": 128}
+    told = (
+        r"^the architectures were evaluated by different num_samples, 64 in architecture_000/seed_5, 128 in "
+        r"architecture_002/seed_5: their numbers cannot be compared; choose another --output_dir, or remove the runs"
+    )
+    with pytest.raises(ConfigError, match=told):
+        architectures.study(out, gin_file, count=3, seed=5)
+    assert [row["metrics"]["fid"] for row in read(out)] == [1.0] * 3 and not (out / "up.png").exists()
+    assert "group" not in read(out)[0]
+    architectures.study(out, gin_file, count=2, seed=5)
+    assert (out / "up.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ({"fingerprint": "b"}, "trained on different images"),
+        ({"evaluation": {"images": "b", "features": "f 1"}}, "evaluated against different images"),
+        ({"evaluation": {"images": "e", "features": "f 2"}}, "evaluated in different features of one name"),
+    ],
+)
+def test_what_earlier_calls_trained_on_other_images_is_no_group(kept, told, gin_file, tmp_path, trained):
+    out = tmp_path / "out"
+    architectures.study(out, gin_file, count=2, seed=5)
+    for i in range(2):
+        said = {"fingerprint": "a", "evaluation": {"images": "e", "features": "f 1"}} | (kept if i else {})
+        said = record(images=0, source="digits", **said)
+        (out / f"architecture_{i:03d}" / "seed_5" / "data.json").write_text(json.dumps(said))
+    with pytest.raises(ConfigError, match=f"the architectures were {told}: their numbers cannot be compared"):
+        architectures.study(out, gin_file, count=2, seed=5)
+
+
+def test_why_nothing_could_be_trained_is_told(gin_file, tmp_path, trained):
+    """It told alone that nothing was measured, and wanted another metric."""
+    trained.values = dict.fromkeys([f"architecture_{i:03d}" for i in range(2)])
+    told = "^architecture_000, seed 5: a reason; the architectures are judged by what was measured, nothing: "
+    with pytest.raises(ConfigError, match=told):
+        architectures.study(tmp_path / "out", gin_file, count=2, seed=5)
+
+
 def test_studies_that_cannot_be(gin_file, tmp_path, trained):
     out = tmp_path / "out"
     other, endless = str(ROOT / "gin_configs/quickstart.gin"), str(tmp_path / "endless.gin")
@@ -208,6 +254,11 @@ def test_studies_that_cannot_be(gin_file, tmp_path, trained):
         with pytest.raises(ConfigError, match=message):
             architectures.study(out, **{"gin_file": gin_file} | options)
     assert trained.folders == [] and not out.exists()
+    out.mkdir()
+    (out / "architecture_001").touch()
+    with pytest.raises(ConfigError, match="architecture_001 is not a folder: choose another --output_dir"):
+        architectures.study(out, gin_file, count=2)
+    assert [path.name for path in out.iterdir() if path.name.startswith("arch")] == ["architecture_001"]
 
 
 def test_each_process_trains_its_own_genotype(gin_file, tmp_path, trained):

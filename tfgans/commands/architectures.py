@@ -9,6 +9,7 @@ from pathlib import Path
 import gin
 
 from tfgans import config, files, pictures
+from tfgans.compare import comparison
 from tfgans.compare.plan import Configuration
 from tfgans.compare.processes import Run, Runner
 from tfgans.compare.run import take
@@ -19,6 +20,13 @@ from tfgans.methods.alphagan.spaces.autogan.genotype import Genotype, load_genot
 
 _GENOTYPE = "alphagan_generator.genotype"
 _KINDS, _ROWS = ("normal", "up"), "architectures.jsonl"
+# What trainings whose metrics compare have in common: by what their rows and their folders say.
+_OF_ROWS = ("features", "num_samples", "num_reference")
+_OF_DATA = {
+    "trained_on": "trained on different images",
+    "evaluated": "evaluated against different images",
+    "measured_in": "evaluated in different features of one name",
+}
 
 
 def study(output_dir, gin_file, gin_params=(), count=20, seed=0, jobs=1, flags=None, **groups):
@@ -36,8 +44,8 @@ def study(output_dir, gin_file, gin_params=(), count=20, seed=0, jobs=1, flags=N
         flags: of `train`, of all: `steps`, and those that say of which images the batches are, {"data": ..., ...}.
         groups: of `Groups`: `metric` or `thresholds`.
     Returns: `(rows, problems)`: those of `architectures.jsonl`, and a line for each run that was refused.
-    Raises: ConfigError if nothing can be trained, the folder holds other architectures, or a group is empty;
-        `signals.Interrupted` after a signal, with the runs saved.
+    Raises: ConfigError if nothing can be trained, the folder holds other architectures, some that earlier calls
+        trained or measured otherwise, or a group is empty; `signals.Interrupted` after a signal, with the runs saved.
     """
     groups = Groups(**groups)
     config.check_count("--count", count, least=2)
@@ -58,12 +66,16 @@ def study(output_dir, gin_file, gin_params=(), count=20, seed=0, jobs=1, flags=N
             configuration.set_length(None, None, parts=1)
             runs.append(Run(output_dir, configuration, seed))
         Runner(runs, jobs, "architectures").train()
+        facts = [run.facts(output_dir) for run in runs]
         rows = [
-            {"architecture": i, "genotype": json.loads(genotype.text())} | _measured(run, output_dir)
-            for i, (genotype, run) in enumerate(zip(genotypes.values(), runs, strict=True))
+            {"architecture": i, "genotype": json.loads(genotype.text())} | _measured(each)
+            for i, (genotype, each) in enumerate(zip(genotypes.values(), facts, strict=True))
         ]
         problems = [f"{run.name}: {run.message}" for run in runs if run.refused]
-        _finish(output_dir, rows, groups)
+        try:
+            _finish(output_dir, rows, facts, groups)
+        except ConfigError as error:
+            raise ConfigError("; ".join([*problems[:1], str(error)])) from error  # the first is why
     return rows, problems
 
 
@@ -111,11 +123,12 @@ def split(rows, metric="fid", thresholds=None):
     return sorted(order[:third]), sorted(order[-third:])
 
 
-def _finish(folder, rows, groups):
-    """Writes the rows, with their groups if there are any, and draws."""
+def _finish(folder, rows, facts, groups):
+    """Writes the rows, with their groups if there are any, and draws; `facts` of each row's run."""
     for kind in _KINDS:
         (folder / f"{kind}.png").unlink(missing_ok=True)  # of other rows
     try:
+        _refuse_unlike([each for each, row in zip(facts, rows, strict=True) if row["metrics"]])
         found = split(rows, groups.metric, groups.thresholds)
     except ConfigError:
         _write(folder, rows)
@@ -136,8 +149,24 @@ def _write(folder, rows):
     files.write_text(folder / _ROWS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _measured(run, root):
-    facts = run.facts(root)
+def _refuse_unlike(runs):
+    """Raises ConfigError if runs, facts of each, were trained on or measured by different things."""
+    unlike = [f"were {what}" for name, what in _OF_DATA.items() if len(comparison.of_data(runs, name)) > 1]
+    for name in _OF_ROWS:
+        firsts = {}
+        for each in runs:
+            firsts.setdefault(each[name], each["folder"])
+        if len(firsts) > 1:
+            told = ", ".join(f"{value} in {folder}" for value, folder in firsts.items())
+            unlike.append(f"were evaluated by different {name}, {told}")
+    if unlike:
+        raise ConfigError(
+            f"the architectures {unlike[0]}: their numbers cannot be compared; choose another --output_dir, or "
+            "remove the runs that are to be trained again"
+        )
+
+
+def _measured(facts):
     finished = facts["outcome"] == "finished" and facts["evaluations"]
     metrics = facts["evaluations"][-1]["metrics"] if finished else {}
     return {"outcome": facts["outcome"], "step": facts["step"], "metrics": metrics}
@@ -158,6 +187,8 @@ def _keep(genotypes):
     """Writes the drawn genotypes; refuses a folder that holds others in their places, before it writes any."""
     for folder, genotype in genotypes.items():
         path = folder / "genotype.json"
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is not a folder: choose another --output_dir")
         if path.exists() and load_genotype(path) != genotype:
             raise ConfigError(f"{path} is not what this --seed draws: choose another --output_dir")
     for folder, genotype in genotypes.items():

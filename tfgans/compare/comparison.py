@@ -83,13 +83,13 @@ def _problems(configurations, settings):
 
 
 def _measured_otherwise(runs):
-    if len(_of_data(runs, "evaluated")) > 1:
+    if len(of_data(runs, "evaluated")) > 1:
         yield "the runs were evaluated against different images: their numbers cannot be compared"
-    if len(_of_data(runs, "measured_in")) > 1:
+    if len(of_data(runs, "measured_in")) > 1:
         yield "the runs were evaluated in different features of one name: their numbers cannot be compared"
 
 
-def _of_data(runs, name):
+def of_data(runs, name):
     """What the runs that say so were trained on, or evaluated against: a set of fingerprints.
 
     Those of different kinds cannot be compared: it is of the kind of which there are most.
@@ -104,7 +104,7 @@ def _of_data(runs, name):
 
 def _data_problems(configuration):
     label, runs = configuration["label"], configuration["runs"]
-    if len(_of_data(runs, "trained_on")) > 1:
+    if len(of_data(runs, "trained_on")) > 1:
         yield f"{label}: its runs were trained on different images"
     for run in runs:
         for step in (run.get("data") or {}).get("changed_at", ()):
