@@ -132,6 +132,35 @@ def test_the_command_hands_on_what_the_data_are(monkeypatch):
     assert actions._flags_of_data() == ["--data=my images", "--resolution=64x128", "--num_classes=0"]
 
 
+@pytest.mark.parametrize("name", ["train", "search"])
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        (
+            {"d/adversarial": 1.0},
+            True,
+        ),  # an evaluator whose features say nothing about the images, and no metric else
+        ({"duality_gap": 0.1, "duality_minmax": 0.1, "duality_maxmin": 0.0, "features": "none"}, True),
+        ({"spectrum_distance": 0.1, "duality_gap": 0.1, "features": "none"}, False),
+        ({"fid": None, "features": "digits_classifier"}, False),
+    ],
+)
+def test_the_command_that_a_search_ends_with_names_features_as_that_of_a_run(
+    name, row, named, tmp_path, monkeypatch, capsys
+):
+    written = [{"step": 3} | row, {"step": 3, "command": "evaluate", "kid": 0.1, "features": "points"}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in written))
+    monkeypatch.setattr(
+        actions, "_prepare_training", lambda: build.prepare([], ["Evaluator.features = @DigitsFeatures()"])
+    )
+    monkeypatch.setattr(actions, "FLAGS", types.SimpleNamespace(model_dir=str(tmp_path)))
+    monkeypatch.setattr(searching, "search", lambda _: None)
+    monkeypatch.setattr(training, "train", lambda _: row)
+    getattr(actions, f"_{name}")()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(" --gin_param='Evaluator.features=@InceptionFeatures()'") == named
+
+
 def run_steps(folder):
     """The step of the newest checkpoint."""
     return max(int(path.stem.split("_")[1]) for path in (folder / "checkpoints").iterdir())
