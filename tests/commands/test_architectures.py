@@ -305,6 +305,14 @@ def test_each_process_trains_on_the_images_named(gin_file, tmp_path, trained):
         assert {"--data=digits", "--resolution=16", "--channels=1", "--batch_size=6"} <= set(command)
 
 
+@pytest.mark.parametrize("groups", [{"metric": "fdi"}, {"thresholds": {"fid": 3.0, "fdi": 1.0}}])
+def test_a_metric_that_is_not_measured_is_refused_before_training(groups, gin_file, tmp_path, trained):
+    flag = f"--{next(iter(groups))}"
+    with pytest.raises(ConfigError, match=f"^{flag} is one of fid, .* Received: fdi$"):
+        architectures.study(tmp_path / "out", gin_file, count=2, **groups)
+    assert not trained.commands and not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_the_command(call, refused, gin_file, tmp_path, trained):
     """On a study that is done, so that nothing trains."""

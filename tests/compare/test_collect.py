@@ -348,6 +348,8 @@ def test_a_configuration_is_of_files_and_bindings(text, message):
         ({"gin_files": ["gin_configs/compare/digits.gin", "--gin_file=gin_configs/compare/digits.gin "
                         "--gin_param=Evaluator.features=@InceptionFeatures()",], "labels": ["a", "b"]},
          "^different features, whose numbers do not compare: a digits_classifier, b inception_legacy_tensorflow$"),
+        ({"primary_metric": "fdi"}, r"^--metric is one of fid, .*, stability_mse, which .* Received: fdi$"),
+        ({"gin_params": ["train.best_metric='fdi'"]}, "^quickstart: train.best_metric is one of .* Received: fdi"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, options, message):

@@ -226,3 +226,59 @@ def test_a_mixed_folder_is_refused(tmp_path):
         f"folder {tmp_path} has images both directly in it (1, as a.png) and in sub-folders (1); "
         "it must be flat or have one sub-folder a class"
     )
+
+
+def linked(root, links):
+    """Makes links below `root`, {name: to where}; sees what a `Folder` of it has to say and to show."""
+    for name, target in links.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(target, target_is_directory=True)
+    items = Folder(root).open("train")
+    labels = [None] * len(items) if items.labels is None else [items.class_names[k] for k in items.labels]
+    return dict(zip(items.files, labels, strict=True))
+
+
+def test_links_to_folders_elsewhere_are_classes(tmp_path, caplog):
+    save(tmp_path / "there" / "animals" / "cats" / "a.png")
+    save(tmp_path / "there" / "dogs" / "b.png")
+    save(tmp_path / "here" / "fish" / "c.png")
+    (tmp_path / "here" / "fish" / "d.png").symlink_to(tmp_path / "there" / "dogs" / "b.png")
+    links = {"cat": tmp_path / "there" / "animals", "dog": tmp_path / "there" / "dogs"}
+    expected = {"cat/cats/a.png": "cat", "dog/b.png": "dog", "fish/c.png": "fish", "fish/d.png": "fish"}
+    assert linked(tmp_path / "here", links) == expected and caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("links", "told"),
+    [
+        ({"a": "b"}, "a (as b)"),  # before the folder itself in their order
+        ({"z": "b"}, "z (as b)"),
+        ({"c/inner": "../b"}, "c/inner (as b)"),
+        ({"b/up": ".."}, "b/up (as .)"),
+        ({"a": "b", "z": "c"}, "a (as b), z (as c)"),
+    ],
+)
+def test_a_folder_of_two_names_is_read_once_by_its_own(links, told, tmp_path, caplog):
+    for name in ("b", "c"):
+        save(tmp_path / name / "0.png")
+    assert linked(tmp_path, links) == {"b/0.png": "b", "c/0.png": "c"}
+    assert caplog.messages == [f"folder {tmp_path}: links to folders that are read by another name: {told}"]
+
+
+def test_of_two_links_to_one_folder_the_first_is_its_name(tmp_path, caplog):
+    save(tmp_path / "there" / "0.png")
+    (tmp_path / "here").mkdir()
+    links = {name: tmp_path / "there" for name in ("y", "x")}
+    assert linked(tmp_path / "here", links) == {"x/0.png": "x"}
+    assert caplog.messages == [
+        f"folder {tmp_path}/here: links to folders that are read by another name: y (as x)"
+    ]
+
+
+def test_links_that_lead_nowhere_are_told(tmp_path, caplog):
+    """They may be of a disk that is not there: a class would be missing without a word."""
+    save(tmp_path / "b" / "0.png")
+    links = {"a": tmp_path / "nowhere", "b/deeper": "../nowhere", "round": "round", ".hidden": "nowhere"}
+    assert linked(tmp_path, links) == {"b/0.png": "b"}
+    told = f"folder {tmp_path}: links that lead nowhere are left out: a, b/deeper, round"
+    assert caplog.messages == [told]

@@ -80,10 +80,28 @@ def test_a_folder_whose_name_is_no_unicode_is_refused_before_anything_is_written
     assert os.listdir(tmp_path) == []
 
 
-def test_a_metric_that_is_not_measured_cannot_choose_the_best(gin_file, tmp_path):
-    names = "fid, kid, precision, recall, density, coverage, inception_score"
-    with pytest.raises(ConfigError, match=f"best_metric is none of {names}. Received: fdi"):
-        run(gin_file, tmp_path / "run", "train.best_metric='fdi'")
+@pytest.mark.parametrize(
+    ("bindings", "received"),
+    [
+        (["train.best_metric='fdi'"], "fdi"),
+        (["train.best_metric='classes_covered'"], "classes_covered"),
+        (["Evaluator.metrics=['kid']"], "fid"),  # the default
+    ],
+)
+def test_a_metric_that_is_not_measured_cannot_choose_the_best(bindings, received, gin_file, tmp_path):
+    measured = (
+        "kid" if "kid" in bindings[0] else "fid, inception_score, kid, precision, recall, density, coverage"
+    )
+    said = f"^train.best_metric is one of {measured}, which are measured. Received: {received}$"
+    with pytest.raises(ConfigError, match=said):
+        run(gin_file, tmp_path / "run", *bindings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_too_few_images_do_not_allow_is_refused_after_the_first_evaluation(gin_file, tmp_path):
+    bindings = ["Evaluator.num_samples=3", "Evaluator.metrics=['precision_recall', 'kid']"]
+    with pytest.raises(ConfigError, match="^train.best_metric is one of kid, which .* Received: recall$"):
+        run(gin_file, tmp_path / "run", "train.best_metric='recall'", *bindings)
 
 
 def test_a_number_of_samples_is_said_once(tmp_path):

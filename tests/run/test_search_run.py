@@ -132,6 +132,35 @@ def test_the_command_hands_on_what_the_data_are(monkeypatch):
     assert actions._flags_of_data() == ["--data=my images", "--resolution=64x128", "--num_classes=0"]
 
 
+@pytest.mark.parametrize("name", ["train", "search"])
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        (
+            {"d/adversarial": 1.0},
+            True,
+        ),  # an evaluator whose features say nothing about the images, and no metric else
+        ({"duality_gap": 0.1, "duality_minmax": 0.1, "duality_maxmin": 0.0, "features": "none"}, True),
+        ({"spectrum_distance": 0.1, "duality_gap": 0.1, "features": "none"}, False),
+        ({"fid": None, "features": "digits_classifier"}, False),
+    ],
+)
+def test_the_command_that_a_search_ends_with_names_features_as_that_of_a_run(
+    name, row, named, tmp_path, monkeypatch, capsys
+):
+    written = [{"step": 3} | row, {"step": 3, "command": "evaluate", "kid": 0.1, "features": "points"}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in written))
+    monkeypatch.setattr(
+        actions, "_prepare_training", lambda: build.prepare([], ["Evaluator.features = @DigitsFeatures()"])
+    )
+    monkeypatch.setattr(actions, "FLAGS", types.SimpleNamespace(model_dir=str(tmp_path)))
+    monkeypatch.setattr(searching, "search", lambda _: None)
+    monkeypatch.setattr(training, "train", lambda _: row)
+    getattr(actions, f"_{name}")()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(" --gin_param='Evaluator.features=@InceptionFeatures()'") == named
+
+
 def run_steps(folder):
     """The step of the newest checkpoint."""
     return max(int(path.stem.split("_")[1]) for path in (folder / "checkpoints").iterdir())
@@ -316,7 +345,10 @@ RANDOM = ("build.methods = [@RandomSearchGAN]", "RandomSearchGAN.num_candidates 
         ("", "nothing is measured: bind Evaluator.features"),
         ("train.duality_gap = @DualityGap()\ntrain.best_metric = 'duality_gap'", "Received: duality_gap"),
         ("Evaluator.metrics = ['fid']\ntrain.best_metric = 'fidd'", "train.best_metric"),
-        ("Evaluator.metrics = ['spectrum']\nEvaluator.features = @NoFeatures()", "no fid is measured"),
+        (
+            "Evaluator.metrics = ['spectrum']\nEvaluator.features = @NoFeatures()",
+            "spectrum_distance_all, .* Received: fid",
+        ),
     ],
 )
 def test_what_candidates_cannot_be_chosen_by_is_refused_before_the_search(change, said, gin_file, tmp_path):
@@ -326,8 +358,7 @@ def test_what_candidates_cannot_be_chosen_by_is_refused_before_the_search(change
     path.write_text("\n".join([*kept, change]))
     with pytest.raises(ConfigError, match=said):
         search(str(path), tmp_path / "run", *RANDOM)
-    saved = tmp_path / "run" / "checkpoints"
-    assert not saved.exists() or [p.name for p in saved.iterdir()] == ["step_00000000.npz"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_candidates_are_told_with_what_they_were_chosen_by_and_null_where_that_is_not_known(tmp_path):

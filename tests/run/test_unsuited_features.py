@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from short_runs import CONFIG, rows, run
 
+from tfgans.config import ConfigError
 from tfgans.run import after, build, training
 
 
@@ -50,6 +51,16 @@ def test_with_nothing_left_to_measure_there_are_losses(pictures, tmp_path):
     build.prepare([str(tmp_path / "own.gin")], [])
     plan = training.Run(tmp_path / "run", training.Plan())
     assert plan.evaluator is None
+
+
+def test_a_metric_that_is_left_out_may_choose_the_best_and_a_mistyped_one_may_not(pictures, tmp_path):
+    (tmp_path / "own.gin").write_text(configuration(pictures, ["fid", "spectrum"]))
+    for name in ("fid", "kid", "spectrum_distance"):
+        build.prepare([str(tmp_path / "own.gin")], [f"train.best_metric = '{name}'"])
+        assert training.Run(tmp_path / "run", training.Plan()).evaluator.of_images_alone
+    build.prepare([str(tmp_path / "own.gin")], ["train.best_metric = 'fdi'"])
+    with pytest.raises(ConfigError, match="^train.best_metric is one of spectrum_dis.*. Received: fdi$"):
+        training.Run(tmp_path / "run", training.Plan())
 
 
 @pytest.mark.parametrize("name", ["octave/photos", "progan/photos64", "alphagan_biggan/photos64_search"])

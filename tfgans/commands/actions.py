@@ -49,19 +49,19 @@ def _train():
     metrics = training.train(FLAGS.model_dir)
     if metrics is not None:  # several workers: one of them has it
         print(build.to_json(metrics))
-        _close("features" in metrics)
+        _close()
 
 
-def _close(measured):
+def _close():
     """Says what lies in the folder of a run that has ended, and which commands can follow.
 
-    Args: measured: whether its evaluations measured something; else the command that does names features for it.
+    Where its evaluations measured nothing, the command that does names features for it.
     """
     from tfgans import config
     from tfgans.run import summary
 
     features = None
-    if not measured:
+    if not summary.measured(FLAGS.model_dir):
         used = config.bindings_of(config.operative())
         points = used.get("Dataset.source") in ("'ring'", "'grid'")
         features = "@PointFeatures()" if points else "@InceptionFeatures()"
@@ -69,15 +69,12 @@ def _close(measured):
 
 
 def _search():
-    from tfgans import config
-    from tfgans.run import build
-
     _prepare_training()
-    from tfgans.run import searching
+    from tfgans.run import build, searching
 
     retraining = searching.search(FLAGS.model_dir)
     print(build.to_json({"genotype": os.path.join(FLAGS.model_dir, "genotype.json")}))
-    _close(config.is_bound("Evaluator", "features"))
+    _close()
     if retraining:
         words = shlex.join([*retraining, *_flags_of_data()])
         print(f"train what was found: {call('train')} {words}", file=sys.stderr)

@@ -10,7 +10,7 @@ import gin
 
 from tfgans import config, files, pictures
 from tfgans.compare import comparison
-from tfgans.compare.plan import Configuration
+from tfgans.compare.plan import Configuration, refuse_unmeasured
 from tfgans.compare.processes import Run, Runner
 from tfgans.compare.run import take
 from tfgans.config import ConfigError
@@ -54,7 +54,9 @@ def study(output_dir, gin_file, gin_params=(), count=20, seed=0, jobs=1, flags=N
         raise ConfigError(f"{_GENOTYPE} is what is drawn here: leave its --gin_param out")
     output_dir, images = Path(files.expanded(output_dir)), dict(flags or {})
     steps = images.pop("steps", None)
-    _check_generator(Configuration("", gin_file, gin_params, steps, None, images))
+    configuration = Configuration("", gin_file, gin_params, steps, None, images)
+    _check_generator(configuration)
+    refuse_unmeasured(*groups.judged_by(), [configuration])
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         genotypes = {output_dir / f"architecture_{i:03d}": random_genotype((seed, i)) for i in range(count)}
@@ -85,6 +87,14 @@ class Groups:
 
     metric: str = "fid"
     thresholds: dict | None = None
+
+    def judged_by(self):
+        """The flag that says by which metrics, and their names."""
+        return (
+            ("--metric", [self.metric])
+            if self.thresholds is None
+            else ("--thresholds", list(self.thresholds))
+        )
 
 
 def split(rows, metric="fid", thresholds=None):

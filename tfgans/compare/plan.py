@@ -13,7 +13,10 @@ from tfgans import config
 from tfgans.compare import named_files
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.evaluate import value_names
+from tfgans.evaluate.duality import GAP_VALUES
 from tfgans.evaluate.evaluator import Evaluator
+from tfgans.evaluate.stability import STABILITY
 from tfgans.run import build, flag_bindings
 
 _NO_LIMIT = 10**9
@@ -71,7 +74,8 @@ class Configuration:
         if steps is None and seconds is None:
             self.steps = self._number("train.steps", None)
         self.multiple = self._number("build.steps_per_execution", 1)
-        self.features = _measured_in(Evaluator())
+        evaluator = Evaluator()
+        self.features, self.values = _measured_in(evaluator), _values(evaluator)
         self.text = gin.config_str()
         self.contents = named_files.contents(self._given)
         self.length, self.bindings = [], []
@@ -124,6 +128,28 @@ class Configuration:
     def digest(self):
         """Changes when anything that the configuration says does; what its files say is in `contents`."""
         return hashlib.sha256(json.dumps([self.text, self.bindings]).encode()).hexdigest()
+
+
+def _values(evaluator):
+    """The names of the values that evaluations of the parsed configuration give.
+
+    Raises: ConfigError if its `train.best_metric` is none of them.
+    """
+    gap = config.is_bound("train", "duality_gap") and gin.query_parameter("train.duality_gap") is not None
+    values = [*evaluator.values(), *GAP_VALUES * gap]
+    best = flag_bindings.value_of("train.best_metric", config.given(), "fid")
+    value_names.check("train.best_metric", best, values, evaluator.values_left_out)
+    return values
+
+
+def refuse_unmeasured(flag, names, configurations):
+    """Raises ConfigError, before anything is trained, for metrics that none of the configurations measures.
+
+    Args: names: what the flag says, empty if it was not given.
+    """
+    known = list(dict.fromkeys(value for each in configurations for value in each.values))
+    for name in names:
+        value_names.check(flag, name, [*known, STABILITY])
 
 
 def _measured_in(evaluator):

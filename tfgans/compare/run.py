@@ -57,6 +57,7 @@ def compare_configurations(
     terms = plan.Terms(**terms)
     terms.check()
     configurations, problems = _configurations(gin_files, labels, gin_params, terms, images)
+    plan.refuse_unmeasured("--metric", [primary_metric] if primary_metric else [], configurations)
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import logging
 import os
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from tfgans.data import stylegan_labels
 from tfgans.data.decode import BadImage, Unreachable, open_file, open_image
 from tfgans.data.hashes import FileHashes
 from tfgans.data.headers import FileHeaders
+from tfgans.data.items import shown
+from tfgans.data.labels import listed
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
 from tfgans.files import expanded
+
+logger = logging.getLogger(__name__)
 
 
 class Folder:
@@ -24,6 +29,8 @@ class Folder:
     file `dataset.json` in it, as StyleGAN's data tool writes (`00000/`, `00001/` ...), labels come from there,
     and sub-folders are no classes. Extensions count in either case; images of formats that are not read are left
     out, which is logged with their number; other files, names that begin with a dot, and `__MACOSX` are ignored.
+    Links to folders are folders, wherever they lead; one that is reached by several names is read once, by its own
+    name if that is below `path`, and a line says so, as of links that lead nowhere.
     There is only one split, `train`.
     """
 
@@ -95,21 +102,59 @@ def refuse_unreadable(error):
 def _image_files(root):
     """Image files, names of the folders in `root`, and {extension: number} of images that are not read.
 
-    Files, with `/`, and folders are relative to `root` and sorted; links are followed, each folder once.
+    Files, with `/`, and folders are relative to `root` and sorted. What links lead to nowhere or twice is logged.
     Raises: ConfigError naming a folder that cannot be read, whose images would else be missing without a word.
     """
-    files, tops, seen, left_out = [], [], set(), collections.Counter()
-    for folder, folders, names in os.walk(root, onerror=refuse_unreadable, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        if real in seen:
-            folders[:] = []
-            continue
-        seen.add(real)
+    files, tops, left_out, links = [], [], collections.Counter(), Links(root)
+    for folder, names in links.folders():
         if os.path.dirname(folder) == str(root):
             tops.append(os.path.basename(folder))
         within = "" if folder == str(root) else f"{os.path.relpath(folder, root)}/"
         for name in names:
-            if not name.startswith(".") and sort_out(name, left_out):
+            if name.startswith("."):
+                continue
+            if sort_out(name, left_out):
                 files.append(within + name)
+            else:
+                links.note_if_broken(os.path.join(folder, name))
+    links.tell()
     return in_order(files), sorted(tops), left_out
+
+
+class Links:
+    """The folders below one, links followed: each folder once, by its own name if that is below it, too."""
+
+    def __init__(self, root):
+        self.root, self._broken, self._twice = str(root), [], []
+
+    def folders(self):
+        """Yields (folder, names of what is in it and is no folder)."""
+        seen, waiting = {}, collections.deque([self.root])
+        while waiting:
+            for folder, folders, names in os.walk(waiting.popleft(), onerror=refuse_unreadable):
+                first = seen.setdefault(os.path.realpath(folder), folder)
+                if first != folder:
+                    folders[:] = []
+                    self._twice.append(f"{self._told(folder)} (as {self._told(first)})")
+                    continue
+                folders[:] = sorted(name for name in folders if not is_hidden(name))
+                paths = (os.path.join(folder, name) for name in folders)
+                waiting.extend(path for path in paths if os.path.islink(path))
+                yield folder, names
+
+    def note_if_broken(self, path):
+        """Notes a link that leads nowhere: it may have been to a folder of images."""
+        if os.path.islink(path) and not os.path.exists(path):
+            self._broken.append(self._told(path))
+
+    def tell(self):
+        """Logs a line for links that lead nowhere, and one for those to folders that are read by another name."""
+        if self._twice:
+            told = listed(sorted(self._twice))
+            logger.warning("folder %s: links to folders that are read by another name: %s", self.root, told)
+        if self._broken:
+            told = listed(sorted(self._broken))
+            logger.warning("folder %s: links that lead nowhere are left out: %s", self.root, told)
+
+    def _told(self, path):
+        return shown(os.path.relpath(path, self.root))

@@ -172,6 +172,10 @@ class WithDualityGap:
         found = self.evaluator(generate, dataset, of_class, paths, evidence)
         return found | self.duality_gap(self.model, dataset, self.interrupt) | self.duality_gap.counts()
 
+    def values(self, dataset=None, model=None):
+        """As `Evaluator.values`, and the gap's."""
+        return [*self.evaluator.values(dataset, model), *GAP_VALUES]
+
     def __getattr__(self, name):
         """All else is the evaluator's."""
         return getattr(self.evaluator, name)

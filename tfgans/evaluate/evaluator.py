@@ -16,11 +16,11 @@ from tfgans.config import (
     configurable,
 )
 from tfgans.config.kinds import Kind
-from tfgans.evaluate import coverage
+from tfgans.evaluate import coverage, value_names
 from tfgans.evaluate import metrics as _metrics
 from tfgans.evaluate.classification_score import ClassificationScore
 from tfgans.evaluate.evidence import KEPT
-from tfgans.evaluate.features import NoFeatures
+from tfgans.evaluate.features import NoFeatures, PointFeatures
 from tfgans.evaluate.frechet import frechet_distance
 from tfgans.evaluate.image_metrics import ImageMetrics
 from tfgans.evaluate.intra_class import LEAST, IntraClass
@@ -120,6 +120,7 @@ class Evaluator:
         self._path_length = (path_length or PathLength()) if self._spaces else None
         self._copying = Copying() if "copying" in metrics else None
         self._spatial = None
+        self._asked = self.values()
         self._blind_to = []  # metrics that want features, where there are none
         if isinstance(features, NoFeatures):
             self._blind_to = self._leave_features_out()
@@ -137,6 +138,22 @@ class Evaluator:
         within = "intra_class" if self._within_classes is not None else None
         scored = "classification_accuracy_score" if self._classification is not None else None
         return [name for name in (within, scored) if name is not None]
+
+    def values(self, dataset=None, model=None):
+        """The names of the metrics' values in rows, before anything is measured.
+
+        Args: dataset, model: what will be measured, to leave out what these do not allow; or None.
+        """
+        metrics = value_names.allowed(self.metrics, self.features, dataset, model)
+        found = value_names.named(metrics, self.second_split)
+        found += [self._path_length.name(name, self.features) for name in metrics if name in SPACES]
+        of_points = isinstance(self.features, PointFeatures) if dataset is None else dataset.modes is not None
+        return found + list(value_names.OF_MODES) * of_points
+
+    @property
+    def values_left_out(self):
+        """Names of values of features, which is what may be asked for of an evaluator that goes on without them."""
+        return {*self._asked, *value_names.EVERY} if self.of_images_alone else set()
 
     def suit(self, dataset):
         """Leaves out the metrics of features that say nothing about a data set, with one line in the log; it names

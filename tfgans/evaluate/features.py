@@ -2,7 +2,8 @@
 
 Each has a `name` that goes into every result, a `check()` that loads what it needs before training
 starts, and a `fingerprint()` of its weights, so that cached statistics of one are not used for another.
-It may have `unsuited(dataset)`: why its numbers would say nothing about a run's data, or None.
+It may have `unsuited(dataset)`: why its numbers would say nothing about a run's data, or None; and `has_logits`,
+False if its outputs have none.
 """
 
 import functools
@@ -188,7 +189,7 @@ class InceptionFeatures:
 class PointFeatures:
     """Points as they are, for 2-D mixtures: float [n, d] -> {"features": float32 [n, d]}; no logits."""
 
-    name = "points"
+    name, has_logits = "points", False
 
     def check(self):
         """Nothing to load."""

@@ -65,7 +65,7 @@ class KerasFeatures:
         self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
         if not np.all(self.std > 0):
             raise ConfigError(f"KerasFeatures.std is above 0. Received: {std}")
-        self._run = None
+        self._run, self.has_logits = None, logits_layer is not None
 
     def check(self):
         """Loads the model and passes one image.

@@ -79,8 +79,12 @@ class PathLength:
                 change = np.asarray(last, np.float64) - np.asarray(first, np.float64)
                 distances.append(np.sum(np.square(change), axis=1) / self.epsilon**2)
                 bar.update(count)
-        name = f"ppl_{space}_{self.sampling}{'_crop' if self.crop else ''}_{features.name}"
+        name = self.name(f"ppl_{space}", features)
         return {name: trimmed_mean(np.concatenate(distances)), "ppl_samples": self.samples}
+
+    def name(self, metric, features):
+        """What the value of `ppl_z` or `ppl_w` is called. Args: features: the extractor of the evaluation."""
+        return f"{metric}_{self.sampling}{'_crop' if self.crop else ''}_{self._chosen(features).name}"
 
     def _chosen(self, features):
         return features if self.features is None else self.features

@@ -9,6 +9,7 @@ from tfgans.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
+STABILITY = "stability_mse"
 _SAMPLES, _PIXELS = 64, 2**22
 _KEPT = 3  # evaluations whose images stay: a run may resume before the last one
 
@@ -57,7 +58,7 @@ class FixedSamples:
             return {}
         pairs = zip(samples, kept[max(before)])  # noqa: B905 - fewer, if the number of samples has changed
         change = [_unit(new) - _unit(old) for new, old in pairs]
-        return {"stability_mse": float(np.mean(np.square(change)))}
+        return {STABILITY: float(np.mean(np.square(change)))}
 
     def _read(self):
         """{step: samples} of earlier evaluations; a file that cannot be read is as if it were not there."""

@@ -3,6 +3,7 @@
 import dataclasses
 
 from tfgans.config import ConfigError, Count, FilePath, Instance, Made, Positive, Several, configurable
+from tfgans.evaluate import value_names
 
 
 @configurable(name="train")
@@ -57,6 +58,10 @@ class Plan:
                     f"train.{name} is for one worker: several would not get there at the same step. "
                     f"Received: {getattr(self, name)} for {count} workers"
                 )
+
+    def check_best_metric(self, evaluator, known):
+        """Refuses a metric that is none of the values that evaluations give; one that is left out may be named."""
+        value_names.check("train.best_metric", self.best_metric, known, evaluator.values_left_out)
 
     def check(self, steps_per_execution):
         """Refuses numbers of steps that fall inside an execution of several."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfgans import distribute, files, pictures, progress
 from tfgans.config import ConfigError, Count, FilePath, Several, configurable
 from tfgans.data import Dataset
+from tfgans.evaluate import value_names
 from tfgans.evaluate.duality import GAP_VALUES, WithDualityGap
 from tfgans.evaluate.metrics import higher_is_better, is_value
 from tfgans.methods.alphagan.gap import entropy
@@ -89,7 +90,7 @@ class SearchRun(training.Run):
         self.history = files.JsonLines(self.folder / "search.jsonl")
         self._notes = None  # the rows of `history`, once they are read
         if _has_candidates(self.model):
-            _check_choice(self.plan.best_metric, self.evaluator)
+            _check_choice(self)
 
     def open_data(self):
         if not hasattr(self.model.generator, "architecture_variables"):
@@ -300,8 +301,9 @@ def _has_candidates(model):
     return hasattr(model, "final_genotype")
 
 
-def _check_choice(name, evaluator):
-    """Raises ConfigError, before a search, if candidates cannot be compared by the metric of this name."""
+def _check_choice(run):
+    """Raises ConfigError, before a search, if candidates cannot be compared by its `train.best_metric`."""
+    name, evaluator = run.plan.best_metric, run.evaluator
     if evaluator is None:
         raise ConfigError(
             "random search chooses by train.best_metric, and nothing is measured: bind Evaluator.features"
@@ -311,6 +313,8 @@ def _check_choice(name, evaluator):
             "random search chooses by train.best_metric, and the duality gap is not that of a candidate, but of "
             f"architectures drawn anew. Received: {name}"
         )
+    known = [value for value in evaluator.values(run.dataset, run.model) if value not in GAP_VALUES]
+    value_names.check("random search chooses by train.best_metric, which", name, known)
 
 
 def _value_of_choice(name, measured):

@@ -10,9 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgans import checkpoint, distribute
+from tfgans import checkpoint, distribute, files
 from tfgans.config import size_words
 from tfgans.evaluate import cost
+from tfgans.evaluate.duality import GAP_VALUES
+from tfgans.evaluate.metrics import made_in_training, values_of
+from tfgans.evaluate.stability import STABILITY
 
 logger = logging.getLogger(__name__)
 
@@ -201,6 +204,16 @@ WHAT_LIES_THERE = {
     "generator.keras": "generator.keras (the generator for Keras)",
     "export": "export/ (the same as a SavedModel)",
 }
+
+
+def measured(folder):
+    """Whether `evaluate` alone has something to measure of a run: whether its last evaluation in training had.
+
+    The duality gap is not of that: `evaluate` measures it if it is asked to.
+    """
+    rows = [row for row in files.JsonLines(Path(folder) / "metrics.jsonl").read() if made_in_training(row)]
+    others = {*GAP_VALUES, STABILITY}
+    return any("features" in row and not values_of(row).keys() <= others for row in rows[-1:])
 
 
 def closing(folder, program, features=None):

@@ -37,8 +37,8 @@ def train(model_dir, **options):
         model_dir: the run's folder.
         options: of `Plan`, in the place of what the configuration says.
     Returns: the metrics of the last evaluation, or None.
-    Raises: ConfigError before anything is written if something cannot be run, after the first evaluation if it has no
-        `train.best_metric`; `Diverged`; `Interrupted`.
+    Raises: ConfigError before anything is written if something cannot be run, such as a `train.best_metric` that
+        evaluations do not have; `Diverged`; `Interrupted`.
     """
     with build.explained():
         plan = Plan(**options)
@@ -70,6 +70,8 @@ class Run:
             classes.follow(self.model, self.labelled_data())
         self.signals = callbacks.StopOnSignal(self.save, self.strategy)
         self.evaluator = build.build_evaluator(self.model, self.dataset, plan.duality_gap, self.signals.check)
+        if self.evaluator is not None:
+            plan.check_best_metric(self.evaluator, self.evaluator.values(self.dataset, self.model))
         self.configuration = config.operative()
         config.refuse_unused()
         self.identity = identity.Identity(self.folder, self.configuration, self.dataset)
@@ -288,12 +290,9 @@ class Run:
         with phase(f"evaluating at step {step}"):
             metrics = self._noted(fixed) if self.evaluator is None else self._measured(step, fixed)
         metrics |= self.model.stated_labels() | fixed.metrics()
-        known = [name for name, value in metrics.items() if is_value(name, value)]
-        unknown = self.evaluator is not None and self.plan.best_metric not in known
-        if unknown and not self.evaluator.of_images_alone:  # else it may be one that was left out
-            raise ConfigError(
-                f"train.best_metric is none of {', '.join(known)}. Received: {self.plan.best_metric}"
-            )
+        if self.evaluator is not None:  # what too few images allow is seen only now
+            known = [name for name, value in metrics.items() if is_value(name, value)]
+            self.plan.check_best_metric(self.evaluator, known)
         spent = {k: round(v, 3) for k, v in self.about.items() if k.endswith("_seconds")}
         spent["eval_seconds"] = round(time.perf_counter() - began, 3)
         spent |= {k: v for k, v in self.about.items() if k == "real_images" or k.endswith("_flops")}
