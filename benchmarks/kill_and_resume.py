@@ -1,11 +1,11 @@
 """Does a run that is killed again and again end as one that is left alone?
 
-Trains twice with the same command: once undisturbed, once with `kill -9` at random moments, started again
-each time until it is done. Compares the last checkpoint bit for bit, metrics.jsonl (no holes, repeats or torn
-lines; the same values, seconds aside), the pictures, and the curves that TensorBoard shows. Prints JSON; exits 1 if
-anything differs.
+Trains, or with --command=search searches, twice with the same command: once undisturbed, once with `kill -9` at
+random moments, started again each time until it is done. Compares the last checkpoint bit for bit, metrics.jsonl (no
+holes, repeats or torn lines; the same values, seconds aside), the pictures, what a search has noted and found, and
+the curves that TensorBoard shows. Prints JSON; exits 1 if anything differs.
 
-python benchmarks/kill_and_resume.py [--kills=20] [--steps=200] [--gin_file=...] [--gin_param=...]
+python benchmarks/kill_and_resume.py [--kills=20] [--steps=200] [--command=search] [--gin_file=...] [--gin_param=...]
 """
 
 import argparse
@@ -23,6 +23,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDINGS = ("train.save_every=20", "train.evaluate_every=50", "train.sample_every=50", "train.log_every=10")
+_OF_SEARCHES = ("search.jsonl", "genotype.json", "candidates.json", "genotypes/*.json")
 
 
 def parsed(description, gin_file, arguments):
@@ -32,6 +33,7 @@ def parsed(description, gin_file, arguments):
     )
     parser.add_argument("--gin_file", action="append", help=f"default: {gin_file}")
     parser.add_argument("--gin_param", action="append", default=[])
+    parser.add_argument("--command", choices=["train", "search"], default="train")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
@@ -42,14 +44,14 @@ def parsed(description, gin_file, arguments):
 
 
 def command_of(model_dir, options):
-    """The training command, as a list."""
-    command = [sys.executable, str(ROOT / "launch" / "train.py"), f"--model_dir={model_dir}"]
+    """The command, as a list."""
+    command = [sys.executable, str(ROOT / "launch" / f"{options.command}.py"), f"--model_dir={model_dir}"]
     command += [f"--gin_file={file}" for file in options.gin_file] + [f"--steps={options.steps}"]
     return command + [f"--gin_param={binding}" for binding in (*BINDINGS, *options.gin_param)]
 
 
 def start(model_dir, options):
-    """The training command as a process; what it says goes to a file beside its folder."""
+    """The command as a process; what it says goes to a file beside its folder."""
     with open(f"{model_dir}.txt", "ab") as said:
         return subprocess.Popen(command_of(model_dir, options), cwd=ROOT, stdout=said, stderr=said)
 
@@ -111,8 +113,18 @@ def disturbed(model_dir, options, seconds):
 
 def rows(model_dir):
     """The rows of metrics.jsonl without seconds; a line that is no JSON raises ValueError."""
-    lines = (Path(model_dir) / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if not k.endswith("_seconds")} for line in lines]
+    return _without_seconds(Path(model_dir) / "metrics.jsonl")
+
+
+def _without_seconds(path):
+    """What a file of JSON has, or each line of one of `.jsonl`, but for seconds at whatever depth."""
+
+    def kept(pairs):
+        return {name: value for name, value in pairs if not name.endswith("_seconds")}
+
+    text = path.read_text()
+    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+    return [json.loads(line, object_pairs_hook=kept) for line in lines]
 
 
 def curves(folder):
@@ -145,13 +157,24 @@ def differences(first, second):
     found = []
     if rows(first) != rows(second):
         found.append(f"metrics.jsonl: {rows(first)} and {rows(second)}")
-    for folder, pattern in (("checkpoints", "*"), ("samples", "*"), (".", "*"), (".", ".*")):
+    for folder, pattern in (
+        ("checkpoints", "*"),
+        ("samples", "*"),
+        ("genotypes", "*"),
+        (".", "*"),
+        (".", ".*"),
+    ):
         names = [sorted(p.name for p in (run / folder).glob(pattern)) for run in (first, second)]
         if names[0] != names[1]:
             found.append(f"files of {folder}: {names[0]} and {names[1]}")
     for path in sorted((first / "samples").glob("*.png")):
         if path.read_bytes() != (second / "samples" / path.name).read_bytes():
             found.append(f"samples/{path.name}")
+    for pattern in _OF_SEARCHES:
+        for path in sorted(first.glob(pattern)):
+            other = second / path.relative_to(first)
+            if other.exists() and _without_seconds(path) != _without_seconds(other):
+                found.append(str(path.relative_to(first)))
     newest = sorted(p.name for p in (first / "checkpoints").glob("*.npz"))[-1]
     return (
         found

@@ -209,3 +209,20 @@ def test_the_comparison_sees_differences(whole, tmp_path):
     (other / "metrics.jsonl").write_text("\n".join(lines[:-1]) + "\n")
     found = kill_and_resume.differences(whole, other)
     assert [line.split(":")[0] for line in found] == ["metrics.jsonl", f"variable {name}"]
+
+
+def test_the_comparison_sees_what_searches_found(whole, tmp_path):
+    import shutil
+
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder, edge in zip(folders, ("skip", "none"), strict=True):
+        shutil.copytree(whole, folder)
+        (folder / "genotypes").mkdir()
+        (folder / "genotypes/step_2.json").write_text(json.dumps({"edge": edge}))
+        (folder / "search.jsonl").write_text('{"step": 1}\n' + json.dumps({"step": 2, "edge": edge}) + "\n")
+        rows = [{"edge": "skip", "metrics": {"fid": 1.0, "eval_seconds": len(edge) + len(folder.name)}}]
+        (folder / "candidates.json").write_text(json.dumps({"candidates": rows}))
+    assert kill_and_resume.differences(*folders) == ["search.jsonl", "genotypes/step_2.json"]
+    (folders[1] / "genotypes/step_2.json").unlink()
+    found = kill_and_resume.differences(*folders)
+    assert found == ["files of genotypes: ['step_2.json'] and []", "search.jsonl"]
