@@ -300,10 +300,11 @@ class AlphaGAN(Players, OuterLoop, Gap, SingleLevel, GAN):
             return latents
         return latents | self._noise("generator_noise", self.generator)
 
-    def synthesize(self, latents, training=False, generator=None):
+    @contextlib.contextmanager
+    def generator_forward(self, training=False, generator=None):
         own = generator is None and not self.is_played("generator")
-        with self._state_of(own and training):
-            return super().synthesize(latents, training, generator)
+        with super().generator_forward(training, generator), self._state_of(own and training):
+            yield
 
     def discriminate(self, batch, training=False):
         with self._state_of(training and not self.is_played("discriminator")):
