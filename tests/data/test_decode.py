@@ -88,6 +88,61 @@ def test_exif_rotation_is_applied(file_format):
     assert found[:12].max() < 30 and found[20:].min() > 225
 
 
+def exif_of(*tags):
+    """EXIF data of (tag, type, count, value of 4 bytes), whatever they say."""
+    entries = b"".join(struct.pack(">HHI", *tag) + value for *tag, value in tags)
+    return b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", len(tags)) + entries + bytes(4)
+
+
+SHORT_6, ASCII, UNDEFINED = (0x0112, 3, 1, b"\0\6\0\0"), 2, 7
+COMPRESSION = 0x0103  # a number
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    ("exif", "turned"),
+    [
+        (exif_of(SHORT_6, (COMPRESSION, ASCII, 2, b"x\0\0\0")), True),
+        (b"Exif\0\0of another kind", False),
+        (exif_of((0x0112, ASCII, 2, b"6\0\0\0")), False),
+        (exif_of((0x0112, UNDEFINED, 4, b"\0\6\0\0")), False),
+        (exif_of((0x0112, 3, 1, b"\0\x09\0\0")), False),
+        (exif_of((0x0112, 3, 1, b"\0\0\0\0")), False),
+    ],
+    ids=["another tag broken", "no EXIF", "a text", "bytes", "9", "0"],
+)
+def test_an_image_is_as_whole_as_its_pixels_whatever_its_exif_says(exif, turned, file_format):
+    """Orientation 6 turns 4 x 12 pixels, left black and right white, to 12 x 4, black at the top."""
+    image = gray(np.repeat([[0] * 6 + [255] * 6], 4, 0)).convert("RGB")
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    opened = reopened(image, file_format, exif=exif, **options)
+    size, _ = header(opened)
+    found = to_array(decode(opened, 1))[..., 0]
+    assert size == found.shape == ((12, 4) if turned else (4, 12))
+    start, end = (found[:4], found[8:]) if turned else (found[:, :4], found[:, 8:])
+    assert start.max() < 30 and end.min() > 225
+
+
+def test_every_orientation():
+    """What EXIF 2.3 says of where the first row and the first column of the file are seen."""
+    image = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    found = {}
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        found[orientation] = pixels(image, 1, exif=exif)[..., 0].tolist()
+    assert found == {
+        1: [[0, 1, 2], [3, 4, 5]],  # the first row at the top, the first column at the left
+        2: [[2, 1, 0], [5, 4, 3]],  # top, right
+        3: [[5, 4, 3], [2, 1, 0]],  # bottom, right
+        4: [[3, 4, 5], [0, 1, 2]],  # bottom, left
+        5: [[0, 3], [1, 4], [2, 5]],  # left, top
+        6: [[3, 0], [4, 1], [5, 2]],  # right, top
+        7: [[5, 2], [4, 1], [3, 0]],  # right, bottom
+        8: [[2, 5], [1, 4], [0, 3]],  # left, bottom
+    }
+
+
 def test_header_knows_gray():
     modes = {
         mode: header(reopened(Image.new(mode, (3, 2))))

@@ -1,7 +1,7 @@
 """From an opened image file to pixels of the wanted mode and size, by Pillow.
 
-Rules: EXIF rotation is applied; 16-bit gray is scaled (not clipped) to 8 bits; palette, CMYK and 1-bit images are
-converted; of an image that moves (GIF, WebP, PNG) the first frame counts.
+Rules: EXIF rotation is applied, where it can be read; 16-bit gray is scaled (not clipped) to 8 bits; palette, CMYK
+and 1-bit images are converted; of an image that moves (GIF, WebP, PNG) the first frame counts.
 Alpha, or a transparent colour, is composited on a background, of 255 parts round(alpha colour + (255 - alpha)
 background), or kept as the last channel: colours that do not show, where it is 0, are then black.
 A size changes by Lanczos when a side shrinks, else bilinearly; of what has alpha, colours times alpha are resized, so
@@ -14,7 +14,7 @@ import os
 import stat
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, UnidentifiedImageError
 
 from tfgans import readers
 from tfgans.config import ConfigError
@@ -25,7 +25,17 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 if "PILLOW_BLOCKS_MAX" not in os.environ:
     # Images take the memory of earlier ones: to get it anew, page by page, takes longer than to decode a large JPEG.
     Image.core.set_blocks_max(8)
-_ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 turn the image by 90 degrees
+_ORIENTATION = 0x0112  # EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by its values
+_SIDES_CHANGE = (5, 6, 7, 8)
 
 
 class BadImage(Exception):
@@ -57,7 +67,7 @@ def header(image):
     try:
         # Pillow decodes a whole PNG to look for EXIF data behind its pixels.
         known = image.format != "PNG" or "exif" in image.info
-        turned = known and image.getexif().get(_ORIENTATION, 1) >= 5
+        turned = known and _orientation(image) in _SIDES_CHANGE
     except Exception as error:
         raise _bad(error) from error
     gray = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
@@ -83,8 +93,7 @@ def decode(image, channels, background=(255, 255, 255)):
         background: (red, green, blue) that alpha is composited on, where it is not kept.
     """
     try:
-        image = _loaded(image)
-        ImageOps.exif_transpose(image, in_place=True)
+        image = _turned(_loaded(image))
         if image.mode.startswith("I"):
             image = _eight_bits(image)
         if not image.has_transparency_data:
@@ -96,6 +105,21 @@ def decode(image, channels, background=(255, 255, 255)):
         return _without_hidden(image.convert(_MODES[channels]))
     except Exception as error:
         raise _bad(error) from error
+
+
+def _orientation(image):
+    """EXIF's, of whatever type the file says; 1 if it cannot be read, since no pixel depends on that."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises many types on broken EXIF data
+        return 1
+
+
+def _turned(image):
+    """A loaded image as its EXIF orientation says; Pillow's own `exif_transpose` writes all EXIF data anew, which
+    fails where any other tag is broken."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def _in_mode(image, mode):
