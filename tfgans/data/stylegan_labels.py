@@ -3,7 +3,8 @@
 The file is {"labels": [["00000/img00000000.png", 6], ...]}, or {"labels": null} for none (StyleGAN2-ADA and
 StyleGAN3, `dataset_tool`; their `training/dataset` reads it). Images lie in folders of 1,000, which are no classes.
 
-Departures: entries may also be {"file": label}, and paths may have `\\`; labels that are no classes are refused.
+Departures: entries may also be {"file": label}, and paths may have `\\`, or another Unicode form than the files'
+names; labels that are no classes are refused.
 """
 
 import logging
@@ -13,6 +14,7 @@ import numpy as np
 
 from tfgans import readers
 from tfgans.config import ConfigError
+from tfgans.data.labels import normal
 
 FILE = "dataset.json"
 
@@ -34,6 +36,7 @@ def labels_in(content, path, names):
     found = _entries(content, path)
     if found is None:
         return None, None
+    found = _called_as(names, found)
     missing = [name for name in names if found.get(name) is None]
     if len(missing) == len(names) and found and not any(name in found for name in missing):
         raise ConfigError(
@@ -81,6 +84,14 @@ def _entries(content, path):
             )
         found[name] = pair[1]
     return found
+
+
+def _called_as(names, found):
+    """`found` with the names of files as the files have them, which may be in another Unicode form."""
+    strange = {normal(name): name for name in found.keys() - set(names) if not name.isascii()}
+    forms = {normal(name): name for name in names if strange and name not in found}
+    places = {strange[form]: forms[form] for form in strange.keys() & forms.keys()}
+    return {places.get(name, name): label for name, label in found.items()}
 
 
 def _classes(path, names, labels):
