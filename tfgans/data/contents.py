@@ -70,7 +70,10 @@ class Contents:
         if self.fingerprint == new.fingerprint:
             return None
         if not same_names(self.class_names, new.class_names):
-            then, now = (", ".join(names or ["no classes"]) for names in (self.class_names, new.class_names))
+            then, now = (
+                ", ".join(map(shown, names or ["no classes"]))
+                for names in (self.class_names, new.class_names)
+            )
             named = f"the classes were {then} and are {now}"
         else:
             named = None

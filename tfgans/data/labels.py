@@ -8,6 +8,7 @@ import unicodedata
 import numpy as np
 
 from tfgans.config import ConfigError
+from tfgans.data.items import shown
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +59,9 @@ def count_labels(labels, num_classes):
 
 
 def listed(names):
-    """Names for a message: at most ten of them."""
+    """Names for a message, on its one line: at most ten of them."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(map(shown, names[:_NAMED])) + more
 
 
 def find_class(wanted, names, count):

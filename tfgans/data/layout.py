@@ -11,7 +11,7 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.items import Items
+from tfgans.data.items import Items, shown
 from tfgans.data.labels import listed, natural, normal
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Layout:
         self._flat = len(flat) == len(self.files)
         if flat and not self._flat and self.labels_file is None:
             raise ConfigError(
-                f"{self.title} has images both directly in it ({len(flat)}, as {flat[0]}) and in "
+                f"{self.title} has images both directly in it ({len(flat)}, as {shown(flat[0])}) and in "
                 f"sub-folders ({len(self.files) - len(flat)}); it must be flat or have one sub-folder a class"
             )
 

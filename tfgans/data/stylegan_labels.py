@@ -14,6 +14,7 @@ import numpy as np
 
 from tfgans import readers
 from tfgans.config import ConfigError
+from tfgans.data.items import shown
 from tfgans.data.labels import normal
 
 FILE = "dataset.json"
@@ -40,19 +41,19 @@ def labels_in(content, path, names):
     missing = [name for name in names if found.get(name) is None]
     if len(missing) == len(names) and found and not any(name in found for name in missing):
         raise ConfigError(
-            f"{path} is of other images: none of its {len(found)} is here, such as {next(iter(found))}"
+            f"{path} is of other images: none of its {len(found)} is here, such as {shown(next(iter(found)))}"
         )
     if found and len(missing) == len(names):
         return None, None  # all are null
     if missing:
         raise ConfigError(
-            f"{path} has no label for {len(missing)} of {len(names)} images, such as {missing[0]}; "
+            f"{path} has no label for {len(missing)} of {len(names)} images, such as {shown(missing[0])}; "
             "Dataset.use_labels = False trains without labels"
         )
     extra = found.keys() - set(names)
     if extra:
         logging.getLogger(__name__).warning(
-            "%s has labels of %d images that are not there, such as %s", path, len(extra), min(extra)
+            "%s has labels of %d images that are not there, such as %s", path, len(extra), shown(min(extra))
         )
     return _classes(path, names, [found[name] for name in names])
 
@@ -80,7 +81,7 @@ def _entries(content, path):
         name = posixpath.normpath(pair[0].replace("\\", "/"))
         if name in found and found[name] != pair[1]:
             raise ConfigError(
-                f"{path} has two labels of {name}: {str(found[name])[:40]} and {str(pair[1])[:40]}"
+                f"{path} has two labels of {shown(name)}: {str(found[name])[:40]} and {str(pair[1])[:40]}"
             )
         found[name] = pair[1]
     return found
@@ -102,8 +103,8 @@ def _classes(path, names, labels):
     if None in classes:
         number = classes.index(None)
         raise ConfigError(
-            f"{path}: the label of {names[number]} is no class: {str(labels[number])[:60]}. Classes are integers "
-            "from 0, or vectors with a single 1; Dataset.use_labels = False trains without labels"
+            f"{path}: the label of {shown(names[number])} is no class: {str(labels[number])[:60]}. Classes "
+            "are integers from 0, or vectors with a single 1; Dataset.use_labels = False trains without labels"
         )
     length = lengths.pop()
     return np.array(classes, np.int64), None if length is None else [str(k) for k in range(length)]
