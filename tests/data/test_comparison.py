@@ -1,13 +1,16 @@
 """Images to compare with from a place of their own, and fractions that lose a class."""
 
 import logging
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tfgans import config
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.data.comparison import renumbered
 
 
 def folder(root, levels, size=(12, 8)):
@@ -146,3 +149,20 @@ def test_what_gin_files_say_of_training_is_not_said_of_the_images_to_compare_wit
         config.parse([])
         alone = Dataset(f"folder:{tmp_path}/compared", resolution=8)
         assert data.fingerprint() == alone.fingerprint()
+
+
+def test_classes_are_the_same_in_another_unicode_form(tmp_path):
+    """In the other folder the first class is the second one, and its name is decomposed."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root, names in ((first, ("caf\u00e9", "tea")), (second, ("cafe\u0301", "a", "tea"))):
+        for level, name in enumerate(names):
+            folder(root / name, [level])
+    data = Dataset(f"folder:{first}", batch_size=1, resolution=8, evaluation_source=f"folder:{second}")
+    images, labels = next(iter(data.reference()))
+    assert dict(zip(images[:, 0, 0, 0].tolist(), labels.tolist(), strict=True)) == {0: 0, 1: -1, 2: 1}
+
+
+def test_a_name_of_a_class_in_its_own_form_goes_first():
+    data = SimpleNamespace(class_names=["caf\u00e9", "cafe\u0301"])
+    found = renumbered(data, np.array([0, 1, -1]), ["cafe\u0301", "caf\u00e9"])
+    assert found.tolist() == [1, 0, -1]

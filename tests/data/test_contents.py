@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tfgans.data import Dataset, hashes
+from tfgans.data import contents as data_contents
 from tfgans.data.hashes import FileHashes
 
 
@@ -183,6 +184,22 @@ def test_changes_are_named(folder, change, words):
     change(folder)
     after = contents(folder)
     assert before.changes(after) == words and before.fingerprint != after.fingerprint
+
+
+@pytest.mark.parametrize("listed", [100_000, 0])
+def test_the_unicode_form_of_names_of_classes_makes_no_difference(folder, monkeypatch, listed):
+    """As on a disk of macOS; what else is different is still told."""
+    monkeypatch.setattr(data_contents, "_LISTED", listed)
+    (folder / "a").rename(folder / "a\u00e9")
+    before = contents(folder)
+    (folder / "a\u00e9").rename(folder / "ae\u0301")
+    after = contents(folder)
+    assert after.class_names != before.class_names and before.changes(after) is None
+    (folder / "ae\u0301" / "0.png").rename(folder / "b" / "0.png")
+    assert before.changes(contents(folder))
+    (folder / "b" / "0.png").rename(folder / "ae\u0301" / "0.png")
+    (folder / "ae\u0301").rename(folder / "ae")
+    assert before.changes(contents(folder)) == "the classes were a\u00e9, b and are ae, b"
 
 
 def test_images_that_are_not_trained_on_may_change(folder):

@@ -282,3 +282,13 @@ def test_links_that_lead_nowhere_are_told(tmp_path, caplog):
     assert linked(tmp_path, links) == {"b/0.png": "b"}
     told = f"folder {tmp_path}: links that lead nowhere are left out: a, b/deeper, round"
     assert caplog.messages == [told]
+
+
+def test_class_folders_that_look_the_same_are_told(tmp_path, caplog):
+    """Half of a class was copied from a system that writes its name in another Unicode form."""
+    for name in ("cafe\u0301", "caf\u00e9", "tea"):
+        save(tmp_path / name / "0.png")
+    items = Folder(tmp_path).open("train")
+    assert items.class_names == ["cafe\u0301", "caf\u00e9", "tea"] and items.labels.tolist() == [0, 1, 2]
+    told = r"different Unicode forms are different classes: 'cafe\u0301', 'caf\xe9'"
+    assert caplog.messages == [f"folder {tmp_path}: folders of the same name in {told}"]

@@ -256,3 +256,19 @@ def test_classes_are_a_list_of_known_ones():
     )
     ring = Dataset("ring", classes=["6", 1])
     np.testing.assert_array_equal(ring.modes, Dataset("ring").modes[[6, 1]])
+
+
+def test_names_with_line_breaks_leave_a_message_whole(tmp_path):
+    """Commands show the first line of a message: what comes behind a name would be missing there."""
+    folder(tmp_path, {"a\nb": 1, "c": 1})
+    assert refusal(Dataset, f"folder:{tmp_path}", num_classes=1).startswith(
+        f"folder:{tmp_path} has 2 classes ('a\\nb', c), and Dataset.num_classes = 1: set num_classes = 2"
+    )
+    (tmp_path / "c" / "00.png").rename(tmp_path / "x\ny.png")
+    assert refusal(Dataset, f"folder:{tmp_path}").endswith(
+        "directly in it (1, as 'x\\ny.png') and in sub-folders (1); it must be flat or have one sub-folder a class"
+    )
+    (tmp_path / "dataset.json").write_text('{"labels": [["gone.png", 0], ["a\\nb/00.png", 0]]}')
+    assert refusal(Dataset, f"folder:{tmp_path}").endswith(
+        "has no label for 1 of 2 images, such as 'x\\ny.png'; Dataset.use_labels = False trains without labels"
+    )

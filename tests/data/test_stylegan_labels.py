@@ -8,6 +8,7 @@ from PIL import Image
 
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.data.folder import Folder
 
 NAMES = [f"{i // 2:05}/img{i:08}.png" for i in range(4)]
 
@@ -25,6 +26,19 @@ def write(root, labels):
     text = labels if isinstance(labels, bytes) else json.dumps({"labels": labels}).encode()
     (root / "dataset.json").write_bytes(text)
     return f"folder:{root}"
+
+
+def test_names_in_another_unicode_form_are_those_of_the_files(tmp_path, caplog):
+    """As macOS's disks and archives have them; a name that is there in both forms is each file's own."""
+    for level, name in enumerate(("cafe\u0301.png", "\u00e9.png", "e\u0301.png")):
+        Image.new("L", (8, 8), level).save(tmp_path / name)
+    labels = {"caf\u00e9.png": 2, "e\u0301.png": 0, "\u00e9.png": 1, "gone\u00e9.png": 3}
+    items = Folder(write(tmp_path, labels).removeprefix("folder:")).open("train")
+    assert dict(zip(items.files, items.labels.tolist(), strict=True)) == {
+        "cafe\u0301.png": 2, "e\u0301.png": 0, "\u00e9.png": 1,
+    }  # fmt: skip
+    told = "has labels of 1 images that are not there, such as gone\u00e9.png"
+    assert caplog.messages == [f"{tmp_path / 'dataset.json'} {told}"]
 
 
 def pairs(*labels):

@@ -4,6 +4,7 @@ import pathlib
 
 import gin
 import pytest
+from PIL import Image
 from two_sets import between
 
 from tfgans.config import ConfigError
@@ -23,6 +24,26 @@ def test_bindings_that_flags_make_are_refused():
         with pytest.raises(ConfigError) as error:
             sets.extractor("digits", gin_params=[binding])
         assert str(error.value) == f"--gin_param={binding} would be ignored: {instead}"
+
+
+def test_bad_images_are_left_out_as_the_line_about_them_says(tmp_path):
+    """Of the first set 3 of 4 images are left, of the second all 2."""
+    for name, count in (("first", 4), ("second", 2)):
+        (tmp_path / name).mkdir()
+        for k in range(count):
+            Image.new("L", (8, 8), 40 * k).save(tmp_path / name / f"{k}.png")
+    (tmp_path / "first" / "3.png").write_bytes(b"none")
+    sides = tmp_path / "first", tmp_path / "second"
+    with pytest.raises(ConfigError, match="Dataset.on_bad_image = 'skip' leaves them out"):
+        between(*sides)
+    sets.extractor("digits", gin_params=["Dataset.on_bad_image = 'skip'"])
+    found = between(*sides)
+    assert (found["num_reference"], found["num_samples"]) == (3, 2)
+    for binding in ("Dataset.fraction=0.5", "Dataset.evaluation_source='digits'"):
+        with pytest.raises(
+            ConfigError, match=f"--gin_param={binding} would be ignored: of Dataset two sets have"
+        ):
+            sets.extractor("digits", gin_params=[binding])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfgans.config import ConfigError, unbound
-from tfgans.data.labels import listed
+from tfgans.data.labels import listed, normal
 from tfgans.data.sources import find_source, title
 
 
@@ -61,11 +61,14 @@ def renumbered(dataset, labels, names):
 
     Args:
         labels: int32 [n], or None.
-        names: of their classes, or None; where both have names these decide, else numbers stay.
+        names: of their classes, or None; where both have names these decide, in any Unicode form, else numbers stay.
     Returns: int32 [n], -1 for unknown ones and for those that are no class of `dataset`; or None.
     """
     ours = dataset.class_names
     if labels is None or names is None or ours is None or list(names) == list(ours):
         return labels
-    places = {name: k for k, name in enumerate(ours)}
-    return np.array([*(places.get(name, -1) for name in names), -1], np.int32)[labels]
+    places = {normal(name): k for k, name in reversed(list(enumerate(ours)))}
+    places |= {name: k for k, name in enumerate(ours)}
+    return np.array([*(places.get(name, places.get(normal(name), -1)) for name in names), -1], np.int32)[
+        labels
+    ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfgans.data.hashes import WHOLE
 from tfgans.data.items import shown
+from tfgans.data.labels import same_names
 
 _NAMED = 3  # items a line names of each kind of change
 _LISTED = 100_000  # of more items there are blocks instead of lists of all
@@ -20,7 +21,7 @@ class Contents:
     """The items that are trained on, in their order, which is what decides the batches.
 
     Two are the same if the items have the same bytes and labels in the same order and the classes the same names.
-    Where the items lie, and what their files are called, makes no difference by itself.
+    Where the items lie, what their files are called, and in which Unicode form, makes no difference by itself.
 
     Attributes: fingerprint (hexadecimal); count; names and hashes (the first 16 digits of each item's digest), lists
     [count], or None for points and for more than 100,000 items; labels, list [count], or None; class_names, list or
@@ -68,14 +69,18 @@ class Contents:
         """In words, what is different in `new`; None if nothing is."""
         if self.fingerprint == new.fingerprint:
             return None
-        if self.class_names != new.class_names:
-            then, now = (", ".join(names or ["no classes"]) for names in (self.class_names, new.class_names))
+        if not same_names(self.class_names, new.class_names):
+            then, now = (
+                ", ".join(map(shown, names or ["no classes"]))
+                for names in (self.class_names, new.class_names)
+            )
             named = f"the classes were {then} and are {now}"
         else:
             named = None
         if self.blocks and new.blocks:
             found = self.blocks.changes(new.blocks)
-            return "; ".join(filter(None, [found, named])) or "the labels have changed"
+            labels = "the labels have changed" if self.class_names == new.class_names else None
+            return "; ".join(filter(None, [found, named])) or labels
         removed, added = self._missing_from(new), new._missing_from(self)
         changed = set(removed) & set(added)
         kinds = {
@@ -107,6 +112,8 @@ class Contents:
     def _order(self, new):
         pairs = list(zip(self._keys(), new._keys(), strict=False))
         first = next((i for i, (old, now) in enumerate(pairs) if old != now), None)
+        if first is None and self.class_names != new.class_names:
+            return None  # they are in another Unicode form, as on another system's disk
         if first is None:
             return f"{self.count} points before, {new.count} others now"
         return f"the same images come in another order, from {shown(new.names[first])} on"

@@ -8,6 +8,7 @@ import unicodedata
 import numpy as np
 
 from tfgans.config import ConfigError
+from tfgans.data.items import shown
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,16 @@ def natural(name):
     """
     parts = re.split("([0-9]+)", name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def normal(name):
+    """A name in Unicode's composed form: macOS's disks and archives have the decomposed one of the same name."""
+    return unicodedata.normalize("NFC", name)
+
+
+def same_names(first, second):
+    """Whether two lists of names, or None, are the same in whatever Unicode form."""
+    return [normal(name) for name in first or ()] == [normal(name) for name in second or ()]
 
 
 def count_labels(labels, num_classes):
@@ -48,9 +59,9 @@ def count_labels(labels, num_classes):
 
 
 def listed(names):
-    """Names for a message: at most ten of them."""
+    """Names for a message, on its one line: at most ten of them."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(map(shown, names[:_NAMED])) + more
 
 
 def find_class(wanted, names, count):
@@ -65,7 +76,7 @@ def find_class(wanted, names, count):
     if isinstance(wanted, str) and names:
         if wanted in names:
             return list(names).index(wanted)
-        same = [k for k, name in enumerate(names) if _normal(name) == _normal(wanted)]
+        same = [k for k, name in enumerate(names) if normal(name) == normal(wanted)]
         if same:
             return same[0]
     if isinstance(wanted, str) and re.fullmatch("[0-9]{1,18}", wanted):
@@ -100,8 +111,8 @@ def chosen_classes(labels, names, count):
 
 def nearest(word, names):
     """`; did you mean 'dog'?` if one of the names is close to a word, else nothing."""
-    by_key = {_normal(name).casefold(): name for name in names or ()}
-    found = difflib.get_close_matches(_normal(str(word)).casefold(), list(by_key), 1)
+    by_key = {normal(name).casefold(): name for name in names or ()}
+    found = difflib.get_close_matches(normal(str(word)).casefold(), list(by_key), 1)
     return f" (did you mean {by_key[found[0]]!r}?)" if found else ""
 
 
@@ -226,7 +237,3 @@ def called(classes, names):
 
 def _is_number(word):
     return isinstance(word, int | float) or re.fullmatch("[+-]?[0-9.]+", str(word)) is not None
-
-
-def _normal(name):
-    return unicodedata.normalize("NFC", name)

@@ -1,5 +1,6 @@
 """How image files lie below a root, be it a folder or a zip: what counts as an image, and what is a class."""
 
+import collections
 import dataclasses
 import functools
 import logging
@@ -10,8 +11,8 @@ import numpy as np
 
 from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
-from tfgans.data.items import Items
-from tfgans.data.labels import listed, natural
+from tfgans.data.items import Items, shown
+from tfgans.data.labels import listed, natural, normal
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Layout:
         self._flat = len(flat) == len(self.files)
         if flat and not self._flat and self.labels_file is None:
             raise ConfigError(
-                f"{self.title} has images both directly in it ({len(flat)}, as {flat[0]}) and in "
+                f"{self.title} has images both directly in it ({len(flat)}, as {shown(flat[0])}) and in "
                 f"sub-folders ({len(self.files) - len(flat)}); it must be flat or have one sub-folder a class"
             )
 
@@ -87,6 +88,7 @@ class Layout:
 
     def _from_folders(self):
         class_names = sorted(self.folders, key=natural)
+        self._tell_alike(class_names)
         places = {name: k for k, name in enumerate(class_names)}
         if all(re.fullmatch("[0-9]{5}", name) for name in class_names):
             logger.info(
@@ -95,6 +97,14 @@ class Layout:
                 self.title, len(class_names), len(class_names), listed(class_names), stylegan_labels.FILE,
             )  # fmt: skip
         return np.array([places[file.partition("/")[0]] for file in self.files], np.int32), class_names
+
+    def _tell_alike(self, class_names):
+        """Warns of classes whose names look the same, since one was written on another system."""
+        forms = collections.Counter(map(normal, class_names))
+        alike = [ascii(name) for name in class_names if forms[normal(name)] > 1]
+        if alike:
+            line = "%s: folders of the same name in different Unicode forms are different classes: %s"
+            logger.warning(line, self.title, listed(alike))
 
 
 class LaidOut(Items):

@@ -10,6 +10,7 @@ from tfgans import progress
 from tfgans.config import ConfigError
 from tfgans.data.decode import BadImage, decode
 from tfgans.data.hashes import WHOLE
+from tfgans.data.items import shown
 
 _CHUNK = 256  # images handed to a thread at once
 _DECODED = 32  # images decoded at once, which are large
@@ -94,7 +95,7 @@ def digests(items, sources, kind, title):
 
 def gone(items, i, error, title):
     """The ConfigError of an image that could be read before."""
-    return ConfigError(f"{title}: {items.name(i)} cannot be read any more ({error})")
+    return ConfigError(f"{title}: {shown(items.name(i))} cannot be read any more ({error})")
 
 
 def _whole(items, indices):

@@ -3,7 +3,8 @@
 The file is {"labels": [["00000/img00000000.png", 6], ...]}, or {"labels": null} for none (StyleGAN2-ADA and
 StyleGAN3, `dataset_tool`; their `training/dataset` reads it). Images lie in folders of 1,000, which are no classes.
 
-Departures: entries may also be {"file": label}, and paths may have `\\`; labels that are no classes are refused.
+Departures: entries may also be {"file": label}, and paths may have `\\`, or another Unicode form than the files'
+names; labels that are no classes are refused.
 """
 
 import logging
@@ -13,6 +14,8 @@ import numpy as np
 
 from tfgans import readers
 from tfgans.config import ConfigError
+from tfgans.data.items import shown
+from tfgans.data.labels import normal
 
 FILE = "dataset.json"
 
@@ -34,22 +37,23 @@ def labels_in(content, path, names):
     found = _entries(content, path)
     if found is None:
         return None, None
+    found = _called_as(names, found)
     missing = [name for name in names if found.get(name) is None]
     if len(missing) == len(names) and found and not any(name in found for name in missing):
         raise ConfigError(
-            f"{path} is of other images: none of its {len(found)} is here, such as {next(iter(found))}"
+            f"{path} is of other images: none of its {len(found)} is here, such as {shown(next(iter(found)))}"
         )
     if found and len(missing) == len(names):
         return None, None  # all are null
     if missing:
         raise ConfigError(
-            f"{path} has no label for {len(missing)} of {len(names)} images, such as {missing[0]}; "
+            f"{path} has no label for {len(missing)} of {len(names)} images, such as {shown(missing[0])}; "
             "Dataset.use_labels = False trains without labels"
         )
     extra = found.keys() - set(names)
     if extra:
         logging.getLogger(__name__).warning(
-            "%s has labels of %d images that are not there, such as %s", path, len(extra), min(extra)
+            "%s has labels of %d images that are not there, such as %s", path, len(extra), shown(min(extra))
         )
     return _classes(path, names, [found[name] for name in names])
 
@@ -77,10 +81,18 @@ def _entries(content, path):
         name = posixpath.normpath(pair[0].replace("\\", "/"))
         if name in found and found[name] != pair[1]:
             raise ConfigError(
-                f"{path} has two labels of {name}: {str(found[name])[:40]} and {str(pair[1])[:40]}"
+                f"{path} has two labels of {shown(name)}: {str(found[name])[:40]} and {str(pair[1])[:40]}"
             )
         found[name] = pair[1]
     return found
+
+
+def _called_as(names, found):
+    """`found` with the names of files as the files have them, which may be in another Unicode form."""
+    strange = {normal(name): name for name in found.keys() - set(names) if not name.isascii()}
+    forms = {normal(name): name for name in names if strange and name not in found}
+    places = {strange[form]: forms[form] for form in strange.keys() & forms.keys()}
+    return {places.get(name, name): label for name, label in found.items()}
 
 
 def _classes(path, names, labels):
@@ -91,8 +103,8 @@ def _classes(path, names, labels):
     if None in classes:
         number = classes.index(None)
         raise ConfigError(
-            f"{path}: the label of {names[number]} is no class: {str(labels[number])[:60]}. Classes are integers "
-            "from 0, or vectors with a single 1; Dataset.use_labels = False trains without labels"
+            f"{path}: the label of {shown(names[number])} is no class: {str(labels[number])[:60]}. Classes "
+            "are integers from 0, or vectors with a single 1; Dataset.use_labels = False trains without labels"
         )
     length = lengths.pop()
     return np.array(classes, np.int64), None if length is None else [str(k) for k in range(length)]

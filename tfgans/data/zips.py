@@ -22,6 +22,7 @@ from tfgans.config import ConfigError
 from tfgans.data import stylegan_labels
 from tfgans.data.decode import BadImage, Unreachable, header, open_image
 from tfgans.data.hashes import ends_of, ends_read_by
+from tfgans.data.items import shown
 from tfgans.data.layout import LaidOut, Layout, in_order, is_hidden, sort_out
 from tfgans.data.members import Members
 from tfgans.files import expanded
@@ -57,7 +58,7 @@ class Zip:
         files, folders, left_out = _image_files(members)
         size = os.fstat(file.fileno()).st_size
         for path in files:
-            _check(members[path], path, size, title)
+            _check(members[path], shown(path), size, title)
         labels = members.get(stylegan_labels.FILE)
         read = None if labels is None else functools.partial(self._labels, file, labels)
         layout = Layout(title, files, folders, left_out, read)

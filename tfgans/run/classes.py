@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfgans import files, readers
 from tfgans.config import ConfigError
-from tfgans.data.labels import listed
+from tfgans.data.labels import listed, same_names
 
 FILE = "classes.json"
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def check_compared(model, dataset, measures):
         model: with the names of its run's classes. measures: names of what goes by class.
     """
     ours, theirs = model.class_names, dataset.class_names
-    if not (measures and ours and theirs) or list(ours) == list(theirs):
+    if not (measures and ours and theirs) or same_names(ours, theirs):
         return
     chosen = (
         f"; Dataset.classes = {list(ours)} brings them into its order" if set(ours) <= set(theirs) else ""

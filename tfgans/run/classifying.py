@@ -10,6 +10,7 @@ import numpy as np
 from tfgans import config, files
 from tfgans.config import ConfigError
 from tfgans.data import Dataset
+from tfgans.data.items import shown
 from tfgans.evaluate import classifier
 from tfgans.run import build
 from tfgans.run.flag_bindings import source_of
@@ -130,7 +131,7 @@ def _about(dataset, output, of_classes, accuracy):
 def _tell(about):
     pairs = zip(about["class_accuracy"], about["class_names"], strict=True)
     known = sorted((value, name) for value, name in pairs if value is not None)
-    worst = ", ".join(f"{name} {value:.4f}" for value, name in known[:_NAMED])
+    worst = ", ".join(f"{shown(name)} {value:.4f}" for value, name in known[:_NAMED])
     mean = np.mean([value for value, _ in known])
     logger.info(
         "accuracy %.4f of held-out images; mean of classes %.4f, worst: %s", about["accuracy"], mean, worst

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfgans.config import ConfigError
 from tfgans.data import packing
+from tfgans.data.items import shown
 from tfgans.data.looking import look_at
 from tfgans.data.sources import find_source
 from tfgans.data.zip_writing import write_zip
@@ -85,7 +86,7 @@ def _tell_skipped(found):
         if split.skipped:
             image, why = split.skipped[0]
             line = "split %s: %d images are left out, such as %s (%s); manifest.json has all of them"
-            logger.warning(line, name, len(split.skipped), image, why)
+            logger.warning(line, name, len(split.skipped), shown(image), why)
 
 
 def _of_packed(source, form, kind):

@@ -1,5 +1,6 @@
 """Metrics between two sets of images, without a model: what `launch/fid.py` prints."""
 
+import inspect
 import logging
 import os
 import zipfile
@@ -30,6 +31,10 @@ _SHORT = {
     "clip": "gin_configs/features/clip_large.gin",
     "vgg16": "gin_configs/features/vgg16.gin",
 }
+_OF_READING = (
+    "on_bad_image", "min_size", "channels", "background", "crop", "memory_limit_gb", "data_dir", "image_key",
+    "label_key",
+)  # fmt: skip
 _ORDER_SEED = 0
 _LEAST_KEPT = 10000  # features of a set whose statistics are saved, if there are as many
 
@@ -40,18 +45,21 @@ def extractor(features, resize=None, gin_params=()):
     Args:
         features: a name in `_SHORT`; the `.keras` file of a classifier; the folder of a SavedModel of Inception; or a
             gin file that binds `Evaluator.features`.
-        resize: Inception's preprocessing, or None. gin_params: bindings besides.
+        resize: Inception's preprocessing, or None.
+        gin_params: bindings besides; those of how `Dataset` reads images are of both sets, see `between`.
     Raises: ConfigError if there is no such extractor, `resize` is given for another than Inception, or a binding is
         of what flags say.
     """
     refuse_binding("Evaluator.num_samples", gin_params, "all images of both sets are taken")
     refuse_binding("Evaluator.metrics", gin_params, "--metrics names them")
     refuse_binding("Evaluator.features", gin_params, "--features names them")
+    for name in inspect.signature(Dataset.__init__).parameters.keys() - set(_OF_READING):
+        refuse_binding(f"Dataset.{name}", gin_params, f"of Dataset two sets have {', '.join(_OF_READING)}")
     gin_files, bindings = _configuration(features)
     bindings += [] if resize is None else [f"InceptionFeatures.resize = {resize!r}"]
     build.prepare(gin_files, [*bindings, *gin_params])
     evaluator = Evaluator()
-    config.refuse_unused()
+    config.refuse_unused(apart_from=["Dataset"])  # which reads the sets, later
     return evaluator.features
 
 

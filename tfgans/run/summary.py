@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfgans import checkpoint, distribute, files
 from tfgans.config import size_words
+from tfgans.data.items import shown
 from tfgans.evaluate import cost
 from tfgans.evaluate.duality import GAP_VALUES
 from tfgans.evaluate.metrics import made_in_training, values_of
@@ -84,9 +85,9 @@ def classes(dataset, num_classes):
     """The classes of the data, and whether training makes use of them."""
     if not dataset.num_classes:
         return "no classes"
-    names = [str(name) for name in dataset.class_names or ()]
-    shown = ", ".join(names[:_NAMED_CLASSES]) + (", ..." if len(names) > _NAMED_CLASSES else "")
-    text = counted(dataset.num_classes, "class", "classes") + (f" ({shown})" if shown else "")
+    names = [shown(str(name)) for name in dataset.class_names or ()]
+    some = ", ".join(names[:_NAMED_CLASSES]) + (", ..." if len(names) > _NAMED_CLASSES else "")
+    text = counted(dataset.num_classes, "class", "classes") + (f" ({some})" if some else "")
     return text if num_classes else f"{text}, which training leaves aside: num_classes is not set"
 
 
