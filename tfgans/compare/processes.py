@@ -149,6 +149,7 @@ class Runner(signals.Keeper):
         self.done, self.jobs = len(runs) - len(self.missing), jobs
         self.at_once = min(jobs, len(self.missing))
         self.processes, self.lock, self.doing = {}, threading.Lock(), doing
+        self.broken = False  # something else than a run failed, such as the disk: no more are begun
 
     def train(self):
         """Returns when all have ended. Raises `signals.Interrupted` after a signal, when they have saved."""
@@ -161,25 +162,42 @@ class Runner(signals.Keeper):
             progress.Bar(self.doing, total, "run", self.done) as bar,
         ):
             waiting = {pool.submit(self._train, run): run for run in self.missing}
-            while waiting:
-                ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
-                for future in ended:
-                    run = waiting.pop(future)
-                    future.result()
-                    if self.received is None:
-                        logger.info("%s: %s", run.name, run.message or "done")
-                    bar.update()
-                bar.set_postfix_str(self._running(), refresh=False)
+            try:
+                self._watch(waiting, bar)
+            except BaseException:
+                self.broken = True
+                with self.lock:  # none is in the middle of starting
+                    self._end()
+                raise
         if self.received is not None:
             raise signals.Interrupted(self.received)
+
+    def _watch(self, waiting, bar):
+        """Returns when all `waiting` have ended, {future: run}; what one of them raises ends all."""
+        while waiting:
+            ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                run = waiting.pop(future)
+                future.result()
+                if self.received is None:
+                    logger.info("%s: %s", run.name, run.message or "done")
+                    bar.update()
+            bar.set_postfix_str(self._running(), refresh=False)
 
     def _running(self):
         with self.lock:
             return "; ".join(f"{run.name} {run.progress()}" for run in self.processes)
 
     def _train(self, run):
+        try:
+            self._process(run)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _process(self, run):
         with self.lock:
-            if self.received is not None:
+            if self.received is not None or self.broken:
                 return
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             with open(run.log, "wb") as log:
@@ -209,6 +227,9 @@ class Runner(signals.Keeper):
         signals.write(
             f"signal {int(number)}: the runs save what they have; Ctrl-C again does not wait for them"
         )
+        self._end()
+
+    def _end(self):
         for process in list(self.processes.values()):
             process.send_signal(signal.SIGTERM)
 
