@@ -13,8 +13,11 @@ import time
 import forks
 import pytest
 import short_runs
+from absl import flags
+from defined_flags import defined
 
 from tfgans import checkpoint
+from tfgans.commands import actions
 from tfgans.compare import processes, report, run
 from tfgans.config import ConfigError
 
@@ -258,6 +261,35 @@ def test_what_fails_beside_the_runs_ends_all(jobs, gin_files, tmp_path, trained,
     with pytest.raises(IsADirectoryError):
         run.compare_configurations(tmp_path / "out", given, seeds=4, steps=5, jobs=jobs)
     assert sorted(started) == ["hinge/seed_0", "plain/seed_0"] and told.is_set() == (jobs == 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "line"),
+    [
+        (None, 1, "1 run failed and has no value; the same command tries again"),
+        ("hinge", 1, "2 runs failed and have no value; the same command tries again"),
+        ("broken", 2, "broken: "),
+    ],
+)
+def test_a_run_that_failed_is_in_the_exit_code(
+    more, code, line, gin_files, tmp_path, trained, monkeypatch, capsys
+):
+    """A comparison on a full disk left with 0; 1 is what `train` leaves with there, and 2 after refused input."""
+
+    class Full(processes.subprocess.Popen):
+        def wait(self):
+            return 1 if self.name.endswith("seed_1") else 0
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Full)
+    given = [gin_files[name] for name in ("plain", more) if name is not None]
+    with defined("compare") as known:
+        for name, value in {"output_dir": str(tmp_path / "out"), "seeds": 2, "gin_file": given}.items():
+            known[name].parse(value)
+        flags.FLAGS.mark_as_parsed()
+        assert actions._compare() == code
+    told = capsys.readouterr()
+    assert "1 finished, 1 failed" in told.out
+    assert f": {line}" in told.err.splitlines()[-1]
 
 
 def test_runs_of_files_that_were_edited_are_refused_until_their_folders_are_gone(
