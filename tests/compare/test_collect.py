@@ -141,7 +141,12 @@ def test_damaged_spectra_and_curves_are_left_out(tmp_path, caplog, data):
     assert f"{path} cannot be read as spectra: " in caplog.text
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}'])
+ODD_END = b'{"configuration": "abc", "outcome": "diverge", "message": "m"}'  # once in no count at all
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}', ODD_END]
+)
 def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
     one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
     assert not one.is_done() and caplog.messages == []

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _DIVERGED, _REFUSED = 3, 2  # exit codes of `train`
 _STAMP = ("configuration", "outcome", "message")  # what is noted of a run that has ended
+# Of the exit codes of runs that have ended; after 0 the folder says whether there is what it should.
+_OUTCOMES = {0: None, _DIVERGED: "diverged"}
 
 
 class Run:
@@ -46,6 +48,8 @@ class Run:
             stamp = readers.read_json(self.stamp, "how a run ended")
             with readers.reading(self.stamp, "how a run ended"):
                 configuration, outcome, message = (stamp[name] for name in _STAMP)
+                if outcome not in _OUTCOMES.values():
+                    raise ValueError(f"outcome is {outcome!r}")
                 edited = named_files.changed(stamp.get("contents", {}), self.configuration.contents)
         except ConfigError as error:
             logger.warning("%s; it runs again", error)
@@ -85,9 +89,9 @@ class Run:
     def ended(self, code):
         """Takes note of how its process ended; what the same command would only repeat is kept."""
         self.message = _reason(code, self.log)
-        self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
+        self.outcome = _OUTCOMES.get(code, "failed")
         self.refused = code == _REFUSED
-        if code in (0, _DIVERGED):
+        if code in _OUTCOMES:
             stamp = dict(zip(_STAMP, (self.configuration.digest(), self.outcome, self.message), strict=True))
             stamp["contents"] = self.configuration.contents
             files.write_text(self.stamp, json.dumps(stamp) + "\n")
