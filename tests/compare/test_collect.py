@@ -65,6 +65,19 @@ def test_a_run_that_goes_on_after_its_end_is_unfinished(tmp_path):
         assert (found["outcome"], found["message"]) == outcome
 
 
+def test_a_run_whose_last_evaluation_was_cut_off_has_no_last_value(tmp_path):
+    """It once finished with that of step 10, beside those of step 20 of others."""
+    folder = make_run(tmp_path / "run", 0, 0.9, [100.0, 7.0, 9.0])
+    (folder / "export" / "assets.extra").mkdir()
+    (folder / "export" / "assets.extra" / "step.txt").write_text("20\n")
+    lines = (folder / "metrics.jsonl").read_text().splitlines()[:3]
+    (folder / "metrics.jsonl").write_text("\n".join(lines)[:-5])
+    found = collect.read_run(folder, tmp_path)
+    assert (found["outcome"], found["message"]) == ("unfinished", "last evaluated at step 10 of 20")
+    assert comparison.value_of(found, "fid", "last", higher_is_better=False) is None
+    assert not collect.has_finished(folder)
+
+
 def test_a_run_that_nothing_evaluated_has_losses_and_is_left_out(tmp_path, monkeypatch):
     for name in ("evaluated", "not"):
         make_run(tmp_path / name, 0, 0.9 if name == "not" else 0.8, [100.0, 9.0])
@@ -128,7 +141,12 @@ def test_damaged_spectra_and_curves_are_left_out(tmp_path, caplog, data):
     assert f"{path} cannot be read as spectra: " in caplog.text
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}'])
+ODD_END = b'{"configuration": "abc", "outcome": "diverge", "message": "m"}'  # once in no count at all
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"\xff", b"[" * 10**5, b'{"configuration": "abc"}', ODD_END]
+)
 def test_a_run_whose_stamp_is_damaged_is_not_done(tmp_path, caplog, data):
     one = processes.Run(tmp_path, SimpleNamespace(label="a", digest=lambda: "abc", contents={}), 0)
     assert not one.is_done() and caplog.messages == []

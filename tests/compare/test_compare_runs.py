@@ -7,13 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import forks
 import pytest
 import short_runs
+from absl import flags
+from defined_flags import defined
 
 from tfgans import checkpoint
+from tfgans.commands import actions
 from tfgans.compare import processes, report, run
 from tfgans.config import ConfigError
 
@@ -174,8 +178,9 @@ def trained(monkeypatch):
         def __init__(self, command, stderr, **_):
             flags = dict(each.split("=", 1) for each in command[4:])
             folder = pathlib.Path(flags["--model_dir"])
-            found.append(f"{folder.parent.name}/{folder.name}")
-            self.code = 3 if found[-1] in wild else 0
+            self.name = f"{folder.parent.name}/{folder.name}"
+            found.append(self.name)
+            self.code = 3 if self.name in wild else 0
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "operative.gin").write_text("train.steps = 20\n")
             row = {"step": 20, "fid": 3.0, "features": "points", "num_samples": 64}
@@ -230,6 +235,61 @@ def test_a_run_whose_folder_is_gone_is_trained_again(gin_files, tmp_path, traine
         del started[:]
         run.compare_configurations(out, given, seeds=2)
         assert started == ["plain/seed_0"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_fails_beside_the_runs_ends_all(jobs, gin_files, tmp_path, trained, monkeypatch):
+    """All others were trained, for hours and without a word, before a line told of the log of one of the first."""
+    started, told = trained[0], threading.Event()
+
+    class Long(processes.subprocess.Popen):
+        def wait(self):
+            """With two at a time the first trains until it is told to save, and the second's end is awaited."""
+            if self.name == "plain/seed_0":
+                assert jobs == 1 or told.wait(60)
+            while "plain/seed_0" not in started:
+                time.sleep(0.01)
+            return self.code
+
+        def send_signal(self, number):
+            assert (self.name, number) == ("plain/seed_0", signal.SIGTERM)
+            told.set()
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Long)
+    (tmp_path / "out" / "plain" / "seed_1.log").mkdir(parents=True)
+    given = [gin_files["plain"], gin_files["hinge"]]
+    with pytest.raises(IsADirectoryError):
+        run.compare_configurations(tmp_path / "out", given, seeds=4, steps=5, jobs=jobs)
+    assert sorted(started) == ["hinge/seed_0", "plain/seed_0"] and told.is_set() == (jobs == 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "line"),
+    [
+        (None, 1, "1 run failed and has no value; the same command tries again"),
+        ("hinge", 1, "2 runs failed and have no value; the same command tries again"),
+        ("broken", 2, "broken: "),
+    ],
+)
+def test_a_run_that_failed_is_in_the_exit_code(
+    more, code, line, gin_files, tmp_path, trained, monkeypatch, capsys
+):
+    """A comparison on a full disk left with 0; 1 is what `train` leaves with there, and 2 after refused input."""
+
+    class Full(processes.subprocess.Popen):
+        def wait(self):
+            return 1 if self.name.endswith("seed_1") else 0
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Full)
+    given = [gin_files[name] for name in ("plain", more) if name is not None]
+    with defined("compare") as known:
+        for name, value in {"output_dir": str(tmp_path / "out"), "seeds": 2, "gin_file": given}.items():
+            known[name].parse(value)
+        flags.FLAGS.mark_as_parsed()
+        assert actions._compare() == code
+    told = capsys.readouterr()
+    assert "1 finished, 1 failed" in told.out
+    assert f": {line}" in told.err.splitlines()[-1]
 
 
 def test_runs_of_files_that_were_edited_are_refused_until_their_folders_are_gone(

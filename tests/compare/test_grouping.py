@@ -1,10 +1,12 @@
 """Which runs are one configuration, and what a comparison says of the others."""
 
+import re
+
 import pytest
 from left_by_runs import compare, make_run, say_data
 from opened import lock
 
-from tfgans.compare import collect, comparison
+from tfgans.compare import collect, comparison, plan
 from tfgans.config import ConfigError
 
 
@@ -29,6 +31,25 @@ def test_a_run_that_is_reached_twice_is_one(tmp_path, monkeypatch):
     assert problems == [] and sizes(result) == {"runs": 2}
     result, _ = compare(tmp_path / "out", monkeypatch, [runs[0], runs[0]])
     assert result["problems"] == ["runs: one run shows no spread, so it has no interval"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"labels": ["x", ""]}, "--label is a name. Received: 'x', ''"),
+        ({"labels": ["x", "x"]}, "two configurations are called 'x': give each a --label"),
+        ({"primary_metric": ""}, "--metric is one of fid. Received: "),
+    ],
+)
+def test_names_that_are_none_or_of_two_are_refused(options, told, tmp_path, monkeypatch):
+    """`--label=$NAME` where NAME is not set is such; `--metric=` once ranked by another."""
+    paths = [make_run(tmp_path / name, 0, decay, [100.0, 9.0]) for name, decay in (("a", 0.9), ("b", 0.8))]
+    with pytest.raises(ConfigError) as error:
+        compare(tmp_path / "out", monkeypatch, paths, **options)
+    assert str(error.value) == told
+    if "labels" in options:
+        with pytest.raises(ConfigError, match=re.escape(told)):
+            plan.labels_of(["a.gin", "b.gin"], options["labels"])
 
 
 def test_runs_of_other_lengths_are_other_configurations_and_one_killed_early_is_not(tmp_path, monkeypatch):

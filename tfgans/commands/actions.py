@@ -122,9 +122,7 @@ def _compare():
         raise
     print(comparison.table(result))
     print(os.path.join(FLAGS.output_dir, "report.html"))
-    for problem in problems:
-        complain(problem)
-    return 2 if problems else 0
+    return _ended(problems, sum(each["counts"]["failed"] for each in result["configurations"]))
 
 
 def _compared():
@@ -276,9 +274,17 @@ def _architectures():
     print(build.to_json(found))
     print(os.path.join(FLAGS.output_dir, "normal.png"))
     print(os.path.join(FLAGS.output_dir, "up.png"))
+    return _ended(problems, sum(row["outcome"] == "failed" for row in rows))
+
+
+def _ended(problems, failed):
+    """Says what could not be run, or how many runs failed, as on a full disk; returns the exit code of a study."""
     for problem in problems:
         complain(problem)
-    return 2 if problems else 0
+    if failed and not problems:
+        many = f"{failed} runs failed and have" if failed > 1 else "1 run failed and has"
+        complain(f"{many} no value; the same command tries again")
+    return 2 if problems else int(failed > 0)
 
 
 COMMANDS = {

@@ -267,10 +267,26 @@ def thresholds(values):
         return None
     if values["metric"].present:
         raise ConfigError("--metric is for thirds: it does not go with --thresholds")
-    found = [re.fullmatch(r"\s*(\w+)=(-?\d+(?:\.\d*)?)\s*", each) for each in values.thresholds]
+    given = ",".join(values.thresholds)
+    found = [_threshold(each) for each in values.thresholds]
     if not found or not all(found):
-        given = ",".join(values.thresholds)
         raise ConfigError(
             f"--thresholds are metric=value, such as fid=15,inception_score=8. Received: {given!r}"
         )
-    return {each[1]: float(each[2]) for each in found}
+    names = [name for name, _ in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"--thresholds have one value of each metric, and {twice} has several. Received: {given!r}"
+        )
+    return dict(found)
+
+
+def _threshold(text):
+    """`(metric, value)` of `fid=15`; None if it is no such text."""
+    name, _, number = (part.strip() for part in text.partition("="))
+    try:
+        value = float(number)
+    except ValueError:
+        return None
+    return (name, value) if name and math.isfinite(value) else None

@@ -234,8 +234,8 @@ def _outcome(folder, rows, bindings):
     """`(outcome, message)` of a run whose process is not known."""
     if not rows:
         return "unfinished", "no evaluations in metrics.jsonl"
-    exported = handed_over(folder)
-    if not (folder / "export").exists() or (exported is not None and exported < rows[-1]["step"]):
+    exported = handed_over(folder)  # of the last row's step, unless the run goes on or that row is lost
+    if not (folder / "export").exists() or (exported is not None and exported != rows[-1]["step"]):
         steps = bindings.get("train.steps", "an unknown number of")
         return "unfinished", f"last evaluated at step {rows[-1]['step']} of {steps}"
     return FINISHED, None

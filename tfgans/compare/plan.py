@@ -225,9 +225,19 @@ class Terms:
             )
 
 
+def check_names(labels):
+    """Raises ConfigError for a --label that is empty, or there twice: pages tell configurations apart by it."""
+    if not all(label.strip() for label in labels):
+        raise ConfigError(f"--label is a name. Received: {', '.join(map(repr, labels))}")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two configurations are called {twice!r}: give each a --label")
+
+
 def labels_of(gin_files, labels):
     if labels and len(labels) != len(gin_files):
         raise ConfigError(f"--label: {len(labels)} names for {len(gin_files)} configurations")
+    check_names(labels)
     labels = list(labels) or _names_of(gin_files)
     folders = [folder_name(label) for label in labels]
     for index, folder in enumerate(folders):

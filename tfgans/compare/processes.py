@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _DIVERGED, _REFUSED = 3, 2  # exit codes of `train`
 _STAMP = ("configuration", "outcome", "message")  # what is noted of a run that has ended
+# Of the exit codes of runs that have ended; after 0 the folder says whether there is what it should.
+_OUTCOMES = {0: None, _DIVERGED: "diverged"}
 
 
 class Run:
@@ -46,6 +48,8 @@ class Run:
             stamp = readers.read_json(self.stamp, "how a run ended")
             with readers.reading(self.stamp, "how a run ended"):
                 configuration, outcome, message = (stamp[name] for name in _STAMP)
+                if outcome not in _OUTCOMES.values():
+                    raise ValueError(f"outcome is {outcome!r}")
                 edited = named_files.changed(stamp.get("contents", {}), self.configuration.contents)
         except ConfigError as error:
             logger.warning("%s; it runs again", error)
@@ -85,9 +89,9 @@ class Run:
     def ended(self, code):
         """Takes note of how its process ended; what the same command would only repeat is kept."""
         self.message = _reason(code, self.log)
-        self.outcome = {0: None, _DIVERGED: "diverged"}.get(code, "failed")
+        self.outcome = _OUTCOMES.get(code, "failed")
         self.refused = code == _REFUSED
-        if code in (0, _DIVERGED):
+        if code in _OUTCOMES:
             stamp = dict(zip(_STAMP, (self.configuration.digest(), self.outcome, self.message), strict=True))
             stamp["contents"] = self.configuration.contents
             files.write_text(self.stamp, json.dumps(stamp) + "\n")
@@ -149,6 +153,7 @@ class Runner(signals.Keeper):
         self.done, self.jobs = len(runs) - len(self.missing), jobs
         self.at_once = min(jobs, len(self.missing))
         self.processes, self.lock, self.doing = {}, threading.Lock(), doing
+        self.broken = False  # something else than a run failed, such as the disk: no more are begun
 
     def train(self):
         """Returns when all have ended. Raises `signals.Interrupted` after a signal, when they have saved."""
@@ -161,25 +166,42 @@ class Runner(signals.Keeper):
             progress.Bar(self.doing, total, "run", self.done) as bar,
         ):
             waiting = {pool.submit(self._train, run): run for run in self.missing}
-            while waiting:
-                ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
-                for future in ended:
-                    run = waiting.pop(future)
-                    future.result()
-                    if self.received is None:
-                        logger.info("%s: %s", run.name, run.message or "done")
-                    bar.update()
-                bar.set_postfix_str(self._running(), refresh=False)
+            try:
+                self._watch(waiting, bar)
+            except BaseException:
+                self.broken = True
+                with self.lock:  # none is in the middle of starting
+                    self._end()
+                raise
         if self.received is not None:
             raise signals.Interrupted(self.received)
+
+    def _watch(self, waiting, bar):
+        """Returns when all `waiting` have ended, {future: run}; what one of them raises ends all."""
+        while waiting:
+            ended, _ = concurrent.futures.wait(waiting, 1.0, concurrent.futures.FIRST_COMPLETED)
+            for future in ended:
+                run = waiting.pop(future)
+                future.result()
+                if self.received is None:
+                    logger.info("%s: %s", run.name, run.message or "done")
+                    bar.update()
+            bar.set_postfix_str(self._running(), refresh=False)
 
     def _running(self):
         with self.lock:
             return "; ".join(f"{run.name} {run.progress()}" for run in self.processes)
 
     def _train(self, run):
+        try:
+            self._process(run)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _process(self, run):
         with self.lock:
-            if self.received is not None:
+            if self.received is not None or self.broken:
                 return
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             with open(run.log, "wb") as log:
@@ -209,6 +231,9 @@ class Runner(signals.Keeper):
         signals.write(
             f"signal {int(number)}: the runs save what they have; Ctrl-C again does not wait for them"
         )
+        self._end()
+
+    def _end(self):
         for process in list(self.processes.values()):
             process.send_signal(signal.SIGTERM)
 

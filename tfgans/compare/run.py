@@ -57,7 +57,7 @@ def compare_configurations(
     terms = plan.Terms(**terms)
     terms.check()
     configurations, problems = _configurations(gin_files, labels, gin_params, terms, images)
-    plan.refuse_unmeasured("--metric", [primary_metric] if primary_metric else [], configurations)
+    plan.refuse_unmeasured("--metric", [] if primary_metric is None else [primary_metric], configurations)
     with contextlib.ExitStack() as stack:
         take(output_dir, stack)
         runs = [Run(output_dir, each, seed) for seed in range(terms.seeds) for each in configurations]
@@ -131,6 +131,7 @@ def compare_runs(output_dir, paths, labels=(), primary_metric=None):
             f"--label: {len(labels)} names for {len(groups)} configurations: "
             + ", ".join(str(members[0][0]) for members in groups.values())
         )
+    plan.check_names(labels)
     names = labels or _numbered(
         [_group_name([folder for folder, _ in members]) for members in groups.values()]
     )
@@ -199,7 +200,8 @@ def _finish(output_dir, found, settings, problems):
     measured = {
         name for each in found for run in each["runs"] for e in run["evaluations"] for name in e["metrics"]
     }
-    settings["primary_metric"] = settings["primary_metric"] or _primary(found, measured)
+    if settings["primary_metric"] is None:
+        settings["primary_metric"] = _primary(found, measured)
     if measured and settings["primary_metric"] not in measured:
         given, allowed = settings["primary_metric"], ", ".join(sorted(measured))
         raise ConfigError(f"--metric is one of {allowed}. Received: {given}")
