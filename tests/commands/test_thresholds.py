@@ -28,7 +28,9 @@ from tfgans.config import ConfigError
 def test_thresholds_are_a_number_for_each_metric(text, expected):
     with defined("architectures") as known:
         known["thresholds"].parse(text)
-        given = flags.FLAGS
+        given = flags.FlagValues()  # absl's own table stays unparsed
+        for name, flag in known.items():
+            given[name] = flag
         given.mark_as_parsed()
         if isinstance(expected, dict):
             assert command_flags.thresholds(given) == expected
