@@ -220,6 +220,15 @@ def test_the_reason_is_pillows_own():
         decode(open_image(io.BytesIO(bytes(data))), 3)
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
+def test_an_image_of_too_many_pixels_is_told_how_many_there_may_be(monkeypatch):
+    """Pillow refuses twice its limit."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
+    assert header(reopened(gray(np.zeros((40, 30))))) == ((40, 30), True)
+    with pytest.raises(BadImage, match="^more than 1,200 pixels$"):
+        reopened(gray(np.zeros((41, 30))))
+
+
 def test_other_content_is_no_image():
     tiff = io.BytesIO()
     Image.new("L", (4, 4)).save(tiff, "TIFF")

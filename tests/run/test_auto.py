@@ -95,6 +95,13 @@ def test_gray_images_and_classes(folder):
     assert (values["channels"], values["num_classes"]) == (3, None)
 
 
+def test_one_folder_around_all_images_is_no_class_to_train_with(folder, caplog):
+    caplog.set_level("INFO", "tfgans")
+    draw(folder, [(20, 20)] * 12, name="images/all")
+    assert found()["num_classes"] is None
+    assert "auto: num_classes = None, as all images are of one class" in caplog.text
+
+
 def test_what_is_given_has_the_last_word_and_decides_the_rest(folder):
     draw(folder, [(70, 90)] * 64)
     values = found("resolution=16", flags={"batch_size": 8})

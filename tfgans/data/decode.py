@@ -237,7 +237,7 @@ def _reason(error):
     if isinstance(error, UnidentifiedImageError):
         return "not a jpg, png, webp, bmp or gif image"
     if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels"
+        return f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"  # which Pillow refuses
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return "cannot be opened"
     if "truncated" in str(error).lower():

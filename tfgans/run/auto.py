@@ -157,7 +157,7 @@ def _count_of(owner, parameter):
 
 def _of_classes(counts, least):
     if len(counts) < 2:
-        return "as the images have no classes"
+        return "as all images are of one class" if len(counts) else "as the images have no classes"
     if least < _LEAST_OF_CLASS:
         return f"as the smallest of {len(counts)} classes has fewer than {_LEAST_OF_CLASS} images: {least}"
     return f"classes of at least {least:,} images"
