@@ -260,6 +260,18 @@ def test_edges_that_mix_by_raw_weights_have_no_entropy_and_are_told_as_raw(monke
     assert titles == ["discriminator_channels_raise, edge 0, raw weights", "discriminator_normal_2, edge 0"]
 
 
+@pytest.mark.parametrize("values", [[[1.0]], [[0.3, -0.2]]], ids=["one operation", "raw weights"])
+def test_without_an_edge_that_has_an_entropy_there_is_no_curve_of_it(values, monkeypatch, recwarn):
+    """An empty panel made Matplotlib warn of a legend without lines. It has 2.9 inches, of 30 dots each."""
+    pool = ("a", "b", "c")[: len(values[0])]
+    rows, pools = [[np.array(values)]] * 2, {"normal_1": pool}
+    image = curves.draw_architecture_heat_map(rows, pools, dots_per_inch=30)
+    assert not recwarn.list
+    monkeypatch.setattr(curves, "_entropies", lambda panels: np.ones((len(panels), 2)))
+    drawn = curves.draw_architecture_heat_map(rows, pools, dots_per_inch=30)
+    assert drawn.shape[1] == image.shape[1] and drawn.shape[0] - image.shape[0] == 87
+
+
 @pytest.mark.parametrize(("length", "steps"), [(0, None), (2, [1])])
 def test_heat_map_refuses_what_does_not_fit(length, steps):
     with pytest.raises(ConfigError, match="as many steps as entries, at least one"):

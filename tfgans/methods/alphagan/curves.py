@@ -34,7 +34,8 @@ def draw_architecture_heat_map(history, operations, steps=None, dots_per_inch=11
             that begin with `normal`, `latents` or `discriminator` are drawn in columns of their own.
         steps: when that was, rising; 0, 1, 2 ... by default.
         dots_per_inch: of the picture, 6.5 inches wide for each column.
-    Returns: uint8 [H, W, 3]. The operation that is ahead at the end is in bold.
+    Returns: uint8 [H, W, 3]. The operation that is ahead at the end is in bold. Without an edge that has an entropy
+        there is no curve of it.
     Raises: ConfigError if there is no history, or not one step for each of its entries.
     """
     steps = np.arange(len(history)) if steps is None else np.asarray(steps)
@@ -52,16 +53,18 @@ def draw_architecture_heat_map(history, operations, steps=None, dots_per_inch=11
     columns = [column for kind in _KINDS for column in _columns(panels[kind], _PANELS[kind])]
     heights = [sum(_inches(panel) for panel in column) + 0.5 for column in columns]
     last = heights[-1]  # the entropy is drawn below it
-    page = np.array([6.5 * len(columns), max(*heights, last + 2.9)])
+    entropies = {kind: shares for kind, each in panels.items() if len(shares := _entropies(each))}
+    page = np.array([6.5 * len(columns), max(*heights, last + (2.9 if entropies else 0.0))])
     figure = Figure(figsize=page, dpi=dots_per_inch)
     canvas = FigureCanvasAgg(figure)
     top = max(float(values.max()) for column in columns for *_, values in column)
     for number, column in enumerate(columns):
         _draw_column(figure, page, 6.5 * number + 1.25, column, steps, top)
-    # Placed by hand: the constrained layout of so many axes takes seconds.
-    left, height = 6.5 * len(columns) - 5.25, min(page[1] - last - 0.9, 6.0)
-    entropy = figure.add_axes(_rectangle(page, left, last + 0.4 + height, 4.3, height))
-    _draw_entropy(entropy, panels, steps)
+    if entropies:
+        # Placed by hand: the constrained layout of so many axes takes seconds.
+        left, height = 6.5 * len(columns) - 5.25, min(page[1] - last - 0.9, 6.0)
+        axes = figure.add_axes(_rectangle(page, left, last + 0.4 + height, 4.3, height))
+        _draw_entropy(axes, entropies, steps)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -140,12 +143,10 @@ def _draw_column(figure, page, left, panels, steps, top):
     figure.colorbar(mesh, cax=scale, label="probability")
 
 
-def _draw_entropy(axes, panels, steps):
+def _draw_entropy(axes, entropies, steps):
     """Entropy of the rows over that of the uniform distribution: mean, lowest and highest of each kind of edge."""
-    for kind, (colour, label) in _KINDS.items():
-        shares = _entropies(panels[kind])
-        if not len(shares):
-            continue
+    for kind, shares in entropies.items():
+        colour, label = _KINDS[kind]
         axes.fill_between(steps, shares.min(0), shares.max(0), color=colour, alpha=0.16, linewidth=0)
         axes.plot(steps, shares.mean(0), color=colour, linewidth=2, label=label)
     axes.set_xlabel("outer step")
