@@ -41,6 +41,19 @@ def test_the_images_are_those_of_the_pickle_to_one_level(golden):
         assert found.std() > 30 and np.abs(found - images(expected, key)).max() <= 1
 
 
+@pytest.mark.parametrize("options", [{"ema_decay": 0.75}, {"ema_half_life": 2.0, "ema_ramp": 0.05}])
+def test_the_average_of_a_pickle_goes_on_without_a_ramp(options):
+    """With 4 images a half-life of 2 leaves 0.25 of it; a ramp from 0 on would leave 0.1, or nothing."""
+    networks = stylegan2_generator(**WIDTHS, **MAPPING), stylegan2_discriminator(**WIDTHS, minibatch_group=2)
+    model = GAN(*networks, **options)
+    transfer.initialize(model, PICKLE)
+    before, raw = (n.get_layer("synthesis").constant.numpy() for n in (model.ema_generator, model.generator))
+    model.update_average(4)
+    after, left = model.ema_generator.get_layer("synthesis").constant.numpy(), options.get("ema_decay", 0.25)
+    assert np.abs(before - raw).max() > 0.1
+    np.testing.assert_allclose(after, left * before + (1 - left) * raw, rtol=0, atol=1e-5)
+
+
 def test_without_a_place_for_it_the_noise_is_left_out_and_that_is_said(tmp_path, caplog):
     caplog.set_level("INFO", "tfgans")
     model = model_of()

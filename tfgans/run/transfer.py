@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 REPORT = "initialized_from.json"
 _SHOWN = 5
+_LONG = 10**8  # updates, and images, of an average: no ramp holds it any more
 _CHECKPOINT = re.compile(r"step_(\d{8,})\.npz")
 
 
@@ -25,7 +26,8 @@ def initialize(model, source):
     """Gives a model that has not been trained the weights of another run that fit, by name and by shape.
 
     Both networks take what the other run's have; the moving average, if the model has one, that of the other run with
-    how far it has come, or else the other generator. Optimizers and the state of methods begin anew.
+    how far it has come, or else the other generator; that of a pickle has no ramp any more. Optimizers and the state
+    of methods begin anew.
 
     Args:
         source: the folder of a run, for its newest checkpoint that can be read; a checkpoint, `step_*.npz`; a
@@ -112,7 +114,11 @@ def _of_keras_file(path):
 
 
 def _of_pickle(path, parts):
-    """`{part: {name: array}}` of a pickle of NVIDIA's. Raises: ConfigError if its networks are not the model's."""
+    """`{part: {name: array}}` of a pickle of NVIDIA's. Raises: ConfigError if its networks are not the model's.
+
+    It does not say how far its average has come. From 0 on a ramp would make that a copy of G at once: as in the
+    authors' code, which leaves the ramp out where a run begins with a pickle, it is taken for one of a long run.
+    """
     published = read_stylegan2(path)
     for part, arrays in published.weights.items():
         why = _difference(parts[part], arrays) if part in parts else None
@@ -122,7 +128,7 @@ def _of_pickle(path, parts):
                 f"train.initialize_from: the {part.replace('_', ' ')} in {path} is another one than the "
                 f"configuration's: {why}. These bindings make those in the file: {bindings}"
             )
-    return published.weights
+    return published.weights | {"average": {"updates": _LONG, "images": _LONG}}
 
 
 def _difference(named, arrays):
