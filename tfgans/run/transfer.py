@@ -36,19 +36,22 @@ def initialize(model, source):
     Returns: {"source", "step" (None of other files than a run's), and for each of `GAN.carried_over` {"taken",
         "arrays": numbers of arrays, "parameters_taken", "parameters", "left": names of arrays that are as they were
         drawn, "left_out": names of arrays of the source that have no place}}.
-    Raises: ConfigError if there is no such thing, it cannot be read, or no kernel of it fits the generator.
+    Raises: ConfigError if there is no such thing, it cannot be read, no kernel of it fits the generator, or a number
+        that would be taken is not finite.
     """
     path = Path(files.expanded(source))
     parts = model.carried_over()
     if is_pickle(path):
         step, arrays = None, _of_pickle(path, parts)
     else:
-        step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)
+        step, arrays = _of_keras_file(path) if _is_keras_file(path) else _of_checkpoint(path)
     fitting = _fitting(parts["generator"], arrays["generator"])
     if max((len(variable.shape) for variable in fitting.values()), default=0) < 2:  # biases fit by chance
         why = _why(parts["generator"], arrays["generator"])
         raise ConfigError(f"train.initialize_from: nothing in {source} fits the generator: {why}")
     arrays = {"ema_generator": arrays["generator"]} | arrays
+    for part, named in parts.items():
+        _refuse_not_finite(source, part, _fitting(named, arrays.get(part, {})), arrays)
     given = {part: _give(named, arrays.get(part, {})) for part, named in parts.items()}
     return {"source": str(source), "step": step} | given
 
@@ -105,6 +108,10 @@ def _of_checkpoint(path):
     return about["step"], parts
 
 
+def _is_keras_file(path):
+    return path.suffix == ".keras" and not path.is_dir()
+
+
 def _of_keras_file(path):
     with readers.reading(path, "a Keras file"):
         network = keras.models.load_model(path, compile=False)
@@ -143,6 +150,16 @@ def _difference(named, arrays):
 def _fitting(named, arrays):
     """Those of `{name: variable}` for which there is an array of their shape."""
     return {n: v for n, v in named.items() if n in arrays and np.shape(arrays[n]) == tuple(v.shape)}
+
+
+def _refuse_not_finite(source, part, names, arrays):
+    """Refuses what a run that diverged has left: no checkpoint of ours is such, other files may be."""
+    for name in names:
+        if not np.isfinite(arrays[part][name]).all():
+            raise ConfigError(
+                f"train.initialize_from: {name} of the {part.replace('_', ' ')} in {source} holds numbers that are "
+                "not finite"
+            )
 
 
 def _give(named, arrays):
