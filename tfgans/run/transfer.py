@@ -66,6 +66,14 @@ def tell(report, folder):
             logger.info("  %s: %s", name, _in_words(found))
 
 
+def warnings(run):
+    """What one may take to be learnt by another run and is not, of a `training.Run` before it goes on: lines."""
+    if run.saved_step is not None:
+        return ()
+    named, origin = run.model.carried_over(), run.origin
+    return run.model.missing({part: origin[part]["left"] if origin else [*named[part]] for part in named})
+
+
 def _in_words(found):
     if not found["taken"]:
         return "as it was drawn"
