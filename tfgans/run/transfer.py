@@ -68,10 +68,17 @@ def tell(report, folder):
 
 def warnings(run):
     """What one may take to be learnt by another run and is not, of a `training.Run` before it goes on: lines."""
-    if run.saved_step is not None:
+    if run.saved_step is None:
+        named, origin = run.model.carried_over(), run.origin
+        return run.model.missing({part: origin[part]["left"] if origin else [*named[part]] for part in named})
+    source, report = run.plan.initialize_from, run.folder / REPORT
+    began = readers.read_json(report, "what the run began with")["source"] if report.is_file() else None
+    if source is None or str(source) == began:
         return ()
-    named, origin = run.model.carried_over(), run.origin
-    return run.model.missing({part: origin[part]["left"] if origin else [*named[part]] for part in named})
+    with_what = "weights as they were drawn" if began is None else began
+    return (
+        f"{run.folder} has begun, with {with_what}: nothing is taken from {source}, as only a new run does",
+    )
 
 
 def _in_words(found):
