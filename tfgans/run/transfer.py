@@ -172,8 +172,7 @@ def _refuse_not_finite(source, part, names, arrays):
     for name in names:
         if not np.isfinite(arrays[part][name]).all():
             raise ConfigError(
-                f"train.initialize_from: {name} of the {part.replace('_', ' ')} in {source} holds numbers that are "
-                "not finite"
+                f"{name} of the {part.replace('_', ' ')} in {source} holds numbers that are not finite"
             )
 
 
