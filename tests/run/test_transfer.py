@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from short_runs import CONFIG, run
+from short_runs import CONFIG, RING, run
 
 from tfgans.checkpoint import Checkpoints
 from tfgans.config import ConfigError
@@ -135,6 +135,18 @@ def test_a_folder_may_be_called_like_a_file_and_numbers_that_are_none_are_refuse
         ConfigError, match="gamma of the generator in .*file.keras holds numbers .* not finite"
     ):
         transfer.initialize(model, tmp_path / "file.keras")
+
+
+def test_a_run_that_begins_by_itself_has_no_report_of_an_earlier_beginning(tmp_path):
+    """Its first process, which took weights, died before a checkpoint; a process that resumes leaves the report."""
+    config = tmp_path / "ring.gin"
+    config.write_text(RING)
+    folder, path = tmp_path / "run", tmp_path / "run/initialized_from.json"
+    folder.mkdir()
+    for steps, there in ((2, False), (4, True)):
+        path.write_text('{"source": "runs/other"}')
+        run(config, folder, f"train.steps={steps}")
+        assert path.exists() == there
 
 
 @pytest.mark.slow

@@ -57,7 +57,13 @@ def initialize(model, source):
 
 
 def tell(report, folder):
-    """Writes what was taken into a run's folder, and says it in the log."""
+    """Writes what was taken into a new run's folder, and says it in the log.
+
+    Args: report: what `initialize` gives; None for a run that begins by itself, which removes an earlier report.
+    """
+    if report is None:
+        (Path(folder) / REPORT).unlink(missing_ok=True)
+        return
     files.write_text(Path(folder) / REPORT, json.dumps(report, indent=1) + "\n")
     step = "" if report["step"] is None else f", step {report['step']:,}"
     logger.info("initialized from %s%s", report["source"], step)
