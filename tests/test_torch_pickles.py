@@ -85,6 +85,21 @@ def test_a_tensor_that_would_leave_its_storage_is_refused(tmp_path, wrong, said)
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04\x00\x00\xfa\xde", "it is a zip file, as torch.save writes them"),
+        (b"\x89HDF\r\n\x1a\n", "it is none"),
+        (b"<html>Too many requests</html>", "it is none"),
+        (b"\x80\x03cdnnlib.tflib.network\nNetwork\n.", "it is of NVIDIA's code for TensorFlow: legacy.py"),
+    ],
+)
+def test_files_of_other_programs_are_told_apart(tmp_path, content, said):
+    (tmp_path / "bad.pkl").write_bytes(content)
+    with pytest.raises(ConfigError, match=f"bad.pkl cannot be read as a pickle: {said}"):
+        read(tmp_path / "bad.pkl")
+
+
 def test_what_is_cut_off_or_no_pickle_is_refused(tmp_path):
     whole = written(tmp_path / "whole.pkl", G=module("Net", {"w": KERNEL})).read_bytes()
     path = tmp_path / "bad.pkl"

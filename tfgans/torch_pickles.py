@@ -64,7 +64,11 @@ def read_networks(path, names):
 
     Call it in `readers.reading`: whatever is wrong with the file raises whatever there is.
     """
-    content = _load(io.BytesIO(Path(path).read_bytes()), _KNOWN)
+    data = Path(path).read_bytes()
+    if not data.startswith(pickle.PROTO):
+        kind = "a zip file, as torch.save writes them" if data.startswith(b"PK") else "none"
+        raise ValueError(f"it is {kind}")
+    content = _load(io.BytesIO(data), _KNOWN)
     if not isinstance(content, dict):
         raise ValueError("it is not a dictionary of networks")
     return {name: content[name] for name in names if isinstance(content.get(name), Module)}
@@ -78,6 +82,11 @@ class _Loader(pickle.Unpickler):
         self.known, self.storage = known, storage
 
     def find_class(self, module, name):
+        if module.startswith("dnnlib.tflib"):
+            raise ValueError(
+                "it is of NVIDIA's code for TensorFlow: legacy.py of StyleGAN2-ADA for PyTorch turns it into one "
+                "that can be read"
+            )
         if f"{module}.{name}" not in self.known:
             raise ValueError(f"it asks for {module}.{name}, which no network of NVIDIA's has")
         return self.known[f"{module}.{name}"]

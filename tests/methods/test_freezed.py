@@ -52,6 +52,19 @@ def test_one_step_moves_the_others_as_without():
         assert all(equal(one, other))
 
 
+def test_what_is_held_and_was_drawn_is_told():
+    generator, _ = toys.image_networks()
+    discriminator = keras.Sequential([keras.Input((8, 8, 1)), *layers()], name="discriminator")
+    model = FreezeDGAN(generator, discriminator, frozen_layers=2)
+    names = {part: list(named) for part, named in model.carried_over().items()}
+    (line,) = model.missing(names)
+    assert "FreezeDGAN holds" in line and "such as conv2d/kernel:" in line
+    (line,) = model.missing({"generator": [], "discriminator": names["discriminator"][3:]})
+    assert "such as batch_normalization/beta:" in line
+    rest = [name for name in names["discriminator"] if "dense" in name or "moving" in name]
+    assert len(rest) == 6 and model.missing({"generator": names["generator"], "discriminator": rest}) == ()
+
+
 def test_without_held_layers_it_is_the_base():
     (_, held), (_, plain) = trained(FreezeDGAN, frozen_layers=0), trained(GAN)
     assert all(all(equal(one, other)) for one, other in zip(held, plain, strict=True))

@@ -7,6 +7,7 @@ import gin
 import numpy as np
 import pytest
 
+from tfgans import torch_pickles
 from tfgans.config import ConfigError
 from tfgans.data.scaling import to_uint8
 from tfgans.gan import GAN
@@ -39,6 +40,32 @@ def test_the_images_are_those_of_the_pickle_to_one_level(golden):
     for weights, key in (("average", "images"), ("raw", "raw")):
         found = model.render(expected["z"], weights=weights).astype(int)
         assert found.std() > 30 and np.abs(found - images(expected, key)).max() <= 1
+
+
+@pytest.mark.parametrize("options", [{"ema_decay": 0.75}, {"ema_half_life": 2.0, "ema_ramp": 0.05}])
+def test_the_average_of_a_pickle_goes_on_without_a_ramp(options):
+    """With 4 images a half-life of 2 leaves 0.25 of it; a ramp from 0 on would leave 0.1, or nothing."""
+    networks = stylegan2_generator(**WIDTHS, **MAPPING), stylegan2_discriminator(**WIDTHS, minibatch_group=2)
+    model = GAN(*networks, **options)
+    transfer.initialize(model, PICKLE)
+    before, raw = (n.get_layer("synthesis").constant.numpy() for n in (model.ema_generator, model.generator))
+    model.update_average(4)
+    after, left = model.ema_generator.get_layer("synthesis").constant.numpy(), options.get("ema_decay", 0.25)
+    assert np.abs(before - raw).max() > 0.1
+    np.testing.assert_allclose(after, left * before + (1 - left) * raw, rtol=0, atol=1e-5)
+
+
+def test_a_pickle_of_a_run_that_diverged_is_refused(tmp_path):
+    networks = torch_pickles.read_networks(PICKLE, ("G",))
+    constant = networks["G"].arrays()["synthesis.b4.const"].tobytes()
+    path, nothing = tmp_path / "net.pkl", np.full(len(constant) // 4, np.nan, "<f4").tobytes()
+    path.write_bytes(PICKLE.read_bytes().replace(constant, nothing))
+    model = model_of()
+    before = [weight.numpy() for weight in model.weights]
+    with pytest.raises(ConfigError, match="synthesis/constant of the generator in .*net.pkl .* not finite"):
+        transfer.initialize(model, path)
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
 
 
 def test_without_a_place_for_it_the_noise_is_left_out_and_that_is_said(tmp_path, caplog):

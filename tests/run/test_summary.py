@@ -1,5 +1,6 @@
 """The lines before a run's first step and after its last."""
 
+import json
 import types
 
 import keras
@@ -10,6 +11,7 @@ import toys
 from tfgans import checkpoint
 from tfgans.evaluate import cost
 from tfgans.gan import GAN
+from tfgans.methods.freezed import FreezeDGAN
 from tfgans.methods.regan.model import ReGAN
 from tfgans.methods.regularized import R1GAN
 from tfgans.run import summary
@@ -30,7 +32,8 @@ def data(**options):
 
 def make_run(folder, model, dataset=None, seconds=None, **options):
     plan = Plan(20000, save_every=500, evaluate_every=1000, sample_every=100, seconds=seconds)
-    about = dict(plan=plan, steps=plan.steps, evaluator=None, folder=folder, strategy=tf.distribute.get_strategy(),
+    about = dict(plan=plan, steps=plan.steps, evaluator=None, folder=folder, saved_step=None, origin=None,
+                 strategy=tf.distribute.get_strategy(),
                  checkpoints=checkpoint.Checkpoints(folder / "checkpoints", 3))  # fmt: skip
     return types.SimpleNamespace(model=model, dataset=dataset or data(), **about | options)
 
@@ -107,6 +110,26 @@ def test_a_run_that_its_method_never_comes_to_is_told(tmp_path, caplog):
     summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000, sparsity=0.0)), 0)
     summary.introduce(make_run(tmp_path, make(ReGAN, warm_up_length=30000), seconds=5.0), 0)
     assert "warm_up_length" not in caplog.text
+
+
+def test_a_run_is_told_of_weights_that_it_does_not_begin_with(tmp_path, caplog):
+    """Held layers of a discriminator that no run has trained; a source that is named when the run has begun."""
+    held = make(FreezeDGAN, frozen_layers=1)
+    taken = {part: {"left": []} for part in held.carried_over()}
+    for origin, said in ((None, 1), (taken, 0)):
+        caplog.clear()
+        summary.introduce(make_run(tmp_path, held, origin=origin), 0)
+        assert caplog.text.count("FreezeDGAN holds layers") == said
+    plan = Plan(20000, save_every=500, evaluate_every=1000, sample_every=100, initialize_from="runs/a")
+    begun = make_run(tmp_path, held, plan=plan, saved_step=500)
+    last = "nothing is taken from runs/a, as only a new run does"
+    for source, said in ((None, "weights as they were drawn"), ("runs/b", "runs/b"), ("runs/a", None)):
+        if source is not None:
+            (tmp_path / "initialized_from.json").write_text(json.dumps({"source": source}))
+        caplog.clear()
+        summary.introduce(begun, 500)
+        told = [message for message in caplog.messages if "has begun" in message]
+        assert told == ([] if said is None else [f"{tmp_path} has begun, with {said}: {last}"])
 
 
 def test_the_size_of_a_checkpoint_is_known_before_there_is_one(model, tmp_path):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from short_runs import CONFIG, run
+from short_runs import CONFIG, RING, run
 
 from tfgans.checkpoint import Checkpoints
 from tfgans.config import ConfigError
@@ -17,7 +17,7 @@ from tfgans.layers.state import scheduled_state
 from tfgans.methods.octave.model import OctaveGAN
 from tfgans.methods.octave.networks import octave_discriminator, octave_generator
 from tfgans.methods.progressive import ProgressiveGAN
-from tfgans.networks.dcgan import dcgan_generator
+from tfgans.networks.dcgan import dcgan_discriminator, dcgan_generator
 from tfgans.networks.progan import progan_discriminator, progan_generator
 from tfgans.run import transfer
 from tfgans.weight_names import named_weights
@@ -117,6 +117,36 @@ def test_what_a_schedule_sets_is_the_new_runs_own(tmp_path):
             assert state and all(
                 v.numpy().min() == (2 if v.dtype == "int64" else 1) for v in state
             )  # the last stage
+
+
+def test_a_folder_may_be_called_like_a_file_and_numbers_that_are_none_are_refused(tmp_path):
+    sizes = dict(resolution=16, channels=1, base_channels=4)
+    source, model = (
+        GAN(dcgan_generator(latent_dim=4, **sizes), dcgan_discriminator(**sizes)) for _ in range(2)
+    )
+    for each in (source, model):
+        each.compile(*(keras.optimizers.SGD(0.1) for _ in range(2)))
+    Checkpoints(tmp_path / "run.keras" / "checkpoints").save(source, 1, {})
+    assert transfer.initialize(model, tmp_path / "run.keras")["generator"]["left"] == []
+    gamma = source.generator.trainable_variables[1]
+    gamma.assign(tf.fill(gamma.shape, np.inf))
+    save_network(source.generator, tmp_path / "file.keras")
+    with pytest.raises(
+        ConfigError, match="gamma of the generator in .*file.keras holds numbers .* not finite"
+    ):
+        transfer.initialize(model, tmp_path / "file.keras")
+
+
+def test_a_run_that_begins_by_itself_has_no_report_of_an_earlier_beginning(tmp_path):
+    """Its first process, which took weights, died before a checkpoint; a process that resumes leaves the report."""
+    config = tmp_path / "ring.gin"
+    config.write_text(RING)
+    folder, path = tmp_path / "run", tmp_path / "run/initialized_from.json"
+    folder.mkdir()
+    for steps, there in ((2, False), (4, True)):
+        path.write_text('{"source": "runs/other"}')
+        run(config, folder, f"train.steps={steps}")
+        assert path.exists() == there
 
 
 @pytest.mark.slow

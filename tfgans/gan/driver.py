@@ -104,6 +104,14 @@ class Driver(keras.Model):
         return ()
 
     @hook
+    def missing(self, drawn):
+        """What a run lacks that begins with weights as they were drawn, `{part of carried_over: names}`: lines.
+
+        Methods that build on what another run has learnt extend it. Returns: a tuple of strings.
+        """
+        return ()
+
+    @hook
     def extras_of(self, network, extras):
         """Those of `extras` that concern an update of one network alone, `generator` or `discriminator`.
 

@@ -14,7 +14,8 @@ class FreezeDGAN(GAN):
     edges and colours, is of use for other images as it is, and few images cannot spoil it. Layers are counted from
     the images on; only those with weights that train count, and a block is one layer. Their statistics and spectral
     vectors move as ever. Departure: the gradients of the held weights are set to zero, where the authors leave them
-    out; Adam, RMSprop and SGD then leave the weights as they are.
+    out; Adam, RMSprop and SGD then leave the weights as they are. A run that holds weights as they were drawn is told
+    so in its log, such as one that begins with a file of a generator.
 
     Args:
         frozen_layers: how many layers are held; 0 is the base. The paper holds 3 to 5 layers or blocks.
@@ -33,6 +34,22 @@ class FreezeDGAN(GAN):
             )
         held = {id(weight) for layer in layers[:frozen_layers] for weight in layer.trainable_variables}
         self._held = [id(weight) in held for weight in self.discriminator.trainable_variables]
+
+    def missing(self, drawn):
+        lines, names = super().missing(drawn), self.carried_over()["discriminator"]
+        held = {
+            id(w)
+            for w, is_held in zip(self.discriminator.trainable_variables, self._held, strict=True)
+            if is_held
+        }
+        found = [name for name in drawn["discriminator"] if id(names[name]) in held]
+        if not found:
+            return lines
+        line = (
+            f"FreezeDGAN holds layers of the discriminator that no run has trained, such as {found[0]}: begin with a "
+            "run's (--initialize_from)"
+        )
+        return (*lines, line)
 
     def kept_by_place(self):
         return super().kept_by_place() + (("FreezeDGAN.frozen_layers",) if self.frozen_layers else ())

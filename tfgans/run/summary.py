@@ -17,6 +17,7 @@ from tfgans.evaluate import cost
 from tfgans.evaluate.duality import GAP_VALUES
 from tfgans.evaluate.metrics import made_in_training, values_of
 from tfgans.evaluate.stability import STABILITY
+from tfgans.run import transfer
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,10 @@ def lines(rows):
 
 
 def introduce(run, start):
-    """Says what is about to be trained, and if its checkpoints will not fit on the disk."""
+    """Says what is about to be trained, and what may not be as expected, such as a disk too small for checkpoints."""
     logger.info("%s", "\n".join(lines(of_run(run, start))))
     unreached = () if run.plan.seconds is not None else run.model.unreached(run.steps)
-    for warning in (*unreached, full_disk_warning(run)):
+    for warning in (*unreached, *transfer.warnings(run), full_disk_warning(run)):
         if warning:
             logger.warning("%s", warning)
 

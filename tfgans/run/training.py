@@ -156,7 +156,7 @@ class Run:
     def _open_files(self, stack):
         """Opens what the run writes, as far as the newest checkpoint."""
         classes.save(self.folder, self.model, self.labelled_data())
-        if self.origin is not None:
+        if self.saved_step is None:
             transfer.tell(self.origin, self.folder)
         self.output.open(stack, self.saved_step, self.configuration)
         step = self.saved_step or 0

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 REPORT = "initialized_from.json"
 _SHOWN = 5
+_LONG = 10**8  # updates, and images, of an average: no ramp holds it any more
 _CHECKPOINT = re.compile(r"step_(\d{8,})\.npz")
 
 
@@ -25,7 +26,8 @@ def initialize(model, source):
     """Gives a model that has not been trained the weights of another run that fit, by name and by shape.
 
     Both networks take what the other run's have; the moving average, if the model has one, that of the other run with
-    how far it has come, or else the other generator. Optimizers and the state of methods begin anew.
+    how far it has come, or else the other generator; that of a pickle has no ramp any more. Optimizers and the state
+    of methods begin anew.
 
     Args:
         source: the folder of a run, for its newest checkpoint that can be read; a checkpoint, `step_*.npz`; a
@@ -34,31 +36,55 @@ def initialize(model, source):
     Returns: {"source", "step" (None of other files than a run's), and for each of `GAN.carried_over` {"taken",
         "arrays": numbers of arrays, "parameters_taken", "parameters", "left": names of arrays that are as they were
         drawn, "left_out": names of arrays of the source that have no place}}.
-    Raises: ConfigError if there is no such thing, it cannot be read, or no kernel of it fits the generator.
+    Raises: ConfigError if there is no such thing, it cannot be read, no kernel of it fits the generator, or a number
+        that would be taken is not finite.
     """
     path = Path(files.expanded(source))
     parts = model.carried_over()
     if is_pickle(path):
         step, arrays = None, _of_pickle(path, parts)
     else:
-        step, arrays = _of_keras_file(path) if path.suffix == ".keras" else _of_checkpoint(path)
+        step, arrays = _of_keras_file(path) if _is_keras_file(path) else _of_checkpoint(path)
     fitting = _fitting(parts["generator"], arrays["generator"])
     if max((len(variable.shape) for variable in fitting.values()), default=0) < 2:  # biases fit by chance
         why = _why(parts["generator"], arrays["generator"])
         raise ConfigError(f"train.initialize_from: nothing in {source} fits the generator: {why}")
     arrays = {"ema_generator": arrays["generator"]} | arrays
+    for part, named in parts.items():
+        _refuse_not_finite(source, part, _fitting(named, arrays.get(part, {})), arrays)
     given = {part: _give(named, arrays.get(part, {})) for part, named in parts.items()}
     return {"source": str(source), "step": step} | given
 
 
 def tell(report, folder):
-    """Writes what was taken into a run's folder, and says it in the log."""
+    """Writes what was taken into a new run's folder, and says it in the log.
+
+    Args: report: what `initialize` gives; None for a run that begins by itself, which removes an earlier report.
+    """
+    if report is None:
+        (Path(folder) / REPORT).unlink(missing_ok=True)
+        return
     files.write_text(Path(folder) / REPORT, json.dumps(report, indent=1) + "\n")
     step = "" if report["step"] is None else f", step {report['step']:,}"
     logger.info("initialized from %s%s", report["source"], step)
     for name, found in report.items():
         if isinstance(found, dict):
             logger.info("  %s: %s", name, _in_words(found))
+
+
+def warnings(run):
+    """What one may take to be learnt by another run and is not, of a `training.Run` before it goes on: lines."""
+    if run.saved_step is None:
+        named, origin = run.model.carried_over(), run.origin
+        return run.model.missing({part: origin[part]["left"] if origin else [*named[part]] for part in named})
+    source, report = run.plan.initialize_from, run.folder / REPORT
+    began = readers.read_json(report, "what the run began with")["source"] if report.is_file() else None
+    if source is None or str(source) == began:
+        return ()
+    with_what = "weights as they were drawn" if began is None else began
+    return (
+        f"{run.folder} has begun, with {with_what}: nothing is taken from {source}, as only a new run does",
+    )
 
 
 def _in_words(found):
@@ -103,6 +129,10 @@ def _of_checkpoint(path):
     return about["step"], parts
 
 
+def _is_keras_file(path):
+    return path.suffix == ".keras" and not path.is_dir()
+
+
 def _of_keras_file(path):
     with readers.reading(path, "a Keras file"):
         network = keras.models.load_model(path, compile=False)
@@ -112,7 +142,11 @@ def _of_keras_file(path):
 
 
 def _of_pickle(path, parts):
-    """`{part: {name: array}}` of a pickle of NVIDIA's. Raises: ConfigError if its networks are not the model's."""
+    """`{part: {name: array}}` of a pickle of NVIDIA's. Raises: ConfigError if its networks are not the model's.
+
+    It does not say how far its average has come. From 0 on a ramp would make that a copy of G at once: as in the
+    authors' code, which leaves the ramp out where a run begins with a pickle, it is taken for one of a long run.
+    """
     published = read_stylegan2(path)
     for part, arrays in published.weights.items():
         why = _difference(parts[part], arrays) if part in parts else None
@@ -122,7 +156,7 @@ def _of_pickle(path, parts):
                 f"train.initialize_from: the {part.replace('_', ' ')} in {path} is another one than the "
                 f"configuration's: {why}. These bindings make those in the file: {bindings}"
             )
-    return published.weights
+    return published.weights | {"average": {"updates": _LONG, "images": _LONG}}
 
 
 def _difference(named, arrays):
@@ -137,6 +171,15 @@ def _difference(named, arrays):
 def _fitting(named, arrays):
     """Those of `{name: variable}` for which there is an array of their shape."""
     return {n: v for n, v in named.items() if n in arrays and np.shape(arrays[n]) == tuple(v.shape)}
+
+
+def _refuse_not_finite(source, part, names, arrays):
+    """Refuses what a run that diverged has left: no checkpoint of ours is such, other files may be."""
+    for name in names:
+        if not np.isfinite(arrays[part][name]).all():
+            raise ConfigError(
+                f"{name} of the {part.replace('_', ' ')} in {source} holds numbers that are not finite"
+            )
 
 
 def _give(named, arrays):
