@@ -130,6 +130,15 @@ def test_a_run_is_told_of_weights_that_it_does_not_begin_with(tmp_path, caplog):
         summary.introduce(begun, 500)
         told = [message for message in caplog.messages if "has begun" in message]
         assert told == ([] if said is None else [f"{tmp_path} has begun, with {said}: {last}"])
+    for damaged in ("{", "{}", "[]"):
+        (tmp_path / "initialized_from.json").write_text(damaged)
+        caplog.clear()
+        summary.introduce(begun, 500)
+        assert "initialized_from.json cannot be read as what the run began with" in caplog.text
+        begun_alone = make_run(tmp_path, held, saved_step=500)
+        caplog.clear()
+        summary.introduce(begun_alone, 500)
+        assert "initialized_from.json" not in caplog.text
 
 
 def test_the_size_of_a_checkpoint_is_known_before_there_is_one(model, tmp_path):

@@ -77,9 +77,17 @@ def warnings(run):
     if run.saved_step is None:
         named, origin = run.model.carried_over(), run.origin
         return run.model.missing({part: origin[part]["left"] if origin else [*named[part]] for part in named})
-    source, report = run.plan.initialize_from, run.folder / REPORT
-    began = readers.read_json(report, "what the run began with")["source"] if report.is_file() else None
-    if source is None or str(source) == began:
+    source, began = run.plan.initialize_from, None
+    if source is None:
+        return ()
+    report = run.folder / REPORT
+    if report.exists():
+        try:
+            with readers.reading(report, "what the run began with"):
+                began = str(readers.parse_json(report.read_bytes())["source"])
+        except ConfigError as error:  # which is nothing that training needs
+            return (str(error),)
+    if str(source) == began:
         return ()
     with_what = "weights as they were drawn" if began is None else began
     return (
