@@ -71,7 +71,7 @@ def test_fid_draws_two_sets(call, refused, tmp_path):
     line = refused("fid", "digits@train", flags[0], f"--save={stats}", f"--pictures={folder}")
     assert "--pictures shows two sets of images: name the second one, too" in line
     line = refused("fid", "digits@train", "digits@test", *flags, f"--pictures={stats}")
-    assert f"--pictures={stats} cannot be written to" in line
+    assert f"--pictures={stats} cannot be written: {stats} is not a folder" in line
 
 
 def test_finished_runs_are_compared_as_they_are(refused, run, tmp_path):
