@@ -224,6 +224,15 @@ os.write(2, b"by a library")
     assert done.stdout == "[True, True]\n" and (tmp_path / "new").read_text() == ""
 
 
+def test_a_working_directory_that_is_gone_is_named(environment, tmp_path):
+    line = f"cd {tmp_path} && rmdir {tmp_path} && {sys.executable} -m tfgans describe --gin_file=no.gin"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    said = "tfgans: the working directory is gone: change to one that is there\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 @pytest.mark.slow
 def test_the_console_command_does_the_same(environment, refused):
     def console(*arguments):

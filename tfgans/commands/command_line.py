@@ -124,8 +124,9 @@ def _guarded(command, action):
         complain(first_line(error))
         return 2
     except OSError as error:
-        complain(first_line(error))
-        return 2 if error.errno in _OF_PATHS else 1
+        gone = error.errno == errno.ENOENT and error.filename is None and _nowhere()
+        complain("the working directory is gone: change to one that is there" if gone else first_line(error))
+        return 2 if gone or error.errno in _OF_PATHS else 1
     except cluster.WorkerLost as error:
         complain(first_line(error))
         return 1
@@ -135,6 +136,14 @@ def _guarded(command, action):
     except signals.Interrupted as error:
         complain(f"{error}; the same command goes on from there")
         return 128 + error.number
+
+
+def _nowhere():
+    """Whether the working directory has been removed."""
+    try:
+        return not os.getcwd()
+    except FileNotFoundError:
+        return True
 
 
 def _import_tensorflow(command):
