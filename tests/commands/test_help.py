@@ -185,6 +185,54 @@ print("loaded", loaded)
     assert done.stdout.endswith("loaded []\n"), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("words", [("train", "--help"), ("--help",)])
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        ("| true", 1, ""),
+        ("> /dev/full", 1, "tfgans: stdout cannot be written: No space left on device\n"),
+        (">&-", None, ""),
+    ],
+)
+def test_help_that_nobody_reads_is_no_traceback(environment, words, where, code, said):
+    # The first command waits until `true` has gone.
+    line = f"(sleep 0.2; {sys.executable} -m tfgans {' '.join(words)}; echo $? >&2) {where}"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    left = done.stderr.splitlines(keepends=True)
+    # absl ends with 1 after every help of a command
+    assert ("".join(left[:-1]), int(left[-1])) == (said, code or int(words[0] == "train"))
+
+
+def test_a_closed_stderr_gets_no_file_of_the_command(environment, tmp_path):
+    script = """
+import os, sys
+from tfgans.commands import command_line
+command_line._open_closed()
+print([os.open("new", os.O_CREAT | os.O_WRONLY) > 2, os.path.samestat(os.fstat(2), os.stat(os.devnull))])
+print("unheard", file=sys.stderr, flush=True)
+os.write(2, b"by a library")
+"""
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -c '{script}' 0<&- 2>&-"],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout == "[True, True]\n" and (tmp_path / "new").read_text() == ""
+
+
+def test_a_working_directory_that_is_gone_is_named(environment, tmp_path):
+    line = f"cd {tmp_path} && rmdir {tmp_path} && {sys.executable} -m tfgans describe --gin_file=no.gin"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    said = "tfgans: the working directory is gone: change to one that is there\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 @pytest.mark.slow
 def test_the_console_command_does_the_same(environment, refused):
     def console(*arguments):

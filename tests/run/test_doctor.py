@@ -33,6 +33,16 @@ def test_what_is_found_and_said(monkeypatch):
     assert "needed for pictures of cats: pip install cats" in said and "speed" not in said
 
 
+def test_every_part_that_can_be_left_out_is_named(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    found = doctor.examine(seconds=0)
+    said = "\n".join(doctor.told(found))
+    for extra in ("export", "features", "huggingface", "wandb", "mlflow"):
+        assert f"pip install 'tfgans[{extra}]'" in said
+    # what the exporters look for themselves
+    assert {"onnx", "tf2onnx", "onnxruntime", "ai_edge_litert"} <= set(found["missing"])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("eagerly")
 def test_the_speed_is_that_of_an_update(monkeypatch):

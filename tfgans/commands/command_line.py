@@ -31,6 +31,7 @@ _OF_PATHS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 
 def run(command):
     """Runs one command with the flags on the command line; does not return."""
+    _open_closed()
     signals.watch(lambda line: signals.write(f"{program()}: {line}"), files.remove_open)
     define, action = COMMANDS[command]
     define()
@@ -44,20 +45,50 @@ def run(command):
 
 def console():
     """The installed command `tfgans COMMAND --flag=value ...`."""
+    _open_closed()
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
         asked_for_help = len(sys.argv) > 1 and sys.argv[1] in ("--help", "-h", "help")
         usage = f"usage: tfgans {{{','.join(COMMANDS)}}} [flags]; --help after a command lists its flags"
-        print(usage, file=sys.stdout if asked_for_help else sys.stderr)
+        _heard(lambda: print(usage, file=sys.stdout if asked_for_help else sys.stderr))
         sys.exit(0 if asked_for_help else 2)
     command = sys.argv.pop(1)
     sys.modules["__main__"].__doc__ = SUMMARIES[command]
     run(command)
 
 
+def _open_closed():
+    """Opens the null device as each of stdin, stdout and stderr that is closed, as by `2>&-`.
+
+    Else the next file that is opened gets its number, and what libraries write there.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the rest of the process
+
+
+def _heard(speak):
+    """Returns `speak()`, which may write to stdout; ends the command, without a traceback, where that fails."""
+    try:
+        try:
+            return speak()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at the end
+        if error.errno != errno.EPIPE:  # of a reader as `head`, who has all they wanted
+            complain(f"stdout cannot be written: {error.strerror}")
+        sys.exit(1)
+
+
 def _parse(arguments, taken):
     """The arguments that are no flags, which a command takes or not."""
     try:
-        left = FLAGS(arguments)
+        left = _heard(lambda: FLAGS(arguments))  # which writes the help
     except flags.Error as error:
         complain(_in_words(str(error).splitlines()[0]))
         sys.exit(2)
@@ -93,8 +124,9 @@ def _guarded(command, action):
         complain(first_line(error))
         return 2
     except OSError as error:
-        complain(first_line(error))
-        return 2 if error.errno in _OF_PATHS else 1
+        gone = error.errno == errno.ENOENT and error.filename is None and _nowhere()
+        complain("the working directory is gone: change to one that is there" if gone else first_line(error))
+        return 2 if gone or error.errno in _OF_PATHS else 1
     except cluster.WorkerLost as error:
         complain(first_line(error))
         return 1
@@ -104,6 +136,14 @@ def _guarded(command, action):
     except signals.Interrupted as error:
         complain(f"{error}; the same command goes on from there")
         return 128 + error.number
+
+
+def _nowhere():
+    """Whether the working directory has been removed."""
+    try:
+        return not os.getcwd()
+    except FileNotFoundError:
+        return True
 
 
 def _import_tensorflow(command):

@@ -18,7 +18,11 @@ _LIBRARIES = ("tensorflow", "keras", "numpy", "gin-config")
 _OPTIONAL = {
     "tensorflow_gan": ("Inception's FID, and its preprocessing", "pip install tfgans"),
     "tensorflow_datasets": ("--data=tfds:<name>", "pip install tfgans"),
-    "onnxruntime": ("ONNX and LiteRT files (docs/export.md)", "pip install 'tfgans[export]'"),
+    **dict.fromkeys(
+        ("onnx", "tf2onnx", "onnxruntime"), ("ONNX files (docs/export.md)", "pip install 'tfgans[export]'")
+    ),
+    "ai_edge_litert": ("LiteRT files (docs/export.md)", "pip install 'tfgans[export]'"),
+    "datasets": ("HuggingFace as a source (docs/large_data.md)", "pip install 'tfgans[huggingface]'"),
     "keras_hub": ("features of DINOv2, CLIP (gin_configs/features)", "pip install 'tfgans[features]'"),
     "wandb": ("train.trackers = [@WandbTracker()]", "pip install 'tfgans[wandb]'"),
     "mlflow": ("train.trackers = [@MLflowTracker()]", "pip install 'tfgans[mlflow]'"),
