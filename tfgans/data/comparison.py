@@ -68,7 +68,6 @@ def renumbered(dataset, labels, names):
     if labels is None or names is None or ours is None or list(names) == list(ours):
         return labels
     places = {normal(name): k for k, name in reversed(list(enumerate(ours)))}
-    places |= {name: k for k, name in enumerate(ours)}
-    return np.array([*(places.get(name, places.get(normal(name), -1)) for name in names), -1], np.int32)[
-        labels
-    ]
+    places |= {name: k for k, name in enumerate(ours)}  # a name as it is written comes first
+    found = [places.get(name, places.get(normal(name), -1)) for name in names]
+    return np.array([*found, -1], np.int32)[labels]

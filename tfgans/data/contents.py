@@ -69,14 +69,11 @@ class Contents:
         """In words, what is different in `new`; None if nothing is."""
         if self.fingerprint == new.fingerprint:
             return None
+        named = None
         if not same_names(self.class_names, new.class_names):
-            then, now = (
-                ", ".join(map(shown, names or ["no classes"]))
-                for names in (self.class_names, new.class_names)
-            )
+            both = self.class_names, new.class_names
+            then, now = (", ".join(map(shown, names or ["no classes"])) for names in both)
             named = f"the classes were {then} and are {now}"
-        else:
-            named = None
         if self.blocks and new.blocks:
             found = self.blocks.changes(new.blocks)
             labels = "the labels have changed" if self.class_names == new.class_names else None

@@ -51,7 +51,7 @@ def initialize(model, source):
         raise ConfigError(f"train.initialize_from: nothing in {source} fits the generator: {why}")
     arrays = {"ema_generator": arrays["generator"]} | arrays
     for part, named in parts.items():
-        _refuse_not_finite(source, part, _fitting(named, arrays.get(part, {})), arrays)
+        _refuse_not_finite(source, part, named, arrays.get(part, {}))
     given = {part: _give(named, arrays.get(part, {})) for part, named in parts.items()}
     return {"source": str(source), "step": step} | given
 
@@ -181,10 +181,10 @@ def _fitting(named, arrays):
     return {n: v for n, v in named.items() if n in arrays and np.shape(arrays[n]) == tuple(v.shape)}
 
 
-def _refuse_not_finite(source, part, names, arrays):
+def _refuse_not_finite(source, part, named, arrays):
     """Refuses what a run that diverged has left: no checkpoint of ours is such, other files may be."""
-    for name in names:
-        if not np.isfinite(arrays[part][name]).all():
+    for name in _fitting(named, arrays):
+        if not np.isfinite(arrays[name]).all():
             raise ConfigError(
                 f"{name} of the {part.replace('_', ' ')} in {source} holds numbers that are not finite"
             )
